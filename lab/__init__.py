@@ -1,0 +1,1 @@
+"""What images, provision and host share. Imports none of them."""

@@ -1,0 +1,127 @@
+"""Waiting for an instance's first boot, told by cloud-init's own files with a deadline of ours.
+
+`cloud-init status --wait` is not used: it hangs when a stage dies
+(canonical/cloud-init#4505) and its exit code changed its meaning in 23.4.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab.errors import LabError, LxdError, LxdUnreachable
+from lab.lxd.port import Lxd
+from lab.wait import poll
+
+OUTPUT_LOG = "/var/log/cloud-init-output.log"
+
+# One round trip: is it finished, did a stage die, and what was logged since OFFSET bytes.
+_PROBE = """\
+printf '%s\\n' "$(cat /run/cloud-init/result.json 2>/dev/null | tr -d '\\n')"
+systemctl is-failed cloud-init-local cloud-init cloud-init-network cloud-config cloud-final \
+    2>/dev/null | grep -c '^failed$'
+tail -c "+$1" /var/log/cloud-init-output.log 2>/dev/null
+true
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """How a first boot ended: the ERRORS cloud-init lists, and all it printed."""
+
+    errors: tuple[str, ...]
+    output: str
+
+
+class BootFailed(LxdError):
+    """An instance did not reach the end of its first boot; OUTPUT is what cloud-init printed."""
+
+    def __init__(self, brief: str, *, output: str, details: str | None = None) -> None:
+        super().__init__(brief, details=details)
+        self.output = output
+
+
+def wait_for_init(lxd: Lxd, name: str, *, timeout: float = 60) -> None:
+    """Return when systemd is at work inside.
+
+    LXD's start returns as soon as init is spawned; what is written to /run before systemd has
+    mounted it is never seen again.
+    """
+
+    def probe() -> bool | None:
+        try:
+            ended = lxd.run(name, ["test", "-S", "/run/systemd/private"], timeout=30)
+        except LxdUnreachable:
+            raise
+        except LxdError:
+            # "Failed to retrieve PID of executing child process": too early to enter it.
+            return None
+        return True if ended.exit_code == 0 else None
+
+    poll(probe, what=f"systemd in {name}", timeout=timeout, every=0.1)
+
+
+def wait_for_cloud_init(
+    lxd: Lxd,
+    name: str,
+    *,
+    timeout: float,
+    on_output: Callable[[str], None] = lambda _: None,
+) -> Boot:
+    """Return when cloud-init has ended, however it ended; BootFailed when it never does.
+
+    TIMEOUT in seconds. ON_OUTPUT gets what cloud-init and the programs it runs print.
+    """
+    heard: list[str] = []
+    size = 0
+
+    def probe() -> Boot | None:
+        nonlocal size
+        answer = lxd.run(name, ["sh", "-c", _PROBE, "sh", str(size + 1)], timeout=30)
+        result, _, rest = answer.stdout.partition("\n")
+        dead, _, new = rest.partition("\n")
+        if new:
+            size += len(new.encode())
+            heard.append(new)
+            on_output(new)
+        if result.strip():
+            return Boot(errors=_errors(result), output="".join(heard))
+        if dead.strip() not in ("", "0"):
+            raise BootFailed(
+                f"cloud-init died in {name}.",
+                output="".join(heard),
+                details=_unit_states(lxd, name),
+            )
+        return None
+
+    def too_late() -> LabError:
+        return BootFailed(
+            f"cloud-init in {name} was not finished after {timeout:.0f} s.",
+            output="".join(heard),
+            details=_unit_states(lxd, name),
+        )
+
+    wait_for_init(lxd, name)
+    return poll(probe, what=f"cloud-init in {name}", timeout=timeout, on_timeout=too_late)
+
+
+def excerpt(output: str, *, lines: int = 12) -> str:
+    """The LINES of a log that tell why it failed: around its first error, else its end."""
+    every = [line.rstrip() for line in output.splitlines() if line.strip()]
+    for number, line in enumerate(every):
+        if line.startswith(("E: ", "Err:", "Traceback", "fatal:")) or "rror:" in line:
+            return "\n".join(every[max(0, number - 3) : number + lines - 3])
+    return "\n".join(every[-lines:])
+
+
+def _errors(result: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(error) for error in json.loads(result)["v1"]["errors"])
+    except (ValueError, KeyError, TypeError):
+        return (f"result.json cannot be read: {result[:200]}",)
+
+
+def _unit_states(lxd: Lxd, name: str) -> str:
+    failed = lxd.run(name, ["systemctl", "--failed", "--no-legend", "--plain"], timeout=30).stdout
+    return failed.strip() or "No unit failed; the last lines of cloud-init's output tell more."

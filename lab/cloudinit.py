@@ -1,0 +1,154 @@
+"""cloud-init/*.yaml.j2 into cloud-config text; the only place that knows jinja2.
+
+No value gets into the text but through a filter that makes it one YAML value: `quoted`, or
+`block(INDENT)` for the content of a file. A template that lets one slip is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import jinja2
+from jinja2 import meta, nodes
+
+from lab.cloudconfig import problems_of
+from lab.errors import InputError
+from lab.problems import BadFiles, Problem, shown
+from lab.quoting import block, quoted
+
+_SAFE_FILTERS: Final = ("quoted", "block")
+
+
+def render(template: str, directory: Path, values: Mapping[str, object]) -> str:
+    """TEMPLATE of DIRECTORY with VALUES; InputError with the template's line where it fails."""
+    parts = sources_of(template, directory)
+    try:
+        compiled = _environment(directory).get_template(template)
+        if unquoted := [problem for part in parts for problem in _unquoted(part)]:
+            raise BadFiles(unquoted)
+        text = compiled.render(values)
+    # Beside jinja's own errors: what an expression of the template does with its values.
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise _failed(error, directory / template, directory) from error
+    problems = problems_of(text, directory / template)
+    if problems:
+        raise BadFiles(problems)
+    return text
+
+
+def sources_of(template: str, directory: Path) -> tuple[Path, ...]:
+    """The files that TEMPLATE is made of: itself, what it extends, includes and imports."""
+    environment = _environment(directory)
+    found: dict[str, Path] = {}
+    wanted = [(template, directory / template)]
+    while wanted:
+        name, asker = wanted.pop()
+        if name in found:
+            continue
+        path = _inside(name, directory, asker)
+        found[name] = path
+        try:
+            tree = environment.parse(path.read_text(encoding="utf-8"), name, str(path))
+        except jinja2.TemplateSyntaxError as error:
+            raise _failed(error, path, directory) from error
+        wanted += [(ref, path) for ref in meta.find_referenced_templates(tree) if ref is not None]
+    return tuple(sorted(found.values()))
+
+
+def _environment(directory: Path) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(directory),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - this makes YAML, not HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["quoted"] = _defined(quoted)
+    environment.filters["block"] = _defined(block)
+    return environment
+
+
+def _defined(filter_: object) -> object:
+    """FILTER_, told of an undefined value by jinja's own error, which knows the line."""
+
+    def call(value: object, *arguments: object) -> object:
+        if isinstance(value, jinja2.StrictUndefined):
+            str(value)
+        return filter_(value, *arguments)  # type: ignore[operator]
+
+    return call
+
+
+def _inside(name: str, directory: Path, asker: Path) -> Path:
+    path = directory / name
+    if ".." in Path(name).parts or Path(name).is_absolute() or not path.is_file():
+        raise BadFiles([Problem(path=asker, line=_mention(asker, name), text=_absent(path))])
+    return path
+
+
+def _absent(path: Path) -> str:
+    return f"there is no {shown(path)}"
+
+
+def _mention(path: Path, word: str) -> int | None:
+    if not path.is_file():
+        return None
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((n for n, line in enumerate(lines, start=1) if word in line), None)
+
+
+def _failed(error: Exception, path: Path, directory: Path) -> InputError:
+    """What went wrong, at the line of the template that did it."""
+    line: int | None = None
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        path, line = Path(error.filename or path), error.lineno
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if Path(name).parent == directory:
+            path, line = Path(name), trace.tb_lineno
+        trace = trace.tb_next
+    return BadFiles([Problem(path=path, line=line, text=_reason(error))])
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    # `'str object' has no attribute`, `'proxi' is undefined`: jinja's words are good enough.
+    return re.sub(r"'([\w.-]+)' is undefined", r"\1 is undefined", text)
+
+
+def _unquoted(path: Path) -> Iterator[Problem]:
+    """The places where a value would get into the text as it is."""
+    tree = jinja2.Environment(autoescape=False).parse(path.read_text(encoding="utf-8"))  # noqa: S701
+    captured = {id(inner) for outer in _captures(tree) for inner in outer.find_all(nodes.Output)}
+    for output in tree.find_all(nodes.Output):
+        if id(output) in captured:
+            continue
+        for node in output.nodes:
+            if not _is_safe(node):
+                yield Problem(path=path, line=node.lineno, text="a value without | quoted")
+
+
+def _captures(tree: nodes.Template) -> Iterator[nodes.Node]:
+    """Blocks whose whole text becomes a value, which is quoted where it is used."""
+    yield from tree.find_all(nodes.AssignBlock)
+    yield from tree.find_all(nodes.CallBlock)
+    for made in tree.find_all(nodes.FilterBlock):
+        if made.filter.name in _SAFE_FILTERS:
+            yield made
+
+
+def _is_safe(node: nodes.Node) -> bool:
+    if isinstance(node, nodes.CondExpr):
+        return _is_safe(node.expr1) and node.expr2 is not None and _is_safe(node.expr2)
+    if isinstance(node, nodes.Filter):
+        return node.name in _SAFE_FILTERS
+    if isinstance(node, nodes.Call):
+        # Macros and super() are made of outputs that are looked at where they are written;
+        # what a call block encloses is looked at nowhere else.
+        return not (isinstance(node.node, nodes.Name) and node.node.name == "caller")
+    return isinstance(node, nodes.TemplateData | nodes.Const)

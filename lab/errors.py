@@ -1,0 +1,70 @@
+"""What can go wrong, in words for people: what happened, the details, what to do next.
+
+The exit codes are part of the interface (README, "Exit codes"); nothing but `tasks.py` turns
+them into a process exit.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LabError(Exception):
+    """An expected failure. `str()` is the whole text a person sees, one to many lines."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, brief: str, *, details: str | None = None, fix: str | None = None) -> None:
+        self.brief = brief
+        self.details = details
+        self.fix = fix
+        super().__init__(brief)
+
+    def __str__(self) -> str:
+        lines = [self.brief]
+        if self.details:
+            lines += [f"  {line}" for line in self.details.splitlines()]
+        if self.fix:
+            first, *rest = self.fix.splitlines()
+            lines += [f"Next: {first}", *(f"      {line}" for line in rest)]
+        return "\n".join(lines)
+
+
+class InputError(LabError):
+    """A file or an argument that the user wrote cannot be used (exit 2)."""
+
+    exit_code = 2
+
+
+class CapacityError(LabError):
+    """The machine has no room: cards, disk, memory (exit 3)."""
+
+    exit_code = 3
+
+
+class LxdError(LabError):
+    """LXD is unreachable, refuses, or failed at what it was asked for (exit 4)."""
+
+    exit_code = 4
+
+
+class LxdUnreachable(LxdError):
+    """No daemon answers, or it does not let us in."""
+
+
+class NotFound(LxdError):
+    """The object asked for is not there."""
+
+
+class Conflict(LxdError):
+    """An object of that name exists, or somebody else changed it meanwhile."""
+
+
+class CommandTimeout(LxdError):
+    """A command inside an instance ran past its deadline and was killed."""
+
+
+class CheckError(LabError):
+    """An image failed its checks, or could not be built to the point of being checked (exit 5)."""
+
+    exit_code = 5

@@ -1,0 +1,1 @@
+"""The gateway to LXD: `model` (values), `port` (verbs), `client` (the real thing)."""

@@ -1,0 +1,163 @@
+"""Images and their aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from lab.errors import Conflict, InputError, NotFound
+from lab.lxd import parse
+from lab.lxd.calls import Calls
+from lab.lxd.model import Image
+from lab.lxd.port import OnProgress
+from lab.lxd.rest import path
+from lab.lxd.upload import Upload
+
+_LIST = {"recursion": "1"}
+
+
+class ImageCalls(Calls):
+    def images(self) -> tuple[Image, ...]:
+        found = self._rest.get("images", what="list its images", params={**self._here, **_LIST})
+        return tuple(parse.image(raw) for raw in found or ())
+
+    def image(self, fingerprint: str) -> Image | None:
+        try:
+            return self._image(fingerprint)
+        except NotFound:
+            return None
+
+    def aliases(self) -> Mapping[str, str]:
+        found = self._rest.get(
+            "images/aliases", what="list its image aliases", params={**self._here, **_LIST}
+        )
+        return {raw["name"]: raw["target"] for raw in found or ()}
+
+    def set_alias(self, name: str, fingerprint: str) -> None:
+        what = f"point the alias {name} to {fingerprint[:12]}"
+        where, body = path("images", "aliases", name), {"target": fingerprint, "description": ""}
+        if name in self.aliases():
+            self._rest.put(where, body, what=what, params=self._here)
+            return
+        try:
+            self._rest.post("images/aliases", {**body, "name": name}, what=what, params=self._here)
+        except Conflict:
+            # Somebody made it after we looked.
+            self._rest.put(where, body, what=what, params=self._here)
+
+    def delete_alias(self, name: str) -> None:
+        with suppress(NotFound):
+            self._rest.delete(
+                path("images", "aliases", name),
+                what=f"delete the alias {name}",
+                params=self._here,
+            )
+
+    def publish(
+        self,
+        instance: str,
+        *,
+        aliases: Sequence[str],
+        properties: Mapping[str, str],
+        compression: str,
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        what = f"publish {instance}"
+        # LXD finds out after packing, and then keeps the image without a name.
+        if taken := sorted(set(aliases) & set(self.aliases())):
+            raise Conflict(
+                f"LXD would not {what}.", details=f"The alias {', '.join(taken)} exists."
+            )
+        body = {
+            "source": {"type": "instance", "name": instance},
+            "properties": dict(properties),
+            "aliases": [{"name": alias, "description": ""} for alias in aliases],
+            "compression_algorithm": compression,
+        }
+        return self._image(self._made(body, what=what, on_progress=on_progress))
+
+    def import_image(
+        self,
+        metadata: Path,
+        rootfs: Path | None,
+        *,
+        properties: Mapping[str, str],
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        for file in (metadata, rootfs):
+            if file is not None and not file.is_file():
+                raise InputError(f"There is no image file {file}.")
+        upload = Upload(metadata, rootfs, on_progress=on_progress)
+        try:
+            self._rest.post(
+                "images",
+                None,
+                what=f"import {rootfs or metadata}",
+                params=self._here,
+                headers={
+                    "Content-Type": upload.content_type,
+                    "X-LXD-filename": metadata.name,
+                    "X-LXD-properties": urlencode(properties),
+                },
+                data=iter(upload),
+                on_progress=on_progress,
+            )
+        except Conflict:
+            if self.image(upload.fingerprint) is None:
+                raise
+            if properties:
+                self.set_image_properties(upload.fingerprint, properties)
+        return self._image(upload.fingerprint)
+
+    def download_image(
+        self,
+        server: str,
+        alias: str,
+        *,
+        protocol: str = "simplestreams",
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        source = {
+            "type": "image",
+            "mode": "pull",
+            "server": server,
+            "protocol": protocol,
+            "alias": alias,
+        }
+        made = self._made(
+            {"source": source}, what=f"fetch {alias} from {server}", on_progress=on_progress
+        )
+        return self._image(made)
+
+    def set_image_properties(self, fingerprint: str, properties: Mapping[str, str]) -> None:
+        self._rest.patch(
+            path("images", fingerprint),
+            {"properties": dict(properties)},
+            what=f"change the image {fingerprint[:12]}",
+            params=self._here,
+        )
+
+    def delete_image(self, fingerprint: str) -> None:
+        with suppress(NotFound):
+            self._rest.delete(
+                path("images", fingerprint),
+                what=f"delete the image {fingerprint[:12]}",
+                params=self._here,
+            )
+
+    def _made(self, body: Mapping[str, Any], *, what: str, on_progress: OnProgress | None) -> str:
+        metadata = self._rest.post(
+            "images", body, what=what, params=self._here, on_progress=on_progress
+        )
+        return str(metadata["fingerprint"])
+
+    def _image(self, fingerprint: str) -> Image:
+        found = self._rest.get(
+            path("images", fingerprint),
+            what=f"show the image {fingerprint[:12]}",
+            params=self._here,
+        )
+        return parse.image(found)

@@ -1,0 +1,151 @@
+"""LXD's objects as plain values, picked apart from the server's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+
+class State(str, Enum):
+    """An instance's status as LXD names it; everything rarer is OTHER."""
+
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+    FROZEN = "Frozen"
+    ERROR = "Error"
+    OTHER = "Other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    version: str
+    api_extensions: frozenset[str]
+    name: str
+    clustered: bool = False
+
+    def has(self, extension: str) -> bool:
+        """Whether the daemon speaks the API EXTENSION (documented in LXD's api-extensions.md)."""
+        return extension in self.api_extensions
+
+    @property
+    def user_data_key(self) -> str:
+        """The instance key for cloud-init's user-data; daemons before `cloud_init` use `user.`."""
+        return "cloud-init.user-data" if self.has("cloud_init") else "user.user-data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    name: str
+    driver: str
+    total_bytes: int | None = None
+    used_bytes: int | None = None
+
+    @property
+    def free_bytes(self) -> int | None:
+        """None where the driver does not tell."""
+        if self.total_bytes is None or self.used_bytes is None:
+            return None
+        return self.total_bytes - self.used_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    name: str
+    type: str
+    managed: bool
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    name: str
+    config: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    fingerprint: str
+    aliases: tuple[str, ...] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
+    size_bytes: int = 0
+    created_at: datetime
+    """When LXD got it (`uploaded_at`), with time zone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    name: str
+    project: str = "default"
+    state: State
+    config: Mapping[str, str] = field(default_factory=dict)
+    """The instance's own keys, without those of its profiles."""
+    devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    expanded_devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    location: str = "none"
+    created_at: datetime
+
+    @property
+    def image(self) -> str | None:
+        """The fingerprint of the image it was made from."""
+        return self.config.get("volatile.base_image") or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceState:
+    """What changes by itself while an instance runs."""
+
+    state: State
+    ipv4: tuple[str, ...] = ()
+    """Addresses of scope global on its nics (docker's and other inner bridges left out)."""
+    ipv6: tuple[str, ...] = ()
+    disk_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes in use by device name (`root`, …), from the pool's own accounting."""
+    memory_bytes: int = 0
+    processes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    pool: str
+    name: str
+    config: Mapping[str, str] = field(default_factory=dict)
+    used_by: tuple[str, ...] = ()
+    """Names of the instances that have it attached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceSpec:
+    """All that one create call needs. Exactly one of IMAGE and COPY_OF is set."""
+
+    name: str
+    image: str | None = None
+    """A fingerprint in the server's own store."""
+    copy_of: str | None = None
+    """An instance to clone copy-on-write."""
+    copy_project: str | None = None
+    """The project of COPY_OF where it is not the one the instance is made in."""
+    config: Mapping[str, str] = field(default_factory=dict)
+    devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ("default",)
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A command that ended, whatever its exit code."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an operation is, in LXD's own words."""
+
+    text: str
+    percent: int | None = None

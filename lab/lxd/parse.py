@@ -1,0 +1,156 @@
+"""LXD's JSON as our dataclasses: takes the fields we use, and does not mind the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from lab.lxd.model import (
+    Image,
+    Instance,
+    InstanceState,
+    Network,
+    Pool,
+    Profile,
+    Progress,
+    Server,
+    State,
+    Volume,
+)
+
+Json = Mapping[str, Any]
+_EPOCH = datetime.fromtimestamp(0, tz=timezone.utc)
+
+
+def server(raw: Json) -> Server:
+    environment = raw.get("environment") or {}
+    return Server(
+        version=environment.get("server_version", ""),
+        api_extensions=frozenset(raw.get("api_extensions") or ()),
+        name=environment.get("server_name", ""),
+        clustered=bool(environment.get("server_clustered", False)),
+    )
+
+
+def pool(raw: Json, resources: Json | None) -> Pool:
+    space = (resources or {}).get("space") or {}
+    return Pool(
+        name=raw["name"],
+        driver=raw.get("driver", ""),
+        total_bytes=space.get("total"),
+        used_bytes=space.get("used"),
+    )
+
+
+def network(raw: Json) -> Network:
+    return Network(
+        name=raw["name"],
+        type=raw.get("type", ""),
+        managed=bool(raw.get("managed", False)),
+        config=raw.get("config") or {},
+    )
+
+
+def profile(raw: Json) -> Profile:
+    return Profile(
+        name=raw["name"], config=raw.get("config") or {}, devices=raw.get("devices") or {}
+    )
+
+
+def image(raw: Json) -> Image:
+    return Image(
+        fingerprint=raw["fingerprint"],
+        aliases=tuple(sorted(alias["name"] for alias in raw.get("aliases") or ())),
+        properties=raw.get("properties") or {},
+        size_bytes=raw.get("size", 0),
+        created_at=moment(raw.get("uploaded_at")),
+    )
+
+
+def instance(raw: Json) -> Instance:
+    return Instance(
+        name=raw["name"],
+        project=raw.get("project", "default"),
+        state=state_of(raw.get("status")),
+        config=raw.get("config") or {},
+        devices=raw.get("devices") or {},
+        expanded_devices=raw.get("expanded_devices") or {},
+        profiles=tuple(raw.get("profiles") or ()),
+        location=raw.get("location") or "none",
+        created_at=moment(raw.get("created_at")),
+    )
+
+
+def instance_state(raw: Json) -> InstanceState:
+    addresses = tuple(_global_addresses(raw.get("network") or {}))
+    return InstanceState(
+        state=state_of(raw.get("status")),
+        ipv4=tuple(address for family, address in addresses if family == "inet"),
+        ipv6=tuple(address for family, address in addresses if family == "inet6"),
+        disk_bytes={
+            device: usage.get("usage", 0) for device, usage in (raw.get("disk") or {}).items()
+        },
+        memory_bytes=(raw.get("memory") or {}).get("usage", 0),
+        # LXD says -1 of an instance that is stopped.
+        processes=max(0, raw.get("processes") or 0),
+    )
+
+
+def volume(raw: Json, *, pool: str) -> Volume:
+    users = (named(url, "instances") for url in raw.get("used_by") or ())
+    return Volume(
+        pool=pool,
+        name=raw["name"],
+        config=raw.get("config") or {},
+        used_by=tuple(sorted({user[0] for user in users if user})),
+    )
+
+
+def state_of(status: str | None) -> State:
+    try:
+        return State(status)
+    except ValueError:
+        return State.OTHER
+
+
+def progress(metadata: Json | None) -> Progress | None:
+    """What a running operation says of itself: `…_progress: "Image pack: 13% (219MB/s)"`."""
+    for key, text in (metadata or {}).items():
+        if key.endswith("_progress") and isinstance(text, str):
+            percent = re.search(r"(\d+)%", text)
+            return Progress(text=text, percent=int(percent[1]) if percent else None)
+    return None
+
+
+def named(url: str, kind: str) -> tuple[str, str] | None:
+    """Name and project in `/1.0/KIND/NAME?project=PROJECT`; None for any other URL."""
+    parts = urlsplit(url)
+    segments = parts.path.strip("/").split("/")
+    if len(segments) < 3 or segments[1] != kind:
+        return None
+    project = parse_qs(parts.query).get("project", ["default"])[0]
+    return unquote(segments[2]), project
+
+
+def moment(text: str | None) -> datetime:
+    """LXD writes nanoseconds, which Python before 3.11 does not read."""
+    if not text:
+        return _EPOCH
+    plain = re.sub(r"(\.\d{6})\d+", r"\1", text.replace("Z", "+00:00"))
+    # A fraction of fewer digits is valid for LXD, too, but not for Python 3.10.
+    plain = re.sub(r"\.(\d{1,5})(?=[+-])", lambda found: "." + found[1].ljust(6, "0"), plain)
+    read = datetime.fromisoformat(plain)
+    return read if read.tzinfo else read.replace(tzinfo=timezone.utc)
+
+
+def _global_addresses(networks: Json) -> Iterator[tuple[str, str]]:
+    for name, interface in sorted(networks.items()):
+        # Only the instance's own nics have a peer on the host; docker's bridges live inside.
+        if not interface.get("host_name") and not name.startswith(("eth", "en")):
+            continue
+        for address in interface.get("addresses") or ():
+            if address.get("scope") == "global":
+                yield address["family"], address["address"]

@@ -1,0 +1,181 @@
+"""What labstamp asks of LXD. Every verb is finished when it returns, or raises a LabError.
+
+Raised by all: LxdUnreachable, LxdError. NotFound and Conflict as each verb says.
+Names are those of one project (`in_project` for another); images and volumes are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from lab.lxd.model import (
+    Completed,
+    Image,
+    Instance,
+    InstanceSpec,
+    InstanceState,
+    Network,
+    Pool,
+    Profile,
+    Progress,
+    Server,
+    Volume,
+)
+
+OnProgress = Callable[[Progress], None]
+OnOutput = Callable[[str], None]
+
+
+class Lxd(Protocol):
+    @property
+    def project(self) -> str: ...
+
+    def in_project(self, name: str) -> Lxd:
+        """The same server, another project."""
+
+    # server
+    def server(self) -> Server: ...
+    def projects(self) -> Mapping[str, Mapping[str, str]]:
+        """Name → config."""
+
+    def create_project(self, name: str, config: Mapping[str, str]) -> None: ...
+    def delete_project(self, name: str) -> None: ...
+    def pools(self) -> tuple[Pool, ...]: ...
+    def create_pool(self, name: str, driver: str, config: Mapping[str, str]) -> None: ...
+    def networks(self) -> tuple[Network, ...]: ...
+    def create_network(self, name: str, config: Mapping[str, str]) -> None:
+        """A managed bridge."""
+
+    def profile(self, name: str) -> Profile | None: ...
+    def set_profile_devices(self, name: str, devices: Mapping[str, Mapping[str, str]]) -> None:
+        """Replace the devices of an existing profile."""
+
+    # images
+    def images(self) -> tuple[Image, ...]: ...
+    def image(self, fingerprint: str) -> Image | None: ...
+    def aliases(self) -> Mapping[str, str]:
+        """Alias → fingerprint."""
+
+    def set_alias(self, name: str, fingerprint: str) -> None:
+        """Create the alias, or move it by one PUT: it is never missing in between."""
+
+    def delete_alias(self, name: str) -> None:
+        """Gone afterwards, also when it was not there."""
+
+    def publish(
+        self,
+        instance: str,
+        *,
+        aliases: Sequence[str],
+        properties: Mapping[str, str],
+        compression: str,
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        """Make an image of a stopped INSTANCE. Conflict when an alias exists (looked up first).
+
+        COMPRESSION: `none`, `zstd`, `gzip` …, as LXD's `compression_algorithm`.
+        """
+
+    def import_image(
+        self,
+        metadata: Path,
+        rootfs: Path | None,
+        *,
+        properties: Mapping[str, str],
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        """Upload METADATA (a tarball with metadata.yaml; unified when ROOTFS is None).
+
+        The image that is already there is returned when its fingerprint is the same.
+        """
+
+    def download_image(
+        self,
+        server: str,
+        alias: str,
+        *,
+        protocol: str = "simplestreams",
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        """Let LXD fetch ALIAS from an image SERVER (https URL) into its own store."""
+
+    def set_image_properties(self, fingerprint: str, properties: Mapping[str, str]) -> None:
+        """Add or change PROPERTIES, keep the others."""
+
+    def delete_image(self, fingerprint: str) -> None:
+        """Gone afterwards, its aliases too; also when it was not there."""
+
+    # instances
+    def instances(self) -> tuple[Instance, ...]: ...
+    def instance(self, name: str) -> Instance | None: ...
+    def create(self, spec: InstanceSpec, *, on_progress: OnProgress | None = None) -> Instance:
+        """Make a stopped instance. Conflict when the name is taken."""
+
+    def update(
+        self,
+        name: str,
+        *,
+        config: Mapping[str, str | None] | None = None,
+        devices: Mapping[str, Mapping[str, str] | None] | None = None,
+    ) -> Instance:
+        """Change keys and devices; None removes one. Safe against a concurrent change (ETag)."""
+
+    def start(self, name: str) -> None:
+        """Running afterwards; details of the error hold the instance's own log."""
+
+    def stop(self, name: str, *, force: bool = False, timeout: int = 30) -> None:
+        """Stopped afterwards; a clean shutdown that takes more than TIMEOUT seconds is forced."""
+
+    def delete(self, name: str) -> None:
+        """Gone afterwards (stopped by force first), also when it was not there."""
+
+    def rename(self, name: str, new_name: str) -> None: ...
+    def state(self, name: str) -> InstanceState: ...
+    def wait_until_idle(self, name: str, *, timeout: float = 600) -> None:
+        """Wait until no operation of the server (a publish, a copy) touches the instance."""
+
+    # inside an instance
+    def run(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60,
+        on_output: OnOutput | None = None,
+    ) -> Completed:
+        """Run ARGV as root without a shell. CommandTimeout after TIMEOUT seconds.
+
+        A command that cannot be found ends with exit code 127. STDIN is neither logged nor
+        part of argv or config. ON_OUTPUT gets decoded pieces of stdout and stderr as they come.
+
+        ARGV must bear being run twice: LXD sometimes answers that it could not enter the
+        instance when it may have, and then it is run again.
+        """
+
+    def read_file(self, name: str, path: str) -> bytes:
+        """NotFound when it is not there. Works on stopped instances, too."""
+
+    def write_file(
+        self, name: str, path: str, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0
+    ) -> None:
+        """Missing parent directories are made (root, 0755)."""
+
+    def delete_file(self, name: str, path: str) -> None:
+        """Gone afterwards, also when it was not there."""
+
+    # custom volumes
+    def volumes(self, pool: str) -> tuple[Volume, ...]: ...
+    def create_volume(self, pool: str, name: str, config: Mapping[str, str]) -> None:
+        """Conflict when the name is taken."""
+
+    def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None: ...
+    def delete_volume(self, pool: str, name: str) -> None:
+        """Gone afterwards, also when it was not there."""
+
+    # snapshots
+    def snapshots(self, name: str) -> tuple[str, ...]:
+        """Names, oldest first."""

@@ -1,0 +1,67 @@
+"""Starting and stopping."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from lab.errors import LxdError
+from lab.lxd.changes import when_free
+from lab.lxd.lookups import LookupCalls
+from lab.lxd.model import State
+from lab.lxd.rest import path
+
+_LOG_LINES = 20
+
+
+class PowerCalls(LookupCalls):
+    def start(self, name: str) -> None:
+        if self._is(State.RUNNING, name):
+            return
+        try:
+            self._into(name, "start")
+        except LxdError as error:
+            if self._is(State.RUNNING, name):
+                return
+            log = self._log_of(name)
+            details = "\n".join(part for part in (error.details, log) if part)
+            raise type(error)(error.brief, details=details or None, fix=error.fix) from error
+
+    def stop(self, name: str, *, force: bool = False, timeout: int = 30) -> None:
+        if self._is(State.STOPPED, name):
+            return
+        if not force:
+            # Whatever keeps it from stopping cleanly, force is what is left.
+            with suppress(LxdError):
+                self._into(name, "stop", timeout=timeout)
+            if self._is(State.STOPPED, name):
+                return
+        try:
+            self._into(name, "stop", force=True)
+        except LxdError:
+            if not self._is(State.STOPPED, name):
+                raise
+
+    def _is(self, state: State, name: str) -> bool:
+        return self._shown(name).state is state
+
+    def _into(self, name: str, action: str, *, force: bool = False, timeout: int = -1) -> None:
+        body = {"action": action, "force": force, "timeout": timeout}
+        when_free(
+            lambda: self._rest.put(
+                path("instances", name, "state"),
+                body,
+                what=f"{action} {name}",
+                params=self._here,
+            )
+        )
+
+    def _log_of(self, name: str) -> str | None:
+        try:
+            content, _ = self._rest.content(
+                path("instances", name, "logs", "lxc.log"),
+                what=f"show the log of {name}",
+                params=self._here,
+            )
+        except LxdError:
+            return None
+        return "\n".join(content.decode(errors="replace").splitlines()[-_LOG_LINES:]) or None

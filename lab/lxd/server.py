@@ -1,0 +1,84 @@
+"""The server itself: projects, pools, networks, profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lab.errors import LxdError, NotFound
+from lab.lxd import parse
+from lab.lxd.calls import Calls
+from lab.lxd.model import Network, Pool, Profile, Server
+from lab.lxd.rest import path
+
+# These are answered when they are done, and a pool on a loop file takes its time.
+_PATIENCE = 600.0
+_LIST = {"recursion": "1"}
+
+
+class ServerCalls(Calls):
+    def server(self) -> Server:
+        return parse.server(self._rest.get("", what="say who it is"))
+
+    def projects(self) -> Mapping[str, Mapping[str, str]]:
+        found = self._rest.get("projects", what="list its projects", params=_LIST)
+        return {raw["name"]: raw.get("config") or {} for raw in found or ()}
+
+    def create_project(self, name: str, config: Mapping[str, str]) -> None:
+        body = {"name": name, "config": dict(config)}
+        self._rest.post("projects", body, what=f"create the project {name}")
+
+    def delete_project(self, name: str) -> None:
+        self._rest.delete(path("projects", name), what=f"delete the project {name}")
+
+    def pools(self) -> tuple[Pool, ...]:
+        found = self._rest.get("storage-pools", what="list its storage pools", params=_LIST)
+        return tuple(parse.pool(raw, self._space(raw["name"])) for raw in found or ())
+
+    def _space(self, pool: str) -> Mapping[str, object] | None:
+        try:
+            found = self._rest.get(
+                path("storage-pools", pool, "resources"), what=f"measure the pool {pool}"
+            )
+        except LxdError:
+            # Some drivers do not tell, and a pool in trouble must not hide the others.
+            return None
+        return dict(found or {})
+
+    def create_pool(self, name: str, driver: str, config: Mapping[str, str]) -> None:
+        body = {"name": name, "driver": driver, "config": dict(config)}
+        self._rest.post(
+            "storage-pools", body, what=f"create the storage pool {name}", patience=_PATIENCE
+        )
+
+    def networks(self) -> tuple[Network, ...]:
+        found = self._rest.get("networks", what="list its networks", params={**self._here, **_LIST})
+        return tuple(parse.network(raw) for raw in found or ())
+
+    def create_network(self, name: str, config: Mapping[str, str]) -> None:
+        body = {"name": name, "type": "bridge", "config": dict(config)}
+        self._rest.post(
+            "networks",
+            body,
+            what=f"create the network {name}",
+            params=self._here,
+            patience=_PATIENCE,
+        )
+
+    def profile(self, name: str) -> Profile | None:
+        try:
+            found = self._rest.get(
+                path("profiles", name), what=f"show the profile {name}", params=self._here
+            )
+        except NotFound:
+            return None
+        return parse.profile(found)
+
+    def set_profile_devices(self, name: str, devices: Mapping[str, Mapping[str, str]]) -> None:
+        what, where = f"change the profile {name}", path("profiles", name)
+        raw, etag = self._rest.get_tagged(where, what=what, params=self._here)
+        body = {
+            "config": raw.get("config") or {},
+            "description": raw.get("description", ""),
+            "devices": {device: dict(keys) for device, keys in devices.items()},
+        }
+        self._rest.put(where, body, what=what, params=self._here, etag=etag, patience=_PATIENCE)

@@ -1,0 +1,132 @@
+"""HTTP to LXD: one `requests` session per server, over a unix socket or TLS."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+
+from lab.lxd.certificates import fingerprint
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 60.0
+_SCHEME = "http+unix://"
+_SNAP_SOCKET = Path("/var/snap/lxd/common/lxd/unix.socket")
+_PACKAGE_SOCKET = Path("/var/lib/lxd/unix.socket")
+# One a thread; more threads than that open connections that are closed after use.
+_POOL_SIZE = 32
+
+
+def local_socket(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the local daemon listens: $LXD_DIR first, then the snap, then the package."""
+    directory = environ.get("LXD_DIR")
+    if directory:
+        return Path(directory) / "unix.socket"
+    return _SNAP_SOCKET if _SNAP_SOCKET.exists() else _PACKAGE_SOCKET
+
+
+def socket_endpoint(path: Path) -> str:
+    """The URL that stands for a socket, as pylxd spells it."""
+    return _SCHEME + quote(str(path), safe="")
+
+
+def socket_session() -> requests.Session:
+    session = _blind_session()
+    session.mount(_SCHEME, _SocketAdapter())
+    return session
+
+
+def tls_session(own: tuple[Path, Path] | None, server: Path | None) -> requests.Session:
+    """OWN is the pair of certificate and key to show, SERVER the certificate to insist on."""
+    session = _blind_session()
+    session.cert = (str(own[0]), str(own[1])) if own else None
+    if server is not None:
+        # LXD signs its certificate itself: it is known by its fingerprint, not by an issuer.
+        session.verify = False
+        session.mount("https://", _PinnedAdapter(fingerprint(server)))
+    return session
+
+
+def _blind_session() -> requests.Session:
+    """A session that heeds nothing of the environment."""
+    session = requests.Session()
+    # REQUESTS_CA_BUNDLE would undo the pinning, and a proxy is not meant for the LAN.
+    session.trust_env = False
+    return session
+
+
+class _PinnedAdapter(HTTPAdapter):
+    def __init__(self, fingerprint: str) -> None:
+        self._fingerprint = fingerprint
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)
+
+
+class _SocketConnection(HTTPConnection):
+    def __init__(self, path: str, **kwargs: Any) -> None:
+        super().__init__("localhost", **kwargs)
+        self._path = path
+
+    def connect(self) -> None:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(CONNECT_TIMEOUT)
+        try:
+            connection.connect(self._path)
+        except OSError:
+            connection.close()
+            raise
+        self.sock = connection
+
+
+class _SocketPool(urllib3.HTTPConnectionPool):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", maxsize=_POOL_SIZE)
+        self._path = path
+
+    def _new_conn(self) -> _SocketConnection:
+        self.num_connections += 1
+        return _SocketConnection(self._path)
+
+
+class _SocketAdapter(HTTPAdapter):
+    """One pool a socket.
+
+    pylxd's own adapter keeps a pool for each URL and closes the eldest beyond 25 of them, also
+    while another thread is about to take a connection from it.
+    """
+
+    def __init__(self) -> None:
+        self._pools: dict[str, _SocketPool] = {}
+        super().__init__()
+
+    def get_connection_with_tls_context(
+        self, request: requests.PreparedRequest, *_: Any, **__: Any
+    ) -> Any:
+        return self._pool(request.url or "")
+
+    def get_connection(self, url: Any, *_: Any) -> Any:
+        # What requests before 2.32 calls.
+        return self._pool(str(url))
+
+    def request_url(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> str:
+        return request.path_url
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+
+    def _pool(self, url: str) -> _SocketPool:
+        path = unquote(urlsplit(url).netloc)
+        # setdefault is one step under the interpreter's lock: two threads get the same pool.
+        return self._pools.setdefault(path, _SocketPool(path))

@@ -1,0 +1,103 @@
+"""Changing an instance that others may be changing, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lab.errors import Conflict
+from lab.lxd import parse
+from lab.lxd.changes import changed, with_fresh_etag
+from lab.lxd.lookups import LookupCalls
+from lab.lxd.model import Instance
+from lab.lxd.rest import path
+from lab.wait import poll
+
+_WRITABLE = (
+    "architecture",
+    "config",
+    "description",
+    "devices",
+    "ephemeral",
+    "profiles",
+    "stateful",
+)
+_LIST = {"recursion": "1"}
+# How LXD describes a change of config or devices among its operations.
+_UPDATE = "Updating"
+_UPDATE_TIMEOUT = 60.0
+
+Config = Mapping[str, "str | None"]
+Devices = Mapping[str, "Mapping[str, str] | None"]
+
+
+class UpdateCalls(LookupCalls):
+    def update(
+        self, name: str, *, config: Config | None = None, devices: Devices | None = None
+    ) -> Instance:
+        def change() -> Instance:
+            self._write(name, config, devices)
+            # LXD compares the ETag when it is asked and writes a little later: in between it lets
+            # a second writer through, who knows nothing of the first. So look who is there yet.
+            self._wait(name, (self._project,), only=_UPDATE, timeout=_UPDATE_TIMEOUT)
+            instance = self._shown(name)
+            if not _holds(instance, config or {}, devices or {}):
+                raise Conflict(
+                    f"LXD would not change {name}.",
+                    details="Somebody else changes it at the same time.",
+                )
+            return instance
+
+        with self._rest.one_writer:
+            return with_fresh_etag(change)
+
+    def wait_until_idle(self, name: str, *, timeout: float = 600) -> None:
+        # A copy into another project is that project's operation. LXD 5.0 lists them one by one.
+        projects = self._rest.get("projects", what="list its projects", params=_LIST)
+        names = tuple(raw["name"] for raw in projects)
+        self._wait(name, names, only="", timeout=timeout)
+
+    def _write(self, name: str, config: Config | None, devices: Devices | None) -> None:
+        where, what = path("instances", name), f"change {name}"
+        raw, etag = self._rest.get_tagged(where, what=what, params=self._here)
+        body = {key: raw[key] for key in _WRITABLE if key in raw}
+        body["config"] = changed(raw.get("config") or {}, config)
+        body["devices"] = changed(raw.get("devices") or {}, devices)
+        self._rest.put(where, body, what=what, params=self._here, etag=etag)
+
+    def _wait(self, name: str, projects: Sequence[str], *, only: str, timeout: float) -> None:
+        def idle() -> bool | None:
+            busy = any(
+                self._touches(one, name, project) and only in one.get("description", "")
+                for project in projects
+                for one in self._operations(project)
+            )
+            return None if busy else True
+
+        poll(idle, what=f"LXD's own work on {name}", timeout=timeout, every=0.05)
+
+    def _operations(self, project: str) -> Iterator[Mapping[str, Any]]:
+        found = self._rest.get(
+            "operations", what="list its operations", params={**_LIST, "project": project}
+        )
+        return (operation for group in (found or {}).values() for operation in group)
+
+    def _touches(self, operation: Mapping[str, Any], name: str, project: str) -> bool:
+        if operation["status_code"] >= 200 or operation.get("class") == "token":
+            return False
+        resources = operation.get("resources") or {}
+        if not resources:
+            # LXD 5.0 does not tell of which instance it makes an image; any of the project may be.
+            return project == self._project and "image" in operation.get("description", "").lower()
+        urls = [*(resources.get("instances") or ()), *(resources.get("containers") or ())]
+        return any(
+            parse.named(url, kind) == (name, self._project)
+            for url in urls
+            for kind in ("instances", "containers")
+        )
+
+
+def _holds(instance: Instance, config: Config, devices: Devices) -> bool:
+    # LXD keeps no empty values.
+    kept = all((instance.config.get(key) or None) == (config[key] or None) for key in config)
+    return kept and all(instance.devices.get(name) == devices[name] for name in devices)

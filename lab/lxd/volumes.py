@@ -1,0 +1,63 @@
+"""Custom storage volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from lab.errors import NotFound
+from lab.lxd import parse
+from lab.lxd.calls import Calls
+from lab.lxd.changes import changed, with_fresh_etag
+from lab.lxd.model import Volume
+from lab.lxd.rest import path
+
+# Removing a large tree is answered when it is done.
+_PATIENCE = 600.0
+
+
+class VolumeCalls(Calls):
+    def volumes(self, pool: str) -> tuple[Volume, ...]:
+        found = self._rest.get(
+            path("storage-pools", pool, "volumes", "custom"),
+            what=f"list the volumes of {pool}",
+            params={**self._here, "recursion": "1"},
+        )
+        return tuple(
+            parse.volume(raw, pool=pool)
+            for raw in found or ()
+            # Snapshots are listed among the volumes as `volume/snapshot`.
+            if "/" not in raw["name"]
+        )
+
+    def create_volume(self, pool: str, name: str, config: Mapping[str, str]) -> None:
+        self._rest.post(
+            path("storage-pools", pool, "volumes", "custom"),
+            {"name": name, "config": dict(config)},
+            what=f"create the volume {name} in {pool}",
+            params=self._here,
+            patience=_PATIENCE,
+        )
+
+    def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None:
+        where = path("storage-pools", pool, "volumes", "custom", name)
+        what = f"change the volume {name} in {pool}"
+
+        def change() -> None:
+            raw, etag = self._rest.get_tagged(where, what=what, params=self._here)
+            body = {
+                "config": changed(raw.get("config") or {}, config),
+                "description": raw.get("description", ""),
+            }
+            self._rest.put(where, body, what=what, params=self._here, etag=etag, patience=_PATIENCE)
+
+        with_fresh_etag(change)
+
+    def delete_volume(self, pool: str, name: str) -> None:
+        with suppress(NotFound):
+            self._rest.delete(
+                path("storage-pools", pool, "volumes", "custom", name),
+                what=f"delete the volume {name} in {pool}",
+                params=self._here,
+                patience=_PATIENCE,
+            )

@@ -1,0 +1,98 @@
+"""lab.yaml: what a lab sets differently. Every setting has a default that works."""
+
+from __future__ import annotations
+
+import os
+import re
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from lab.errors import InputError
+from lab.names import did_you_mean
+from lab.problems import shown
+from lab.source import Source
+from lab.written import LocalPath, Url, Word, Written, refusal
+from lab.yamlfile import load_yaml
+
+FILE: Final = "lab.yaml"
+VARIABLE: Final = "LAB_SETTINGS"
+
+_REMOTE: Final = re.compile(r"local|https://[A-Za-z0-9.:\[\]-]+", re.ASCII)
+_LOCALE: Final = re.compile(r"C\.UTF-8|[a-z]{2,3}_[A-Z]{2}\.UTF-8(@[a-z]+)?", re.ASCII)
+_PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}", re.ASCII)
+_ZONE: Final = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
+
+
+def _remote(value: str) -> str:
+    if not _REMOTE.fullmatch(value):
+        raise refusal('must be "local" or a URL such as https://lab1.example:8443')
+    return value
+
+
+def _locale(value: str) -> str:
+    if not _LOCALE.fullmatch(value):
+        raise refusal("must be a UTF-8 locale such as C.UTF-8 or zh_CN.UTF-8")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not _PREFIX.fullmatch(value):
+        raise refusal("must be a short word of lower-case letters, digits and dashes")
+    return value
+
+
+def _timezone(value: str) -> str:
+    # Where this machine has no zone database there is nothing to look the zone up in.
+    known = zoneinfo.available_timezones()
+    if not _ZONE.fullmatch(value) or (known and value not in known):
+        meant = did_you_mean(value, known)
+        raise refusal("must be a time zone such as Asia/Shanghai", hint=meant)
+    return value
+
+
+class Settings(Written):
+    """The settings of one lab. Paths are absolute; None means: find out on the host."""
+
+    remote: Annotated[str, AfterValidator(_remote)] = "local"
+    client_certificate: LocalPath | None = None
+    client_key: LocalPath | None = None
+    server_certificate: LocalPath | None = None
+    project: Word = "default"
+    build_project: Word = "lab-build"
+    alias_prefix: Annotated[str, AfterValidator(_prefix)] = "lab"
+    pool: Word | None = None
+    network: Word | None = None
+    distribution: Word = "auto"
+    source: Source | None = None
+    mirror: Url | None = None
+    security_mirror: Url | None = None
+    timezone: Annotated[str, AfterValidator(_timezone)] | None = None
+    locale: Annotated[str, AfterValidator(_locale)] = "C.UTF-8"
+    proxy: Url | None = None
+    compression: Literal["zstd", "gzip", "pigz", "xz", "bzip2", "lzma", "none"] = "zstd"
+    definitions: LocalPath | None = None
+    cloud_init: LocalPath | None = None
+    options: Mapping[str, bool] = Field(default_factory=dict)
+
+
+def settings_path(root: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file that is read, whether it is there or not."""
+    chosen = environ.get(VARIABLE)
+    return Path(chosen).expanduser() if chosen else root / FILE
+
+
+def load_settings(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of $LAB_SETTINGS or ROOT/lab.yaml; without such a file, the defaults."""
+    path = settings_path(root, environ)
+    if not path.exists():
+        if environ.get(VARIABLE):
+            raise InputError(
+                f"There is no settings file {shown(path)}.",
+                fix=f"Correct or unset {VARIABLE}; without it {FILE} beside tasks.py is read.",
+            )
+        return Settings()
+    return load_yaml(path, Settings)

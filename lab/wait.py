@@ -1,0 +1,37 @@
+"""Waiting for facts, never for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from lab.errors import LabError, LxdError
+
+T = TypeVar("T")
+
+
+def poll(
+    probe: Callable[[], T | None],
+    *,
+    what: str,
+    timeout: float,
+    every: float = 0.25,
+    on_timeout: Callable[[], LabError] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Return PROBE's first answer that is not None; it raises when the answer never will come.
+
+    TIMEOUT and EVERY are seconds. After TIMEOUT raises what ON_TIMEOUT makes, else LxdError.
+    """
+    deadline = clock() + timeout
+    while True:
+        answer = probe()
+        if answer is not None:
+            return answer
+        if clock() >= deadline:
+            if on_timeout is not None:
+                raise on_timeout()
+            raise LxdError(f"Waited {timeout:.0f} s for {what} in vain.")
+        sleep(every)

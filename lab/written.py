@@ -1,0 +1,86 @@
+"""The kinds of values that people write in YAML files, as pydantic types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from lab.errors import InputError
+from lab.sizes import parse_size
+
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._:+/~-]*", re.ASCII)
+_URL: Final = re.compile(r"https?://[A-Za-z0-9._~\[\]:@-]+(/[A-Za-z0-9._~/%+@:-]*)?", re.ASCII)
+BASE: Final = "base"
+"""Key of the validation context: the directory that relative paths start from."""
+
+
+class Written(BaseModel):
+    """A mapping in a file, with `kebab-case` keys; every key must be known."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+        # From Python, by the field's own name; `lab.yamlfile` allows the alias alone.
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+
+def refusal(text: str, *, hint: str = "") -> PydanticCustomError:
+    """What a validator raises; TEXT goes on after the key: `must be …`, HINT ends the line."""
+    # A literal template with the text as its value: braces in TEXT are no placeholders.
+    return PydanticCustomError("refused", "{text}", {"text": text, "hint": hint})
+
+
+def _matching(pattern: re.Pattern[str], text: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise refusal(text)
+        return value
+
+    return check
+
+
+def _size(value: str) -> str:
+    try:
+        parse_size(value)
+    except InputError as error:
+        raise refusal(f"must be a size such as 20GiB ({error.details or error.fix})") from None
+    return value
+
+
+def _from_the_file(value: Path, info: ValidationInfo) -> Path:
+    base = (info.context or {}).get(BASE, Path())
+    return Path(base) / value.expanduser()
+
+
+def _url(value: str) -> str:
+    _matching(_URL, "must be a URL such as https://mirror.example/debian")(value)
+    return value.rstrip("/")
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise refusal(f"must be a regular expression ({error})") from None
+    return value
+
+
+Word = Annotated[str, AfterValidator(_matching(_WORD, "must be one word of letters and digits"))]
+"""Names of packages, units, suites: safe as an argument, never an option."""
+Url = Annotated[str, AfterValidator(_url)]
+"""http or https, without query and without a slash at its end."""
+Size = Annotated[str, AfterValidator(_size)]
+"""As `lab.sizes` reads it; kept as written."""
+LocalPath = Annotated[Path, AfterValidator(_from_the_file)]
+"""Relative to the file it is written in."""
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A regular expression of Python."""

@@ -1,0 +1,133 @@
+"""What every LXD behind the port does: images and their aliases."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from lab.errors import Conflict, InputError, LxdError, NotFound
+from lab.lxd.model import InstanceSpec, Progress
+from tests.contract.conftest import Backend
+
+
+def test_publish_sets_properties_and_aliases_at_once(
+    backend: Backend, made: str, name: str, alias: str
+) -> None:
+    backend.lxd.write_file(made, "/etc/mark", b"published")
+    image = backend.lxd.publish(
+        made,
+        aliases=[alias, f"{alias}/20261121.1"],
+        properties={"lab.template": "base", "description": "Ein Bild – 图"},
+        compression="zstd",
+    )
+    assert image.aliases == (alias, f"{alias}/20261121.1")
+    assert image.properties == {"lab.template": "base", "description": "Ein Bild – 图"}
+    assert image.size_bytes > 0
+    assert image.created_at.tzinfo is not None
+    assert backend.lxd.image(image.fingerprint) == image
+    assert image in backend.outside.images()
+    assert backend.lxd.aliases()[alias] == image.fingerprint
+
+    copy = backend.unused()
+    try:
+        backend.lxd.create(InstanceSpec(name=copy, image=image.fingerprint))
+        assert backend.lxd.read_file(copy, "/etc/mark") == b"published"
+    finally:
+        backend.lxd.delete(copy)
+
+
+def test_an_alias_that_exists_is_a_conflict_and_leaves_no_orphan(
+    backend: Backend, made: str, alias: str
+) -> None:
+    backend.lxd.set_alias(alias, backend.image.fingerprint)
+    before = {image.fingerprint for image in backend.lxd.images()}
+    with pytest.raises(Conflict) as caught:
+        backend.lxd.publish(
+            made, aliases=[alias, f"{alias}/new"], properties={}, compression="none"
+        )
+    assert str(caught.value) == f"LXD would not publish {made}.\n  The alias {alias} exists."
+    after = [image for image in backend.lxd.images() if image.fingerprint not in before]
+    assert [image for image in after if image.properties.get("os") == "tiny"] == []
+    assert backend.lxd.aliases()[alias] == backend.image.fingerprint
+
+
+def test_only_a_stopped_instance_is_published_and_only_as_lxd_can(
+    backend: Backend, made: str, box: str
+) -> None:
+    with pytest.raises(LxdError) as caught:
+        backend.lxd.publish(box, aliases=[], properties={}, compression="none")
+    assert str(caught.value) == (
+        f"LXD would not publish {box}.\n  Cannot export a running instance as an image"
+    )
+    with pytest.raises(LxdError) as caught:
+        backend.lxd.publish(made, aliases=[], properties={}, compression="lz4")
+    assert str(caught.value) == (
+        f'LXD would not publish {made}.\n  Invalid compression algorithm "lz4"'
+    )
+    with pytest.raises(NotFound):
+        backend.lxd.publish(backend.unused(), aliases=[], properties={}, compression="none")
+
+
+def test_an_alias_moves_and_goes(backend: Backend, made: str, alias: str) -> None:
+    lxd = backend.lxd
+    first = lxd.publish(made, aliases=[f"{alias}/1"], properties={}, compression="none")
+    lxd.set_alias(alias, backend.image.fingerprint)
+    lxd.set_alias(alias, first.fingerprint)
+    lxd.set_alias(alias, first.fingerprint)
+    assert lxd.aliases()[alias] == first.fingerprint
+    shown = lxd.image(first.fingerprint)
+    assert shown is not None
+    assert shown.aliases == (alias, f"{alias}/1")
+    lxd.delete_alias(alias)
+    lxd.delete_alias(alias)
+    assert alias not in lxd.aliases()
+    with pytest.raises(NotFound):
+        lxd.set_alias(alias, "0" * 64)
+    lxd.delete_image(first.fingerprint)
+    lxd.delete_image(first.fingerprint)
+    assert lxd.image(first.fingerprint) is None
+    assert f"{alias}/1" not in lxd.aliases()
+
+
+def test_properties_are_added_and_changed_but_not_lost(
+    backend: Backend, made: str, alias: str
+) -> None:
+    image = backend.lxd.publish(
+        made, aliases=[alias], properties={"lab.smoke": "pending", "a": "1"}, compression="none"
+    )
+    backend.lxd.set_image_properties(image.fingerprint, {"lab.smoke": "passed", "b": "2"})
+    changed = backend.lxd.image(image.fingerprint)
+    assert changed is not None
+    assert changed.properties == {"lab.smoke": "passed", "a": "1", "b": "2"}
+    assert changed.aliases == (alias,)
+    with pytest.raises(NotFound):
+        backend.lxd.set_image_properties("0" * 64, {})
+
+
+def test_import_tells_of_its_progress_and_returns_what_is_there(backend: Backend) -> None:
+    told: list[Progress] = []
+    image = backend.lxd.import_image(
+        backend.metadata,
+        backend.rootfs,
+        properties={"note": "again & again"},
+        on_progress=told.append,
+    )
+    assert image.fingerprint == backend.image.fingerprint
+    assert image.properties["note"] == "again & again"
+    assert image.properties["os"] == "tiny"
+    assert told[-1] == Progress(text="Upload: 100%", percent=100)
+    age = datetime.now(tz=timezone.utc) - image.created_at
+    assert age > timedelta(0)
+
+
+def test_a_file_that_is_missing_is_no_image(backend: Backend, tmp_path: Path) -> None:
+    missing = tmp_path / "metadata.tar"
+    with pytest.raises(InputError) as caught:
+        backend.lxd.import_image(missing, None, properties={})
+    assert str(caught.value) == f"There is no image file {missing}."
+
+
+def test_an_image_that_is_missing_is_none(backend: Backend) -> None:
+    assert backend.lxd.image("0" * 64) is None

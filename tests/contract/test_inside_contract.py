@@ -1,0 +1,75 @@
+"""What every LXD behind the port does: commands and files inside an instance."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.errors import LxdError, NotFound
+from lab.lxd.model import Completed
+from tests.contract.conftest import Backend
+
+
+def test_a_command_gives_exit_code_and_both_outputs(backend: Backend, box: str) -> None:
+    script = "echo out; echo err >&2; exit 3"
+    assert backend.lxd.run(box, ["sh", "-c", script]) == Completed(
+        exit_code=3, stdout="out\n", stderr="err\n"
+    )
+
+
+@pytest.mark.parametrize("code", [0, 1, 124, 126, 127, 137, 143, 255])
+def test_a_quick_command_may_end_with_any_code(backend: Backend, box: str, code: int) -> None:
+    assert backend.lxd.run(box, ["sh", "-c", f"exit {code}"]).exit_code == code
+
+
+def test_a_command_that_cannot_be_found_ends_with_127(backend: Backend, box: str) -> None:
+    assert backend.lxd.run(box, ["no-such-command"]).exit_code == 127
+    assert backend.lxd.run(box, ["no-such-command"], stdin=b"unread").exit_code == 127
+
+
+def test_arguments_arrive_as_they_are(backend: Backend, box: str) -> None:
+    argv = ["printf", "%s|", "a b", "$HOME", "'", '"', "", "*", "é\n"]
+    assert backend.lxd.run(box, argv).stdout == "a b|$HOME|'|\"||*|é\n|"
+
+
+def test_output_is_told_as_well_as_returned(backend: Backend, box: str) -> None:
+    told: list[str] = []
+    done = backend.lxd.run(box, ["sh", "-c", "echo one; echo two"], on_output=told.append)
+    assert "".join(told) == done.stdout == "one\ntwo\n"
+
+
+def test_what_is_no_utf8_is_replaced(backend: Backend, box: str) -> None:
+    assert backend.lxd.run(box, ["printf", r"a\377b\303"]).stdout == "a\ufffdb\ufffd"
+
+
+def test_stdin_is_fed_whatever_is_in_it(backend: Backend, box: str) -> None:
+    content = b"bob:\x00\xff $(id) '\n" * 3
+    done = backend.lxd.run(box, ["wc", "-c"], stdin=content)
+    assert done.stdout.strip() == str(len(content))
+    assert backend.lxd.run(box, ["cat"]).stdout == ""
+    assert backend.lxd.run(box, ["cat"], stdin=b"").stdout == ""
+
+
+def test_a_stopped_instance_runs_nothing(backend: Backend, made: str) -> None:
+    for stdin in (None, b"secret"):
+        with pytest.raises(LxdError) as caught:
+            backend.lxd.run(made, ["true"], stdin=stdin)
+        assert str(caught.value) == (
+            f"LXD would not run true in {made}.\n  Instance is not running"
+        )
+
+
+def test_files_are_written_read_and_deleted(backend: Backend, made: str) -> None:
+    lxd, content = backend.lxd, bytes(range(256)) * 3
+    with pytest.raises(NotFound) as caught:
+        lxd.read_file(made, "/srv/deep/er/file")
+    assert str(caught.value) == f"LXD would not read /srv/deep/er/file in {made}.\n  Not Found"
+    lxd.write_file(made, "/srv/deep/er/file", content)
+    assert lxd.read_file(made, "/srv/deep/er/file") == content
+    lxd.write_file(made, "/srv/deep/er/file", b"")
+    assert lxd.read_file(made, "/srv/deep/er/file") == b""
+    with pytest.raises(LxdError):
+        lxd.read_file(made, "/srv/deep")
+    lxd.delete_file(made, "/srv/deep/er/file")
+    lxd.delete_file(made, "/srv/deep/er/file")
+    with pytest.raises(NotFound):
+        lxd.read_file(made, "/srv/deep/er/file")

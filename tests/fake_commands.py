@@ -1,0 +1,52 @@
+"""Commands and files inside the fake's instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lab.errors import LxdError
+from lab.lxd.model import Completed, State
+from lab.lxd.port import OnOutput
+from lab.lxd.refusals import refused
+from tests.fake_store import FakeCalls, FakeFile
+
+
+class FakeCommands(FakeCalls):
+    def run(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60,
+        on_output: OnOutput | None = None,
+    ) -> Completed:
+        what = f"run {argv[0]} in {name}"
+        if self._instance(name, what).state is not State.RUNNING:
+            raise refused(what, "Instance is not running", status=400)
+        completed = self.store.on_run(name, argv, stdin)
+        for text in (completed.stdout, completed.stderr):
+            if on_output is not None and text:
+                on_output(text)
+        return completed
+
+    def read_file(self, name: str, path: str) -> bytes:
+        what = f"read {path} in {name}"
+        files = self._instance(name, what).files
+        if path in files:
+            return files[path].content
+        if any(file.startswith(path.rstrip("/") + "/") for file in files):
+            raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
+        raise refused(what, "Not Found", status=404)
+
+    def write_file(
+        self, name: str, path: str, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0
+    ) -> None:
+        self._do("write_file", f"{name}{path}")
+        files = self._instance(name, f"delete {path} in {name}").files
+        files[path] = FakeFile(content=content, mode=mode, uid=uid, gid=gid)
+
+    def delete_file(self, name: str, path: str) -> None:
+        self._do("delete_file", f"{name}{path}")
+        self._instance(name, f"delete {path} in {name}").files.pop(path, None)

@@ -1,0 +1,134 @@
+"""The fake's images and aliases."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from lab.errors import InputError
+from lab.lxd.model import Image, Progress, State
+from lab.lxd.port import OnProgress
+from lab.lxd.refusals import refused
+from tests.fake_store import EPOCH, FakeCalls, FakeFile, FakeImage
+
+_COMPRESSIONS = {"none", "zstd", "gzip", "pigz", "bzip2", "xz", "lzma", "squashfs"}
+
+
+class FakeImages(FakeCalls):
+    def images(self) -> tuple[Image, ...]:
+        return tuple(self._named_image(fingerprint) for fingerprint in self.store.images)
+
+    def image(self, fingerprint: str) -> Image | None:
+        return self._named_image(fingerprint) if fingerprint in self.store.images else None
+
+    def aliases(self) -> Mapping[str, str]:
+        return dict(self.store.aliases)
+
+    def set_alias(self, name: str, fingerprint: str) -> None:
+        self._do("set_alias", name)
+        if fingerprint not in self.store.images:
+            what = f"point the alias {name} to {fingerprint[:12]}"
+            raise refused(what, "Image not found", status=404)
+        self.store.aliases[name] = fingerprint
+
+    def delete_alias(self, name: str) -> None:
+        self._do("delete_alias", name)
+        self.store.aliases.pop(name, None)
+
+    def publish(
+        self,
+        instance: str,
+        *,
+        aliases: Sequence[str],
+        properties: Mapping[str, str],
+        compression: str,
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        self._do("publish", instance)
+        what = f"publish {instance}"
+        if taken := sorted(set(aliases) & set(self.store.aliases)):
+            raise refused(what, f"The alias {', '.join(taken)} exists.", status=409)
+        source = self._instance(instance, what)
+        if compression.split(" ", maxsplit=1)[0] not in _COMPRESSIONS:
+            raise refused(what, f'Invalid compression algorithm "{compression}"', status=400)
+        if source.state is not State.STOPPED:
+            raise refused(what, "Cannot export a running instance as an image")
+        if on_progress is not None:
+            on_progress(Progress(text="Image pack: 50% (100.00MB/s)", percent=50))
+        digest = hashlib.sha256(f"{instance} {self.store.next()}".encode()).hexdigest()
+        return self._keep(digest, properties, files=source.files, aliases=aliases)
+
+    def import_image(
+        self,
+        metadata: Path,
+        rootfs: Path | None,
+        *,
+        properties: Mapping[str, str],
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        self._do("import_image", str(rootfs or metadata))
+        digest = hashlib.sha256()
+        for file in (metadata, rootfs):
+            if file is not None and not file.is_file():
+                raise InputError(f"There is no image file {file}.")
+            if file is not None:
+                digest.update(file.read_bytes())
+        if on_progress is not None:
+            on_progress(Progress(text="Upload: 100%", percent=100))
+        fingerprint = digest.hexdigest()
+        if fingerprint in self.store.images:
+            self.set_image_properties(fingerprint, properties)
+            return self._named_image(fingerprint)
+        return self._keep(fingerprint, properties, files={}, aliases=())
+
+    def download_image(
+        self,
+        server: str,
+        alias: str,
+        *,
+        protocol: str = "simplestreams",
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        self._do("download_image", alias)
+        if on_progress is not None:
+            on_progress(Progress(text="rootfs: 50% (10.00MB/s)", percent=50))
+        digest = hashlib.sha256(f"{server} {alias}".encode()).hexdigest()
+        return self._keep(digest, {"description": alias}, files={}, aliases=())
+
+    def set_image_properties(self, fingerprint: str, properties: Mapping[str, str]) -> None:
+        self._do("set_image_properties", fingerprint)
+        if fingerprint not in self.store.images:
+            raise refused(f"change the image {fingerprint[:12]}", "Image not found", status=404)
+        kept = self.store.images[fingerprint]
+        kept.image = replace(kept.image, properties={**kept.image.properties, **properties})
+
+    def delete_image(self, fingerprint: str) -> None:
+        self._do("delete_image", fingerprint)
+        self.store.images.pop(fingerprint, None)
+        for alias in [name for name, to in self.store.aliases.items() if to == fingerprint]:
+            del self.store.aliases[alias]
+
+    def _keep(
+        self,
+        fingerprint: str,
+        properties: Mapping[str, str],
+        *,
+        files: Mapping[str, FakeFile],
+        aliases: Sequence[str],
+    ) -> Image:
+        image = Image(
+            fingerprint=fingerprint,
+            properties=dict(properties),
+            size_bytes=1 << 20,
+            created_at=EPOCH + timedelta(seconds=self.store.next()),
+        )
+        self.store.images[fingerprint] = FakeImage(image=image, files=dict(files))
+        self.store.aliases.update(dict.fromkeys(aliases, fingerprint))
+        return self._named_image(fingerprint)
+
+    def _named_image(self, fingerprint: str) -> Image:
+        names = (alias for alias, to in self.store.aliases.items() if to == fingerprint)
+        return replace(self.store.images[fingerprint].image, aliases=tuple(sorted(names)))

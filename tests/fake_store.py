@@ -1,0 +1,124 @@
+"""What the fake LXD remembers: one store, seen by the fakes of all its projects."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from lab.errors import LabError
+from lab.lxd.model import Completed, Image, Network, Pool, Profile, Server, State
+from lab.lxd.refusals import refused
+
+EPOCH = datetime(2026, 11, 21, tzinfo=timezone.utc)
+OnRun = Callable[[str, Sequence[str], "bytes | None"], Completed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeFile:
+    content: bytes
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeInstance:
+    state: State = State.STOPPED
+    config: dict[str, str] = field(default_factory=dict)
+    devices: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    profiles: tuple[str, ...] = ()
+    files: dict[str, FakeFile] = field(default_factory=dict)
+    snapshots: tuple[str, ...] = ()
+    address: str = ""
+    created_at: datetime = EPOCH
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeImage:
+    image: Image
+    files: dict[str, FakeFile] = field(default_factory=dict)
+
+
+def nothing_said(name: str, argv: Sequence[str], stdin: bytes | None) -> Completed:
+    """Every command succeeds without a word."""
+    return Completed(exit_code=0, stdout="", stderr="")
+
+
+@dataclass(slots=True, kw_only=True)
+class Store:
+    server: Server = field(
+        default_factory=lambda: Server(
+            version="5.0.2", api_extensions=frozenset({"projects", "cloud_init"}), name="fake"
+        )
+    )
+    projects: dict[str, dict[str, str]] = field(default_factory=lambda: {"default": {}})
+    pools: dict[str, Pool] = field(
+        default_factory=lambda: {
+            "default": Pool(
+                name="default", driver="btrfs", total_bytes=40 << 30, used_bytes=1 << 30
+            )
+        }
+    )
+    networks: dict[str, Network] = field(
+        default_factory=lambda: {
+            "lxdbr0": Network(
+                name="lxdbr0",
+                type="bridge",
+                managed=True,
+                config={"ipv4.address": "10.77.0.1/24", "ipv4.nat": "true"},
+            )
+        }
+    )
+    profiles: dict[str, Profile] = field(
+        default_factory=lambda: {
+            "default": Profile(
+                name="default",
+                devices={
+                    "root": {"path": "/", "pool": "default", "type": "disk"},
+                    "eth0": {"name": "eth0", "network": "lxdbr0", "type": "nic"},
+                },
+            )
+        }
+    )
+    images: dict[str, FakeImage] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    instances: dict[tuple[str, str], FakeInstance] = field(default_factory=dict)
+    """By project and name."""
+    volumes: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """By pool and name."""
+    changes: list[str] = field(default_factory=list)
+    """Every change asked for, in order: `create bob`, `set_alias lab/base`."""
+    failures: dict[str, LabError] = field(default_factory=dict)
+    """What to raise, once, instead of doing: by `verb` or `verb subject` as in `changes`."""
+    on_run: OnRun = nothing_said
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    count: int = 0
+
+    def next(self) -> int:
+        """A number not given before."""
+        with self.lock:
+            self.count += 1
+            return self.count
+
+
+class FakeCalls:
+    """Base of each group of calls, as `lab.lxd.calls.Calls` is of the real ones."""
+
+    def __init__(self, project: str = "default", store: Store | None = None) -> None:
+        self.store = store if store is not None else Store()
+        self._project = project
+
+    def _do(self, verb: str, subject: str) -> None:
+        """Take note of a change, and fail where a test arranged it."""
+        for key in (f"{verb} {subject}", verb):
+            if (failure := self.store.failures.pop(key, None)) is not None:
+                raise failure
+        self.store.changes.append(f"{verb} {subject}")
+
+    def _instance(self, name: str, what: str) -> FakeInstance:
+        try:
+            return self.store.instances[self._project, name]
+        except KeyError:
+            raise refused(what, "Instance not found", status=404) from None

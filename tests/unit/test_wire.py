@@ -1,0 +1,350 @@
+"""Every failure on the way to LXD, as the whole text that a person reads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import requests_mock
+from pylxd.exceptions import LXDAPIExtensionNotAvailable
+
+from lab.errors import Conflict, LabError, LxdError, LxdUnreachable, NotFound
+from lab.lxd import refusals
+from lab.lxd.client import connect
+from lab.lxd.model import Progress
+from lab.lxd.refusals import Place
+from lab.lxd.rest import Rest
+from lab.lxd.session import local_socket, tls_session
+from lab.lxd.wire import greet, translated
+
+URL = "https://lab.example:8443"
+PLACE = Place(url=URL)
+Kind = type[LabError]
+HELLO = {
+    "type": "sync",
+    "metadata": {"auth": "trusted", "environment": {}, "api_extensions": []},
+}
+
+
+@pytest.fixture
+def http() -> Iterator[requests_mock.Mocker]:
+    with requests_mock.Mocker() as mocker:
+        mocker.get(f"{URL}/1.0", json=HELLO)
+        yield mocker
+
+
+@pytest.fixture
+def rest(http: requests_mock.Mocker) -> Rest:
+    return Rest(greet(PLACE, URL, tls_session(None, None)))
+
+
+def failed(text: str, code: int = 400) -> dict[str, object]:
+    return {"type": "error", "error": text, "error_code": code, "metadata": None}
+
+
+def running(**state: object) -> dict[str, object]:
+    metadata = {"id": "op", "status": "Running", "status_code": 103, "err": "", **state}
+    return {"type": "sync", "metadata": metadata}
+
+
+BEGUN = {"type": "async", "operation": "/1.0/operations/op", "metadata": {}}
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind", "whole"),
+    [
+        (400, "No.", LxdError, "LXD would not publish bob.\n  No."),
+        (404, "Instance not found", NotFound, "LXD would not publish bob.\n  Instance not found"),
+        (409, "Taken", Conflict, "LXD would not publish bob.\n  Taken"),
+        (412, "ETag doesn't match", Conflict, "LXD would not publish bob.\n  ETag doesn't match"),
+        (
+            400,
+            "The network already exists",
+            Conflict,
+            "LXD would not publish bob.\n  The network already exists",
+        ),
+        (
+            403,
+            "not authorized",
+            LxdUnreachable,
+            "LXD would not publish bob.\n  not authorized\n"
+            "Next: on that server, with the certificate copied there: "
+            "lxc config trust add client.crt\n"
+            "      or, with a token from `lxc config trust add --name lab`: "
+            "lxc remote add lab TOKEN",
+        ),
+        (500, "disk\nfull", LxdError, "LXD would not publish bob.\n  disk\n  full"),
+    ],
+)
+def test_a_refusal_is_told_in_lxds_words(
+    *, rest: Rest, http: requests_mock.Mocker, status: int, text: str, kind: Kind, whole: str
+) -> None:
+    http.post(f"{URL}/1.0/images", status_code=status, json=failed(text, status))
+    with pytest.raises(kind) as caught:
+        rest.post("images", {}, what="publish bob")
+    assert str(caught.value) == whole
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "whole"),
+    [
+        (
+            requests.ReadTimeout(),
+            LxdUnreachable,
+            f"LXD at {URL} did not answer within 60 s.\n  It was asked to publish bob.\n"
+            "Next: see what it is busy with: lxc operation list --all-projects",
+        ),
+        (
+            requests.ConnectTimeout("timed out"),
+            LxdUnreachable,
+            "lab.example does not answer.\n"
+            "Next: check `remote` in lab.yaml, and the firewalls on the way there",
+        ),
+        (
+            requests.ConnectionError("Connection reset"),
+            LxdUnreachable,
+            f"LXD at {URL} cannot be reached.\n  Connection reset\n"
+            "Next: check `remote`, `client_certificate` and `client_key` in lab.yaml",
+        ),
+        (
+            requests.exceptions.ChunkedEncodingError("broken off"),
+            LxdUnreachable,
+            f"LXD at {URL} cannot be reached.\n  broken off\n"
+            "Next: check `remote`, `client_certificate` and `client_key` in lab.yaml",
+        ),
+    ],
+)
+def test_what_requests_raises_never_leaks(
+    rest: Rest, http: requests_mock.Mocker, error: Exception, kind: Kind, whole: str
+) -> None:
+    posted = http.post(f"{URL}/1.0/images", exc=error)
+    with pytest.raises(kind) as caught:
+        rest.post("images", {}, what="publish bob")
+    assert str(caught.value) == whole
+    # A write may have happened, whatever became of its answer.
+    assert posted.call_count == 1
+
+
+def test_a_read_is_repeated_once_when_the_connection_dropped(
+    rest: Rest, http: requests_mock.Mocker
+) -> None:
+    dropped = {"exc": requests.ConnectionError("dropped")}
+    read = http.get(f"{URL}/1.0/images", [dropped, {"json": {"type": "sync", "metadata": ["x"]}}])
+    assert rest.get("images", what="list its images") == ["x"]
+    assert read.call_count == 2
+    read = http.get(f"{URL}/1.0/images", [dropped, dropped, {"json": HELLO}])
+    with pytest.raises(LxdUnreachable):
+        rest.get("images", what="list its images")
+    assert read.call_count == 2
+
+
+def test_a_read_that_times_out_is_not_repeated(rest: Rest, http: requests_mock.Mocker) -> None:
+    read = http.get(f"{URL}/1.0/images", exc=requests.ReadTimeout())
+    with pytest.raises(LxdUnreachable):
+        rest.get("images", what="list its images")
+    assert read.call_count == 1
+
+
+def test_an_extension_that_is_missing_is_named() -> None:
+    with pytest.raises(LxdError) as caught, translated(PLACE, "show its cards"):
+        raise LXDAPIExtensionNotAvailable("resources")
+    assert str(caught.value) == (
+        "LXD would not show its cards.\n  LXD API extension 'resources' is not available\n"
+        "Next: a newer LXD is needed: see README"
+    )
+
+
+def test_an_operation_is_waited_for_in_slices_and_heard(
+    rest: Rest, http: requests_mock.Mocker
+) -> None:
+    http.post(f"{URL}/1.0/images", status_code=202, json=BEGUN)
+    half = running(
+        metadata={"create_image_from_container_pack_progress": "Image pack: 50% (9MB/s)"}
+    )
+    done = running(status_code=200, status="Success", metadata={"fingerprint": "f"})
+    waits = http.get(
+        f"{URL}/1.0/operations/op/wait",
+        [{"json": running(metadata=None)}, {"json": half}, {"json": half}, {"json": done}],
+    )
+    heard: list[Progress] = []
+    made = rest.post("images", {}, what="publish bob", on_progress=heard.append)
+    assert made == {"fingerprint": "f"}
+    assert heard == [Progress(text="Image pack: 50% (9MB/s)", percent=50)]
+    assert [request.qs["timeout"] for request in waits.request_history] == [["1"]] * 4
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "whole"),
+    [
+        (
+            {"status": "Failure", "status_code": 400, "err": "no space left on device"},
+            LxdError,
+            "LXD would not publish bob.\n  no space left on device",
+        ),
+        (
+            {
+                "status": "Failure",
+                "status_code": 400,
+                "err": 'This "instances" entry already exists',
+            },
+            Conflict,
+            'LXD would not publish bob.\n  This "instances" entry already exists',
+        ),
+        (
+            {"status": "Cancelled", "status_code": 401, "err": ""},
+            LxdError,
+            "LXD would not publish bob.\n  The operation ended as: Cancelled",
+        ),
+    ],
+)
+def test_an_operation_that_fails_is_an_error(
+    rest: Rest, http: requests_mock.Mocker, state: dict[str, object], kind: Kind, whole: str
+) -> None:
+    http.post(f"{URL}/1.0/images", status_code=202, json=BEGUN)
+    http.get(f"{URL}/1.0/operations/op/wait", json=running(**state))
+    with pytest.raises(kind) as caught:
+        rest.post("images", {}, what="publish bob")
+    assert str(caught.value) == whole
+
+
+def test_an_operation_that_lxd_forgot_is_not_a_missing_object(
+    rest: Rest, http: requests_mock.Mocker
+) -> None:
+    http.post(f"{URL}/1.0/images", status_code=202, json=BEGUN)
+    http.get(
+        f"{URL}/1.0/operations/op/wait", status_code=404, json=failed("Operation not found", 404)
+    )
+    with pytest.raises(LxdError) as caught:
+        rest.post("images", {}, what="publish bob")
+    assert type(caught.value) is LxdError
+    assert str(caught.value) == (
+        "LXD would not publish bob.\n"
+        "  It forgot the operation: it may have been started anew meanwhile."
+    )
+
+
+def no_daemon(socket: Path) -> LabError:
+    done = pytest.MonkeyPatch()
+    done.setenv("LXD_DIR", str(socket.parent))
+    try:
+        with pytest.raises(LxdUnreachable) as caught:
+            connect()
+    finally:
+        done.undo()
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("systemd", "fix"),
+    [(True, "sudo systemctl start lxd"), (False, "sudo ci/sandbox start")],
+)
+def test_a_daemon_that_does_not_run_can_be_started(
+    *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, systemd: bool, fix: str
+) -> None:
+    monkeypatch.setattr(refusals, "_SYSTEMD", tmp_path if systemd else tmp_path / "none")
+    assert str(no_daemon(tmp_path / "unix.socket")) == (
+        f"LXD is not running: nothing answers at {tmp_path}/unix.socket.\n"
+        f"  LXD_DIR={tmp_path} is set in the environment.\n"
+        f"Next: {fix}"
+    )
+
+
+def test_the_snaps_daemon_is_started_by_snap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LXD_DIR", raising=False)
+    socket = Path("/var/snap/lxd/common/lxd/unix.socket")
+    error = refusals.unreachable(Place(socket=socket), ConnectionRefusedError(111, "refused"))
+    assert str(error) == (
+        f"LXD is not running: nothing answers at {socket}.\nNext: sudo snap start lxd"
+    )
+
+
+def test_the_socket_is_looked_for_where_lxd_may_be() -> None:
+    assert local_socket({"LXD_DIR": "/srv/lxd"}) == Path("/srv/lxd/unix.socket")
+    assert local_socket({}).name == "unix.socket"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_may_not_use_the_socket_is_told_how(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    script = """
+import os, sys
+from lab.errors import LxdUnreachable
+from lab.lxd.client import connect
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+try:
+    connect()
+except LxdUnreachable as error:
+    sys.exit(str(error))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "LXD_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == (
+        f"nobody may not use LXD: permission denied on {tmp_path}/unix.socket.\n"
+        "Next: sudo usermod -aG lxd nobody\n"
+        "      then log out and in again\n"
+    )
+
+
+def test_the_environment_has_no_say_in_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:1")
+    session = tls_session(None, None)
+    settings = session.merge_environment_settings(URL, {}, None, None, None)
+    assert settings["verify"] is True
+    assert dict(settings["proxies"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole"),
+    [
+        (
+            lambda http: http.get(f"{URL}/1.0", text="<html>Welcome</html>"),
+            f"What answers at {URL} is not LXD.\n  It sent: <html>Welcome</html>\n"
+            "Next: check `remote` in lab.yaml",
+        ),
+        (
+            lambda http: http.get(f"{URL}/1.0", status_code=404, text="no such page"),
+            f"What answers at {URL} is not LXD.\n  no such page\nNext: check `remote` in lab.yaml",
+        ),
+        (
+            lambda http: http.get(f"{URL}/1.0", json={"type": "sync"}),
+            f"What answers at {URL} is not LXD.\n  KeyError: 'metadata'\n"
+            "Next: check `remote` in lab.yaml",
+        ),
+    ],
+)
+def test_something_else_answers(
+    http: requests_mock.Mocker, answer: Callable[[requests_mock.Mocker], object], whole: str
+) -> None:
+    answer(http)
+    with pytest.raises(LxdUnreachable) as caught:
+        greet(PLACE, URL, tls_session(None, None))
+    assert str(caught.value) == whole
+
+
+def test_a_certificate_that_is_not_trusted_is_named(http: requests_mock.Mocker) -> None:
+    http.get(f"{URL}/1.0", json={**HELLO, "metadata": {"auth": "untrusted"}})
+    place = Place(url=URL, client_certificate=Path("/home/bob/client.crt"))
+    with pytest.raises(LxdUnreachable) as caught:
+        greet(place, URL, tls_session(None, None))
+    assert str(caught.value) == (
+        f"LXD at {URL} does not trust the certificate /home/bob/client.crt.\n"
+        "Next: on that server, with the certificate copied there: "
+        "lxc config trust add client.crt\n"
+        "      or, with a token from `lxc config trust add --name lab`: "
+        "lxc remote add lab TOKEN"
+    )
