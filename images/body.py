@@ -1,0 +1,189 @@
+"""Bodies: a template's root file system, made in a builder and kept as a stopped instance."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack
+
+from images.boot_errors import explain_boot
+from images.definition import Definition
+from images.placing import placed
+from images.recipe import Recipe
+from images.source import have_source
+from images.workshop import Log, Workshop
+from lab import keys
+from lab.boot import BootFailed, wait_for_cloud_init, wait_for_init
+from lab.errors import CheckError, InputError
+from lab.lxd.model import InstanceSpec
+from lab.process import me
+
+FIRST_BOOT_SECONDS = 1800
+"""A first boot installs everything; on a slow mirror a desktop took 20 minutes."""
+SCRIPT_SECONDS = 1800
+
+
+def body_name(template: str) -> str:
+    return f"body-{template}"
+
+
+def builder_name(template: str) -> str:
+    return f"builder-{template}"
+
+
+def make_body(
+    shop: Workshop, definition: Definition, recipe: Recipe, user_data: str, log: Log
+) -> str:
+    """Build DEFINITION's body anew and keep it; the old one serves until it is finished."""
+    origin = body_name(definition.parent) if definition.parent else have_source(shop, log)
+    builder = builder_name(definition.name)
+    with ExitStack() as undo:
+        undo.callback(_discard, shop, builder, definition)
+        clone(shop, definition, origin=origin, user_data=user_data, log=log)
+        boot(shop, builder, definition, user_data, log)
+        run_scripts(shop, builder, definition, log)
+        clean(shop, builder, log)
+        body = _keep(shop, builder, definition, recipe)
+        undo.pop_all()
+    return body
+
+
+def clone(shop: Workshop, definition: Definition, *, origin: str, user_data: str, log: Log) -> None:
+    """Clone ORIGIN copy-on-write into a stopped builder that will boot with USER_DATA."""
+    log.phase("clone")
+    builder = builder_name(definition.name)
+    shop.build.delete(builder)
+    needs = shop.catalog.needs(definition.name)
+    shop.build.create(
+        InstanceSpec(
+            name=builder,
+            copy_of=origin,
+            copy_project=shop.build.project,
+            config={
+                **needs.config,
+                shop.build.server().user_data_key: user_data,
+                keys.TEMPLATE: definition.name,
+                keys.PHASE: keys.PREPARING,
+                keys.BUILDER: me(),
+                keys.RECIPE: "",
+                keys.INPUTS: "",
+            },
+            devices=placed(shop, needs.devices),
+        ),
+        on_progress=log.progress(),
+    )
+
+
+def boot(shop: Workshop, builder: str, definition: Definition, user_data: str, log: Log) -> None:
+    """Start BUILDER and see cloud-init through; InputError or CheckError tell why not."""
+    log.phase("boot")
+    shop.build.start(builder)
+    wait_for_init(shop.build, builder)
+    _check_schema(shop, builder, definition, user_data, log)
+    log.phase("cloud-init")
+    try:
+        outcome = wait_for_cloud_init(
+            shop.build, builder, timeout=FIRST_BOOT_SECONDS, on_output=log.write
+        )
+    except BootFailed as failed:
+        log.write(failed.output)
+        raise explain_boot(
+            definition, shop.distro, (str(failed),), failed.output, log.path
+        ) from failed
+    if outcome.errors:
+        raise explain_boot(definition, shop.distro, outcome.errors, outcome.output, log.path)
+
+
+def run_scripts(shop: Workshop, builder: str, definition: Definition, log: Log) -> None:
+    """Run the definition's scripts as root, in order."""
+    for script in definition.scripts:
+        log.phase(script)
+        _run_script(shop, builder, script, log)
+
+
+def clean(shop: Workshop, builder: str, log: Log) -> None:
+    """Take the builder's traces away and stop it so hard that it leaves no new ones."""
+    log.phase("clean")
+    _run_script(shop, builder, "clean.sh", log)
+    shop.build.stop(builder, force=True)
+
+
+def _run_script(shop: Workshop, builder: str, script: str, log: Log) -> None:
+    path = f"/run/labstamp/{script}"
+    shop.build.write_file(builder, path, (shop.scripts / script).read_bytes(), mode=0o700)
+    began = time.monotonic()
+    ended = shop.build.run(
+        builder,
+        # One at a time, should LXD make us start it twice (see `Lxd.run`).
+        ["flock", "/run/labstamp", path],
+        env={"DEBIAN_FRONTEND": "noninteractive"},
+        timeout=SCRIPT_SECONDS,
+        on_output=log.write,
+    )
+    log.write(f"[{script}: exit {ended.exit_code}, {time.monotonic() - began:.1f} s]\n")
+    if ended.exit_code != 0:
+        last = (ended.stdout + ended.stderr).splitlines()[-12:]
+        raise CheckError(
+            f"images/scripts/{script} failed with exit code {ended.exit_code}.",
+            details="\n".join(last),
+            fix=f"The full log: {log.path}",
+        )
+
+
+def _check_schema(
+    shop: Workshop, builder: str, definition: Definition, user_data: str, log: Log
+) -> None:
+    """Have the builder's own cloud-init judge the text; its version knows which keys it has."""
+    path = "/run/labstamp/user-data.yaml"
+    shop.build.write_file(builder, path, user_data.encode(), mode=0o600)
+    verdict = shop.build.run(builder, ["cloud-init", "schema", "-c", path], timeout=60)
+    log.write(f"cloud-init schema: {verdict.stdout}{verdict.stderr}")
+    if verdict.exit_code == 127:
+        raise InputError(
+            f"The source of {definition.name} has no cloud-init.",
+            fix="Choose an image with cloud-init: on image servers its alias often ends in /cloud.",
+        )
+    if verdict.exit_code != 0:
+        raise InputError(
+            f"cloud-init in {shop.distro.name} refuses what "
+            f"cloud-init/{definition.cloud_init} renders to.",
+            details=(verdict.stderr or verdict.stdout).strip(),
+            fix=f"Look at it with: invoke render {definition.name}",
+        )
+
+
+def _keep(shop: Workshop, builder: str, definition: Definition, recipe: Recipe) -> str:
+    body = body_name(definition.name)
+    shop.build.update(
+        builder,
+        config={
+            shop.build.server().user_data_key: None,
+            keys.RECIPE: recipe.id,
+            keys.INPUTS: json.dumps(dict(recipe.inputs), sort_keys=True),
+        },
+    )
+    # A crash in between leaves no body, and the next run makes it again: it is a cache. Whatever
+    # its name is by then, it counts as half made until the last of these calls.
+    shop.build.delete(body)
+    shop.build.rename(builder, body)
+    shop.build.update(body, config={keys.PHASE: keys.READY, keys.BUILDER: None})
+    return body
+
+
+def _discard(shop: Workshop, builder: str, definition: Definition) -> None:
+    """Remove a builder that failed, or keep it for a look when asked to."""
+    if not shop.keep_failed:
+        shop.build.delete(builder)
+        return
+    kept = f"failed-{definition.name}"
+    if shop.build.instance(builder) is None:
+        return
+    shop.build.delete(kept)
+    shop.build.stop(builder, force=True)
+    shop.build.update(builder, config={keys.PHASE: "failed"})
+    shop.build.rename(builder, kept)
+    shop.report.say(
+        f"{definition.name}: the builder is kept as {kept}. Look at it with:\n"
+        f"  lxc --project {shop.build.project} start {kept}\n"
+        f"  lxc --project {shop.build.project} exec {kept} -- bash"
+    )

@@ -1,0 +1,79 @@
+"""Why a builder's first boot failed, in words that name the file to mend. Pure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from images.definition import Definition
+from images.distro import Distro
+from lab.boot import excerpt
+from lab.errors import CheckError, InputError, LabError
+
+_NO_PACKAGE = re.compile(
+    r"^E: (?:Unable to locate package (\S+)|Package '([^']+)' has no installation candidate"
+    r"|Couldn't find any package by (?:glob|regex) '([^']+)')",
+    re.MULTILINE,
+)
+_NO_MIRROR = re.compile(
+    r"^(?:W:|E:|Err:).*(?:Failed to fetch|Could not connect|Could not resolve"
+    r"|Temporary failure resolving|Connection (?:refused|timed out))",
+    re.MULTILINE,
+)
+_NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded")
+
+
+def explain_boot(
+    definition: Definition, distro: Distro, errors: tuple[str, ...], output: str, log: Path
+) -> LabError:
+    """The error to raise for a boot that ended with ERRORS after printing OUTPUT."""
+    missing = _missing_packages(output)
+    if missing:
+        named = ", ".join(missing)
+        return InputError(
+            f"{definition.name}: apt in {distro.name} has no package {named}.",
+            details="\n".join(_where(definition, package) for package in missing),
+            fix="Correct the name there, or map it under `names:` in "
+            f"images/distros/{distro.name}.yaml.",
+        )
+    if _NO_ROOM.search(output):
+        return CheckError(
+            f"{definition.name}: the builder ran out of disk space.",
+            details=excerpt(output),
+            fix="Free space in the storage pool (invoke prune-images) or enlarge it.",
+        )
+    if _NO_MIRROR.search(output):
+        return InputError(
+            f"{definition.name}: the builder cannot reach the apt mirror.",
+            details=_first(_NO_MIRROR, output),
+            fix="See that containers reach it, or set `mirror:` and `proxy:` in lab.yaml.",
+        )
+    return CheckError(
+        f"{definition.name}: cloud-init failed in the builder.",
+        details="\n".join([*errors, *excerpt(output).splitlines()]),
+        fix=f"The full log: {log}",
+    )
+
+
+def _missing_packages(output: str) -> tuple[str, ...]:
+    found = (next(filter(None, match.groups())) for match in _NO_PACKAGE.finditer(output))
+    return tuple(dict.fromkeys(found))
+
+
+def _where(definition: Definition, package: str) -> str:
+    """`images/definitions/gpu.yaml:7: nvtopp`, as near as the file tells."""
+    path = definition.path
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if re.search(rf"(?<![\w.+-]){re.escape(package)}(?![\w.+-])", line):
+            return f"{_shown(path)}:{number}: {package}"
+    return f"{_shown(path)}: {package} (by way of its cloud-init source)"
+
+
+def _shown(path: Path) -> str:
+    parts = path.parts[-3:]
+    return "/".join(parts) if "images" in parts else str(path)
+
+
+def _first(pattern: re.Pattern[str], output: str) -> str:
+    match = pattern.search(output)
+    return match.group(0).strip() if match else ""

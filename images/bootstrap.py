@@ -1,0 +1,194 @@
+"""Roots made by mmdebstrap from the configured mirror, and the metadata that LXD wants beside."""
+
+from __future__ import annotations
+
+import io
+import os
+import platform
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from images.distro import Distro
+from images.workshop import Log, Workshop
+from lab.errors import CapacityError, CheckError, InputError
+from lab.source import Bootstrap, File
+
+ROOM_NEEDED = 2 * 1024**3
+"""Bytes of scratch space that a minbase tree and its tarball take, with room to spare."""
+
+
+def make_root(shop: Workshop, source: Bootstrap, scratch: Path, log: Log) -> tuple[Path, Path]:
+    """Metadata and root tarballs of a fresh minimal system, in SCRATCH."""
+    mirror = _mirror(shop)
+    if shutil.which("mmdebstrap") is None:
+        raise InputError(
+            "mmdebstrap is not installed.", fix="sudo apt-get install mmdebstrap (or run ci/up)."
+        )
+    if shutil.disk_usage(scratch).free < ROOM_NEEDED:
+        raise CapacityError(
+            f"Less than 2 GiB free in {scratch.parent} for the scratch tree of mmdebstrap.",
+            fix="Free some space there, or set TMPDIR to a larger disk.",
+        )
+    rootfs = scratch / "rootfs.tar"
+    archives = _archives(shop, source, mirror)
+    argv = command(source, archives=archives, target=rootfs, proxy=shop.settings.proxy)
+    log.write("+ " + " ".join(argv) + "\n")
+    output = _run(argv, log)
+    if output is not None:
+        raise _explained(output, mirror, shop, log)
+    metadata = scratch / "metadata.tar"
+    write_metadata(shop.distro, metadata)
+    return metadata, rootfs
+
+
+def command(
+    source: Bootstrap, *, archives: Sequence[str], target: Path, proxy: str | None = None
+) -> list[str]:
+    """The mmdebstrap call; ARCHIVES are apt's one-line sources. Pure but for who runs it."""
+    hooks = [f"systemctl --root=$1 enable {unit}" for unit in source.enable]
+    hooks += [f"systemctl --root=$1 mask {unit}" for unit in source.mask]
+    as_root = os.geteuid() == 0
+    return [
+        *(["eatmydata"] if as_root and shutil.which("eatmydata") else []),
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--mode={'root' if as_root else 'unshare'}",
+        f"--components={','.join(source.components)}",
+        f"--include={','.join(source.include)}",
+        *([f"--keyring={source.keyring}"] if source.keyring else []),
+        *([f'--aptopt=Acquire::http::Proxy "{proxy}"'] if proxy else []),
+        # Unit names come from the distribution's own file, validated there.
+        *(f"--customize-hook={hook.replace('$1', chr(34) + '$1' + chr(34))}" for hook in hooks),
+        source.suite,
+        str(target),
+        *archives,
+    ]
+
+
+def write_metadata(distro: Distro, target: Path) -> None:
+    """LXD's `metadata.yaml` in a tarball, as image import wants it."""
+    text = yaml.safe_dump(
+        {
+            "architecture": platform.machine(),
+            "creation_date": int(time.time()),
+            "properties": {"os": distro.family, "release": distro.codename},
+            # Without these a clone would keep the builder's host name.
+            "templates": {
+                "/etc/hostname": {
+                    "when": ["create", "copy", "rename"],
+                    "template": "hostname.tpl",
+                },
+            },
+        }
+    )
+    with tarfile.open(target, "w") as archive:
+        _add(archive, "metadata.yaml", text)
+        _add(archive, "templates/hostname.tpl", "{{ container.name }}\n")
+
+
+def with_metadata(distro: Distro, source: File, scratch: Path) -> tuple[Path, Path | None]:
+    """What to import for a file source: metadata and root; a bare root gets metadata made."""
+    if source.metadata is not None:
+        return source.metadata, source.path
+    if _is_unified(source.path):
+        return source.path, None
+    metadata = scratch / "metadata.tar"
+    write_metadata(distro, metadata)
+    return metadata, source.path
+
+
+def _is_unified(path: Path) -> bool:
+    """Whether a tarball carries its own metadata.yaml (LXD packs it first)."""
+    try:
+        with tarfile.open(path) as archive:
+            first = archive.next()
+            return first is not None and first.name.removeprefix("./") == "metadata.yaml"
+    except tarfile.TarError:
+        return False  # squashfs: a root file system by itself
+
+
+def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(text.encode())
+    entry.mtime = int(time.time())
+    archive.addfile(entry, io.BytesIO(text.encode()))
+
+
+def _archives(shop: Workshop, source: Bootstrap, mirror: str) -> list[str]:
+    """The release with its updates, so that a first boot has next to nothing to upgrade."""
+    components = " ".join(source.components)
+    suites = [source.suite]
+    if source.suite == shop.distro.codename:
+        suites = list(shop.distro.suites)
+    lines = [f"deb {mirror} {suite} {components}" for suite in suites]
+    if shop.mirrors.security is not None and len(suites) > 1:
+        lines.append(f"deb {shop.mirrors.security} {shop.distro.security_suite} {components}")
+    return lines
+
+
+def _mirror(shop: Workshop) -> str:
+    if shop.mirrors.main is None:
+        raise InputError(
+            f"No apt mirror for {shop.distro.name}: this host's apt sources name none.",
+            fix="Set `mirror:` in lab.yaml, for instance mirror: https://mirror.example/"
+            f"{shop.distro.family}",
+        )
+    return shop.mirrors.main
+
+
+def _run(argv: list[str], log: Log) -> str | None:
+    """None when ARGV succeeded, else all it printed."""
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    heard: list[str] = []
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment,
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                heard.append(line)
+                log.write(line)
+        except BaseException:
+            # mmdebstrap unmounts and removes its tree when asked to end.
+            process.terminate()
+            raise
+    return None if process.returncode == 0 else "".join(heard)
+
+
+def _explained(output: str, mirror: str, shop: Workshop, log: Log) -> Exception:
+    unreachable = (
+        "Could not connect",
+        "Could not resolve",
+        "Failed to fetch",
+        "Connection refused",
+    )
+    last = "\n".join([line for line in output.splitlines() if line.strip()][-8:])
+    if "Unable to locate package" in output or "no installation candidate" in output:
+        lines = [line for line in output.splitlines() if line.startswith("E: ")]
+        return InputError(
+            f"The mirror {mirror} lacks a package that {shop.distro.name} asks for.",
+            details="\n".join(lines),
+            fix=f"Look at `include:` in images/distros/{shop.distro.name}.yaml.",
+        )
+    if any(word in output for word in unreachable):
+        return InputError(
+            f"The apt mirror {mirror} cannot be reached.",
+            details=last,
+            fix="See that it answers (curl -I), or set `mirror:` and `proxy:` in lab.yaml.",
+        )
+    return CheckError(
+        "mmdebstrap could not make the root file system.",
+        details=last,
+        fix=f"The full log: {log.path}",
+    )

@@ -1,0 +1,113 @@
+"""What one file of images/definitions/ may say; `images.definition` puts them together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+
+from lab.written import Pattern, Size, Word, Written, refusal
+
+PATH = "path"
+"""Key of the validation context: the file that the definition comes from."""
+
+Kind: TypeAlias = Literal[
+    "boots",
+    "cloud-init",
+    "address",
+    "dns",
+    "ssh",
+    "identity",
+    "timezone",
+    "apt",
+    "leftovers",
+    "command",
+]
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]", re.ASCII)
+_FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        raise refusal("must be 2 to 40 lower-case letters, digits and dashes")
+    return value
+
+
+def _file(value: str) -> str:
+    if not _FILE.fullmatch(value):
+        raise refusal("must be the name of a file, without a directory")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+FileName = Annotated[str, AfterValidator(_file)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Check(Written):
+    """Something that fresh instances of the image must show."""
+
+    name: str = Field(min_length=1)
+    kind: Kind
+    run: tuple[str, ...] = ()
+    """For `command`: argv. The files of images/scripts/ are in /run/labstamp/ while it runs."""
+    exit: int = 0
+    stdout: Pattern | None = None
+    """Searched for in what it prints."""
+    timeout: int = Field(default=60, ge=1)
+
+    @model_validator(mode="after")
+    def _run_belongs_to_command(self) -> Check:
+        if self.kind == "command" and not self.run:
+            raise refusal("a check of kind command needs something to run")
+        if self.kind != "command" and self.model_fields_set & {"run", "exit", "stdout"}:
+            raise refusal(f"run, exit and stdout belong to kind command; this is {self.kind}")
+        return self
+
+
+class InstanceNeeds(Written):
+    """What containers of a template, and its builder, need of LXD."""
+
+    config: Mapping[str, str] = Field(default_factory=dict)
+    devices: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+
+
+class Definition(Written):
+    """A template as its file says it. Nothing here is inherited yet; that is Catalog's part."""
+
+    name: Name
+    short: Name = ""
+    """What people may type instead; the name itself where nothing is given."""
+    description: str = Field(min_length=1)
+    parent: Name | None = None
+    """The template it is cloned from; without one, the distribution's source."""
+    cloud_init: FileName
+    packages: tuple[Word, ...] = ()
+    """Names that images/distros/*.yaml may map to what a distribution calls them."""
+    scripts: tuple[FileName, ...] = ()
+    instance: InstanceNeeds = Field(default_factory=InstanceNeeds)
+    groups: tuple[Word, ...] = ()
+    ports: Mapping[str, Port] = Field(default_factory=dict)
+    disk: Size | None = None
+    options: Mapping[str, bool] = Field(default_factory=dict)
+    """Name → default; `options:` in lab.yaml overrides, the cloud-init template decides."""
+    refuse: Mapping[str, str] = Field(default_factory=dict)
+    """Distribution → why it cannot be built there."""
+    checks: tuple[Check, ...] = ()
+
+    _path: Path = PrivateAttr(default=Path())
+
+    @property
+    def path(self) -> Path:
+        """The file it was read from."""
+        return self._path
+
+    def model_post_init(self, context: Any, /) -> None:
+        self._path = (context or {}).get(PATH, Path(f"{self.name}.yaml"))
+        if not self.short:
+            # The one default that depends on another field; frozen models have no assignment.
+            self.__dict__["short"] = self.name

@@ -1,0 +1,93 @@
+"""What differs from distribution to distribution: one file of images/distros/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lab.errors import InputError
+from lab.hostfacts import os_release
+from lab.names import nearest, quote
+from lab.problems import BadFiles
+from lab.source import Source
+from lab.written import Word, Written
+from lab.yamlfile import examine
+from lab.yamltree import read_tree
+
+AUTO = "auto"
+
+
+class Distro(Written):
+    """A release of Debian or Ubuntu that images can be made of."""
+
+    name: Word
+    """`debian-12`: family and release."""
+    family: Literal["debian", "ubuntu"]
+    release: str
+    codename: Word
+    source: Source
+    components: tuple[Word, ...] = ("main",)
+    """Of the archive, in the image's apt sources."""
+    suites: tuple[Word, ...]
+    """On the main mirror, the release itself first."""
+    security_suite: Word
+    keyring: Path
+    """The archive's keys inside the image."""
+    names: Mapping[str, tuple[Word, ...]] = Field(default_factory=dict)
+    """A package name in a definition → what it is called here; empty: not there, not needed."""
+
+    def packages(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        """WANTED as this distribution calls them, each once."""
+        named = (name for word in wanted for name in self.names.get(word, (word,)))
+        return tuple(dict.fromkeys(named))
+
+
+def load_distro(
+    name: str, directory: Path, os_release_path: Path = Path("/etc/os-release")
+) -> Distro:
+    """By NAME; `auto` is the host's own, whose archive has the same drivers as the host."""
+    known = distro_names(directory)
+    if name == AUTO:
+        name = _host_distro(known, os_release_path)
+    if name not in known:
+        meant = nearest(name, known)
+        raise InputError(
+            f"There is no distribution {quote(name)}.",
+            details=f"Known: {', '.join(known)}.",
+            fix=f'Did you mean "{meant}"? It is set by `distribution:` in lab.yaml.'
+            if meant
+            else "Correct `distribution:` in lab.yaml.",
+        )
+    return _load(directory / f"{name}.yaml")
+
+
+def distro_names(directory: Path) -> tuple[str, ...]:
+    """The distributions there are files for."""
+    return tuple(sorted(path.stem for path in directory.glob("*.yaml")))
+
+
+def _host_distro(known: Iterable[str], path: Path) -> str:
+    host = os_release(path)
+    name = f"{host.get('ID', 'unknown')}-{host.get('VERSION_ID', 'unknown')}"
+    if name in known:
+        return name
+    told = host.get("PRETTY_NAME") or "of an unknown release"
+    raise InputError(
+        f"This host is {told}, which images cannot be made of.",
+        details=f"Known: {', '.join(known)}.",
+        fix="Choose one with `distribution:` in lab.yaml.",
+    )
+
+
+def _load(path: Path) -> Distro:
+    tree = read_tree(path)
+    distro, problems = examine(tree, Distro)
+    if distro is None:
+        raise BadFiles(problems)
+    if distro.name != path.stem:
+        text = f"name: must be that of the file, {path.stem}, not {distro.name}"
+        raise BadFiles([tree.problem(("name",), text)])
+    return distro

@@ -1,0 +1,114 @@
+"""`invoke images`: every release with its state, age, users, and why it is stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from images.build import plan_images
+from images.held import Published, published
+from images.plan import Build, Decision
+from images.workshop import Workshop
+from lab import keys
+from lab.lxd.model import Instance
+from lab.sizes import format_size
+
+COLUMNS = ("template", "version", "state", "checks", "driver", "age", "size", "used by", "stale")
+
+
+def rows(document: Mapping[str, Any], *, now: datetime | None = None) -> Iterator[list[str]]:
+    """The document as a table's cells: a row per version, one for a template without any."""
+    now = now or datetime.now(tz=timezone.utc)
+    for template in document["templates"]:
+        name = f"{template['name']} ({template['short']})"
+        stale = template["stale"] or ""
+        if not template["versions"]:
+            yield [name, "-", "", "", "", "", "", "", stale]
+        for version in template["versions"]:
+            yield [
+                name,
+                version["version"],
+                version["state"],
+                version["smoke"],
+                version["driver"] or "-",
+                age(datetime.fromisoformat(version["built_at"]), now),
+                format_size(version["size_bytes"]),
+                ", ".join(version["used_by"]) or "-",
+                stale,
+            ]
+            # Said once, beside the newest.
+            name = stale = ""
+
+
+def age(then: datetime, now: datetime) -> str:
+    """`5 min`, `3 h`, `12 d`."""
+    minutes = int((now - then).total_seconds() // 60)
+    if minutes < 60:
+        return f"{max(minutes, 0)} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h"
+    return f"{minutes // (24 * 60)} d"
+
+
+def images_document(shop: Workshop) -> dict[str, Any]:
+    """The stable JSON document of `invoke images --json` (docs/reference.md)."""
+    _, decisions = plan_images(shop)
+    return document(
+        tuple((one.name, one.short) for one in shop.catalog.order()),
+        published(shop.lxd, shop.settings.alias_prefix),
+        decisions,
+        shop.lxd.instances(),
+    )
+
+
+def document(
+    templates: Sequence[tuple[str, str]],
+    releases: Sequence[Published],
+    decisions: Sequence[Decision],
+    containers: Sequence[Instance],
+) -> dict[str, Any]:
+    """Pure part: TEMPLATES are (name, short); those only LXD knows come last."""
+    stale = {d.template: d.reason for d in decisions if isinstance(d, Build)}
+    known = dict(templates)
+    strangers = {r.release.template: r.release.short for r in releases}
+    return {
+        "templates": [
+            {
+                "name": name,
+                "short": short,
+                "stale": stale.get(name) if name in known else "its definition is gone",
+                "versions": [
+                    _version(one, containers) for one in releases if one.release.template == name
+                ],
+            }
+            for name, short in {**known, **strangers, **known}.items()
+        ]
+    }
+
+
+def _version(one: Published, containers: Sequence[Instance]) -> dict[str, Any]:
+    return {
+        "version": one.release.version,
+        "fingerprint": one.image.fingerprint,
+        "driver": one.release.driver,
+        "recipe": one.release.recipe,
+        "built_at": one.release.built_at.isoformat(timespec="seconds"),
+        "size_bytes": one.image.size_bytes,
+        "state": one.standing.value,
+        "smoke": one.release.smoke.value,
+        "used_by": sorted(_users(one, containers)),
+    }
+
+
+def _users(one: Published, containers: Sequence[Instance]) -> list[str]:
+    wanted: Mapping[str, str] = {
+        keys.TEMPLATE: one.release.template,
+        keys.VERSION: one.release.version,
+    }
+    return [
+        container.name
+        for container in containers
+        if container.image == one.image.fingerprint
+        or all(container.config.get(key) == value for key, value in wanted.items())
+    ]

@@ -1,0 +1,127 @@
+"""Where the root of the tree comes from: a stopped instance made from the distribution's source."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from images import bootstrap
+from images.recipe import Recipe, content
+from images.workshop import Log, Workshop
+from lab import keys
+from lab.errors import InputError, LxdError
+from lab.lxd.model import Image, InstanceSpec
+from lab.process import me
+from lab.source import Bootstrap, File, FromInstance, Simplestreams, Source
+
+IMPORTED = "lab.source"
+"""Property of images that are a source in transit; they live for seconds."""
+
+
+def source_of(shop: Workshop) -> Source:
+    """What the settings ask for, else the distribution's own."""
+    return shop.settings.source or shop.distro.source
+
+
+def source_recipe(shop: Workshop) -> Recipe:
+    """What the source is made of. An image server's later content is not part of it."""
+    source = source_of(shop)
+    inputs = {
+        "distribution": shop.distro.name,
+        "source": content(source.model_dump(mode="json")),
+    }
+    if isinstance(source, Bootstrap):
+        inputs["mirror"] = shop.mirrors.main or ""
+        inputs["security mirror"] = shop.mirrors.security or ""
+    if isinstance(source, File):
+        stat = source.path.stat() if source.path.exists() else None
+        inputs["source file"] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else "missing"
+    return Recipe(inputs=inputs)
+
+
+def source_name(shop: Workshop) -> str:
+    return f"source-{shop.distro.name.replace('.', '-')}"
+
+
+def have_source(shop: Workshop, log: Log) -> str:
+    """The name of a stopped instance in the build project that holds the source."""
+    name, recipe = source_name(shop), source_recipe(shop)
+    held = shop.build.instance(name)
+    if (
+        held is not None
+        and held.config.get(keys.PHASE) == keys.READY
+        and held.config.get(keys.RECIPE) == recipe.id
+    ):
+        return name
+    log.phase("source")
+    shop.build.delete(name)
+    with ExitStack() as undo:
+        _create(shop, name, log, undo)
+        shop.build.update(name, config={keys.PHASE: keys.READY, keys.RECIPE: recipe.id})
+        undo.pop_all()
+    return name
+
+
+def _create(shop: Workshop, name: str, log: Log, undo: ExitStack) -> None:
+    config: dict[str, str] = {keys.PHASE: keys.PREPARING, keys.BUILDER: me()}
+    source = source_of(shop)
+    undo.callback(shop.build.delete, name)
+    if isinstance(source, FromInstance):
+        spec = InstanceSpec(
+            name=name, copy_of=source.name, copy_project=source.project, config=config
+        )
+        shop.build.create(spec, on_progress=log.progress())
+        return
+    image = _image(shop, source, log)
+    try:
+        shop.build.create(
+            InstanceSpec(name=name, image=image.fingerprint, config=config),
+            on_progress=log.progress(),
+        )
+    finally:
+        # An image of the user's own is kept; ours carries the mark.
+        if IMPORTED in image.properties:
+            shop.lxd.delete_image(image.fingerprint)
+
+
+def _image(shop: Workshop, source: Bootstrap | Simplestreams | File, log: Log) -> Image:
+    properties = {IMPORTED: shop.distro.name, "lab.builder": me()}
+    if isinstance(source, Bootstrap):
+        with tempfile.TemporaryDirectory(prefix="labstamp-") as scratch:
+            metadata, rootfs = bootstrap.make_root(shop, source, Path(scratch), log)
+            return shop.lxd.import_image(
+                metadata, rootfs, properties=properties, on_progress=log.progress()
+            )
+    if isinstance(source, Simplestreams):
+        return _download(shop, source, properties, log)
+    return _import(shop, source, properties, log)
+
+
+def _download(shop: Workshop, source: Simplestreams, properties: dict[str, str], log: Log) -> Image:
+    before = {image.fingerprint for image in shop.lxd.images()}
+    try:
+        image = shop.lxd.download_image(source.server, source.alias, on_progress=log.progress())
+    except LxdError as error:
+        raise InputError(
+            f"The image server {source.server} did not give {source.alias!r}.",
+            details=error.details or error.brief,
+            fix="See that the server is reachable and has this alias: set `source:` in lab.yaml.",
+        ) from error
+    if image.fingerprint in before:
+        return image
+    shop.lxd.set_image_properties(image.fingerprint, properties)
+    return shop.lxd.image(image.fingerprint) or image
+
+
+def _import(shop: Workshop, source: File, properties: dict[str, str], log: Log) -> Image:
+    if not source.path.is_file():
+        raise InputError(
+            f"The source file {source.path} is not there.",
+            fix="Set `source: {kind: file, path: …}` in lab.yaml to a root file system tarball.",
+        )
+    with tempfile.TemporaryDirectory(prefix="labstamp-") as scratch:
+        metadata, rootfs = bootstrap.with_metadata(shop.distro, source, Path(scratch))
+        return shop.lxd.import_image(
+            metadata, rootfs, properties=properties, on_progress=log.progress()
+        )

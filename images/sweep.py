@@ -1,0 +1,106 @@
+"""Removing what a crash left: half-made instances and images whose builder is dead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+from images.source import IMPORTED
+from images.workshop import Workshop
+from lab import keys
+from lab.errors import Conflict
+from lab.lxd.model import Image, Instance
+from lab.process import in_words, is_alive
+from lab.release import Release, stable_alias
+
+BUILDER = "lab.builder"
+"""Property of images that are not finished: who makes them. Empty afterwards."""
+
+# Nobody can ask another host for its processes; no build takes this long.
+_ABANDONED = timedelta(hours=6)
+
+
+def is_littered(shop: Workshop) -> bool:
+    """Whether dead builders left something. Changes nothing."""
+    if shop.build.project not in shop.lxd.projects():
+        return False
+    return any(_is_dead(_builder(one), one.created_at) for one in _half_made(shop)) or any(
+        _is_dead(image.properties[BUILDER], image.created_at) for image in _marked(shop)
+    )
+
+
+def sweep(shop: Workshop) -> None:
+    """Remove the leftovers of dead builders. Conflict while a living one is at work."""
+    for instance in _half_made(shop):
+        _refuse_if_alive(instance)
+        _wait_until_idle(shop, instance)
+        shop.build.delete(instance.name)
+        shop.report.say(f"Removed {instance.name}, left by a build that was cut off.")
+    # A publish goes on in the daemon after its client is gone: its image may be yet to come.
+    for instance in shop.build.instances():
+        _wait_until_idle(shop, instance)
+    for image in _marked(shop):
+        if not _is_dead(image.properties[BUILDER], image.created_at):
+            continue
+        if _is_current(shop, image):
+            # Cut off after its promotion; with the mark it would be removed when superseded.
+            shop.lxd.set_image_properties(image.fingerprint, {BUILDER: ""})
+            continue
+        shop.lxd.delete_image(image.fingerprint)
+        shop.report.say(f"Removed image {_name(image)}, left by a build that was cut off.")
+
+
+def _half_made(shop: Workshop) -> Iterator[Instance]:
+    for instance in shop.build.instances():
+        if instance.config.get(keys.PHASE) == keys.PREPARING:
+            yield instance
+
+
+def _marked(shop: Workshop) -> Iterator[Image]:
+    """This lab's images that carry the name of who makes them."""
+    for image in shop.lxd.images():
+        release = Release.of(image)
+        ours = release is not None and any(
+            alias.startswith(f"{shop.settings.alias_prefix}/{release.template}")
+            for alias in image.aliases
+        )
+        if image.properties.get(BUILDER) and (ours or IMPORTED in image.properties):
+            yield image
+
+
+def _refuse_if_alive(instance: Instance) -> None:
+    builder = _builder(instance)
+    if not _is_dead(builder, instance.created_at):
+        raise Conflict(
+            f"{instance.name} is being built by {in_words(builder)}.",
+            fix="Wait for it to end. If it is dead, remove its instance: "
+            f"lxc --project {instance.project} delete --force {instance.name}",
+        )
+
+
+def _is_dead(builder: str, since: datetime) -> bool:
+    """Whether BUILDER is known to be dead, or is a stranger who would be done by now."""
+    alive = is_alive(builder)
+    if alive is None and builder:
+        return datetime.now(tz=timezone.utc) - since > _ABANDONED
+    return not alive
+
+
+def _wait_until_idle(shop: Workshop, instance: Instance) -> None:
+    shop.build.wait_until_idle(instance.name)
+
+
+def _is_current(shop: Workshop, image: Image) -> bool:
+    release = Release.of(image)
+    return (
+        release is not None
+        and stable_alias(shop.settings.alias_prefix, release.template) in image.aliases
+    )
+
+
+def _builder(instance: Instance) -> str:
+    return instance.config.get(keys.BUILDER, "")
+
+
+def _name(image: Image) -> str:
+    return image.aliases[0] if image.aliases else image.fingerprint[:12]

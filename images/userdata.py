@@ -1,0 +1,59 @@
+"""The cloud-config that a builder boots with: a definition's template, filled. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from images.definition import Definition
+from images.distro import Distro
+from lab.aptsources import Mirrors
+from lab.cloudinit import render
+from lab.hostfacts import host_timezone
+from lab.settings import Settings
+
+_OWN = Path(__file__).resolve().parent.parent / "cloud-init"
+
+
+def user_data(definition: Definition, distro: Distro, settings: Settings, mirrors: Mirrors) -> str:
+    """The whole text; InputError with the template's line where it cannot be rendered."""
+    directory = settings.cloud_init or _OWN
+    values = template_values(definition, distro, settings, mirrors)
+    return render(definition.cloud_init, directory, values)
+
+
+def template_values(
+    definition: Definition, distro: Distro, settings: Settings, mirrors: Mirrors
+) -> Mapping[str, object]:
+    """Everything that a template may name."""
+    overridden = {
+        name: value for name, value in settings.options.items() if name in definition.options
+    }
+    return {
+        "template": definition.name,
+        "description": definition.description,
+        "family": distro.family,
+        "release": distro.release,
+        "codename": distro.codename,
+        "packages": list(distro.packages(definition.packages)),
+        "archives": _archives(distro, mirrors),
+        "keyring": str(distro.keyring),
+        "timezone": settings.timezone or host_timezone(),
+        "locale": settings.locale,
+        "proxy": settings.proxy,
+        "options": {**definition.options, **overridden},
+    }
+
+
+def _archives(distro: Distro, mirrors: Mirrors) -> list[dict[str, object]]:
+    """The apt sources of the image; none where no mirror is known: then it keeps its own."""
+    if mirrors.main is None:
+        return []
+    security = mirrors.security
+    if security is None and distro.family == "ubuntu":
+        # Ubuntu's mirrors carry the security suite themselves, Debian's have it apart.
+        security = mirrors.main
+    archives = [{"uri": mirrors.main, "suites": list(distro.suites)}]
+    if security is not None:
+        archives.append({"uri": security, "suites": [distro.security_suite]})
+    return [{**archive, "components": list(distro.components)} for archive in archives]

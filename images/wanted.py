@@ -1,0 +1,89 @@
+"""What the files ask for now: recipes of every template, and the texts they render to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from images.definition import Definition
+from images.plan import Wanted
+from images.recipe import PARENT, PIPELINE, Recipe, content
+from images.source import source_recipe
+from images.userdata import user_data
+from images.workshop import Workshop
+from lab.cloudinit import sources_of
+from lab.errors import InputError
+
+# What of a definition is part of its root file system; the rest belongs to the release alone.
+_BODY_FIELDS = {"name", "parent", "cloud_init", "packages", "scripts", "options", "instance"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A template with all that building it takes."""
+
+    definition: Definition
+    wanted: Wanted
+    user_data: str
+
+
+def orders(shop: Workshop, selected: Sequence[Definition]) -> tuple[Order, ...]:
+    """SELECTED and all their parents, parents first. InputError where a file is wrong."""
+    needed = {one.name for chosen in selected for one in shop.catalog.lineage(chosen.name)}
+    made: dict[str, Order] = {}
+    for definition in shop.catalog.order():
+        if definition.name in needed:
+            made[definition.name] = _order(shop, definition, made)
+    return tuple(made.values())
+
+
+def _order(shop: Workshop, definition: Definition, made: Mapping[str, Order]) -> Order:
+    reason = shop.catalog.refusal(definition.name, shop.distro.name)
+    if reason is not None:
+        raise InputError(
+            f"{definition.name} cannot be built on {shop.distro.name}: {reason}.",
+            fix="Set `distribution:` in lab.yaml to another release, or leave the template out: "
+            "--only.",
+        )
+    text = user_data(definition, shop.distro, shop.settings, shop.mirrors)
+    body = _body_recipe(shop, definition, text, made)
+    return Order(
+        definition=definition,
+        user_data=text,
+        wanted=Wanted(
+            template=definition.name,
+            parent=definition.parent,
+            body=body,
+            release=_release_recipe(shop, definition, body),
+        ),
+    )
+
+
+def _body_recipe(
+    shop: Workshop, definition: Definition, text: str, made: Mapping[str, Order]
+) -> Recipe:
+    inputs = {"pipeline": PIPELINE, "rendered cloud-config": content(text)}
+    if definition.parent:
+        inputs[PARENT + definition.parent] = made[definition.parent].wanted.body.id
+    else:
+        inputs |= source_recipe(shop).inputs
+    inputs[f"images/definitions/{definition.name}.yaml"] = content(
+        definition.model_dump(mode="json", include=_BODY_FIELDS)
+    )
+    for source in sources_of(definition.cloud_init, shop.templates):
+        inputs[f"cloud-init/{source.name}"] = content(source.read_bytes())
+    for script in (*definition.scripts, "clean.sh"):
+        inputs[f"images/scripts/{script}"] = content((shop.scripts / script).read_bytes())
+    return Recipe(inputs=inputs)
+
+
+def _release_recipe(shop: Workshop, definition: Definition, body: Recipe) -> Recipe:
+    whole = definition.model_dump(mode="json", exclude={"path", "description"})
+    checks = [check.model_dump(mode="json") for check in shop.catalog.checks(definition.name)]
+    return body.extended(
+        {
+            f"images/definitions/{definition.name}.yaml": content(whole),
+            "checks": content(checks),
+            "compression": shop.settings.compression,
+        }
+    )

@@ -1,0 +1,123 @@
+"""What every step of a build works with, and the log that each template's build leaves."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TextIO
+
+from images.blueprint import Blueprint, open_blueprint
+from lab.lxd.model import Progress
+from lab.lxd.port import Lxd
+from lab.report import Report
+from lab.settings import Settings
+
+# The build project shares everything with the default project but its list of instances, so
+# that `lxc list` shows users only and images published here appear in the default project.
+PROJECT_CONFIG = {
+    "features.images": "false",
+    "features.profiles": "false",
+    "features.networks": "false",
+    "features.storage.volumes": "false",
+}
+
+_STEP = re.compile(r"^(Get:\d+|Unpacking|Setting up|Processing triggers|Cloud-init v|I:|\+ )")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop(Blueprint):
+    """LXD is the project that users see, BUILD the one for bodies, builders and checks."""
+
+    lxd: Lxd
+    build: Lxd
+    report: Report
+    commit: str
+    keep_failed: bool = False
+
+
+def open_workshop(
+    root: Path, settings: Settings, lxd: Lxd, report: Report, *, keep_failed: bool = False
+) -> Workshop:
+    """A blueprint and the LXD to build it on. InputError names what is wrong in a file."""
+    files = open_blueprint(root, settings)
+    return Workshop(
+        settings=files.settings,
+        catalog=files.catalog,
+        distro=files.distro,
+        mirrors=files.mirrors,
+        timezone=files.timezone,
+        root=files.root,
+        lxd=lxd,
+        build=lxd.in_project(settings.build_project),
+        report=report,
+        commit=_commit(root),
+        keep_failed=keep_failed,
+    )
+
+
+def _commit(root: Path) -> str:
+    """The checkout's commit, `+` when files differ from it; `unknown` outside of git."""
+    git = ["git", "-C", str(root), "-c", f"safe.directory={root}"]
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+        )
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if status.stdout.strip() else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """The full log of one template's build; what happens now goes to the report as well."""
+
+    path: Path
+    subject: str
+    report: Report
+    _file: TextIO
+
+    def phase(self, name: str) -> None:
+        stamp = datetime.now(tz=timezone.utc).astimezone().isoformat(timespec="seconds")
+        self.write(f"\n=== {stamp} {name}\n")
+        self.report.phase(self.subject, name)
+
+    def write(self, text: str) -> None:
+        self._file.write(text)
+        self._file.flush()
+        step = current_step(text)
+        if step:
+            self.report.detail(self.subject, step)
+
+    def progress(self) -> Callable[[Progress], None]:
+        """A callback for LXD's operations."""
+        return lambda progress: self.report.detail(self.subject, progress.text)
+
+
+@contextmanager
+def logged(shop: Workshop, subject: str) -> Iterator[Log]:
+    """Open `logs/SUBJECT-TIME.log` for the length of a build."""
+    directory = shop.root / "logs"
+    directory.mkdir(exist_ok=True)
+    stamp = datetime.now(tz=timezone.utc).astimezone().strftime("%Y%m%d-%H%M%S")
+    path = directory / f"{subject}-{stamp}.log"
+    with path.open("w", encoding="utf-8") as file:
+        yield Log(path=path, subject=subject, report=shop.report, _file=file)
+
+
+def current_step(text: str) -> str:
+    """The last line of TEXT that tells an apt or build step; empty where none does."""
+    for line in reversed(text.splitlines()):
+        if _STEP.match(line):
+            return line.strip()[:100]
+    return ""

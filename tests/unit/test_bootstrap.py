@@ -1,0 +1,61 @@
+"""The mmdebstrap call, and the metadata LXD wants beside its tree."""
+
+import tarfile
+from pathlib import Path
+
+import yaml
+
+from images.bootstrap import command, with_metadata, write_metadata
+from images.distro import load_distro
+from lab.source import Bootstrap, File
+
+ROOT = Path(__file__).resolve().parents[2]
+DISTRO = load_distro("debian-12", ROOT / "images" / "distros")
+
+
+def test_the_call_names_units_packages_archives_and_proxy() -> None:
+    source = Bootstrap(
+        kind="bootstrap",
+        suite="bookworm",
+        include=("cloud-init", "udev"),
+        enable=("systemd-networkd.service",),
+        mask=("systemd-binfmt.service",),
+    )
+    archives = ["deb https://mirror.example/debian bookworm main"]
+    argv = command(source, archives=archives, target=Path("r.tar"), proxy="http://proxy.example:1")
+    assert argv[argv.index("mmdebstrap") + 1 :] == [
+        "--variant=minbase",
+        argv[argv.index("mmdebstrap") + 2],
+        "--components=main",
+        "--include=cloud-init,udev",
+        '--aptopt=Acquire::http::Proxy "http://proxy.example:1"',
+        '--customize-hook=systemctl --root="$1" enable systemd-networkd.service',
+        '--customize-hook=systemctl --root="$1" mask systemd-binfmt.service',
+        "bookworm",
+        "r.tar",
+        "deb https://mirror.example/debian bookworm main",
+    ]
+    assert argv[argv.index("mmdebstrap") + 2] in {"--mode=root", "--mode=unshare"}
+
+
+def test_metadata_makes_each_clone_have_its_own_host_name(tmp_path: Path) -> None:
+    write_metadata(DISTRO, tmp_path / "metadata.tar")
+    with tarfile.open(tmp_path / "metadata.tar") as archive:
+        member = archive.extractfile("metadata.yaml")
+        assert member is not None
+        metadata = yaml.safe_load(member.read())
+        assert archive.getnames() == ["metadata.yaml", "templates/hostname.tpl"]
+    assert metadata["properties"] == {"os": "debian", "release": "bookworm"}
+    assert metadata["templates"]["/etc/hostname"]["template"] == "hostname.tpl"
+
+
+def test_a_bare_root_gets_metadata_and_a_whole_image_keeps_its_own(tmp_path: Path) -> None:
+    bare, whole = tmp_path / "bare.tar", tmp_path / "whole.tar"
+    with tarfile.open(bare, "w") as archive:
+        archive.add(__file__, "etc/hostname")
+    write_metadata(DISTRO, whole)
+    made = tmp_path / "metadata.tar"
+    assert with_metadata(DISTRO, File(kind="file", path=bare), tmp_path) == (made, bare)
+    assert with_metadata(DISTRO, File(kind="file", path=whole), tmp_path) == (whole, None)
+    apart = File(kind="file", path=bare, metadata=whole)
+    assert with_metadata(DISTRO, apart, tmp_path) == (whole, bare)

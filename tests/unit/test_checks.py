@@ -1,0 +1,107 @@
+"""Verdicts on evidence, with the words an admin reads."""
+
+from dataclasses import replace
+
+import pytest
+
+from images.checks import Evidence, judge
+from images.definition import Check
+from lab.lxd.model import Completed
+
+
+def _said(stdout: str = "", stderr: str = "", exit_code: int = 0) -> Completed:
+    return Completed(exit_code=exit_code, stdout=stdout, stderr=stderr)
+
+
+FIRST = Evidence(
+    ipv4=("10.0.0.2",),
+    cloud_init='{"v1": {"errors": []}}',
+    machine_id="a" * 32,
+    host_keys=("AAAA1",),
+)
+SECOND = replace(FIRST, ipv4=("10.0.0.3",), machine_id="b" * 32, host_keys=("AAAA2",))
+
+
+def _why(check: Check, first: Evidence = FIRST, second: Evidence = SECOND) -> str:
+    (verdict,) = judge((check,), first, second, timezone="Asia/Shanghai")
+    assert verdict.passed is not bool(verdict.why)
+    return verdict.why
+
+
+def _kind(kind: str, **answer: Completed) -> tuple[Check, Evidence]:
+    check = Check.model_validate({"name": "it", "kind": kind})
+    return check, replace(FIRST, answers={"it": answer["said"]})
+
+
+def test_a_running_system_passes_and_a_degraded_one_names_its_units() -> None:
+    assert not _why(*_kind("boots", said=_said("running\n")))
+    degraded = _said("degraded\n", "xrdp.service loaded failed failed xrdp\n", 1)
+    assert (
+        _why(*_kind("boots", said=degraded))
+        == "the system is degraded: xrdp.service loaded failed failed xrdp"
+    )
+
+
+def test_cloud_init_must_have_ended_without_errors() -> None:
+    check = Check(name="it", kind="cloud-init")
+    assert not _why(check)
+    assert _why(check, replace(FIRST, cloud_init="")) == "it did not finish"
+    broken = replace(FIRST, cloud_init='{"v1": {"errors": ["apt: exit 100"]}}')
+    assert _why(check, broken) == "apt: exit 100"
+
+
+def test_an_address_is_needed() -> None:
+    check = Check(name="it", kind="address")
+    assert not _why(check)
+    assert _why(check, replace(FIRST, ipv4=())) == "no IPv4 address"
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (
+            replace(SECOND, machine_id=FIRST.machine_id),
+            f"two instances have the machine-id {'a' * 32}",
+        ),
+        (replace(SECOND, host_keys=FIRST.host_keys), "two instances share an ssh host key"),
+        (replace(SECOND, ipv4=FIRST.ipv4), "two instances share the address 10.0.0.2"),
+        (replace(SECOND, machine_id=""), "an instance has no machine-id or no ssh host keys"),
+    ],
+)
+def test_identities_must_differ(second: Evidence, why: str) -> None:
+    check = Check(name="it", kind="identity")
+    assert not _why(check)
+    assert _why(check, second=second) == why
+
+
+def test_what_the_builder_left_is_named() -> None:
+    assert not _why(*_kind("leftovers", said=_said("")))
+    left = _said("/root/.bash_history\n/var/cache/apt/archives/x.deb\n")
+    assert (
+        _why(*_kind("leftovers", said=left))
+        == "left by the builder: /root/.bash_history, /var/cache/apt/archives/x.deb"
+    )
+
+
+def test_the_time_zone_is_the_lab_s() -> None:
+    good = _said("Asia/Shanghai\n/usr/share/zoneinfo/Asia/Shanghai\n")
+    assert not _why(*_kind("timezone", said=good))
+    assert _why(*_kind("timezone", said=_said("Etc/UTC\n"))) == "'Etc/UTC', wanted Asia/Shanghai"
+
+
+def test_a_command_is_judged_by_exit_code_and_output() -> None:
+    check = Check(name="it", kind="command", run=("docker", "info"), stdout="^overlay2$")
+    first = replace(FIRST, answers={"it": _said("overlay2\n")})
+    assert not _why(check, first)
+    assert (
+        _why(check, replace(FIRST, answers={"it": _said("vfs\n")}))
+        == "the output does not match '^overlay2$': vfs"
+    )
+    assert (
+        _why(check, replace(FIRST, answers={"it": _said("", "no daemon\n", 1)}))
+        == "exit code 1, wanted 0: no daemon"
+    )
+
+
+def test_a_check_without_an_answer_never_passes() -> None:
+    assert _why(Check(name="it", kind="ssh")) == "it was not run"

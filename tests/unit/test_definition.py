@@ -1,0 +1,252 @@
+"""Definitions: what one may say, what must hold between them, and what children inherit."""
+
+from pathlib import Path
+
+import pytest
+
+from images.definition import Catalog, load_catalog
+from lab.errors import InputError
+from lab.release import Needs
+
+BASE = "name: base\ndescription: the ground\ncloud-init: base.yaml.j2\n"
+
+
+class Lab:
+    """Definitions, templates and scripts in a directory of their own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("definitions", "cloud-init", "scripts"):
+            (root / name).mkdir()
+        (root / "cloud-init" / "base.yaml.j2").touch()
+        (root / "scripts" / "setup.sh").touch()
+
+    def write(self, name: str, text: str) -> None:
+        (self.root / "definitions" / f"{name}.yaml").write_text(text)
+
+    def child(self, name: str, more: str = "", parent: str = "base") -> None:
+        head = f"name: {name}\ndescription: a child\nparent: {parent}\ncloud-init: base.yaml.j2\n"
+        self.write(name, head + more)
+
+    def load(self) -> Catalog:
+        return load_catalog(
+            self.root / "definitions",
+            cloud_init=self.root / "cloud-init",
+            scripts=self.root / "scripts",
+        )
+
+    def told(self) -> str:
+        with pytest.raises(InputError) as caught:
+            self.load()
+        return str(caught.value)
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    monkeypatch.chdir(tmp_path)
+    return Lab(tmp_path)
+
+
+def test_a_definition_knows_its_file_and_its_short_name(lab: Lab) -> None:
+    lab.write("base", BASE)
+    base = lab.load().get("base")
+    assert base.path == lab.root / "definitions" / "base.yaml"
+    assert base.short == "base"
+
+
+def test_an_unknown_and_a_duplicate_key_and_a_wrong_type(lab: Lab) -> None:
+    lab.write("base", BASE + "packges: [htop]\ndisk: 20G\ndisk: 30GiB\n")
+    lab.write("gpu", "name: gpu\ncloud-init: base.yaml.j2\npackages: htop\nports: {rdp: 99999}\n")
+    assert lab.told() == (
+        "2 files cannot be used.\n"
+        '  definitions/base.yaml:4: packges: unknown key (did you mean "packages"?)\n'
+        "  definitions/base.yaml:5: disk: must be a size such as 20GiB"
+        ' (Write a whole number and its unit: 20GiB.), not "20G"\n'
+        "  definitions/base.yaml:6: disk: given twice (first on line 5)\n"
+        "  definitions/gpu.yaml:1: description: missing\n"
+        '  definitions/gpu.yaml:3: packages: must be a list, not "htop"\n'
+        "  definitions/gpu.yaml:4: ports.rdp: input should be less than or equal to 65535"
+    )
+
+
+def test_a_missing_parent(lab: Lab) -> None:
+    lab.write("base", BASE)
+    lab.child("gpu", parent="bsae")
+    assert lab.told() == (
+        "definitions/gpu.yaml cannot be used.\n"
+        '  definitions/gpu.yaml:3: parent: there is no template bsae (did you mean "base"?)'
+    )
+
+
+def test_parents_in_a_circle(lab: Lab) -> None:
+    lab.child("aa", parent="bb")
+    lab.child("bb", parent="cc")
+    lab.child("cc", parent="aa")
+    lab.child("dd", parent="aa")
+    lab.child("me", parent="me")
+    assert lab.told() == (
+        "2 files cannot be used.\n"
+        "  definitions/aa.yaml:3: parent: aa → bb → cc → aa goes round in a circle\n"
+        "  definitions/me.yaml:3: parent: me → me goes round in a circle"
+    )
+
+
+def test_names_that_do_not_fit(lab: Lab) -> None:
+    lab.write("base", BASE.replace("name: base", "name: bass"))
+    lab.child("gpu", "short: g1\n", parent="bass")
+    lab.child("tpu", "short: g1\n", parent="bass")
+    lab.child("xpu", "short: gpu\n", parent="bass")
+    assert lab.told() == (
+        "3 files cannot be used.\n"
+        "  definitions/base.yaml:1: name: must be that of the file, base, not bass\n"
+        "  definitions/tpu.yaml:5: short: g1 is already gpu\n"
+        "  definitions/xpu.yaml:5: short: gpu is already gpu"
+    )
+
+
+def test_files_that_are_not_there(lab: Lab) -> None:
+    lab.write(
+        "base",
+        BASE.replace("base.yaml.j2", "bass.yaml.j2")
+        + "scripts: [setup.sh, stup.sh]\n"
+        + "checks:\n- {name: x, kind: command, run: [sh, /run/labstamp/chekc.sh]}\n",
+    )
+    assert lab.told() == (
+        "definitions/base.yaml cannot be used.\n"
+        "  definitions/base.yaml:3: cloud-init: there is no cloud-init/bass.yaml.j2"
+        ' (did you mean "base.yaml.j2"?)\n'
+        "  definitions/base.yaml:4: scripts[1]: there is no scripts/stup.sh"
+        ' (did you mean "setup.sh"?)\n'
+        "  definitions/base.yaml:6: checks[0].run: there is no scripts/chekc.sh"
+    )
+
+
+def test_privileges_are_refused_with_the_reason(lab: Lab) -> None:
+    lab.write(
+        "base",
+        BASE + "instance:\n"
+        "  config:\n"
+        '    security.privileged: "true"\n'
+        "    raw.lxc: lxc.apparmor.profile=unconfined\n"
+        '    security.nesting: "true"\n'
+        "  devices:\n"
+        "    card: {type: gpu}\n"
+        "    disk: {path: /srv}\n",
+    )
+    assert lab.told() == (
+        "definitions/base.yaml cannot be used.\n"
+        "  definitions/base.yaml:6: base: security.privileged: containers here are unprivileged\n"
+        "  definitions/base.yaml:7: base: raw.lxc: raw keys go past LXD's own safeguards\n"
+        "  definitions/base.yaml:10: base: device card: cards are given to containers, by --gpus;"
+        " in a builder they would leave stubs\n"
+        "  definitions/base.yaml:11: base: device disk: a device needs a type"
+    )
+
+
+def test_checks_that_cannot_be(lab: Lab) -> None:
+    lab.write(
+        "base",
+        BASE + "checks:\n"
+        "- {name: a, kind: command}\n"
+        "- {name: b, kind: boots, run: [x]}\n"
+        "- {name: c, kind: bots}\n"
+        '- {name: d, kind: command, run: [x], stdout: "("}\n',
+    )
+    assert lab.told() == (
+        "definitions/base.yaml cannot be used.\n"
+        "  definitions/base.yaml:5: checks[0]: a check of kind command needs something to run\n"
+        "  definitions/base.yaml:6: checks[1]: run, exit and stdout belong to kind command;"
+        " this is boots\n"
+        "  definitions/base.yaml:7: checks[2].kind: must be 'boots', 'cloud-init', 'address',"
+        " 'dns', 'ssh', 'identity', 'timezone', 'apt', 'leftovers' or 'command', not \"bots\""
+        ' (did you mean "boots"?)\n'
+        "  definitions/base.yaml:8: checks[3].stdout: must be a regular expression"
+        ' (missing ), unterminated subpattern at position 0), not "("'
+    )
+
+
+def test_two_checks_of_one_name(lab: Lab) -> None:
+    lab.write("base", BASE + "checks: [{name: a, kind: boots}, {name: a, kind: dns}]\n")
+    assert lab.told() == (
+        "definitions/base.yaml cannot be used.\n"
+        '  definitions/base.yaml:4: checks[1]: "a" is also the name of checks[0]'
+    )
+
+
+def test_a_file_that_would_be_overlooked(lab: Lab) -> None:
+    lab.write("base", BASE)
+    (lab.root / "definitions" / "gpu.yml").touch()
+    assert lab.told() == (
+        "definitions/gpu.yml cannot be used.\n  definitions/gpu.yml: is not read; call it gpu.yaml"
+    )
+
+
+def test_no_definitions_at_all(lab: Lab) -> None:
+    assert lab.told() == (
+        "There are no definitions in definitions.\n"
+        "Next: Put NAME.yaml files there, or correct `definitions:` in lab.yaml."
+    )
+
+
+@pytest.fixture
+def family(lab: Lab) -> Catalog:
+    lab.write("base", BASE + "disk: 20GiB\nchecks: [{name: up, kind: boots}]\n")
+    lab.child(
+        "docker-nested",
+        "short: docker\ngroups: [docker]\nrefuse: {ubuntu-26.04: it is too new}\n"
+        'instance: {config: {security.nesting: "true", limits.processes: "500"}}\n'
+        "checks: [{name: runs, kind: command, run: [docker, info]}]\n",
+    )
+    lab.child(
+        "docker-desktop",
+        "groups: [docker, video]\nports: {rdp: 3389}\ndisk: 50GiB\n"
+        'instance: {config: {limits.processes: "900"}}\n'
+        "checks: [{name: up, kind: boots, timeout: 300}]\n",
+        parent="docker-nested",
+    )
+    return lab.load()
+
+
+def test_parents_come_first(family: Catalog) -> None:
+    names = [definition.name for definition in family.order()]
+    assert names == ["base", "docker-nested", "docker-desktop"]
+
+
+def test_only_what_was_asked_for_in_order(family: Catalog) -> None:
+    names = [definition.name for definition in family.order(["docker-desktop", "docker"])]
+    assert names == ["docker-nested", "docker-desktop"]
+
+
+def test_the_lineage_begins_with_the_root(family: Catalog) -> None:
+    lineage = [definition.name for definition in family.lineage("docker-desktop")]
+    assert lineage == ["base", "docker-nested", "docker-desktop"]
+
+
+def test_needs_are_inherited_and_the_nearest_wins(family: Catalog) -> None:
+    assert family.needs("docker-desktop") == Needs(
+        config={"security.nesting": "true", "limits.processes": "900"},
+        groups=("docker", "video"),
+        disk="50GiB",
+        ports={"rdp": 3389},
+    )
+    assert family.needs("docker").disk == "20GiB"
+
+
+def test_checks_are_inherited_and_replaced_by_name(family: Catalog) -> None:
+    checks = family.checks("docker-desktop")
+    assert [(check.name, check.timeout) for check in checks] == [("up", 300), ("runs", 60)]
+
+
+def test_a_refusal_holds_for_children(family: Catalog) -> None:
+    assert family.refusal("docker-desktop", "ubuntu-26.04") == "it is too new"
+    assert family.refusal("docker-desktop", "ubuntu-24.04") is None
+
+
+def test_an_unknown_template(family: Catalog) -> None:
+    with pytest.raises(InputError) as caught:
+        family.get("dokcer")
+    assert str(caught.value) == (
+        'There is no template "dokcer".\n'
+        "  Known: base, docker-nested (docker), docker-desktop.\n"
+        'Next: Did you mean "docker"?'
+    )

@@ -1,0 +1,84 @@
+"""Setting up an LXD in memory."""
+
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from host.actions import CreateNetwork, CreatePool, FillDefaultProfile
+from host.setup import set_up
+from lab.errors import LxdError
+from lab.lxd.model import Profile
+from lab.report import Silent
+from lab.settings import Settings
+from tests.fake_lxd import FakeLxd
+
+GIB = 1024**3
+SETTINGS = Settings(pool="lab", network="labbr0")
+
+
+@pytest.fixture
+def lxd(monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
+    """As a package leaves it: an empty default profile and nothing else."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=50 * GIB))
+    bare = FakeLxd()
+    bare.store.pools.clear()
+    bare.store.networks.clear()
+    bare.store.profiles["default"] = Profile(name="default")
+    return bare
+
+
+def test_bare_lxd_gets_all_it_needs(lxd: FakeLxd) -> None:
+    actions = set_up(lxd, SETTINGS, Silent())
+    assert [type(action) for action in actions] == [CreatePool, CreateNetwork, FillDefaultProfile]
+    assert [(pool.name, pool.driver) for pool in lxd.pools()] == [("lab", "btrfs")]
+    (network,) = lxd.networks()
+    assert network.name == "labbr0"
+    assert (network.config["ipv4.nat"], network.config["ipv6.address"]) == ("true", "none")
+    assert network.config["ipv4.address"].endswith("/24")
+    profile = lxd.profile("default")
+    assert profile is not None
+    assert profile.devices == {
+        "root": {"type": "disk", "path": "/", "pool": "lab"},
+        "eth0": {"type": "nic", "name": "eth0", "network": "labbr0"},
+    }
+
+
+def test_second_run_changes_nothing(lxd: FakeLxd) -> None:
+    set_up(lxd, SETTINGS, Silent())
+    before = list(lxd.changes)
+    assert set_up(lxd, SETTINGS, Silent()) == ()
+    assert lxd.changes == before
+
+
+def test_plan_changes_nothing(lxd: FakeLxd) -> None:
+    assert len(set_up(lxd, SETTINGS, Silent(), only_plan=True)) == 3
+    assert lxd.changes == []
+
+
+def test_what_failed_halfway_is_finished_by_the_next_run(lxd: FakeLxd) -> None:
+    lxd.failures["create_network labbr0"] = LxdError("no dnsmasq")
+    with pytest.raises(LxdError):
+        set_up(lxd, SETTINGS, Silent())
+    lxd.failures.clear()
+    actions = set_up(lxd, SETTINGS, Silent())
+    assert [type(action) for action in actions] == [CreateNetwork, FillDefaultProfile]
+
+
+def test_devices_of_others_in_the_profile_stay(lxd: FakeLxd) -> None:
+    shared = {"type": "disk", "path": "/shared", "source": "/srv/shared"}
+    lxd.store.profiles["default"] = Profile(name="default", devices={"shared": shared})
+    set_up(lxd, SETTINGS, Silent())
+    profile = lxd.profile("default")
+    assert profile is not None
+    assert set(profile.devices) == {"shared", "root", "eth0"}
+    assert profile.devices["shared"] == shared
+
+
+def test_disk_of_an_lxd_elsewhere_is_its_own_affair(lxd: FakeLxd) -> None:
+    settings = Settings(remote="https://lab.example:8443", pool="lab", network="labbr0")
+    assert set_up(lxd, settings, Silent())[0] == CreatePool(
+        name="lab", driver="btrfs", size_bytes=None
+    )

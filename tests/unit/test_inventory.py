@@ -1,0 +1,106 @@
+"""`invoke images`: the document's shape and the table made of it."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from images.held import Published, Standing
+from images.inventory import COLUMNS, age, document, rows
+from images.plan import Build, Keep
+from lab.lxd.model import Image, Instance, State
+from lab.release import Release, Smoke
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
+RELEASE = Release(
+    template="base",
+    short="base",
+    version="20261121.1",
+    recipe="0123456789abcdef",
+    inputs={"distribution": "debian-12"},
+    parent=None,
+    distro="debian-12",
+    driver=None,
+    built_at=NOW - timedelta(hours=3),
+    commit="abc",
+    pipeline="1",
+    smoke=Smoke.PASSED,
+)
+IMAGE = Image(
+    fingerprint="f" * 64,
+    aliases=("lab/base", "lab/base/20261121.1"),
+    properties=RELEASE.properties(),
+    size_bytes=123 * 1024**2,
+    created_at=NOW,
+)
+CURRENT = Published(release=RELEASE, image=IMAGE, standing=Standing.CURRENT)
+BOB = Instance(
+    name="bob",
+    state=State.RUNNING,
+    config={"volatile.base_image": "f" * 64},
+    created_at=NOW,
+)
+
+
+def test_the_document_has_the_shape_that_scripts_rely_on() -> None:
+    made = document([("base", "base")], [CURRENT], [Keep(template="base", version="1")], [BOB])
+    assert made == {
+        "templates": [
+            {
+                "name": "base",
+                "short": "base",
+                "stale": None,
+                "versions": [
+                    {
+                        "version": "20261121.1",
+                        "fingerprint": "f" * 64,
+                        "driver": None,
+                        "recipe": "0123456789abcdef",
+                        "built_at": "2026-11-21T09:00:00+00:00",
+                        "size_bytes": 123 * 1024**2,
+                        "state": "current",
+                        "smoke": "passed",
+                        "used_by": ["bob"],
+                    }
+                ],
+            }
+        ]
+    }
+
+
+def test_a_stale_template_says_why() -> None:
+    why = Build(template="base", reason="cloud-init/base.yaml.j2 changed", body=True)
+    made = document([("base", "base")], [CURRENT], [why], [])
+    assert made["templates"][0]["stale"] == "cloud-init/base.yaml.j2 changed"
+
+
+def test_a_release_without_a_definition_is_still_shown() -> None:
+    made = document([], [CURRENT], [], [])
+    assert made["templates"][0]["stale"] == "its definition is gone"
+
+
+def test_the_table_has_a_row_a_version() -> None:
+    older = replace(CURRENT, standing=Standing.SUPERSEDED)
+    made = document([("base", "base"), ("xfce-xrdp", "xfce")], [CURRENT, older], [], [BOB])
+    table = list(rows(made, now=NOW))
+    assert all(len(row) == len(COLUMNS) for row in table)
+    assert table == [
+        ["base (base)", "20261121.1", "current", "passed", "-", "3 h", "123.0 MiB", "bob", ""],
+        ["", "20261121.1", "superseded", "passed", "-", "3 h", "123.0 MiB", "bob", ""],
+        ["xfce-xrdp (xfce)", "-", "", "", "", "", "", "", ""],
+    ]
+
+
+def test_ages_are_short() -> None:
+    assert [age(NOW - delta, NOW) for delta in (timedelta(minutes=5), timedelta(days=12))] == [
+        "5 min",
+        "12 d",
+    ]
+
+
+def test_a_release_survives_its_own_properties() -> None:
+    assert Release.of(IMAGE) == RELEASE
+
+
+def test_an_image_of_somebody_else_is_no_release() -> None:
+    assert Release.of(replace(IMAGE, properties={"description": "ubuntu 22.04"})) is None
+    broken = {**RELEASE.properties(), "lab.needs": "{"}
+    assert Release.of(replace(IMAGE, properties=broken)) is None

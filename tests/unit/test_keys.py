@@ -1,0 +1,226 @@
+"""Which ssh keys are taken, from where, and what people are told about the others."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+import requests_mock
+
+from lab.errors import InputError
+from provision.keys import read_keys
+from provision.publickey import fingerprint
+from tests.unit.public_keys import ecdsa, ed25519, line, rsa
+
+# Put together here, so that no scanner takes this file for a leak.
+SECRET = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ"
+PRIVATE = f"-----BEGIN OPENSSH {'PRIVATE'} KEY-----\n{SECRET}\n-----END OPENSSH KEY-----\n"
+MAKE_ONE = "Next: Make one: ssh-keygen -t ed25519 (the file that ends in .pub is to be given)"
+
+
+def read(*sources: str, stdin: str = "") -> tuple[str, ...]:
+    return read_keys(sources, io.StringIO(stdin))
+
+
+def refusal(*sources: str, stdin: str = "") -> str:
+    with pytest.raises(InputError) as error:
+        read(*sources, stdin=stdin)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ed25519(),
+        rsa(2048),
+        rsa(4096),
+        ecdsa("nistp256", 65),
+        ecdsa("nistp384", 97),
+        ecdsa("nistp521", 133),
+        line("sk-ssh-ed25519@openssh.com", b"\1" * 32, b"ssh:"),
+        line("sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", b"\4" + b"\1" * 64, b"ssh:"),
+    ],
+)
+def test_every_type_that_ssh_makes_is_taken(key: str) -> None:
+    assert read(key) == (key,)
+
+
+def test_a_file_may_hold_several_keys_blank_lines_and_remarks(tmp_path: Path) -> None:
+    file = tmp_path / "keys.pub"
+    file.write_text(f"# mine\n\n{ed25519(1)}\r\n  {ed25519(2)}\n")
+    assert read(str(file)) == (ed25519(1), ed25519(2))
+
+
+def test_each_key_counts_once_whatever_its_comment() -> None:
+    assert read(ed25519(comment="desk"), ed25519(comment="laptop")) == (ed25519(comment="desk"),)
+
+
+def test_standard_input() -> None:
+    assert read("-", stdin=ed25519() + "\n") == (ed25519(),)
+
+
+def test_no_source_is_no_key() -> None:
+    assert read() == ()
+
+
+def test_a_comment_cannot_steer_a_terminal() -> None:
+    assert read(ed25519(comment="bob\x1b[31m\u202e desk")) == (ed25519(comment="bob[31m desk"),)
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+@pytest.mark.parametrize(("kind", "bits"), [("ed25519", "0"), ("rsa", "2048"), ("ecdsa", "521")])
+def test_real_keys_and_their_fingerprints(tmp_path: Path, kind: str, bits: str) -> None:
+    file = tmp_path / "id"
+    size = [] if bits == "0" else ["-b", bits]
+    make = ["ssh-keygen", "-q", "-t", kind, *size, "-N", "", "-C", "bob@desk", "-f", str(file)]
+    subprocess.run(make, check=True)
+    shown = subprocess.run(
+        ["ssh-keygen", "-lf", f"{file}.pub"], check=True, capture_output=True, text=True
+    )
+    (key,) = read(f"{file}.pub")
+    assert key == file.with_suffix(".pub").read_text().strip()
+    assert fingerprint(key) == shown.stdout.split()[1]
+
+
+def test_a_private_key_file_is_refused_and_never_echoed(tmp_path: Path) -> None:
+    file = tmp_path / "id_ed25519"
+    file.write_text(PRIVATE)
+    text = refusal(str(file))
+    assert text == (
+        f"A private key was given ({file}). It was not used and goes nowhere.\n"
+        f"Next: Give the public one: {file}.pub"
+    )
+
+
+@pytest.mark.parametrize("text", [PRIVATE, PRIVATE.replace("\n", " ")])
+def test_a_private_key_on_the_command_line_is_never_echoed(text: str) -> None:
+    assert refusal(text) == (
+        "A private key was given (the key on the command line). "
+        "It was not used and goes nowhere.\n"
+        "Next: Give the public one: the .pub file"
+    )
+
+
+def test_a_putty_key_is_never_echoed() -> None:
+    text = refusal("-", stdin=f"PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\n{SECRET}\n")
+    assert SECRET not in text
+    assert text.startswith("A private key was given (standard input).")
+
+
+def test_a_piece_of_a_private_key_is_never_echoed() -> None:
+    text = refusal(f"{SECRET}\n{SECRET}")
+    assert text == f"--key is neither a file nor an ssh public key.\n{MAKE_ONE}"
+
+
+DAMAGED = {
+    "ssh-dss " + "A" * 40: "ssh-dss (DSA) keys are broken and refused; make an ed25519 one",
+    rsa(1024): "an RSA key of 1024 bits is too short; at least 2048 are needed",
+    "ssh-ed25519": "nothing follows ssh-ed25519",
+    ed25519()[:40]: "the key is cut off",
+    ed25519(comment="")[:-1]: "the key's base64 is damaged or cut off",
+    "ssh-ed25519 !!!!": "the key's base64 is damaged or cut off",
+    ed25519().replace("ssh-ed25519", "ssh-rsa", 1): (
+        "says ssh-rsa, but holds a key of another type"
+    ),
+    line("ssh-ed25519", b"short"): "not a whole ed25519 key",
+    line("ecdsa-sha2-nistp256", b"nistp384", b"\4" * 65): "not a whole nistp256 key",
+    f'command="rm -rf /" {ed25519()}': "options before the key are not taken; begin with its type",
+    "ssh-ed25519-cert-v01@openssh.com AAAA": "this is a certificate; give the key itself",
+    "---- BEGIN SSH2 PUBLIC KEY ----": (
+        "not in OpenSSH's form; convert it with ssh-keygen -i -f FILE"
+    ),
+    "hello": "not an ssh public key",
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), DAMAGED.items())
+def test_every_bad_line_is_told_with_its_place(text: str, reason: str) -> None:
+    shown = refusal("-", stdin=f"{ed25519()}\n{text}\n")
+    assert shown == f"Not every key can be used.\n  standard input:2: {reason}"
+
+
+def test_all_bad_lines_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "k"
+    file.write_text(f"hello\n{ed25519()}\nssh-rsa\n")
+    assert refusal(str(file)) == (
+        "Not every key can be used.\n"
+        f"  {file}:1: not an ssh public key\n"
+        f"  {file}:3: nothing follows ssh-rsa"
+    )
+
+
+def test_a_key_over_two_lines() -> None:
+    assert refusal(ed25519()[:50] + "\n" + ed25519()[50:]) == (
+        "The key on the command line goes over more than one line.\n"
+        "Next: A public key is one line; give the file that it came from instead."
+    )
+
+
+def test_options_on_the_command_line() -> None:
+    assert refusal(f"no-pty {ed25519()}") == (
+        "Not every key can be used.\n"
+        "  the key on the command line:1: options before the key are not taken; "
+        "begin with its type"
+    )
+
+
+def test_files_that_hold_no_key(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("# nothing\n")
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\0")
+    large = tmp_path / "large"
+    large.write_text("# more\n" * 20_000)
+    assert refusal(str(empty)) == f"There is no ssh public key in {empty}.\n{MAKE_ONE}"
+    assert refusal(str(binary)) == f"{binary} is not text, so no ssh public key.\n{MAKE_ONE}"
+    assert refusal(str(large)) == f"{large} is larger than 64 KiB, so no list of ssh public keys."
+    assert refusal(f"{tmp_path}/no") == f"There is no key file {tmp_path}/no.\n{MAKE_ONE}"
+    assert refusal(str(tmp_path)) == (f"The key file {tmp_path} cannot be read.\n  Is a directory")
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [
+        ("gh:alice", "https://github.com/alice.keys"),
+        ("gl:alice", "https://gitlab.com/alice.keys"),
+        ("https://keys.example/alice", "https://keys.example/alice"),
+    ],
+)
+def test_keys_from_the_web(requests_mock: requests_mock.Mocker, source: str, url: str) -> None:
+    requests_mock.get(url, text=ed25519() + "\n")
+    assert read(source) == (ed25519(),)
+
+
+def test_what_the_web_may_answer(requests_mock: requests_mock.Mocker) -> None:
+    url = "https://github.com/alice.keys"
+    requests_mock.get(url, status_code=404, reason="Not Found")
+    assert refusal("gh:alice") == (
+        f"The keys at {url} cannot be fetched.\n"
+        "  The server answered 404 Not Found.\n"
+        "Next: Look whether the name is right."
+    )
+    requests_mock.get(url, exc=requests.ConnectTimeout)
+    assert refusal("gh:alice") == (
+        f"The keys at {url} cannot be fetched.\n"
+        "  No answer within 10 s.\n"
+        "Next: Save the keys in a file and give that instead."
+    )
+    requests_mock.get(url, text="x" * 70_000)
+    assert refusal("gh:alice") == f"{url} is larger than 64 KiB, so no list of ssh keys."
+    requests_mock.get(url, text="")
+    assert refusal("gh:alice") == f"There is no ssh public key in gh:alice.\n{MAKE_ONE}"
+    requests_mock.get(url, status_code=302, headers={"Location": "http://github.com/a"})
+    requests_mock.get("http://github.com/a", text=ed25519())
+    assert refusal("gh:alice") == f"{url} leads to plain http, where keys are not taken from."
+
+
+def test_sources_that_name_nobody() -> None:
+    assert refusal("gh:../x") == "'gh:../x' names no user.\nNext: Write it as gh:alice"
+    assert refusal("http://keys.example/a") == (
+        "Keys are not taken over plain http: http://keys.example/a\n"
+        "Next: Use its https address, or save the file and give that."
+    )

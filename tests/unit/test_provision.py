@@ -1,0 +1,296 @@
+"""Provisioning as a whole, against LXD in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab import lock
+from lab.errors import InputError, LxdError
+from lab.lxd.model import State
+from lab.settings import Settings
+from provision.publickey import fingerprint
+from tests.fake_lxd import FakeLxd
+from tests.fake_store import FakeInstance
+from tests.unit.public_keys import ed25519
+from tests.unit.stamping import (
+    BASE,
+    DOCKER,
+    a_lab,
+    bob,
+    inside,
+    publish,
+    release,
+    stamp,
+)
+
+HERE = ("default", "bob")
+HOME = ("default", "home-bob")
+
+
+@pytest.fixture(autouse=True)
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+
+
+@pytest.fixture
+def lxd() -> FakeLxd:
+    return a_lab()
+
+
+def refusal(lxd: FakeLxd, **wishes: object) -> str:
+    """What is said to Bob, when nothing at all is changed."""
+    before = list(lxd.changes)
+    with pytest.raises(InputError) as error:
+        stamp(lxd, bob(**wishes))
+    assert lxd.changes == before
+    return str(error.value)
+
+
+def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
+    done = stamp(lxd, bob(cpus=1, memory_bytes=1 << 30, disk_bytes=10 << 30))
+    assert done.changed
+    assert lxd.changes == [
+        "create_volume home-bob",
+        "create bob",
+        "start bob",
+        "update_volume home-bob",
+        "update bob",
+    ]
+    made = lxd.store.instances[HERE]
+    assert made.state is State.RUNNING
+    assert made.devices == {
+        "root": {"type": "disk", "path": "/", "pool": "default", "size": "10GiB"},
+        "home": {"type": "disk", "path": "/home", "pool": "default", "source": "home-bob"},
+    }
+    own = {
+        key: value
+        for key, value in made.config.items()
+        if not key.startswith(("image.", "volatile.", "cloud-init", "user.lab.request"))
+    }
+    assert own == {
+        "limits.cpu": "1",
+        "limits.memory": "1GiB",
+        "security.privileged": "false",
+        "security.protection.delete": "true",
+        "user.lab.owner": "bob",
+        "user.lab.phase": "ready",
+        "user.lab.template": "base",
+        "user.lab.version": "20261121.1",
+    }
+    assert lxd.store.volumes[HOME] == {
+        "size": "10GiB",
+        "user.lab.owner": "bob",
+        "user.lab.phase": "ready",
+    }
+
+
+def test_the_plan_in_words_changes_nothing(lxd: FakeLxd) -> None:
+    done = stamp(lxd, bob(template="docker", password=True), only_plan=True)
+    assert [str(action) for action in done.actions] == [
+        "create the volume home-bob for /home in pool default (30.0 GiB)",
+        "create the container bob from docker-nested 20261121.1 (all CPUs, all memory, 30GiB disk)",
+        "start bob and wait until ssh answers",
+        "set a random password for bob, shown once",
+        "mark bob ready and protect it against deletion by hand",
+    ]
+    assert (done.changed, done.card, done.password) == (False, None, None)
+    assert lxd.changes == []
+
+
+def test_a_template_brings_what_it_needs(lxd: FakeLxd) -> None:
+    done = stamp(lxd, bob(template="docker"))
+    made = lxd.store.instances[HERE]
+    assert made.config["security.nesting"] == "true"
+    assert 'groups: ["sudo", "docker"]' in made.config["cloud-init.user-data"]
+    assert done.card is not None
+    assert done.card["access"] == {
+        "ssh": "ssh bob@" + done.card["ipv4"][0],
+        "rdp": done.card["ipv4"][0] + ":3389",
+        "ports": {},
+    }
+
+
+def test_older_daemons_get_user_data_under_the_older_key(lxd: FakeLxd) -> None:
+    lxd.store.server = replace(lxd.store.server, api_extensions=frozenset())
+    stamp(lxd, bob())
+    config = lxd.store.instances[HERE].config
+    assert config["user.user-data"].startswith("#cloud-config\n")
+    assert "cloud-init.user-data" not in config
+
+
+def test_the_network_of_the_settings_replaces_the_profiles(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(), settings=Settings(network="lxdbr0"))
+    assert lxd.store.instances[HERE].devices["eth0"] == {
+        "type": "nic",
+        "name": "eth0",
+        "network": "lxdbr0",
+    }
+
+
+def test_a_second_run_changes_nothing(lxd: FakeLxd) -> None:
+    first = stamp(lxd, bob(memory_bytes=1 << 30))
+    before = list(lxd.changes)
+    second = stamp(lxd, bob(memory_bytes=1 << 30))
+    assert (second.changed, second.actions, second.password) == (False, (), None)
+    assert second.card == first.card
+    assert lxd.changes == before
+
+
+def test_the_same_wish_in_other_words_changes_nothing(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(template="docker", keys=(ed25519(1), ed25519(2))))
+    same = bob(template="docker-nested", keys=(ed25519(2, comment="laptop"), ed25519(1)))
+    assert stamp(lxd, same).actions == ()
+
+
+def test_a_newer_release_is_no_difference(lxd: FakeLxd) -> None:
+    stamp(lxd, bob())
+    publish(lxd, replace(BASE, version="20261122.1", needs=DOCKER.needs))
+    assert stamp(lxd, bob()).actions == ()
+
+
+def test_a_container_outlives_the_last_release_of_its_template(lxd: FakeLxd) -> None:
+    stamp(lxd, bob())
+    lxd.store.aliases.clear()
+    assert stamp(lxd, bob()).actions == ()
+
+
+def test_a_differing_request_is_told_line_by_line(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(memory_bytes=512 << 20))
+    assert refusal(
+        lxd,
+        template="docker",
+        memory_bytes=1 << 30,
+        cpus=1,
+        disk_bytes=2 << 30,
+        home_bytes=1 << 30,
+        keys=(),
+    ) == (
+        'The container "bob" exists, and this request differs from its own.\n'
+        "  template: base now, docker-nested asked\n"
+        "  CPUs: no limit now, 1 asked\n"
+        "  memory: 512.0 MiB now, 1.0 GiB asked\n"
+        "  disk: the template's default now, 2.0 GiB asked\n"
+        "  home: the same as the disk's now, 1.0 GiB asked\n"
+        "  password: none now, one asked\n"
+        f"  key: {fingerprint(ed25519())} is in, not asked for\n"
+        "Next: Ask for the same again, choose another name, or make it anew\n"
+        "      (/home is kept): invoke destroy bob, then this command."
+    )
+
+
+def test_a_foreign_instance_is_never_touched(lxd: FakeLxd) -> None:
+    lxd.store.instances[HERE] = FakeInstance(profiles=("default",))
+    assert refusal(lxd) == (
+        'The name "bob" is taken by an instance that labstamp did not make.\n'
+        "  It is not touched.\n"
+        "Next: Choose another name; lxc list shows which are taken."
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "whose"),
+    [({}, "was not made by labstamp"), ({"user.lab.owner": "alice"}, 'belongs to "alice"')],
+)
+def test_a_foreign_home_is_never_touched(lxd: FakeLxd, config: dict[str, str], whose: str) -> None:
+    lxd.store.volumes[HOME] = dict(config)
+    assert refusal(lxd) == (
+        f'The volume "home-bob" in pool "default" {whose}.\n'
+        "  It is not touched.\n"
+        "Next: Choose another name for the container, or rename the volume with lxc."
+    )
+
+
+def test_a_home_in_use_elsewhere_is_never_touched(lxd: FakeLxd) -> None:
+    lxd.store.volumes[HOME] = {"user.lab.owner": "bob"}
+    lxd.store.instances["default", "alice"] = FakeInstance(
+        profiles=("default",), devices={"x": {"pool": "default", "source": "home-bob"}}
+    )
+    assert refusal(lxd).startswith('The volume "home-bob" in pool "default" is used by alice.\n')
+
+
+def test_a_kept_home_is_used_again_and_may_grow(lxd: FakeLxd) -> None:
+    lxd.store.volumes[HOME] = {"user.lab.owner": "bob", "size": "1GiB", "mark": "kept"}
+    done = stamp(lxd, bob(home_bytes=2 << 30))
+    assert str(done.actions[0]) == (
+        "use the kept volume home-bob in pool default as /home again, grown to 2.0 GiB"
+    )
+    assert lxd.store.volumes[HOME]["mark"] == "kept"
+    assert lxd.store.volumes[HOME]["size"] == "2GiB"
+
+
+def test_a_kept_home_never_shrinks(lxd: FakeLxd) -> None:
+    lxd.store.volumes[HOME] = {"user.lab.owner": "bob", "size": "2GiB"}
+    assert refusal(lxd, home_bytes=1 << 30) == (
+        'The kept volume "home-bob" is larger than the --home asked for.\n'
+        "Next: Leave --home out to use it as it is."
+    )
+
+
+def test_without_a_key_there_is_a_password(lxd: FakeLxd) -> None:
+    done = stamp(lxd, bob(keys=()))
+    assert done.password is not None
+    assert inside(lxd).stdin == [f"bob:{done.password}\n".encode()]
+    assert "lock_passwd: false" in lxd.store.instances[HERE].config["cloud-init.user-data"]
+
+
+def test_with_a_key_there_is_none_unless_asked_for(lxd: FakeLxd) -> None:
+    assert stamp(lxd, bob()).password is None
+    assert inside(lxd).stdin == []
+    assert "lock_passwd: true" in lxd.store.instances[HERE].config["cloud-init.user-data"]
+    assert stamp(lxd, bob(name="eve", password=True)).password is not None
+
+
+def test_the_password_is_nowhere_but_in_stdin(lxd: FakeLxd) -> None:
+    done = stamp(lxd, bob(password=True))
+    assert done.password is not None
+    store = lxd.store
+    seen = [store.changes, store.instances, store.volumes, inside(lxd).ran, done.actions, done.card]
+    assert not any(done.password in repr(each) for each in [*seen, done])
+
+
+def test_a_password_that_cannot_be_set_is_not_echoed(lxd: FakeLxd) -> None:
+    inside(lxd).chpasswd = 1
+    with pytest.raises(LxdError) as error:
+        stamp(lxd, bob(keys=()))
+    assert str(error.value) == ("The password of bob in bob could not be set.\n  bad line: bob:…")
+
+
+def test_an_unknown_template(lxd: FakeLxd) -> None:
+    assert refusal(lxd, template="dokcer") == (
+        'There is no release of a template "dokcer".\n'
+        '  Did you mean "docker"?\n'
+        "  Released are: base, docker-nested (docker)\n"
+        "Next: Choose one of these, or build it: invoke build-images --only dokcer"
+    )
+    lxd.store.aliases.clear()
+    assert refusal(lxd, template="base") == (
+        'There is no release of a template "base".\n'
+        "  Released are: none yet\n"
+        "Next: Build it: invoke build-images --only base"
+    )
+
+
+def test_only_promoted_images_of_ours_are_releases(lxd: FakeLxd) -> None:
+    other = release("other", "other", BASE.needs)
+    publish(lxd, other)
+    lxd.store.aliases["lab/other/20261121.1"] = lxd.store.aliases.pop("lab/other")
+    assert "Released are: base, docker-nested (docker)\n" in refusal(lxd, template="other")
+
+
+def test_a_pool_and_a_network_that_are_not_there(lxd: FakeLxd) -> None:
+    with pytest.raises(InputError) as error:
+        stamp(lxd, bob(), settings=Settings(pool="defualt"))
+    assert str(error.value) == (
+        'There is no storage pool "defualt".\n'
+        "  There are: default\n"
+        "Next: Set `pool: default` in lab.yaml."
+    )
+    with pytest.raises(InputError) as error:
+        stamp(lxd, bob(), settings=Settings(network="br0"))
+    assert str(error.value) == (
+        'There is no network "br0".\n  There are: lxdbr0\nNext: Set `network: lxdbr0` in lab.yaml.'
+    )
+    assert lxd.changes == []

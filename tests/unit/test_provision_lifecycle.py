@@ -1,0 +1,240 @@
+"""Starting, stopping, destroying, listing: labstamp's containers only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from lab import lock
+from lab.errors import InputError, LxdError
+from lab.lxd.model import State
+from lab.process import me
+from lab.report import Silent
+from provision import lifecycle
+from provision.lifecycle import Removed
+from provision.listing import containers, show
+from tests.fake_lxd import FakeLxd
+from tests.fake_store import FakeInstance
+from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
+
+BOB = ("default", "bob")
+HOME = "volume home-bob (/home) in pool default"
+FOREIGN = (
+    '"theirs" is an instance that labstamp did not make.\n'
+    "  It is not touched.\n"
+    "Next: Work on it with lxc."
+)
+
+
+@pytest.fixture
+def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
+    """With Bob's container, and one that is not ours."""
+    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+    lxd = a_lab()
+    stamp(lxd, bob(cpus=1, memory_bytes=1 << 30, disk_bytes=2 << 30))
+    lxd.store.instances["default", "theirs"] = FakeInstance(profiles=("default",))
+    lxd.changes.clear()
+    return lxd
+
+
+def destroy(lxd: FakeLxd, name: str = "bob", *, purge: bool = False) -> Removed:
+    return lifecycle.destroy(lxd, SETTINGS, name, purge=purge, report=Silent())
+
+
+def test_list_and_show(lxd: FakeLxd) -> None:
+    address = lxd.state("bob").ipv4[0]
+    row = {
+        "name": "bob",
+        "owner": "bob",
+        "template": "base",
+        "version": "20261121.1",
+        "state": "Running",
+        "phase": "ready",
+        "ipv4": [address],
+        "ipv6": [],
+        "gpus": [],
+        "cpus": 1,
+        "memory_bytes": 1 << 30,
+        "memory_used_bytes": 1 << 20,
+        "disk_bytes": 2 << 30,
+        "disk_used_bytes": 1 << 20,
+        "driver": None,
+        "drift": False,
+        "location": "none",
+        "created_at": "2026-11-21T00:00:01+00:00",
+    }
+    assert containers(lxd, SETTINGS) == [row]
+    shown = show(lxd, SETTINGS, "bob")
+    assert shown == {
+        **row,
+        "access": {"ssh": f"ssh bob@{address}", "rdp": None, "ports": {}},
+        "volumes": [
+            {
+                "name": "home-bob",
+                "pool": "default",
+                "path": "/home",
+                "size_bytes": 2 << 30,
+                "used_bytes": None,
+            }
+        ],
+        "snapshots": [],
+    }
+    assert json.loads(json.dumps(shown)) == shown
+
+
+def test_cards_and_odd_limits_are_read_as_they_are(lxd: FakeLxd) -> None:
+    made = lxd.store.instances[BOB]
+    made.devices["gpu0"] = {"type": "gpu", "pci": "0000:b1:00.0"}
+    made.config |= {"limits.cpu": "0-2,7", "limits.memory": "50%"}
+    row = containers(lxd, SETTINGS)[0]
+    assert (row["gpus"], row["cpus"], row["memory_bytes"]) == (["0000:b1:00.0"], 4, None)
+
+
+def test_a_stopped_container_has_no_address(lxd: FakeLxd) -> None:
+    lifecycle.stop(lxd, SETTINGS, "bob", report=Silent())
+    shown = show(lxd, SETTINGS, "bob")
+    assert (shown["state"], shown["ipv4"], shown["access"]["ssh"]) == ("Stopped", [], None)
+
+
+def test_stopping_and_starting_twice_changes_nothing(lxd: FakeLxd) -> None:
+    assert [lifecycle.stop(lxd, SETTINGS, "bob", report=Silent()) for _ in range(2)] == [
+        True,
+        False,
+    ]
+    assert [lifecycle.start(lxd, SETTINGS, "bob", report=Silent()) for _ in range(2)] == [
+        True,
+        False,
+    ]
+    lifecycle.restart(lxd, SETTINGS, "bob", report=Silent())
+    assert lxd.changes == ["stop bob", "start bob", "stop bob", "start bob"]
+
+
+def test_destroy_keeps_the_home(lxd: FakeLxd) -> None:
+    would = lifecycle.look(lxd, "bob", purge=False)
+    assert lxd.changes == []
+    assert destroy(lxd) == would == Removed(removed=("container bob",), kept=(HOME,))
+    assert lxd.changes == ["update bob", "delete bob"]
+    assert list(lxd.store.volumes) == [("default", "home-bob")]
+
+
+def test_the_protection_is_lifted_before_deleting(lxd: FakeLxd) -> None:
+    seen: list[str | None] = []
+    delete = lxd.delete
+
+    def watch(name: str) -> None:
+        seen.append(lxd.store.instances[BOB].config.get("security.protection.delete"))
+        delete(name)
+
+    lxd.delete = watch  # type: ignore[method-assign]
+    destroy(lxd)
+    assert seen == [None]
+
+
+def full_disk(lxd: FakeLxd) -> None:
+    """LXD makes a change, then fails to write backup.yaml into the container's own quota."""
+    update = lxd.update
+
+    def fail(name: str, *, config: Mapping[str, str | None]) -> None:
+        update(name, config=config)
+        raise LxdError("Failed to write backup file: disk quota exceeded")
+
+    lxd.update = fail  # type: ignore[method-assign, assignment]
+
+
+def test_a_container_whose_disk_is_full_can_be_destroyed(lxd: FakeLxd) -> None:
+    full_disk(lxd)
+    assert destroy(lxd).removed == ("container bob",)
+
+
+def test_a_container_that_stays_protected_is_not_deleted(lxd: FakeLxd) -> None:
+    lxd.failures["update"] = LxdError("No.")
+    with pytest.raises(LxdError, match=r"No\."):
+        destroy(lxd)
+    assert BOB in lxd.store.instances
+
+
+def test_a_container_whose_disk_is_full_cannot_start_and_says_why(lxd: FakeLxd) -> None:
+    lifecycle.stop(lxd, SETTINGS, "bob", report=Silent())
+    lxd.failures["start"] = LxdError(
+        "LXD would not start bob.", details="saving config file for the container failed"
+    )
+    with pytest.raises(LxdError) as error:
+        lifecycle.start(lxd, SETTINGS, "bob", report=Silent())
+    assert str(error.value) == (
+        "LXD would not start bob.\n"
+        "  saving config file for the container failed\n"
+        "Next: Its disk may be full; make room in it: lxc file delete bob/PATH"
+    )
+    lxd.failures["start"] = LxdError("No.")
+    with pytest.raises(LxdError, match=r"^No\.$"):
+        lifecycle.start(lxd, SETTINGS, "bob", report=Silent())
+
+
+def test_purge_takes_the_home_too_also_later(lxd: FakeLxd) -> None:
+    destroy(lxd)
+    assert destroy(lxd, purge=True) == Removed(removed=(HOME,))
+    assert lxd.store.volumes == {}
+
+
+def test_a_home_that_another_instance_uses_stays(lxd: FakeLxd) -> None:
+    lxd.store.instances["default", "theirs"].devices["x"] = {
+        "pool": "default",
+        "source": "home-bob",
+    }
+    assert destroy(lxd, purge=True) == Removed(removed=("container bob",))
+    assert list(lxd.store.volumes) == [("default", "home-bob")]
+
+
+def test_a_half_made_container_goes_with_its_unused_home(lxd: FakeLxd) -> None:
+    half = {"user.lab.phase": "preparing", "user.lab.builder": "elsewhere 1 1"}
+    lxd.store.instances[BOB].config |= half
+    lxd.store.volumes["default", "home-bob"] |= half
+    assert destroy(lxd) == Removed(removed=("container bob", HOME))
+
+
+def test_a_container_in_the_making_is_left_alone(lxd: FakeLxd) -> None:
+    lxd.store.instances[BOB].config |= {
+        "user.lab.phase": "preparing",
+        "user.lab.builder": me(),
+    }
+    with pytest.raises(InputError, match='"bob" is being provisioned by process'):
+        destroy(lxd)
+    lxd.store.instances[BOB].config["user.lab.builder"] = ""
+    with pytest.raises(InputError) as error:
+        lifecycle.stop(lxd, SETTINGS, "bob", report=Silent())
+    assert str(error.value) == (
+        'The container "bob" is only half made.\n'
+        "Next: Provision it again with the same command, or remove it: invoke destroy bob"
+    )
+    assert lxd.changes == []
+
+
+def test_foreign_instances_are_never_touched(lxd: FakeLxd) -> None:
+    def attempts() -> list[str]:
+        texts: list[str] = []
+        for verb in (lifecycle.start, lifecycle.stop, lifecycle.restart):
+            with pytest.raises(InputError) as error:
+                verb(lxd, SETTINGS, "theirs", report=Silent())
+            texts.append(str(error.value))
+        with pytest.raises(InputError) as error:
+            destroy(lxd, "theirs", purge=True)
+        texts.append(str(error.value))
+        with pytest.raises(InputError) as error:
+            show(lxd, SETTINGS, "theirs")
+        return [*texts, str(error.value)]
+
+    assert attempts() == [FOREIGN] * 5
+    assert lxd.changes == []
+    assert lxd.store.instances["default", "theirs"].state is State.STOPPED
+
+
+def test_a_container_that_is_not_there(lxd: FakeLxd) -> None:
+    with pytest.raises(InputError) as error:
+        destroy(lxd, "bobb")
+    assert str(error.value) == (
+        'There is no container "bobb" (did you mean "bob"?).\n'
+        "Next: See which there are: invoke list"
+    )

@@ -1,0 +1,165 @@
+"""Requests that make no sense, or do not fit: told before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from lab.errors import CapacityError, InputError, LabError
+from lab.lxd.model import Pool, Profile, Server
+from provision.facts import Facts, Offer
+from provision.plan import plan
+from provision.request import Request, differences
+from tests.unit.public_keys import ed25519
+from tests.unit.stamping import BASE, bob
+
+GIB = 1 << 30
+NAMES = {
+    "bob; rm -rf /": 'It has ";", " ", "/" in it.',
+    "../x": 'It has ".", "/" in it.',
+    "-x": 'It begins with "-".',
+    "b" * 64: "It has 64 characters.",
+    "bøb": 'It has "ø" in it.',
+    "": "It is empty.",
+    "bob-": "It ends with a dash.",
+}
+
+
+def facts(**known: object) -> Facts:
+    usual: dict[str, object] = {
+        "server": Server(version="5.0.2", api_extensions=frozenset({"cloud_init"}), name="x"),
+        "offers": (Offer(release=BASE, fingerprint="f"),),
+        "profile": Profile(name="default", devices={"eth0": {"type": "nic"}}),
+        "pool": Pool(name="default", driver="btrfs", total_bytes=40 * GIB, used_bytes=GIB),
+        "builder": "here 1 1",
+        "host_cpus": 4,
+        "host_memory_bytes": 8 * GIB,
+        "user_data": "#cloud-config\n",
+    }
+    return Facts(**{**usual, **known})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "reason"), NAMES.items())
+def test_names_that_lxd_would_refuse(name: str, reason: str) -> None:
+    with pytest.raises(InputError) as error:
+        Request(name=name, template="base")
+    lines = str(error.value).splitlines()
+    assert lines[1:] == [
+        f"  {reason}",
+        "Next: Use 1 to 63 letters, digits and dashes; begin with a letter, "
+        "do not end with a dash.",
+    ]
+
+
+def test_a_name_that_is_no_account() -> None:
+    with pytest.raises(InputError) as error:
+        Request(name="Bob", template="base")
+    assert str(error.value) == (
+        "The container may be called Bob, an account inside may not.\n"
+        '  "Bob" cannot be an account.\n'
+        "Next: Name the account: --account ACCOUNT (the container stays Bob)."
+    )
+    assert Request(name="Bob", account="bob", template="base").account == "bob"
+
+
+def test_an_account_of_the_system() -> None:
+    with pytest.raises(InputError) as error:
+        bob(account="root")
+    assert str(error.value) == (
+        '"root" cannot be an account.\n'
+        "  That name belongs to the system.\n"
+        "Next: Choose another name."
+    )
+
+
+REFUSED: tuple[tuple[Mapping[str, int], type[LabError], str], ...] = (
+    (
+        {"disk_bytes": 500 << 20},
+        InputError,
+        "--disk 500.0 MiB is too small.\nNext: The least that works is 1.0 GiB.",
+    ),
+    (
+        {"home_bytes": 1},
+        InputError,
+        "--home 1 B is too small.\nNext: The least that works is 16.0 MiB.",
+    ),
+    (
+        {"memory_bytes": 100 << 20},
+        InputError,
+        "--memory 100.0 MiB is too small.\nNext: The least that works is 256.0 MiB.",
+    ),
+    ({"cpus": 0}, InputError, "--cpus 0: a container needs at least 1 CPU."),
+    (
+        {"cpus": 5},
+        CapacityError,
+        "5 CPUs were asked for, the host has 4.\nNext: Ask for less: --cpus N",
+    ),
+    (
+        {"memory_bytes": 9 * GIB},
+        CapacityError,
+        "9.0 GiB of memory were asked for, the host has 8.0 GiB.\n"
+        "Next: Ask for less: --memory SIZE",
+    ),
+    (
+        {"disk_bytes": 41 * GIB},
+        CapacityError,
+        "41.0 GiB for the disk are more than the pool has.\n"
+        '  The pool "default" has 40.0 GiB in all.\n'
+        "Next: Ask for less: --disk SIZE",
+    ),
+    (
+        {"home_bytes": 41 * GIB},
+        CapacityError,
+        "41.0 GiB for the home are more than the pool has.\n"
+        '  The pool "default" has 40.0 GiB in all.\n'
+        "Next: Ask for less: --home SIZE",
+    ),
+)
+
+
+@pytest.mark.parametrize(("wish", "kind", "text"), REFUSED)
+def test_impossible_sizes(wish: Mapping[str, int], kind: type[LabError], text: str) -> None:
+    with pytest.raises(kind) as error:
+        plan(bob(**wish), facts())
+    assert str(error.value) == text
+
+
+def test_a_full_pool() -> None:
+    full = Pool(name="default", driver="btrfs", total_bytes=40 * GIB, used_bytes=40 * GIB - 1024)
+    with pytest.raises(CapacityError) as error:
+        plan(bob(), facts(pool=full))
+    assert str(error.value) == (
+        'The pool "default" is full: 1.0 KiB are left.\n'
+        "Next: Make room: invoke prune-images, invoke destroy NAME --purge, or a larger pool."
+    )
+
+
+def test_another_machine_is_not_judged_by_this_one() -> None:
+    assert plan(bob(cpus=512), facts(host_cpus=None, host_memory_bytes=None))
+
+
+def test_no_network_anywhere() -> None:
+    with pytest.raises(LabError) as error:
+        plan(bob(), facts(profile=Profile(name="default")))
+    assert str(error.value) == (
+        "The default profile has no network, and the settings name none.\n"
+        "Next: Set `network:` in lab.yaml, or prepare the host: sudo ci/up"
+    )
+
+
+def test_a_request_is_kept_without_its_keys() -> None:
+    kept = bob(password=True).canonical()
+    assert kept == (
+        '{"account":"bob","cpus":null,"disk":null,"home":null,'
+        '"keys":["SHA256:RXm/ruZ0eTzRXKwi1AQEDynB0VgHQ2ac9KPSFdf/YnA"],'
+        '"memory":null,"password":true,"template":"base"}'
+    )
+    assert ed25519() not in repr(bob())
+
+
+def test_a_kept_request_that_nobody_can_read() -> None:
+    for kept in ("", "null", "[]", '{"keys": 1}'):
+        assert differences(kept, bob().canonical()) == (
+            "what it was made for cannot be read any more (user.lab.request)",
+        )

@@ -1,0 +1,202 @@
+"""What a run that fails, is interrupted, or was killed leaves behind: nothing."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from lab import lock
+from lab.errors import InputError, LxdError
+from lab.process import me
+from lab.report import Silent
+from provision.ready import Knock
+from provision.stamp import provision
+from tests.fake_lxd import FakeLxd
+from tests.fake_store import FakeInstance
+from tests.unit.stamping import (
+    SETTINGS,
+    a_lab,
+    banner,
+    bob,
+    hasty,
+    inside,
+    stamp,
+)
+
+DEAD = f"{socket.gethostname()} 1 7"
+HERE = ("default", "bob")
+HOME = ("default", "home-bob")
+
+
+@pytest.fixture(autouse=True)
+def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+
+
+@pytest.fixture
+def lxd() -> FakeLxd:
+    return a_lab()
+
+
+def refusal(lxd: FakeLxd, **wishes: object) -> str:
+    """What is said to Bob, when nothing at all is changed."""
+    before = list(lxd.changes)
+    with pytest.raises(InputError) as error:
+        stamp(lxd, bob(**wishes))
+    assert lxd.changes == before
+    return str(error.value)
+
+
+def leave_half_made(lxd: FakeLxd, builder: str) -> None:
+    config = {"user.lab.owner": "bob", "user.lab.phase": "preparing", "user.lab.builder": builder}
+    lxd.store.volumes[HOME] = {**config, "mark": "left"}
+    lxd.store.instances[HERE] = FakeInstance(
+        config=dict(config),
+        profiles=("default",),
+        devices={"home": {"type": "disk", "pool": "default", "source": "home-bob"}},
+    )
+
+
+def test_what_a_crash_left_is_removed_first(lxd: FakeLxd) -> None:
+    leave_half_made(lxd, DEAD)
+    done = stamp(lxd, bob())
+    assert done.changed
+    assert lxd.changes[:4] == [
+        "delete bob",
+        "delete_volume home-bob",
+        "create_volume home-bob",
+        "create bob",
+    ]
+    assert "mark" not in lxd.store.volumes[HOME]
+
+
+def test_a_home_with_files_survives_a_crash(lxd: FakeLxd) -> None:
+    leave_half_made(lxd, DEAD)
+    lxd.store.volumes[HOME] = {"user.lab.owner": "bob", "user.lab.phase": "ready", "mark": "kept"}
+    stamp(lxd, bob())
+    assert lxd.store.volumes[HOME]["mark"] == "kept"
+
+
+def test_a_container_in_the_making_is_left_to_its_maker(lxd: FakeLxd) -> None:
+    leave_half_made(lxd, me())
+    pid = me().split()[1]
+    assert refusal(lxd) == (
+        f'The container "bob" is being provisioned by process {pid} on {socket.gethostname()}.\n'
+        "Next: Wait for it."
+    )
+    leave_half_made(lxd, "elsewhere 12 34")
+    assert refusal(lxd) == (
+        'The container "bob" is half made; process 12 on elsewhere may still be at it.\n'
+        "Next: Wait for it, or, if that run is gone for good: invoke destroy bob"
+    )
+
+
+@pytest.mark.parametrize("verb", ["create", "start", "update_volume", "update"])
+def test_what_was_made_is_removed_when_it_fails(lxd: FakeLxd, verb: str) -> None:
+    lxd.failures[verb] = LxdError("No.")
+    with pytest.raises(LxdError, match=r"No\."):
+        stamp(lxd, bob())
+    if verb == "update":  # the volume bears no mark any more: it stays, for the next run to use
+        assert set(lxd.store.volumes) == {HOME}
+    else:
+        assert lxd.store.volumes == {}
+    assert lxd.store.instances == {}
+    assert stamp(lxd, bob()).changed
+
+
+def test_what_cannot_be_removed_is_told_and_left_to_the_next_run(
+    lxd: FakeLxd,
+) -> None:
+    said: list[str] = []
+
+    class Heard(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    lxd.store.failures = {
+        "start": LxdError("No."),
+        "delete": LxdError("Gone away."),
+        "delete_volume": LxdError("Gone away."),
+    }
+    with pytest.raises(LxdError, match=r"No\."):
+        provision(lxd, SETTINGS, bob(), Heard(), patience=hasty(), knock=banner)
+    assert said == [
+        "bob stays half made, the next run removes it: Gone away.",
+        "The volume home-bob stays, the next run removes it: Gone away.",
+    ]
+    lxd.store.instances[HERE].config["user.lab.builder"] = DEAD
+    lxd.store.volumes[HOME]["user.lab.builder"] = DEAD
+    assert stamp(lxd, bob()).changed
+
+
+def test_ctrl_c_removes_what_was_made(lxd: FakeLxd) -> None:
+    inside(lxd).interrupt = "sh"
+    with pytest.raises(KeyboardInterrupt):
+        stamp(lxd, bob())
+    assert (lxd.store.instances, lxd.store.volumes) == ({}, {})
+
+
+def test_a_kept_home_is_not_removed_when_it_fails(lxd: FakeLxd) -> None:
+    lxd.store.volumes[HOME] = {"user.lab.owner": "bob"}
+    lxd.failures["start"] = LxdError("No.")
+    with pytest.raises(LxdError):
+        stamp(lxd, bob())
+    assert lxd.store.volumes == {HOME: {"user.lab.owner": "bob"}}
+
+
+def test_what_another_run_made_meanwhile_is_not_undone(lxd: FakeLxd) -> None:
+    lxd.failures["create"] = LxdError("The name is taken.")
+    lxd.store.volumes.clear()
+    with pytest.raises(LxdError):
+        provision_while_another_does(lxd)
+    assert HERE in lxd.store.instances
+
+
+def provision_while_another_does(lxd: FakeLxd) -> None:
+    create_volume = lxd.create_volume
+
+    def meanwhile(pool: str, name: str, config: dict[str, str]) -> None:
+        create_volume(pool, name, config)
+        lxd.store.instances[HERE] = FakeInstance(
+            config={"user.lab.builder": "elsewhere 1 1"}, profiles=("default",)
+        )
+
+    lxd.create_volume = meanwhile  # type: ignore[method-assign, assignment]
+    stamp(lxd, bob())
+
+
+def test_cloud_init_failing_inside_is_told_with_the_log_that_matters(lxd: FakeLxd) -> None:
+    inside(lxd).boot = (
+        '{"v1": {"errors": ["users-groups failed"]}}\n0\n'
+        "one\ntwo\nthree\nfour\nE: useradd: UID 1000 is not unique\nlast\n"
+    )
+    with pytest.raises(LxdError) as error:
+        stamp(lxd, bob())
+    assert str(error.value) == (
+        "cloud-init failed in bob.\n"
+        "  users-groups failed\n"
+        "  two\n"
+        "  three\n"
+        "  four\n"
+        "  E: useradd: UID 1000 is not unique\n"
+        "  last"
+    )
+    assert lxd.store.instances == {}
+
+
+def test_an_account_that_nobody_made(lxd: FakeLxd) -> None:
+    inside(lxd).accounts = False
+    with pytest.raises(LxdError) as error:
+        stamp(lxd, bob())
+    assert str(error.value) == (
+        "cloud-init ended well in bob, but made no account bob.\n"
+        "Next: Look whether the release has cloud-init's users-groups module."
+    )
+
+
+def test_ssh_that_never_answers(lxd: FakeLxd) -> None:
+    with pytest.raises(LxdError) as error:
+        stamp(lxd, bob(), knock=lambda _: Knock.CLOSED)
+    assert str(error.value).startswith("ssh in bob (10.77.0.3) did not answer within 60 s.\n")

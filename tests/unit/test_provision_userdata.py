@@ -1,0 +1,39 @@
+"""The cloud-config of a container, as text."""
+
+from __future__ import annotations
+
+import yaml
+
+from provision.userdata import user_data
+from tests.unit.public_keys import ed25519
+from tests.unit.stamping import DOCKER, SETTINGS, bob
+
+
+def test_the_account_and_nothing_of_the_template() -> None:
+    assert yaml.safe_load(user_data(bob(), DOCKER, SETTINGS)) == {
+        "bootcmd": [
+            ["cloud-init-per", "once", "account-group", "groupadd", "--gid", "1000", "bob"]
+        ],
+        "users": [
+            {
+                "name": "bob",
+                "uid": 1000,
+                "primary_group": "bob",
+                "groups": ["sudo", "docker"],
+                "shell": "/bin/bash",
+                "sudo": "ALL=(ALL) NOPASSWD:ALL",
+                "lock_passwd": True,
+                "ssh_authorized_keys": [ed25519()],
+            }
+        ],
+        "disable_root": True,
+        "ssh_deletekeys": True,
+        "manage_etc_hosts": "localhost",
+        "apt": {"preserve_sources_list": True},
+    }
+
+
+def test_a_comment_of_a_key_stays_within_its_quotes() -> None:
+    key = ed25519(comment='"]\\ {{ 7 * 7 }} #: & 中文')
+    text = user_data(bob(keys=(key,)), DOCKER, SETTINGS)
+    assert yaml.safe_load(text)["users"][0]["ssh_authorized_keys"] == [key]

@@ -1,0 +1,124 @@
+"""The rendered cloud-configs, whole. After a wanted change: LABSTAMP_REGOLD=1 pytest, and read
+the difference."""
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from images.definition import load_catalog
+from images.distro import distro_names, load_distro
+from images.judge_files import judge_files
+from images.userdata import user_data
+from lab.aptsources import Mirrors
+from lab.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+DISTROS = ROOT / "images" / "distros"
+CATALOG = load_catalog(ROOT / "images" / "definitions")
+PLAIN = Settings(timezone="Asia/Shanghai")
+
+
+def mirrors(family: str) -> Mirrors:
+    security = "https://mirror.example/debian-security" if family == "debian" else None
+    return Mirrors(main=f"https://mirror.example/{family}", security=security)
+
+
+def rendered(template: str, distribution: str, settings: Settings = PLAIN) -> str:
+    distro = load_distro(distribution, DISTROS)
+    return user_data(CATALOG.get(template), distro, settings, mirrors(distro.family))
+
+
+@pytest.mark.parametrize("distribution", distro_names(DISTROS))
+@pytest.mark.parametrize("template", [definition.name for definition in CATALOG.order()])
+def test_golden(template: str, distribution: str) -> None:
+    path = GOLDEN / f"{template}@{distribution}.yaml"
+    text = rendered(template, distribution)
+    if os.environ.get("LABSTAMP_REGOLD"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def written_files(text: str) -> dict[str, str]:
+    return {entry["path"]: entry["content"] for entry in yaml.safe_load(text)["write_files"]}
+
+
+def test_every_setting_shows() -> None:
+    settings = Settings(
+        timezone="Europe/Berlin",
+        locale="zh_CN.UTF-8",
+        proxy="http://proxy.example:3142",
+        options={"build-essential": True},
+    )
+    text = rendered("base", "debian-12", settings)
+    files = written_files(text)
+    config = yaml.safe_load(text)
+    assert config["timezone"] == "Europe/Berlin"
+    assert "build-essential" in config["packages"]
+    assert files["/etc/default/locale"] == "LANG=zh_CN.UTF-8\n"
+    assert files["/etc/locale.gen"] == "zh_CN.UTF-8 UTF-8\n"
+    assert files["/etc/apt/apt.conf.d/80labstamp-proxy"] == (
+        'Acquire::http::Proxy "http://proxy.example:3142";\n'
+        'Acquire::https::Proxy "http://proxy.example:3142";\n'
+    )
+
+
+def test_without_a_known_mirror_the_image_keeps_its_own_sources() -> None:
+    distro = load_distro("ubuntu-24.04", DISTROS)
+    text = user_data(CATALOG.get("base"), distro, PLAIN, Mirrors())
+    assert not [path for path in written_files(text) if path.startswith("/etc/apt/sources")]
+
+
+def test_a_child_does_not_repeat_its_parent() -> None:
+    config = yaml.safe_load(rendered("docker", "debian-12"))
+    assert "package_upgrade" not in config
+    assert "timezone" not in config
+    assert config["packages"] == ["docker.io"]
+
+
+def test_what_cloud_init_reads_in_a_container_is_yaml() -> None:
+    content = written_files(rendered("base", "debian-12"))["/etc/cloud/cloud.cfg.d/95-labstamp.cfg"]
+    assert yaml.safe_load(content)["datasource_list"] == ["LXD", "NoCloud", "None"]
+
+
+def test_our_own_files_have_no_problems() -> None:
+    assert judge_files(ROOT, {}) == ()
+
+
+def test_check_definitions_tells_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("images/definitions", "images/distros", "images/scripts", "cloud-init"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("debian-12", "ubuntu-24.04"):
+        text = (DISTROS / f"{name}.yaml").read_text()
+        (tmp_path / "images/distros" / f"{name}.yaml").write_text(text)
+    (tmp_path / "images/distros/debian-99.yaml").write_text("name: debian-99\n")
+    (tmp_path / "images/definitions/base.yaml").write_text(
+        "name: base\ndescription: x\ncloud-init: base.yaml.j2\n"
+        "options: {gpu: false}\nrefuse: {ubuntoo-24.04: why}\n"
+    )
+    (tmp_path / "cloud-init/base.yaml.j2").write_text(
+        "#cloud-config\npackages: []\n"
+        "{% if proxy %}\n# {{ proxi | quoted }}\n{% endif %}\n"
+        "{% if options.gpu and family == 'ubuntu' %}\npakcages: []\n{% endif %}\n"
+    )
+    (tmp_path / "lab.yaml").write_text("options: {gpo: true}\nproxy: http://proxy.example:3142\n")
+    assert [str(problem) for problem in judge_files(tmp_path, {})] == [
+        "cloud-init/base.yaml.j2: rendered line 3: pakcages: unknown key of cloud-init"
+        ' (did you mean "packages"?)',
+        "cloud-init/base.yaml.j2:4: proxi is undefined",
+        "images/definitions/base.yaml:5: refuse.ubuntoo-24.04: no such distribution"
+        ' (did you mean "ubuntu-24.04"?)',
+        "images/distros/debian-99.yaml:1: codename: missing",
+        "images/distros/debian-99.yaml:1: family: missing",
+        "images/distros/debian-99.yaml:1: keyring: missing",
+        "images/distros/debian-99.yaml:1: release: missing",
+        "images/distros/debian-99.yaml:1: security-suite: missing",
+        "images/distros/debian-99.yaml:1: source: missing",
+        "images/distros/debian-99.yaml:1: suites: missing",
+        'lab.yaml:1: options.gpo: no template has this option (did you mean "gpu"?)',
+    ]
