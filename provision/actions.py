@@ -1,0 +1,118 @@
+"""What a plan consists of. Each says itself in a line, for --plan. None holds a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lab.lxd.model import InstanceSpec
+from lab.sizes import format_size
+from provision.limits import ROOT, named_device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveLeftover:
+    """An instance that a crashed run left half made."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"remove the half-made container {self.name} that a cut-off run left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveLeftoverVolume:
+    """A home that a crashed run made and nobody ever used."""
+
+    pool: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"remove the unused volume {self.name} that a cut-off run left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateVolume:
+    pool: str
+    name: str
+    config: Mapping[str, str]
+    size_bytes: int | None
+
+    def __str__(self) -> str:
+        size = "no quota" if self.size_bytes is None else format_size(self.size_bytes)
+        return f"create the volume {self.name} for /home in pool {self.pool} ({size})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReuseVolume:
+    """A home kept from an earlier container; SIZE is its new quota where that changes."""
+
+    pool: str
+    name: str
+    config: Mapping[str, str | None] = field(default_factory=dict)
+    size_bytes: int | None = None
+
+    def __str__(self) -> str:
+        grown = "" if self.size_bytes is None else f", grown to {format_size(self.size_bytes)}"
+        return f"use the kept volume {self.name} in pool {self.pool} as /home again{grown}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateInstance:
+    spec: InstanceSpec
+    release: str
+    """`base 20261121.1`."""
+
+    def __str__(self) -> str:
+        config = self.spec.config
+        root = named_device(self.spec.devices, ROOT)
+        said = [
+            f"{config['limits.cpu']} CPUs" if "limits.cpu" in config else "all CPUs",
+            config.get("limits.memory", "all") + " memory",
+            ((root[1].get("size") if root else None) or "unlimited") + " disk",
+        ]
+        return f"create the container {self.spec.name} from {self.release} ({', '.join(said)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Boot it and wait until ssh answers."""
+
+    name: str
+    account: str
+
+    def __str__(self) -> str:
+        return f"start {self.name} and wait until ssh answers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPassword:
+    name: str
+    account: str
+
+    def __str__(self) -> str:
+        return f"set a random password for {self.account}, shown once"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkReady:
+    """From here on it is the user's: protected, and no run takes it for a leftover."""
+
+    name: str
+    pool: str
+    volume: str
+
+    def __str__(self) -> str:
+        return f"mark {self.name} ready and protect it against deletion by hand"
+
+
+Action = (
+    RemoveLeftover
+    | RemoveLeftoverVolume
+    | CreateVolume
+    | ReuseVolume
+    | CreateInstance
+    | Start
+    | SetPassword
+    | MarkReady
+)

@@ -1,0 +1,139 @@
+"""Doing a plan. What a failed or interrupted run made is removed again; nothing else ever is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+
+from lab import keys
+from lab.errors import LabError, LxdError
+from lab.lxd.model import Progress
+from lab.lxd.port import Lxd
+from lab.process import me
+from lab.report import Report
+from provision.actions import (
+    Action,
+    CreateInstance,
+    CreateVolume,
+    MarkReady,
+    RemoveLeftover,
+    RemoveLeftoverVolume,
+    ReuseVolume,
+    SetPassword,
+    Start,
+)
+from provision.password import new_password
+from provision.ready import (
+    Knock,
+    Patience,
+    knock,
+    wait_for_address,
+    wait_for_first_boot,
+    wait_for_ssh,
+)
+
+
+def apply(
+    actions: Sequence[Action],
+    lxd: Lxd,
+    report: Report,
+    *,
+    patience: Patience | None = None,
+    knock: Callable[[str], Knock] = knock,
+) -> str | None:
+    """Do ACTIONS in order; returns the password when one was set, its only appearance."""
+    password: str | None = None
+    waits = patience or Patience()
+    with ExitStack() as undo:
+        for action in actions:
+            match action:
+                case RemoveLeftover(name=name):
+                    report.phase(name, "remove what a crash left")
+                    # LXD may still be at what the crashed run asked it for.
+                    lxd.wait_until_idle(name, timeout=60)
+                    lxd.delete(name)
+                case RemoveLeftoverVolume(pool=pool, name=volume):
+                    lxd.delete_volume(pool, volume)
+                case CreateVolume():
+                    _create_volume(action, lxd, report, undo)
+                case ReuseVolume(pool=pool, name=volume, config=config):
+                    if config:
+                        lxd.update_volume(pool, volume, config)
+                case CreateInstance():
+                    _create_instance(action, lxd, report, undo)
+                case Start(name=name, account=account):
+                    report.phase(name, "boot")
+                    lxd.start(name)
+                    wait_for_first_boot(lxd, name, account, report, patience=waits)
+                    address = wait_for_address(lxd, name, report, patience=waits)
+                    wait_for_ssh(lxd, name, address, report, patience=waits, knock=knock)
+                case SetPassword():
+                    password = _set_password(action, lxd)
+                case MarkReady():
+                    _mark_ready(action, lxd)
+        undo.pop_all()
+    return password
+
+
+def _create_volume(action: CreateVolume, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    # Registered first: an interruption may come while LXD is at it. The undoing removes only
+    # what bears this process's mark.
+    undo.callback(partial(_undo_volume, lxd, report, action.pool, action.name))
+    lxd.create_volume(action.pool, action.name, action.config)
+
+
+def _create_instance(action: CreateInstance, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    name = action.spec.name
+    report.phase(name, "create")
+    undo.callback(partial(_undo_instance, lxd, report, name))
+
+    def tell(progress: Progress) -> None:
+        report.detail(name, progress.text)
+
+    lxd.create(action.spec, on_progress=tell)
+
+
+def _set_password(action: SetPassword, lxd: Lxd) -> str:
+    password = new_password()
+    line = f"{action.account}:{password}\n".encode()
+    done = lxd.run(action.name, ["chpasswd"], stdin=line, timeout=30)
+    if done.exit_code != 0:
+        raise LxdError(
+            f"The password of {action.account} in {action.name} could not be set.",
+            details=done.stderr.replace(password, "…"),
+        )
+    return password
+
+
+def _mark_ready(action: MarkReady, lxd: Lxd) -> None:
+    # The volume first: cut off in between, the next run keeps it and makes the instance anew.
+    lxd.update_volume(action.pool, action.volume, {keys.PHASE: keys.READY, keys.BUILDER: None})
+    lxd.update(
+        action.name,
+        config={
+            keys.PHASE: keys.READY,
+            keys.BUILDER: None,
+            "security.protection.delete": "true",
+        },
+    )
+
+
+def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
+    try:
+        lxd.wait_until_idle(name, timeout=60)
+        instance = lxd.instance(name)
+        if instance is not None and instance.config.get(keys.BUILDER) == me():
+            report.phase(name, "undo")
+            lxd.delete(name)
+    except LabError as error:
+        report.say(f"{name} stays half made, the next run removes it: {error.brief}")
+
+
+def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:
+    try:
+        for volume in lxd.volumes(pool):
+            if volume.name == name and volume.config.get(keys.BUILDER) == me():
+                lxd.delete_volume(pool, name)
+    except LabError as error:
+        report.say(f"The volume {name} stays, the next run removes it: {error.brief}")

@@ -1,0 +1,100 @@
+"""Containers as rows and cards for people. Pure: from the documents of `listing`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lab.sizes import format_size
+from provision.lifecycle import Removed
+from provision.stamp import Stamped
+
+COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "disk used", "gpus")
+
+Card = tuple[str, list[tuple[str, str]], list[str]]
+"""Title, labelled rows, lines below."""
+
+
+def row(container: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        container["name"],
+        container["state"],
+        f"{container['template']} {container['version']}",
+        _address(container),
+        _count(container["cpus"]),
+        _size(container["memory_bytes"], unsaid="all"),
+        _disk(container),
+        ", ".join(container["gpus"]) or "none",
+    )
+
+
+def of_container(container: Mapping[str, Any]) -> Card:
+    access = container["access"]
+    rows = [
+        ("state", container["state"]),
+        ("log in", access["ssh"] or "not while it has no address"),
+        *([("desktop", f"{access['rdp']} (RDP)")] if access["rdp"] else []),
+        ("address", _address(container)),
+        ("template", f"{container['template']} {container['version']}"),
+        ("cpus", _count(container["cpus"])),
+        ("memory", _size(container["memory_bytes"], unsaid="all of the host's")),
+        ("disk", f"{_disk(container)} used (the quota holds; df shows the whole pool on btrfs)"),
+        ("gpus", ", ".join(container["gpus"]) or "none"),
+        *(("volume", _volume(volume)) for volume in container["volumes"]),
+        *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
+    ]
+    return container["name"], rows, []
+
+
+def of_stamped(stamped: Stamped) -> Card:
+    """The card that its user is sent; the password stands in it this once."""
+    if stamped.card is None:
+        return "", [], []
+    name, rows, _ = of_container(stamped.card)
+    if stamped.password is not None:
+        rows.insert(2, ("password", f"{stamped.password}  (shown this once)"))
+    footer = [] if stamped.changed else ["It is as asked for; nothing was changed."]
+    return name, rows, footer
+
+
+def document(stamped: Stamped) -> dict[str, Any]:
+    """The JSON of `provision`: what `show` gives, and the password when one was made."""
+    made = {} if stamped.password is None else {"password": stamped.password}
+    return {**(stamped.card or {}), **made}
+
+
+def of_removal(name: str, removed: Removed, *, question: bool = False) -> str:
+    """What `destroy` took and kept, or asks to."""
+    verb = "This removes" if question else "Removed"
+    lines = [f"{verb}: {', '.join(removed.removed) or 'nothing'}."]
+    if removed.kept:
+        lines += [
+            f"Kept: {', '.join(removed.kept)}. The next `invoke provision {name}` uses it "
+            f"again; `invoke destroy {name} --purge` removes it."
+        ]
+    if question:
+        lines += ["Go on?"]
+    return "\n".join(lines)
+
+
+def _address(container: Mapping[str, Any]) -> str:
+    return ", ".join(container["ipv4"]) or "-"
+
+
+def _count(cpus: int | None) -> str:
+    return "all" if cpus is None else str(cpus)
+
+
+def _size(size: int | None, *, unsaid: str) -> str:
+    return unsaid if size is None else format_size(size)
+
+
+def _disk(container: Mapping[str, Any]) -> str:
+    used = _size(container["disk_used_bytes"], unsaid="?")
+    return f"{used} of {_size(container['disk_bytes'], unsaid='the pool')}"
+
+
+def _volume(volume: Mapping[str, Any]) -> str:
+    path = volume.get("path") or "/home"
+    quota = _size(volume.get("size_bytes"), unsaid="the pool")
+    return f"{path}: {_size(volume.get('used_bytes'), unsaid='?')} of {quota}, kept by destroy"

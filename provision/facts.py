@@ -1,0 +1,145 @@
+"""What is so now: all that a plan is made from, read in one go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lab import keys
+from lab.errors import InputError, LxdError
+from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
+from lab.lxd.port import Lxd
+from lab.names import nearest
+from lab.process import is_alive, me
+from lab.release import Release, stable_alias
+from lab.settings import Settings
+from provision.limits import ROOT, named_device
+from provision.request import Request
+from provision.userdata import user_data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A current release, and the image that is it."""
+
+    release: Release
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    server: Server
+    instance: Instance | None = None
+    """What has the name already."""
+    offers: tuple[Offer, ...] = ()
+    profile: Profile
+    pool: Pool
+    """Where root and home go."""
+    home: Volume | None = None
+    """The volume that has the home's name already."""
+    network: Network | None = None
+    """The one of the settings; None leaves it to the profile."""
+    builder: str
+    """This process, as `user.lab.builder`."""
+    alive: Mapping[str, bool | None] = field(default_factory=dict)
+    """Builder → whether it runs, for every builder met."""
+    host_cpus: int | None = None
+    host_memory_bytes: int | None = None
+    """None where the server is another machine."""
+    user_data: str | None = None
+    """For a new instance, once its template is known."""
+
+
+def home_volume(name: str) -> str:
+    return f"home-{name}"
+
+
+def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
+    profile = lxd.profile("default") or Profile(name="default")
+    pool = _pool(lxd, settings, profile)
+    instance = lxd.instance(request.name)
+    volume = home_volume(request.name)
+    home = next((each for each in lxd.volumes(pool.name) if each.name == volume), None)
+    offers = read_offers(lxd, settings.alias_prefix)
+    offer = find_offer(offers, request.template)
+    local = settings.remote == "local"
+    return Facts(
+        server=lxd.server(),
+        instance=instance,
+        offers=offers,
+        profile=profile,
+        pool=pool,
+        home=home,
+        network=_network(lxd, settings),
+        builder=me(),
+        alive=_alive(instance, home),
+        host_cpus=os.cpu_count() if local else None,
+        host_memory_bytes=_memory() if local else None,
+        user_data=user_data(request, offer.release, settings) if offer else None,
+    )
+
+
+def read_offers(lxd: Lxd, prefix: str) -> tuple[Offer, ...]:
+    """The current releases: those that a stable alias points at, by name."""
+    images = {image.fingerprint: image for image in lxd.images()}
+    found: list[Offer] = []
+    for alias, fingerprint in sorted(lxd.aliases().items()):
+        image = images.get(fingerprint)
+        release = Release.of(image) if image else None
+        if release is not None and alias == stable_alias(prefix, release.template):
+            found.append(Offer(release=release, fingerprint=fingerprint))
+    return tuple(found)
+
+
+def find_offer(offers: tuple[Offer, ...], template: str) -> Offer | None:
+    """By full name, else by short name."""
+    for offer in offers:
+        if offer.release.template == template:
+            return offer
+    return next((offer for offer in offers if offer.release.short == template), None)
+
+
+def _pool(lxd: Lxd, settings: Settings, profile: Profile) -> Pool:
+    pools = {pool.name: pool for pool in lxd.pools()}
+    root = named_device(profile.devices, ROOT)
+    name = settings.pool or (root[1].get("pool") if root else None)
+    if name is None and len(pools) == 1:
+        name = next(iter(pools))
+    if name is None:
+        raise LxdError(
+            "No storage pool is named, neither by the settings nor by the default profile.",
+            details=f"There are: {', '.join(pools) or 'none'}",
+            fix="Set `pool:` in lab.yaml, or prepare the host: sudo ci/up",
+        )
+    if name not in pools:
+        close = nearest(name, pools)
+        raise InputError(
+            f'There is no storage pool "{name}".',
+            details=f"There are: {', '.join(pools) or 'none'}",
+            fix=f"Set `pool: {close}` in lab.yaml." if close else "Set `pool:` in lab.yaml.",
+        )
+    return pools[name]
+
+
+def _network(lxd: Lxd, settings: Settings) -> Network | None:
+    if settings.network is None:
+        return None
+    networks = {network.name: network for network in lxd.networks()}
+    if settings.network not in networks:
+        close = nearest(settings.network, networks)
+        raise InputError(
+            f'There is no network "{settings.network}".',
+            details=f"There are: {', '.join(networks) or 'none'}",
+            fix=f"Set `network: {close}` in lab.yaml." if close else "Set `network:` in lab.yaml.",
+        )
+    return networks[settings.network]
+
+
+def _alive(instance: Instance | None, home: Volume | None) -> dict[str, bool | None]:
+    met = [thing.config.get(keys.BUILDER) for thing in (instance, home) if thing is not None]
+    return {builder: is_alive(builder) for builder in met if builder}
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

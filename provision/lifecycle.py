@@ -1,0 +1,170 @@
+"""Starting, stopping and removing containers; only labstamp's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab import keys
+from lab.errors import InputError, LxdError
+from lab.lock import held
+from lab.lxd.model import Instance, State, Volume
+from lab.lxd.port import Lxd
+from lab.process import in_words, is_alive
+from lab.report import Report
+from lab.settings import Settings
+from provision.facts import home_volume
+from provision.ours import is_preparing, no_container, our_container
+from provision.ready import Patience, wait_for_address
+from provision.stamp import lock_name
+
+_PROTECTION = "security.protection.delete"
+_FULL_DISK = ("disk quota exceeded", "no space left on device", "saving config file")
+"""What LXD and liblxc say when they cannot write; the last is all of liblxc's message."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """What `destroy` takes away and what it leaves, each as a person calls it."""
+
+    removed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def start(
+    lxd: Lxd, settings: Settings, name: str, *, report: Report, patience: Patience | None = None
+) -> bool:
+    """Running, with an address, afterwards. False when it was running already."""
+    with held(lock_name(settings, name), report, f"start {name}"):
+        if _whole(lxd, name).state is State.RUNNING:
+            return False
+        report.phase(name, "boot")
+        _start(lxd, name)
+        address = wait_for_address(lxd, name, report, patience=patience or Patience())
+        report.done(name, f"runs at {address}")
+        return True
+
+
+def stop(lxd: Lxd, settings: Settings, name: str, *, report: Report) -> bool:
+    """Stopped afterwards. False when it was already."""
+    with held(lock_name(settings, name), report, f"stop {name}"):
+        if _whole(lxd, name).state is State.STOPPED:
+            return False
+        report.phase(name, "stop")
+        lxd.stop(name)
+        report.done(name, "stopped")
+        return True
+
+
+def restart(
+    lxd: Lxd, settings: Settings, name: str, *, report: Report, patience: Patience | None = None
+) -> None:
+    """Also starts one that is stopped."""
+    stop(lxd, settings, name, report=report)
+    start(lxd, settings, name, report=report, patience=patience)
+
+
+def look(lxd: Lxd, name: str, *, purge: bool) -> Removed:
+    """What `destroy` would do, to be shown before asking. InputError when it could do nothing."""
+    instance, homes = _found(lxd, name)
+    return what_destroy_would(instance, homes, purge=purge)
+
+
+def what_destroy_would(
+    instance: Instance | None, homes: Sequence[Volume], *, purge: bool
+) -> Removed:
+    removed = [] if instance is None else [f"container {instance.name}"]
+    kept: list[str] = []
+    for home in homes:
+        called = f"volume {home.name} (/home) in pool {home.pool}"
+        (removed if _goes(home, purge=purge) else kept).append(called)
+    return Removed(removed=tuple(removed), kept=tuple(kept))
+
+
+def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Report) -> Removed:
+    """Remove the container; its home only with PURGE, or when it never got ready."""
+    with held(lock_name(settings, name), report, f"destroy {name}"):
+        instance, homes = _found(lxd, name)
+        if instance is not None:
+            report.phase(name, "destroy")
+            _unprotect(lxd, name)
+            lxd.delete(name)
+        for home in homes:
+            if _goes(home, purge=purge):
+                lxd.delete_volume(home.pool, home.name)
+        report.done(name, "destroyed")
+        return what_destroy_would(instance, homes, purge=purge)
+
+
+def _start(lxd: Lxd, name: str) -> None:
+    try:
+        lxd.start(name)
+    except LxdError as error:
+        # LXD keeps files of its own on the container's root, within the user's quota (seen with
+        # 5.0.2 on btrfs).
+        if error.fix or not any(sign in f"{error.details}" for sign in _FULL_DISK):
+            raise
+        raise LxdError(
+            error.brief,
+            details=error.details,
+            fix=f"Its disk may be full; make room in it: lxc file delete {name}/PATH",
+        ) from error
+
+
+def _unprotect(lxd: Lxd, name: str) -> None:
+    try:
+        lxd.update(name, config={_PROTECTION: None})
+    except LxdError:
+        # On a full root LXD makes the change, and then fails to write its copy there.
+        instance = lxd.instance(name)
+        if instance is not None and _PROTECTION in instance.config:
+            raise
+
+
+def _goes(home: Volume, *, purge: bool) -> bool:
+    return purge or home.config.get(keys.PHASE) == keys.PREPARING
+
+
+def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
+    """The container, and its homes (one, unless the pool was changed between two lives)."""
+    homes = _homes(lxd, name)
+    if lxd.instance(name) is not None:
+        instance = our_container(lxd, name)
+        _refuse_while_made(instance)
+        return instance, homes
+    if not homes:
+        raise no_container(lxd, name)
+    return None, homes
+
+
+def _homes(lxd: Lxd, name: str) -> tuple[Volume, ...]:
+    """Only volumes of labstamp that no other instance uses."""
+    return tuple(
+        volume
+        for pool in lxd.pools()
+        for volume in lxd.volumes(pool.name)
+        if volume.name == home_volume(name)
+        and keys.OWNER in volume.config
+        and set(volume.used_by) <= {name}
+    )
+
+
+def _refuse_while_made(instance: Instance) -> None:
+    builder = instance.config.get(keys.BUILDER, "")
+    if is_preparing(instance) and is_alive(builder):
+        raise InputError(
+            f'The container "{instance.name}" is being provisioned by {in_words(builder)}.',
+            fix="Wait for it, or end that run with Ctrl-C.",
+        )
+
+
+def _whole(lxd: Lxd, name: str) -> Instance:
+    """The container NAME, when its provisioning came to an end."""
+    instance = our_container(lxd, name)
+    if is_preparing(instance):
+        _refuse_while_made(instance)
+        raise InputError(
+            f'The container "{name}" is only half made.',
+            fix="Provision it again with the same command, or remove it: invoke destroy " + name,
+        )
+    return instance

@@ -1,0 +1,60 @@
+"""Sizes as LXD's keys hold them, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lab.errors import InputError
+from lab.sizes import parse_size
+
+_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def as_limit(size: int) -> str:
+    """SIZE bytes in the largest unit that holds it exactly: `8GiB`."""
+    for factor, unit in _UNITS:
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return f"{size}B"
+
+
+def bytes_of(limit: str | None) -> int | None:
+    """The bytes in an LXD key's value; None where it has none, or holds no plain size (`50%`)."""
+    if not limit:
+        return None
+    if limit.isdecimal():
+        return int(limit)
+    try:
+        return parse_size(limit)
+    except InputError:
+        return None
+
+
+def cpus_of(limit: str | None) -> int | None:
+    """How many CPUs `limits.cpu` gives: a count (`4`) or a set (`0-3,7`)."""
+    if not limit:
+        return None
+    if limit.isdecimal():
+        return int(limit)
+    count = 0
+    for part in limit.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            return None
+        count += int(last) - int(first) + 1 if dash else 1
+    return count
+
+
+def named_device(
+    devices: Mapping[str, Mapping[str, str]], wanted: Mapping[str, str]
+) -> tuple[str, Mapping[str, str]] | None:
+    """The first of DEVICES that has all of WANTED (`{"type": "disk", "path": "/"}`)."""
+    for name, device in devices.items():
+        if all(device.get(key) == value for key, value in wanted.items()):
+            return name, device
+    return None
+
+
+ROOT = {"type": "disk", "path": "/"}
+HOME = {"type": "disk", "path": "/home"}
+NIC = {"type": "nic"}

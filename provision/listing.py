@@ -1,0 +1,121 @@
+"""The containers that are, in the JSON shapes of `invoke list` and `invoke show` (stable)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from lab import keys
+from lab.errors import NotFound
+from lab.lxd.model import Image, Instance, InstanceState
+from lab.lxd.port import Lxd
+from lab.release import Needs, Release
+from lab.settings import Settings
+from provision.limits import ROOT, bytes_of, cpus_of, named_device
+from provision.ours import our_container, ours
+
+Row: TypeAlias = dict[str, Any]
+"""A JSON object."""
+
+
+def containers(lxd: Lxd, settings: Settings) -> list[Row]:  # noqa: ARG001 - one form for all verbs
+    """Every container of labstamp, by name; one that vanishes meanwhile is left out."""
+    rows: list[Row] = []
+    for instance in sorted(lxd.instances(), key=lambda each: each.name):
+        if not ours(instance):
+            continue
+        try:
+            rows.append(_row(instance, lxd.state(instance.name)))
+        except NotFound:
+            continue
+    return rows
+
+
+def show(lxd: Lxd, settings: Settings, name: str) -> Row:  # noqa: ARG001 - one form for all verbs
+    """One container, with how to reach it; InputError when there is none of ours by NAME."""
+    instance = our_container(lxd, name)
+    state = lxd.state(name)
+    return {
+        **_row(instance, state),
+        "access": _access(instance, state),
+        "volumes": _volumes(lxd, instance, state),
+        "snapshots": list(lxd.snapshots(name)),
+    }
+
+
+def _row(instance: Instance, state: InstanceState) -> Row:
+    root = named_device(instance.expanded_devices, ROOT)
+    config = instance.config
+    return {
+        "name": instance.name,
+        "owner": config[keys.OWNER],
+        "template": config.get(keys.TEMPLATE),
+        "version": config.get(keys.VERSION),
+        "state": instance.state.value,
+        "phase": config.get(keys.PHASE, keys.READY),
+        "ipv4": list(state.ipv4),
+        "ipv6": list(state.ipv6),
+        "gpus": _gpus(instance.expanded_devices),
+        "cpus": cpus_of(config.get("limits.cpu")),
+        "memory_bytes": bytes_of(config.get("limits.memory")),
+        "memory_used_bytes": state.memory_bytes,
+        "disk_bytes": bytes_of(root[1].get("size")) if root else None,
+        "disk_used_bytes": state.disk_bytes.get(root[0]) if root else None,
+        "driver": None,
+        "drift": False,
+        "location": instance.location,
+        "created_at": instance.created_at.isoformat(timespec="seconds"),
+    }
+
+
+def _gpus(devices: Mapping[str, Mapping[str, str]]) -> list[str]:
+    return sorted(
+        device["pci"]
+        for device in devices.values()
+        if device.get("type") == "gpu" and "pci" in device
+    )
+
+
+def _access(instance: Instance, state: InstanceState) -> Row:
+    address = next(iter((*state.ipv4, *state.ipv6)), None)
+    rdp = _needs(instance).ports.get("rdp")
+    account = instance.config[keys.OWNER]
+    return {
+        "ssh": f"ssh {account}@{address}" if address else None,
+        "rdp": f"{_in_url(address)}:{rdp}" if address and rdp else None,
+        "ports": {},
+    }
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _needs(instance: Instance) -> Needs:
+    """Of the release it was made from, which LXD keeps as `image.*` even when the image is gone."""
+    copied = {
+        key.removeprefix("image."): value
+        for key, value in instance.config.items()
+        if key.startswith("image.")
+    }
+    release = Release.of(Image(fingerprint="", properties=copied, created_at=instance.created_at))
+    return release.needs if release else Needs()
+
+
+def _volumes(lxd: Lxd, instance: Instance, state: InstanceState) -> list[Row]:
+    rows: list[Row] = []
+    for name, device in instance.expanded_devices.items():
+        pool, source = device.get("pool"), device.get("source")
+        if device.get("type") != "disk" or not pool or not source:
+            continue
+        sizes = {each.name: each.config.get("size") for each in lxd.volumes(pool)}
+        rows.append(
+            {
+                "name": source,
+                "pool": pool,
+                "path": device.get("path"),
+                "size_bytes": bytes_of(sizes.get(source)),
+                "used_bytes": state.disk_bytes.get(name),
+            }
+        )
+    return rows

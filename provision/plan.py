@@ -1,0 +1,168 @@
+"""From a request and the facts to what is to be done. Pure: reads nothing, changes nothing."""
+
+from __future__ import annotations
+
+from lab import keys
+from lab.errors import InputError
+from lab.lxd.model import Instance, Volume
+from lab.names import nearest
+from lab.process import in_words
+from provision.actions import (
+    Action,
+    CreateInstance,
+    CreateVolume,
+    MarkReady,
+    RemoveLeftover,
+    RemoveLeftoverVolume,
+    ReuseVolume,
+    SetPassword,
+    Start,
+)
+from provision.facts import Facts, Offer, find_offer, home_volume
+from provision.limits import as_limit, bytes_of
+from provision.request import Request, differences
+from provision.room import check_room, home_size
+from provision.spec import instance_spec
+
+
+def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
+    """() when REQUEST is fulfilled already; a LabError when it cannot be."""
+    offer = find_offer(facts.offers, request.template)
+    if offer is not None:
+        request = request.of_template(offer.release.template)
+    actions: list[Action] = []
+    if facts.instance is not None:
+        if _is_fulfilled(request, facts.instance, facts):
+            return ()
+        actions.append(RemoveLeftover(name=request.name))
+    if offer is None:
+        raise _no_release(request, facts.offers)
+    check_room(request, offer, facts)
+    volume = home_volume(request.name)
+    actions += _home_actions(request, offer, facts)
+    actions += [
+        CreateInstance(
+            spec=instance_spec(request, offer, facts),
+            release=f"{offer.release.template} {offer.release.version}",
+        ),
+        Start(name=request.name, account=request.account),
+    ]
+    if request.wants_password:
+        actions.append(SetPassword(name=request.name, account=request.account))
+    actions.append(MarkReady(name=request.name, pool=facts.pool.name, volume=volume))
+    return tuple(actions)
+
+
+def _is_fulfilled(request: Request, instance: Instance, facts: Facts) -> bool:
+    """False for what a crash left; a LabError for what stands in the way."""
+    if keys.OWNER not in instance.config:
+        raise InputError(
+            f'The name "{request.name}" is taken by an instance that labstamp did not make.',
+            details="It is not touched.",
+            fix="Choose another name; lxc list shows which are taken.",
+        )
+    if instance.config.get(keys.PHASE) == keys.PREPARING:
+        _refuse_while_made(request.name, instance.config.get(keys.BUILDER, ""), facts)
+        return False
+    differing = differences(instance.config.get(keys.REQUEST, ""), request.canonical())
+    if differing:
+        raise InputError(
+            f'The container "{request.name}" exists, and this request differs from its own.',
+            details="\n".join(differing),
+            fix="Ask for the same again, choose another name, or make it anew\n"
+            f"(/home is kept): invoke destroy {request.name}, then this command.",
+        )
+    return True
+
+
+def _refuse_while_made(name: str, builder: str, facts: Facts) -> None:
+    """InputError unless BUILDER is known to be dead."""
+    alive = facts.alive.get(builder)
+    if alive is False:
+        return
+    if alive:
+        raise InputError(
+            f'The container "{name}" is being provisioned by {in_words(builder)}.',
+            fix="Wait for it.",
+        )
+    raise InputError(
+        f'The container "{name}" is half made; {in_words(builder)} may still be at it.',
+        fix=f"Wait for it, or, if that run is gone for good: invoke destroy {name}",
+    )
+
+
+def _home_actions(request: Request, offer: Offer, facts: Facts) -> list[Action]:
+    home = facts.home
+    create = _create_home(request, offer, facts)
+    if home is None:
+        return [create]
+    _refuse_others_home(request, home)
+    if home.config.get(keys.PHASE) == keys.PREPARING:
+        # Its container never became ready, so nobody has put anything there.
+        _refuse_while_made(request.name, home.config.get(keys.BUILDER, ""), facts)
+        return [RemoveLeftoverVolume(pool=home.pool, name=home.name), create]
+    return [_reuse_home(request, home)]
+
+
+def _create_home(request: Request, offer: Offer, facts: Facts) -> CreateVolume:
+    size = home_size(request, offer)
+    config = {
+        keys.OWNER: request.account,
+        keys.PHASE: keys.PREPARING,
+        keys.BUILDER: facts.builder,
+    }
+    if size is not None:
+        config["size"] = as_limit(size)
+    return CreateVolume(
+        pool=facts.pool.name, name=home_volume(request.name), config=config, size_bytes=size
+    )
+
+
+def _refuse_others_home(request: Request, home: Volume) -> None:
+    owner = home.config.get(keys.OWNER)
+    others = [user for user in home.used_by if user != request.name]
+    if owner == request.account and not others:
+        return
+    whose = "was not made by labstamp" if owner is None else f'belongs to "{owner}"'
+    if others:
+        whose = f"is used by {', '.join(others)}"
+    raise InputError(
+        f'The volume "{home.name}" in pool "{home.pool}" {whose}.',
+        details="It is not touched.",
+        fix="Choose another name for the container, or rename the volume with lxc.",
+    )
+
+
+def _reuse_home(request: Request, home: Volume) -> ReuseVolume:
+    """As it is, or grown to what is asked for by name; what is in it is never cut."""
+    now = bytes_of(home.config.get("size"))
+    asked = request.home_bytes
+    if asked is None or asked == now:
+        return ReuseVolume(pool=home.pool, name=home.name)
+    if now is None or asked < now:
+        raise InputError(
+            f'The kept volume "{home.name}" is larger than the --home asked for.',
+            fix="Leave --home out to use it as it is.",
+        )
+    return ReuseVolume(
+        pool=home.pool, name=home.name, config={"size": as_limit(asked)}, size_bytes=asked
+    )
+
+
+def _no_release(request: Request, offers: tuple[Offer, ...]) -> InputError:
+    words = {offer.release.template for offer in offers} | {offer.release.short for offer in offers}
+    close = nearest(request.template, words)
+    there = ", ".join(
+        offer.release.template
+        if offer.release.short == offer.release.template
+        else f"{offer.release.template} ({offer.release.short})"
+        for offer in offers
+    )
+    lines = [f'Did you mean "{close}"?'] if close else []
+    lines.append(f"Released are: {there or 'none yet'}")
+    return InputError(
+        f'There is no release of a template "{request.template}".',
+        details="\n".join(lines),
+        fix=("Choose one of these, or build it: " if offers else "Build it: ")
+        + f"invoke build-images --only {request.template}",
+    )

@@ -1,0 +1,85 @@
+"""The one create call: everything that a container is, so that no restart is needed afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lab import keys
+from lab.errors import LxdError
+from lab.lxd.model import InstanceSpec, Network
+from provision.facts import Facts, Offer, home_volume
+from provision.limits import HOME, NIC, ROOT, as_limit, named_device
+from provision.request import Request
+from provision.room import disk_size
+
+
+def instance_spec(request: Request, offer: Offer, facts: Facts) -> InstanceSpec:
+    release = offer.release
+    return InstanceSpec(
+        name=request.name,
+        image=offer.fingerprint,
+        config=_config(request, offer, facts),
+        devices=_devices(request, offer, facts),
+        description=f"{release.template} {release.version} for {request.account}",
+    )
+
+
+def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
+    config = {
+        **offer.release.needs.config,
+        # Said outright, because a profile might say otherwise.
+        "security.privileged": "false",
+        keys.OWNER: request.account,
+        keys.TEMPLATE: offer.release.template,
+        keys.VERSION: offer.release.version,
+        keys.REQUEST: request.canonical(),
+        keys.PHASE: keys.PREPARING,
+        keys.BUILDER: facts.builder,
+    }
+    if request.cpus is not None:
+        config["limits.cpu"] = str(request.cpus)
+    if request.memory_bytes is not None:
+        config["limits.memory"] = as_limit(request.memory_bytes)
+    if facts.user_data is not None:
+        # Daemons without the extension take cloud-init's data from the older key only.
+        modern = facts.server.has("cloud_init")
+        config["cloud-init.user-data" if modern else "user.user-data"] = facts.user_data
+    return config
+
+
+def _devices(request: Request, offer: Offer, facts: Facts) -> dict[str, Mapping[str, str]]:
+    root = named_device(facts.profile.devices, ROOT)
+    disk: dict[str, str] = {**ROOT, "pool": facts.pool.name}
+    size = disk_size(request, offer)
+    if size is not None:
+        disk["size"] = as_limit(size)
+    home = {**HOME, "pool": facts.pool.name, "source": home_volume(request.name)}
+    # The profile's names are kept: a device of the same name replaces the profile's.
+    return {
+        **offer.release.needs.devices,
+        root[0] if root else "root": disk,
+        "home": home,
+        **_nic(facts),
+    }
+
+
+def _nic(facts: Facts) -> dict[str, dict[str, str]]:
+    """Nothing where the profile's own will do."""
+    nic = named_device(facts.profile.devices, NIC)
+    if facts.network is not None:
+        name = nic[0] if nic else "eth0"
+        return {name: {**NIC, "name": "eth0", **_connection(facts.network)}}
+    if nic is None:
+        raise LxdError(
+            "The default profile has no network, and the settings name none.",
+            fix="Set `network:` in lab.yaml, or prepare the host: sudo ci/up",
+        )
+    return {}
+
+
+def _connection(network: Network) -> dict[str, str]:
+    if network.managed:
+        return {"network": network.name}
+    if network.type == "bridge":
+        return {"nictype": "bridged", "parent": network.name}
+    return {"nictype": "macvlan", "parent": network.name}
