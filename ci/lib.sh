@@ -1,0 +1,131 @@
+# shellcheck shell=bash disable=SC2034 # those who source this use the variables
+# How the scripts beside this file speak: timed steps, a log of everything, errors with a way out.
+# Sourced, never run. The caller sets `log` (a file) before its first step.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+changes=0        # steps that changed something
+current_step=""  # for the message when all ends early
+ticker=""        # the process that shows a running clock
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ -z "${CI:-}" ]; then
+    live=yes bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' dim=$'\e[2m' plain=$'\e[0m'
+else
+    live="" bold="" red="" green="" dim="" plain=""
+fi
+
+say() { printf '%s\n' "$*"; }
+
+# fail EXIT BRIEF [NEXT]: the form of every error of this project.
+fail() {
+    printf '%s%s%s\n' "$red" "$2" "$plain" >&2
+    if [ -n "${3:-}" ]; then printf 'Next: %s\n' "$3" >&2; fi
+    exit "$1"
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+require_root() { # require_root COMMAND-LINE
+    [ "$(id -u)" = 0 ] || fail 2 "This needs root." "sudo $1"
+}
+
+systemd_runs() { [ -d /run/systemd/system ]; }
+
+# open_log NAME: everything steps say goes to logs/NAME-<time>.log; the ten newest are kept.
+open_log() {
+    local old
+    mkdir -p "$root/logs"
+    log="$root/logs/$1-$(date +%Y%m%d-%H%M%S).log"
+    : >"$log"
+    find "$root/logs" -maxdepth 1 -name "$1-*.log" | sort -r | tail -n +11 | while read -r old; do
+        rm -f "$old"
+    done
+    step_note=$(mktemp)
+}
+
+# close_log: to be called on the way out, whatever the way.
+close_log() {
+    _stop_ticker
+    rm -f "$step_note"
+}
+
+# Inside a step: what it found or did, appended to its line.
+note() { printf '%s' "$*" >"$step_note"; }
+# The same for a step that found everything in place.
+unchanged() { printf '=%s' "$*" >"$step_note"; }
+
+_line() { # _line SECONDS MARK TITLE NOTE
+    [ -z "$live" ] || printf '\r\e[K'
+    printf '[%3d s] %s%s%s%s\n' "$1" "$2" "$3" "${4:+: $4}" "$plain"
+}
+
+_tick() { # the running clock on a terminal
+    local began=$SECONDS width
+    width=$(($(tput cols 2>/dev/null || echo 80) - 12))
+    while kill -0 $$ 2>/dev/null; do
+        printf '\r[%3d s] %s%s%s' $((SECONDS - began)) "$dim" "${1:0:width}" "$plain"
+        sleep 1
+    done
+}
+
+_stop_ticker() {
+    [ -n "$ticker" ] || return 0
+    kill "$ticker" 2>/dev/null || true
+    wait "$ticker" 2>/dev/null || true
+    ticker=""
+}
+
+# step TITLE COMMAND…: run it with its output in the log, print one line with the seconds.
+# The command may be a function; it runs in a subshell under `set -e`.
+step() {
+    local title=$1 began=$SECONDS code=0 found mark="" lines
+    shift
+    current_step=$title
+    : >"$step_note"
+    lines=$(wc -l <"$log")
+    printf '\n== %s: %s\n' "$title" "$*" >>"$log"
+    if [ -n "$live" ]; then
+        _tick "$title" &
+        ticker=$!
+    fi
+    # Not `if (…)`: a condition would switch `set -e` off inside.
+    set +e
+    (set -e; "$@") >>"$log" 2>&1 </dev/null
+    code=$?
+    set -e
+    _stop_ticker
+    found=$(cat "$step_note")
+    if [ "$code" -ne 0 ]; then
+        _line $((SECONDS - began)) "$red" "$title" "failed (exit $code)"
+        {
+            say "The last lines of $log:"
+            tail -n "+$((lines + 3))" "$log" | tail -n 25 | sed 's/^/  /'
+        } >&2
+        exit "$code"
+    fi
+    if [ "${found:0:1}" = "=" ]; then
+        found=${found:1} mark=$dim
+    else
+        changes=$((changes + 1))
+    fi
+    _line $((SECONDS - began)) "$mark" "$title" "$found"
+    current_step=""
+}
+
+# shown TITLE COMMAND…: like step, for a command whose own output people should see.
+shown() {
+    local title=$1 began=$SECONDS code=0
+    shift
+    current_step=$title
+    printf '%s%s%s\n' "$bold" "$title" "$plain"
+    printf '\n== %s: %s\n' "$title" "$*" >>"$log"
+    set +e
+    "$@" </dev/null
+    code=$?
+    set -e
+    if [ "$code" -ne 0 ]; then
+        _line $((SECONDS - began)) "$red" "$title" "failed (exit $code)" >&2
+        exit "$code"
+    fi
+    _line $((SECONDS - began)) "" "$title" "done"
+    current_step=""
+}

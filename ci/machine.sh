@@ -1,0 +1,156 @@
+# shellcheck shell=bash disable=SC2034 # those who source this use the variables
+# What the project needs of a machine: packages, a Python environment, a running LXD.
+# Sourced after lib.sh by ci/up and ci/test.
+
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin"
+
+tools=(btrfs-progs mmdebstrap eatmydata squashfs-tools zstd python3-venv openssh-client
+    ca-certificates)
+debian_lxd=(lxd lxd-client lxcfs dnsmasq-base nftables iproute2 uidmap)
+
+recognise_distribution() { # sets distribution and version
+    # shellcheck disable=SC1091
+    . /etc/os-release
+    distribution=${ID:-unknown} version=${VERSION_ID:-unknown}
+    case $distribution-$version in
+        debian-12 | debian-13 | ubuntu-22.04 | ubuntu-24.04) ;;
+        *) fail 2 "This runs on Debian 12 or 13 and Ubuntu 22.04 or 24.04, not on ${PRETTY_NAME:-$distribution $version}." \
+            "Install LXD as its own guide says; invoke works with any LXD from 5.0 on." ;;
+    esac
+}
+
+# What is not installed of the packages named.
+missing_of() {
+    local package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+            printf '%s\n' "$package"
+    done
+}
+
+lxd_from_snap() { [ -e /snap/bin/lxd ]; }
+
+# install_packages NAME…: them and LXD, as far as they are missing.
+install_packages() {
+    local wanted=("$@") missing
+    # A snap that is there already is as good as Debian's package.
+    if [ "$distribution" = debian ] && ! lxd_from_snap; then
+        wanted+=("${debian_lxd[@]}")
+    elif ! lxd_from_snap; then
+        wanted+=(snapd)
+    fi
+    mapfile -t missing < <(missing_of "${wanted[@]}")
+    if [ "${#missing[@]}" = 0 ]; then
+        step "install packages" unchanged "none missing"
+    else
+        step "install packages: ${missing[*]}" _apt_install "${missing[@]}"
+    fi
+    if [ "$distribution" = ubuntu ] && ! lxd_from_snap; then
+        step "install LXD 5.21 from the snap store" _snap_install
+    fi
+}
+
+_apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    if ! systemd_runs && [ ! -e /usr/sbin/policy-rc.d ]; then
+        # No init will answer when a package wants its service started.
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod +x /usr/sbin/policy-rc.d
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    # A fresh machine has no lists at all, an old one may ask for versions that are gone.
+    apt-get -q -o DPkg::Lock::Timeout=120 update
+    apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
+}
+
+proxy_wanted() { # LAB_PROXY, else the proxy in lab.yaml
+    if [ -n "${LAB_PROXY:-}" ]; then
+        printf '%s' "$LAB_PROXY"
+    elif [ -f "${LAB_SETTINGS:-$root/lab.yaml}" ]; then
+        sed -n "s/^proxy:[[:space:]]*//p" "${LAB_SETTINGS:-$root/lab.yaml}" |
+            sed "s/[[:space:]]*#.*$//; s/^[\"']//; s/[\"'][[:space:]]*$//" | head -n 1
+    fi
+}
+
+_snap_install() {
+    local proxy
+    systemctl enable --now snapd.socket
+    proxy=$(proxy_wanted)
+    if [ -n "$proxy" ] && [ "$proxy" != null ]; then
+        snap set system proxy.http="$proxy" proxy.https="$proxy"
+    fi
+    snap wait system seed.loaded
+    snap install lxd --channel=5.21/stable
+}
+
+find_python() { # sets python; the system's own outlives other people's pyenv
+    for python in /usr/bin/python3 python3; do
+        if "$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' \
+            >/dev/null 2>&1; then
+            return
+        fi
+    done
+    fail 2 "No Python 3.10 or newer with venv." "apt-get install python3-venv"
+}
+
+# make_venv LOCK…: the first lock is installed; all named ones count as installed afterwards.
+# (requirements-dev.lock holds requirements.lock, version by version.)
+make_venv() {
+    local stamp=$root/.venv/.installed lock sums
+    sums=$(cd "$root" && sha256sum "$@")
+    if [ -f "$stamp" ] && "$root/.venv/bin/python" -c pass 2>/dev/null &&
+        ! grep -qvxFf "$stamp" <<<"$sums"; then
+        step "Python environment .venv" unchanged "up to date"
+        return
+    fi
+    find_python
+    lock=$1
+    step "Python environment .venv from $lock" _install_lock "$lock" "$stamp" "$sums"
+}
+
+_install_lock() { # LOCK STAMP SUMS
+    cd "$root" || return
+    .venv/bin/python -m pip --version 2>/dev/null || "$python" -m venv --clear .venv
+    rm -f "$2"
+    .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
+        --require-hashes -r "$1"
+    printf '%s\n' "$3" >"$2"
+    note "$(.venv/bin/python -V)"
+}
+
+lxd_answers() { have lxc && timeout 10 lxc -q query /1.0 >/dev/null 2>&1; }
+
+# start_lxd: sets started_lxd where none ran before.
+start_lxd() {
+    started_lxd=""
+    if lxd_answers; then
+        step "start LXD" unchanged "runs already"
+        return
+    fi
+    # Set first: an interrupted start is to be stopped, too.
+    started_lxd=yes
+    step "start LXD" _start_lxd
+}
+
+_start_lxd() {
+    if lxd_from_snap; then
+        snap start --enable lxd
+    elif systemd_runs; then
+        systemctl enable --now lxcfs.service lxd.socket
+        systemctl start lxd.service
+    else
+        "$root/ci/sandbox" start
+    fi
+    lxd waitready --timeout=120
+    note "$(lxd --version)"
+}
+
+stop_lxd() {
+    if lxd_from_snap; then
+        snap stop lxd
+    elif systemd_runs; then
+        systemctl stop lxd.service lxd.socket
+    else
+        "$root/ci/sandbox" stop
+    fi
+}

@@ -1,0 +1,106 @@
+"""What a machine and its LXD have already. Reads, decides nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from pathlib import Path
+from typing import Final
+
+from lab.lxd.model import Network, Pool
+from lab.lxd.port import Lxd
+
+_SNAP: Final = Path("/var/snap/lxd/common/lxd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    pools: tuple[Pool, ...]
+    networks: tuple[Network, ...]
+    profile_devices: Mapping[str, Mapping[str, str]]
+    """Those of the profile `default`."""
+    subnets: tuple[IPv4Network, ...]
+    """What the machine reaches without its default route, and its name servers."""
+    directory: str
+    """Where LXD keeps its files; empty for an LXD elsewhere."""
+    free_bytes: int | None
+    """Room on that file system; None for an LXD elsewhere."""
+
+
+def read_facts(lxd: Lxd, *, local: bool) -> Facts:
+    profile = lxd.profile("default")
+    networks = lxd.networks()
+    directory = lxd_directory(os.environ)
+    return Facts(
+        pools=lxd.pools(),
+        networks=networks,
+        profile_devices=profile.devices if profile else {},
+        subnets=(*_bridged(networks), *(_own_subnets() if local else ())),
+        directory=str(directory) if local else "",
+        free_bytes=_free_bytes(directory) if local else None,
+    )
+
+
+def lxd_directory(environ: Mapping[str, str], snap: Path = _SNAP) -> Path:
+    if environ.get("LXD_DIR"):
+        return Path(environ["LXD_DIR"])
+    return snap if snap.exists() else Path("/var/lib/lxd")
+
+
+def routed_subnets(table: str) -> tuple[IPv4Network, ...]:
+    """The destinations in the text of /proc/net/route, without the default route."""
+    rows = [line.split() for line in table.splitlines()[1:]]
+    found = (IPv4Network((_address(row[1]), str(_address(row[7])))) for row in rows if len(row) > 7)
+    return tuple(subnet for subnet in found if subnet.prefixlen > 0)
+
+
+def name_servers(resolv_conf: str) -> tuple[IPv4Network, ...]:
+    words = (line.split() for line in resolv_conf.splitlines())
+    return tuple(
+        subnet
+        for found in words
+        if found[:1] == ["nameserver"] and len(found) > 1
+        for subnet in _networks([found[1]])
+        if not subnet.is_loopback
+    )
+
+
+def _address(field: str) -> IPv4Address:
+    # The kernel prints the number as it lies in memory.
+    return IPv4Address(struct.pack("=I", int(field, 16)))
+
+
+def _own_subnets() -> tuple[IPv4Network, ...]:
+    return routed_subnets(_text("/proc/net/route")) + name_servers(_text("/etc/resolv.conf"))
+
+
+def _bridged(networks: Iterable[Network]) -> tuple[IPv4Network, ...]:
+    return _networks(network.config.get("ipv4.address", "") for network in networks)
+
+
+def _networks(addresses: Iterable[str]) -> tuple[IPv4Network, ...]:
+    return tuple(subnet for subnet in map(_network, addresses) if subnet is not None)
+
+
+def _network(address: str) -> IPv4Network | None:
+    """None for `none`, `auto`, an IPv6 address."""
+    try:
+        return IPv4Network(address, strict=False)
+    except (AddressValueError, NetmaskValueError):
+        return None
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _free_bytes(directory: Path) -> int:
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    return shutil.disk_usage(there).free

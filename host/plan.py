@@ -1,0 +1,117 @@
+"""What a machine's LXD lacks before containers can be made: decides, does nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Final
+
+from host.actions import Action, CreateNetwork, CreatePool, FillDefaultProfile
+from host.facts import Facts
+from host.subnet import bridge_address
+from lab.errors import CapacityError, InputError
+from lab.lxd.model import Network
+from lab.sizes import format_size
+
+_GIB: Final = 1024**3
+_LEAST: Final = 15 * _GIB
+"""Two templates, their bodies and a container or two."""
+_MOST: Final = 8 * 1024 * _GIB
+"""ext4 ends a file at 16 TiB; whoever has more gives LXD a disk of its own."""
+_SHARE: Final = 0.8
+"""The host keeps a fifth of its disk, whatever containers write."""
+
+_Devices = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """Names from the settings; None: what is there, else LXD's usual name."""
+
+    pool: str | None = None
+    network: str | None = None
+
+
+def plan_setup(facts: Facts, wishes: Wishes) -> tuple[Action, ...]:
+    """What is missing; existing pools, networks and devices of the profile stay as they are."""
+    actions: list[Action] = []
+    added: dict[str, Mapping[str, str]] = {}
+    profile = facts.profile_devices
+    root, nic = _root(profile), _nic(profile)
+
+    pool = wishes.pool or root.get("pool") or _one_of((p.name for p in facts.pools), "default")
+    if pool not in {found.name for found in facts.pools}:
+        actions.append(CreatePool(name=pool, driver="btrfs", size_bytes=_pool_size(facts)))
+    if not root:
+        added[_free("root", profile)] = {"type": "disk", "path": "/", "pool": pool}
+
+    if wishes.network is not None or not nic:
+        network = _wanted_network(facts, wishes.network)
+        if network.name not in {found.name for found in facts.networks}:
+            address = bridge_address(facts.subnets)
+            actions.append(CreateNetwork(name=network.name, ipv4=address))
+        if not nic:
+            added[_free("eth0", profile)] = _nic_on(network)
+
+    if added:
+        actions.append(FillDefaultProfile(devices=added))
+    return tuple(actions)
+
+
+def _root(devices: _Devices) -> Mapping[str, str]:
+    disks = (d for d in devices.values() if d.get("type") == "disk" and d.get("path") == "/")
+    return next(disks, {})
+
+
+def _nic(devices: _Devices) -> Mapping[str, str]:
+    return next((d for d in devices.values() if d.get("type") == "nic"), {})
+
+
+def _pool_size(facts: Facts) -> int | None:
+    if facts.free_bytes is None:
+        return None
+    size = min(int(facts.free_bytes * _SHARE), _MOST)
+    if size < _LEAST:
+        raise CapacityError(
+            f"Too little room for a storage pool: {format_size(facts.free_bytes)} free "
+            f"in {facts.directory}.",
+            details=f"It needs {format_size(_LEAST)}, and a fifth of the disk stays free "
+            f"for the host: {format_size(int(_LEAST / _SHARE))} in all.",
+            fix="Free some space, or give LXD a disk of its own and run this again:\n"
+            "lxc storage create default btrfs source=/dev/DISK",
+        )
+    return size // _GIB * _GIB
+
+
+def _wanted_network(facts: Facts, name: str | None) -> Network:
+    """One that is there, or the one to make."""
+    by_name = {network.name: network for network in facts.networks}
+    if name is None:
+        bridges = (n.name for n in facts.networks if n.managed and n.type == "bridge")
+        # `lxdbr0` without LXD managing it is somebody else's: another daemon's, a leftover.
+        usual = (f"lxdbr{number}" for number in count())
+        name = _one_of(bridges, next(name for name in usual if name not in by_name))
+    found = by_name.get(name)
+    if found is not None and not found.managed and found.type != "bridge":
+        raise InputError(
+            f"Containers cannot be plugged into {name}: it is no bridge ({found.type}).",
+            fix="Name a bridge as `network` in lab.yaml, or leave it out to get one made.",
+        )
+    return found or Network(name=name, type="bridge", managed=True)
+
+
+def _one_of(present: Iterable[str], usual: str) -> str:
+    """The usual one if it is there, else the first that is, else the usual one to be made."""
+    names = sorted(present)
+    return usual if usual in names or not names else names[0]
+
+
+def _nic_on(network: Network) -> dict[str, str]:
+    if network.managed:
+        return {"type": "nic", "name": "eth0", "network": network.name}
+    return {"type": "nic", "name": "eth0", "nictype": "bridged", "parent": network.name}
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    return name if name not in taken else f"lab-{name}"
