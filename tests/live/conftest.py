@@ -1,0 +1,88 @@
+"""One lab for all live tests: templates are built once, by the command that users type."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.lab import Lab, lxc, query
+
+PREFIX = "labtest"
+BUILD_PROJECT = "labtest-build"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All that lives here needs LXD, and fails without it."""
+    for item in items:
+        if "/live/" in str(item.path):
+            item.add_marker(pytest.mark.live)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """base and docker-nested, built from nothing through the command line."""
+    settings = tmp_path_factory.mktemp("lab") / "lab.yaml"
+    settings.write_text(f"alias-prefix: {PREFIX}\nbuild-project: {BUILD_PROJECT}\n")
+    lab = Lab(settings=settings)
+    remove_lab(PREFIX, BUILD_PROJECT)
+    lab.succeed("build-images", "--only", "base,docker")
+    yield lab
+    remove_lab(PREFIX, BUILD_PROJECT)
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's private key; `.pub` beside it."""
+    path = tmp_path_factory.mktemp("key") / "id_ed25519"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tester", "-f", str(path)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def pair(lab: Lab, key: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Two containers of one docker-nested release, as `provision --json` told of them."""
+    names = ("lt-ann", "lt-ben")
+    public = str(key.with_suffix(".pub"))
+    for name in names:
+        lab.invoke("destroy", name, "--yes", "--purge")
+    made = [
+        lab.succeed(
+            "provision",
+            name,
+            *("--template", "docker", "--key", public, "--disk", "6GiB"),
+            *("--memory", "2GiB", "--cpus", "1", "--password", "--json"),
+        ).document
+        for name in names
+    ]
+    yield made[0], made[1]
+    for name in names:
+        lab.invoke("destroy", name, "--yes", "--purge")
+
+
+def remove_lab(prefix: str, project: str) -> None:
+    """Images, instances and the build project of a test's lab, whatever state they are in."""
+    projects = [path.rsplit("/", 1)[1] for path in query("/1.0/projects")]
+    if project in projects:
+        for instance in query(f"/1.0/instances?recursion=1&project={project}"):
+            lxc("delete", "--force", instance["name"], project=project)
+    for image in query("/1.0/images?recursion=1"):
+        if any(alias["name"].startswith(f"{prefix}/") for alias in image["aliases"]):
+            lxc("image", "delete", image["fingerprint"])
+    if project in projects:
+        lxc("project", "delete", project)
+
+
+def settings_file(path: Path, **values: object) -> Path:
+    """A lab.yaml with VALUES (JSON is YAML)."""
+    keyed = {key.replace("_", "-"): str(value) for key, value in values.items()}
+    path.write_text(json.dumps(keyed))
+    return path

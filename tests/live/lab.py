@@ -1,0 +1,132 @@
+"""The command line as a user types it, against a real LXD, with settings of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+INVOKE = Path(sys.executable).parent / "invoke"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """What it printed as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """A checkout with one settings file."""
+
+    settings: Path
+    root: Path = ROOT
+
+    def invoke(self, *arguments: str, stdin: str = "", **environ: str) -> Said:
+        """Run `invoke ARGUMENTS` to its end."""
+        ended = subprocess.run(
+            [str(INVOKE), *arguments],
+            cwd=self.root,
+            env=self.environment(environ),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=1800,
+            check=False,
+        )
+        return Said(code=ended.returncode, out=ended.stdout, err=ended.stderr)
+
+    def succeed(self, *arguments: str, stdin: str = "") -> Said:
+        """Run it and insist on exit code 0."""
+        said = self.invoke(*arguments, stdin=stdin)
+        assert said.code == 0, f"invoke {' '.join(arguments)}: {said.code}\n{said.out}{said.err}"
+        return said
+
+    def signal_at(
+        self, sign: signal.Signals, reached: Callable[[str], bool], *arguments: str
+    ) -> Said:
+        """Start `invoke ARGUMENTS`, send SIGN once a line of its progress says REACHED."""
+        with subprocess.Popen(
+            [str(INVOKE), *arguments],
+            cwd=self.root,
+            env=self.environment({}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            heard: list[str] = []
+            for line in process.stderr or ():
+                heard.append(line)
+                if reached(line):
+                    process.send_signal(sign)
+                    break
+            else:
+                raise AssertionError(f"it ended before it was reached:\n{''.join(heard)}")
+            out, err = process.communicate(timeout=300)
+            return Said(code=process.returncode, out=out, err="".join(heard) + err)
+
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        return {**os.environ, "LAB_SETTINGS": str(self.settings), "CI": "true", **more}
+
+
+def lxc(*arguments: str, project: str = "default") -> str:
+    """What LXD's own client says: an eye that shares nothing with the code under test."""
+    return subprocess.run(
+        ["lxc", "-q", "--project", project, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    ).stdout
+
+
+def query(path: str) -> Any:
+    """GET a path of LXD's API."""
+    return json.loads(lxc("query", path))
+
+
+def stable(lab_alias: str) -> str | None:
+    """The fingerprint that an alias points at."""
+    aliases = query("/1.0/images/aliases?recursion=1")
+    return next((one["target"] for one in aliases if one["name"] == lab_alias), None)
+
+
+def instances(project: str) -> list[str]:
+    return sorted(one["name"] for one in query(f"/1.0/instances?recursion=1&project={project}"))
+
+
+def ssh(address: str, account: str, key: Path, command: Sequence[str]) -> Said:
+    """Log in from the host as a user would from their desk."""
+    ended = subprocess.run(
+        [
+            "ssh",
+            *("-i", str(key), "-F", "none", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"),
+            *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+            *("-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"),
+            f"{account}@{address}",
+            *command,
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return Said(code=ended.returncode, out=ended.stdout, err=ended.stderr)
