@@ -147,7 +147,8 @@ def _run(argv: list[str], log: Log) -> str | None:
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
     heard: list[str] = []
     with subprocess.Popen(
-        argv,
+        # Were we killed, it would go on for nobody, and leave its tree behind.
+        ["setpriv", "--pdeathsig", "TERM", "--", *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

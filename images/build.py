@@ -162,7 +162,11 @@ def _discard(shop: Workshop, release: Release) -> None:
     shop.build.wait_until_idle(body_name(release.template))
     prefix, aliases = shop.settings.alias_prefix, shop.lxd.aliases()
     made = aliases.get(version_alias(prefix, release.template, release.version))
-    if made is not None and made != aliases.get(stable_alias(prefix, release.template)):
+    if made is None or made == aliases.get(stable_alias(prefix, release.template)):
+        return
+    image = shop.lxd.image(made)
+    # Of another host that had the same idea at the same moment, it is not ours to remove.
+    if image is not None and image.properties.get(BUILDER) == me():
         shop.lxd.delete_image(made)
 
 
@@ -176,12 +180,11 @@ def _check_room(shop: Workshop, decisions: Sequence[Decision]) -> None:
     if is_nothing(decisions):
         return
     pool = pool_of(shop)
-    if pool is not None:
-        free = pool.free_bytes
-        if free is not None and free < ROOM_NEEDED:
-            raise CapacityError(
-                f"The storage pool {pool.name} has {format_size(free)} free, "
-                f"a build needs {format_size(ROOM_NEEDED)}.",
-                fix="Remove old releases and containers, or enlarge the pool "
-                "(`lxc storage set POOL size=…` on LXD 5.1 and later).",
-            )
+    free = pool.free_bytes if pool else None
+    if pool is not None and free is not None and free < ROOM_NEEDED:
+        raise CapacityError(
+            f"The storage pool {pool.name} has {format_size(free)} free, "
+            f"a build needs {format_size(ROOM_NEEDED)}.",
+            fix="Remove old releases and containers, or enlarge the pool "
+            "(`lxc storage set POOL size=…` on LXD 5.1 and later).",
+        )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from images.workshop import Workshop
 from lab.errors import InputError
-from lab.lxd.model import Network, Profile
+from lab.lxd.model import Network, Pool, Profile
 from lab.names import did_you_mean
 from lab.settings import Settings
 
@@ -19,6 +19,23 @@ def placed(shop: Workshop, needed: Devices) -> Devices:
     if settings.pool is None and settings.network is None:
         return needed
     return {**needed, **places(settings, shop.lxd.profile("default"), shop.lxd.networks())}
+
+
+def pool_of(shop: Workshop) -> Pool | None:
+    """The pool that builds fill; None where nothing names one."""
+    pools = {pool.name: pool for pool in shop.lxd.pools()}
+    chosen = shop.settings.pool
+    if chosen is None:
+        profile = shop.lxd.profile("default")
+        devices: Devices = profile.devices if profile else {}
+        return pools.get(devices.get(_named(devices, "disk", path="/") or "", {}).get("pool", ""))
+    if chosen not in pools:
+        raise InputError(
+            f"pool: LXD has no storage pool {chosen}{did_you_mean(chosen, pools)}.",
+            details=f"It has: {', '.join(pools) or 'none'}.",
+            fix="Correct `pool:` in lab.yaml.",
+        )
+    return pools[chosen]
 
 
 def places(settings: Settings, profile: Profile | None, networks: Sequence[Network]) -> Devices:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from images.checks import PROGRAMS, Evidence, Verdict, judge
 from images.definition import Check
 from images.placing import placed
+from images.scratch import scratch
 from images.workshop import Log, Workshop
 from lab import keys
 from lab.boot import wait_for_cloud_init
@@ -40,8 +40,8 @@ class Trial:
 def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
     """Judge on two instances that are gone afterwards (the first stays on --keep-failed)."""
     first, second = (f"check-{trial.template}-{number}" for number in (1, 2))
-    with ExitStack() as undo, tempfile.TemporaryDirectory(prefix="labstamp-") as scratch:
-        key = _make_key(Path(scratch))
+    with ExitStack() as undo, scratch() as directory:
+        key = _make_key(directory)
         for name in (first, second):
             undo.callback(shop.build.delete, name)
             _start(shop, name, trial, key)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 from images import bootstrap
+from images.placing import placed
 from images.recipe import Recipe, content
+from images.scratch import scratch
 from images.workshop import Log, Workshop
 from lab import keys
 from lab.errors import InputError, LxdError
-from lab.lxd.model import Image, InstanceSpec
+from lab.lxd.certificates import check_certificate
+from lab.lxd.model import Image, InstanceSpec, State
+from lab.names import did_you_mean
 from lab.process import me
 from lab.source import Bootstrap, File, FromInstance, Simplestreams, Source
 
@@ -68,15 +71,17 @@ def _create(shop: Workshop, name: str, log: Log, undo: ExitStack) -> None:
     source = source_of(shop)
     undo.callback(shop.build.delete, name)
     if isinstance(source, FromInstance):
-        spec = InstanceSpec(
-            name=name, copy_of=source.name, copy_project=source.project, config=config
-        )
-        shop.build.create(spec, on_progress=log.progress())
+        _copy(shop, source, name, config, log)
         return
     image = _image(shop, source, log)
     try:
         shop.build.create(
-            InstanceSpec(name=name, image=image.fingerprint, config=config),
+            InstanceSpec(
+                name=name,
+                image=image.fingerprint,
+                config=config,
+                devices=placed(shop, {}),
+            ),
             on_progress=log.progress(),
         )
     finally:
@@ -85,11 +90,56 @@ def _create(shop: Workshop, name: str, log: Log, undo: ExitStack) -> None:
             shop.lxd.delete_image(image.fingerprint)
 
 
+def _copy(
+    shop: Workshop, source: FromInstance, name: str, config: Mapping[str, str], log: Log
+) -> None:
+    """Clone an instance's root, and nothing else of it: no volumes, cards, limits, user-data."""
+    origin = shop.lxd.in_project(source.project).instance(source.name)
+    if origin is None:
+        known = [one.name for one in shop.lxd.in_project(source.project).instances()]
+        raise InputError(
+            f"source: LXD has no instance {source.name} in the project {source.project}"
+            f"{did_you_mean(source.name, known)}.",
+            fix="Correct `source:` in lab.yaml.",
+        )
+    if origin.state is not State.STOPPED:
+        raise InputError(
+            f"source: the instance {source.name} is {origin.state.value.lower()}, not stopped.",
+            details="A copy of a running system holds half-written files.",
+            fix=f"lxc --project {source.project} stop {source.name}",
+        )
+    made = shop.build.create(
+        InstanceSpec(
+            name=name,
+            copy_of=source.name,
+            copy_project=source.project,
+            config=config,
+            devices=placed(shop, {}),
+        ),
+        on_progress=log.progress(),
+    )
+    ours = {*config, *placed(shop, {})}
+    shop.build.update(
+        name,
+        # The `image.` keys tell what system it is, the `volatile.` ones are LXD's own.
+        config={
+            key: None
+            for key in made.config
+            if key not in ours and not key.startswith(("volatile.", "image."))
+        },
+        devices={
+            key: None
+            for key, device in made.devices.items()
+            if key not in ours and device.get("path") != "/"
+        },
+    )
+
+
 def _image(shop: Workshop, source: Bootstrap | Simplestreams | File, log: Log) -> Image:
     properties = {IMPORTED: shop.distro.name, "lab.builder": me()}
     if isinstance(source, Bootstrap):
-        with tempfile.TemporaryDirectory(prefix="labstamp-") as scratch:
-            metadata, rootfs = bootstrap.make_root(shop, source, Path(scratch), log)
+        with scratch() as directory:
+            metadata, rootfs = bootstrap.make_root(shop, source, directory, log)
             return shop.lxd.import_image(
                 metadata, rootfs, properties=properties, on_progress=log.progress()
             )
@@ -101,7 +151,12 @@ def _image(shop: Workshop, source: Bootstrap | Simplestreams | File, log: Log) -
 def _download(shop: Workshop, source: Simplestreams, properties: dict[str, str], log: Log) -> Image:
     before = {image.fingerprint for image in shop.lxd.images()}
     try:
-        image = shop.lxd.download_image(source.server, source.alias, on_progress=log.progress())
+        image = shop.lxd.download_image(
+            source.server,
+            source.alias,
+            certificate=_certificate(source),
+            on_progress=log.progress(),
+        )
     except LxdError as error:
         raise InputError(
             f"The image server {source.server} did not give {source.alias!r}.",
@@ -114,14 +169,21 @@ def _download(shop: Workshop, source: Simplestreams, properties: dict[str, str],
     return shop.lxd.image(image.fingerprint) or image
 
 
+def _certificate(source: Simplestreams) -> str | None:
+    if source.certificate is None:
+        return None
+    check_certificate("source.certificate", source.certificate)
+    return source.certificate.read_text(encoding="ascii")
+
+
 def _import(shop: Workshop, source: File, properties: dict[str, str], log: Log) -> Image:
     if not source.path.is_file():
         raise InputError(
             f"The source file {source.path} is not there.",
             fix="Set `source: {kind: file, path: …}` in lab.yaml to a root file system tarball.",
         )
-    with tempfile.TemporaryDirectory(prefix="labstamp-") as scratch:
-        metadata, rootfs = bootstrap.with_metadata(shop.distro, source, Path(scratch))
+    with scratch() as directory:
+        metadata, rootfs = bootstrap.with_metadata(shop.distro, source, directory)
         return shop.lxd.import_image(
             metadata, rootfs, properties=properties, on_progress=log.progress()
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
+from images.scratch import sweep_scratch
 from images.source import IMPORTED
 from images.workshop import Workshop
 from lab import keys
@@ -31,6 +32,7 @@ def is_littered(shop: Workshop) -> bool:
 
 def sweep(shop: Workshop) -> None:
     """Remove the leftovers of dead builders. Conflict while a living one is at work."""
+    sweep_scratch()
     for instance in _half_made(shop):
         _refuse_if_alive(instance)
         _wait_until_idle(shop, instance)

@@ -31,6 +31,8 @@ class Simplestreams(Written):
     kind: Literal["simplestreams"]
     server: Url
     alias: Word
+    certificate: LocalPath | None = None
+    """That of the server (PEM), where no authority that the LXD host knows has signed it."""
 
 
 class File(Written):

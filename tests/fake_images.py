@@ -90,6 +90,7 @@ class FakeImages(FakeCalls):
         alias: str,
         *,
         protocol: str = "simplestreams",
+        certificate: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> Image:
         self._do("download_image", alias)

@@ -118,6 +118,7 @@ class ImageCalls(Calls):
         alias: str,
         *,
         protocol: str = "simplestreams",
+        certificate: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> Image:
         source = {
@@ -126,6 +127,7 @@ class ImageCalls(Calls):
             "server": server,
             "protocol": protocol,
             "alias": alias,
+            **({"certificate": certificate} if certificate else {}),
         }
         made = self._made(
             {"source": source}, what=f"fetch {alias} from {server}", on_progress=on_progress

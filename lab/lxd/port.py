@@ -97,9 +97,13 @@ class Lxd(Protocol):
         alias: str,
         *,
         protocol: str = "simplestreams",
+        certificate: str | None = None,
         on_progress: OnProgress | None = None,
     ) -> Image:
-        """Let LXD fetch ALIAS from an image SERVER (https URL) into its own store."""
+        """Let LXD fetch ALIAS from an image SERVER (https URL) into its own store.
+
+        CERTIFICATE: the server's, in PEM form, where no authority known to LXD has signed it.
+        """
 
     def set_image_properties(self, fingerprint: str, properties: Mapping[str, str]) -> None:
         """Add or change PROPERTIES, keep the others."""

@@ -1,0 +1,165 @@
+"""Commands about users' containers."""
+
+from __future__ import annotations
+
+import sys
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from commands.edge import connect_to, count, read_settings, reports_errors
+from lab import console
+from lab.errors import InputError
+
+
+@task(
+    help={
+        "name": "The container's name, and the account's in it.",
+        "template": "What it is made from: base, docker, …",
+        "key": "ssh public key: a file, -, gh:USER, gl:USER, an https URL, or the key. Repeatable.",
+        "cpus": "How many CPUs it may use.",
+        "memory": "How much memory: 16GiB.",
+        "disk": "Quota of its root: 50GiB.",
+        "home": "Quota of its /home: 100GiB. As the root's where not given.",
+        "account": "The account's name where it is not the container's.",
+        "password": "Make a random password, even with a key.",
+        "plan": "Show what would be done, change nothing.",
+        "json": "One JSON document on stdout.",
+    },
+    iterable=["key"],
+)
+@reports_errors
+def provision(
+    _c: Context,
+    name: str,
+    template: str = "base",
+    key: list[str] | None = None,
+    cpus: str = "",
+    memory: str = "",
+    disk: str = "",
+    home: str = "",
+    account: str = "",
+    password: bool = False,
+    plan: bool = False,
+    json: bool = False,
+) -> None:
+    """Stamp NAME's container from a template: address, account, quota, ready for ssh."""
+    from lab.sizes import parse_size
+    from provision import card, keys, request, stamp
+
+    wish = request.Request(
+        name=name,
+        account=account,
+        template=template,
+        keys=keys.read_keys(key or [], sys.stdin),
+        cpus=count("cpus", cpus),
+        memory_bytes=parse_size(memory) if memory else None,
+        disk_bytes=parse_size(disk) if disk else None,
+        home_bytes=parse_size(home) if home else None,
+        password=password,
+    )
+    settings = read_settings()
+    with console.reporter() as report:
+        stamped = stamp.provision(connect_to(settings), settings, wish, report, only_plan=plan)
+    if plan:
+        for action in stamped.actions:
+            console.print_text(str(action))
+        if not stamped.actions:
+            console.print_text(f"{name} is as asked for; nothing to do.")
+        return
+    if json:
+        console.print_json(card.document(stamped))
+        return
+    console.print_card(*card.of_stamped(stamped))
+
+
+@task(help={"json": "One JSON document on stdout."}, name="list")
+@reports_errors
+def list_containers(_c: Context, json: bool = False) -> None:
+    """Show every user's container."""
+    from provision import card, listing
+
+    settings = read_settings()
+    containers = listing.containers(connect_to(settings), settings)
+    if json:
+        console.print_json({"containers": containers})
+        return
+    console.print_table(
+        "",
+        card.COLUMNS,
+        [card.row(container) for container in containers],
+        empty="No containers yet. Make one: invoke provision NAME --template base --key FILE",
+    )
+
+
+@task(help={"name": "The container.", "json": "One JSON document on stdout."})
+@reports_errors
+def show(_c: Context, name: str, json: bool = False) -> None:
+    """Show one container, and how to log in."""
+    from provision import card, listing
+
+    settings = read_settings()
+    document = listing.show(connect_to(settings), settings, name)
+    if json:
+        console.print_json(document)
+        return
+    console.print_card(*card.of_container(document))
+
+
+@task(help={"name": "The container."})
+@reports_errors
+def start(_c: Context, name: str) -> None:
+    """Start a container and wait until ssh answers."""
+    from provision import lifecycle
+
+    settings = read_settings()
+    with console.reporter() as report:
+        if not lifecycle.start(connect_to(settings), settings, name, report=report):
+            report.say(f"{name} is running already.")
+
+
+@task(help={"name": "The container."})
+@reports_errors
+def stop(_c: Context, name: str) -> None:
+    """Stop a container; what runs in it gets 30 seconds to end."""
+    from provision import lifecycle
+
+    settings = read_settings()
+    with console.reporter() as report:
+        if not lifecycle.stop(connect_to(settings), settings, name, report=report):
+            report.say(f"{name} is stopped already.")
+
+
+@task(help={"name": "The container."})
+@reports_errors
+def restart(_c: Context, name: str) -> None:
+    """Stop a container and start it again."""
+    from provision import lifecycle
+
+    settings = read_settings()
+    with console.reporter() as report:
+        lifecycle.restart(connect_to(settings), settings, name, report=report)
+
+
+@task(
+    help={
+        "name": "The container.",
+        "yes": "Do not ask.",
+        "purge": "Also remove what is otherwise kept: the home volume.",
+    }
+)
+@reports_errors
+def destroy(_c: Context, name: str, yes: bool = False, purge: bool = False) -> None:
+    """Remove a container. Its home is kept for a later one of the same name, or purged."""
+    from provision import card, lifecycle
+
+    settings = read_settings()
+    lxd = connect_to(settings)
+    would = lifecycle.look(lxd, name, purge=purge)
+    if not yes and not console.ask(card.of_removal(name, would, question=True)):
+        raise InputError(
+            f"{name} is left as it is.", fix=f"Confirm with: invoke destroy {name} --yes"
+        )
+    with console.reporter() as report:
+        removed = lifecycle.destroy(lxd, settings, name, purge=purge, report=report)
+    console.print_text(card.of_removal(name, removed))

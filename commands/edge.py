@@ -1,0 +1,88 @@
+"""The edge between invoke and the wings: errors become exit codes, settings become connections."""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, ParamSpec
+
+from invoke.exceptions import Exit
+
+from lab import console
+from lab.errors import InputError, LabError
+from lab.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from images.workshop import Workshop
+    from lab.lxd.port import Lxd
+
+# The commands import their own wing when they run, so that `invoke list` does not wait for the
+# image pipeline.
+
+ROOT = Path(__file__).resolve().parent.parent
+INTERRUPTED = 130
+
+P = ParamSpec("P")
+
+
+def reports_errors(body: Callable[P, None]) -> Callable[P, None]:
+    """Turn expected failures into their text and exit code; a bug keeps its traceback."""
+
+    @functools.wraps(body)
+    def reporting(*args: P.args, **kwargs: P.kwargs) -> None:
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            body(*args, **kwargs)
+        except LabError as error:
+            console.print_error(error)
+            raise Exit(code=error.exit_code) from error
+        except KeyboardInterrupt as interrupt:
+            console.print_note("Interrupted; what was half made is removed.")
+            raise Exit(code=INTERRUPTED) from interrupt
+
+    return reporting
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def read_settings() -> Settings:
+    return load_settings(ROOT)
+
+
+def connect_to(settings: Settings) -> Lxd:
+    from lab.lxd.client import connect
+
+    return connect(
+        remote=settings.remote,
+        project=settings.project,
+        client_certificate=settings.client_certificate,
+        client_key=settings.client_key,
+        server_certificate=settings.server_certificate,
+    )
+
+
+@contextmanager
+def open_shop(*, keep_failed: bool = False) -> Iterator[Workshop]:
+    from images.workshop import open_workshop
+
+    settings = read_settings()
+    with console.reporter() as report:
+        yield open_workshop(ROOT, settings, connect_to(settings), report, keep_failed=keep_failed)
+
+
+def names(only: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in only.split(",") if name.strip())
+
+
+def count(option: str, text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise InputError(f"--{option} {text}: a whole number is wanted, such as --{option} 4.")
+    return int(text)

@@ -1,0 +1,24 @@
+"""Commands about the machine."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from commands.edge import connect_to, read_settings, reports_errors
+from lab import console
+
+
+@task(help={"plan": "Show what would be made, change nothing."})
+@reports_errors
+def setup(_c: Context, plan: bool = False) -> None:
+    """Make LXD's pool, bridge and default profile where there are none."""
+    from host import setup as host_setup
+
+    settings = read_settings()
+    with console.reporter() as report:
+        actions = host_setup.set_up(connect_to(settings), settings, report, only_plan=plan)
+    for action in actions:
+        console.print_text(str(action))
+    if not actions:
+        console.print_text("The host is set up; nothing to do.")

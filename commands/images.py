@@ -1,0 +1,83 @@
+"""Commands about images."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from commands.edge import ROOT, names, open_shop, read_settings, reports_errors
+from lab import console
+
+
+@task(
+    help={
+        "only": "Templates to build, by comma: base,docker. Their parents follow where needed.",
+        "plan": "Show what would be built and why, change nothing.",
+        "force": "Build also what has not changed, for instance to get security updates.",
+        "keep_failed": "Keep the builder or the instance that failed, for a look.",
+        "no_smoke": "Publish without checks.",
+    }
+)
+@reports_errors
+def build_images(
+    _c: Context,
+    only: str = "",
+    plan: bool = False,
+    force: bool = False,
+    keep_failed: bool = False,
+    no_smoke: bool = False,
+) -> None:
+    """Build the templates that changed, check them, and give them to users."""
+    from images import build
+
+    with open_shop(keep_failed=keep_failed) as shop:
+        if plan:
+            _, decisions = build.plan_images(shop, names(only), force=force)
+        else:
+            decisions = build.build_images(shop, names(only), force=force, smoke_test=not no_smoke)
+    if plan or build.is_nothing(decisions):
+        for decision in decisions:
+            console.print_text(str(decision))
+    if build.is_nothing(decisions):
+        console.print_text("Nothing to do.")
+
+
+@task(help={"json": "One JSON document on stdout."}, name="images")
+@reports_errors
+def list_images(_c: Context, json: bool = False) -> None:
+    """Show every release: version, state, driver, age, size, users, and why it is stale."""
+    from images import inventory
+
+    with open_shop() as shop:
+        document = inventory.images_document(shop)
+    if json:
+        console.print_json(document)
+        return
+    console.print_table(
+        "", inventory.COLUMNS, inventory.rows(document), empty="No templates are defined."
+    )
+
+
+@task(help={"template": "Its name or short name."})
+@reports_errors
+def render(_c: Context, template: str) -> None:
+    """Print the cloud-config that TEMPLATE's builder would boot with."""
+    from images.blueprint import open_blueprint
+    from images.userdata import user_data
+
+    files = open_blueprint(ROOT, read_settings())
+    definition = files.catalog.get(template)
+    console.print_text(user_data(definition, files.distro, files.settings, files.mirrors))
+
+
+@task
+@reports_errors
+def check_definitions(_c: Context) -> None:
+    """Judge every definition, cloud-init source and the settings, without LXD."""
+    from images.judge_files import judge_files
+    from lab.problems import BadFiles
+
+    problems = judge_files(ROOT)
+    if problems:
+        raise BadFiles(problems)
+    console.print_text("Every definition, cloud-init source and setting is in order.")

@@ -1,0 +1,34 @@
+"""Directories for what is made on the way, named after the process that makes it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab.process import is_alive, me
+
+_NAME = re.compile(r"labstamp-(\d+)-(\d+)-\w+", re.ASCII)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory for the length of a step; what a kill leaves of it, `sweep_scratch` removes."""
+    _, pid, started = me().split(" ")
+    with tempfile.TemporaryDirectory(prefix=f"labstamp-{pid}-{started}-") as directory:
+        yield Path(directory)
+
+
+def sweep_scratch() -> None:
+    """Remove the directories of our own account whose makers are dead."""
+    for directory in Path(tempfile.gettempdir()).glob("labstamp-*"):
+        named = _NAME.fullmatch(directory.name)
+        if named is None or directory.is_symlink() or directory.stat().st_uid != os.geteuid():
+            continue
+        if is_alive(f"{socket.gethostname()} {named[1]} {named[2]}") is False:
+            shutil.rmtree(directory, ignore_errors=True)
