@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from pathlib import Path
-from typing import Final
 
+from lab.hostfacts import lxd_directory
 from lab.lxd.model import Network, Pool
 from lab.lxd.port import Lxd
-
-_SNAP: Final = Path("/var/snap/lxd/common/lxd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +31,7 @@ class Facts:
 def read_facts(lxd: Lxd, *, local: bool) -> Facts:
     profile = lxd.profile("default")
     networks = lxd.networks()
-    directory = lxd_directory(os.environ)
+    directory = lxd_directory()
     return Facts(
         pools=lxd.pools(),
         networks=networks,
@@ -43,12 +40,6 @@ def read_facts(lxd: Lxd, *, local: bool) -> Facts:
         directory=str(directory) if local else "",
         free_bytes=_free_bytes(directory) if local else None,
     )
-
-
-def lxd_directory(environ: Mapping[str, str], snap: Path = _SNAP) -> Path:
-    if environ.get("LXD_DIR"):
-        return Path(environ["LXD_DIR"])
-    return snap if snap.exists() else Path("/var/lib/lxd")
 
 
 def routed_subnets(table: str) -> tuple[IPv4Network, ...]:

@@ -14,23 +14,19 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
+from lab.hostfacts import lxd_directory
 from lab.lxd.certificates import fingerprint
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
 _SCHEME = "http+unix://"
-_SNAP_SOCKET = Path("/var/snap/lxd/common/lxd/unix.socket")
-_PACKAGE_SOCKET = Path("/var/lib/lxd/unix.socket")
 # One a thread; more threads than that open connections that are closed after use.
 _POOL_SIZE = 32
 
 
 def local_socket(environ: Mapping[str, str] = os.environ) -> Path:
     """Where the local daemon listens: $LXD_DIR first, then the snap, then the package."""
-    directory = environ.get("LXD_DIR")
-    if directory:
-        return Path(directory) / "unix.socket"
-    return _SNAP_SOCKET if _SNAP_SOCKET.exists() else _PACKAGE_SOCKET
+    return lxd_directory(environ) / "unix.socket"
 
 
 def socket_endpoint(path: Path) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from host.facts import lxd_directory, name_servers, routed_subnets
+from host.facts import name_servers, routed_subnets
 from host.subnet import bridge_address
+from lab.hostfacts import lxd_directory
 
 # eth0 10.3.0.0/16 behind 10.3.0.1, docker0 172.17.0.0/16
 ROUTES = """\
