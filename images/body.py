@@ -6,6 +6,7 @@ import json
 import time
 from contextlib import ExitStack
 
+from images.aptcache import DEVICE, cache_device
 from images.boot_errors import explain_boot
 from images.definition import Definition
 from images.placing import placed
@@ -68,7 +69,7 @@ def clone(shop: Workshop, definition: Definition, *, origin: str, user_data: str
                 keys.RECIPE: "",
                 keys.INPUTS: "",
             },
-            devices=placed(shop, needs.devices),
+            devices={**placed(shop, needs.devices), **cache_device(shop)},
         ),
         on_progress=log.progress(),
     )
@@ -98,17 +99,18 @@ def run_scripts(shop: Workshop, builder: str, definition: Definition, log: Log) 
     """Run the definition's scripts as root, in order."""
     for script in definition.scripts:
         log.phase(script)
-        _run_script(shop, builder, script, log)
+        run_script(shop, builder, script, log)
 
 
 def clean(shop: Workshop, builder: str, log: Log) -> None:
     """Take the builder's traces away and stop it so hard that it leaves no new ones."""
     log.phase("clean")
-    _run_script(shop, builder, "clean.sh", log)
+    run_script(shop, builder, "clean.sh", log)
     shop.build.stop(builder, force=True)
 
 
-def _run_script(shop: Workshop, builder: str, script: str, log: Log) -> None:
+def run_script(shop: Workshop, builder: str, script: str, log: Log) -> None:
+    """Run a file of images/scripts/ as root; CheckError with its last words when it fails."""
     path = f"/run/labstamp/{script}"
     shop.build.write_file(builder, path, (shop.scripts / script).read_bytes(), mode=0o700)
     began = time.monotonic()
@@ -161,6 +163,7 @@ def _keep(shop: Workshop, builder: str, definition: Definition, recipe: Recipe) 
             keys.RECIPE: recipe.id,
             keys.INPUTS: json.dumps(dict(recipe.inputs), sort_keys=True),
         },
+        devices={DEVICE: None},
     )
     # A crash in between leaves no body, and the next run makes it again: it is a cache. Whatever
     # its name is by then, it counts as half made until the last of these calls.
@@ -180,7 +183,7 @@ def _discard(shop: Workshop, builder: str, definition: Definition) -> None:
         return
     shop.build.delete(kept)
     shop.build.stop(builder, force=True)
-    shop.build.update(builder, config={keys.PHASE: "failed"})
+    shop.build.update(builder, config={keys.PHASE: keys.FAILED})
     shop.build.rename(builder, kept)
     shop.report.say(
         f"{definition.name}: the builder is kept as {kept}. Look at it with:\n"

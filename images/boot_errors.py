@@ -17,16 +17,29 @@ _NO_PACKAGE = re.compile(
 )
 _NO_MIRROR = re.compile(
     r"^(?:W:|E:|Err:).*(?:Failed to fetch|Could not connect|Could not resolve"
-    r"|Temporary failure resolving|Connection (?:refused|timed out))",
+    r"|Temporary failure resolving|Connection (?:refused|timed out)).*$",
     re.MULTILINE,
 )
-_NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded")
+_NO_ROOM = re.compile(r"^.*(?:No space left on device|Disk quota exceeded).*$", re.MULTILINE)
 
 
 def explain_boot(
     definition: Definition, distro: Distro, errors: tuple[str, ...], output: str, log: Path
 ) -> LabError:
     """The error to raise for a boot that ended with ERRORS after printing OUTPUT."""
+    # In this order: a full disk breaks the fetching, and what was not fetched seems missing.
+    if _NO_ROOM.search(output):
+        return CheckError(
+            f"{definition.name}: the builder ran out of disk space.",
+            details=_first(_NO_ROOM, output),
+            fix="Free space in the storage pool (invoke prune-images) or enlarge it.",
+        )
+    if _NO_MIRROR.search(output):
+        return InputError(
+            f"{definition.name}: the builder cannot reach the apt mirror.",
+            details=_first(_NO_MIRROR, output),
+            fix="See that containers reach it, or set `mirror:` and `proxy:` in lab.yaml.",
+        )
     missing = _missing_packages(output)
     if missing:
         named = ", ".join(missing)
@@ -35,18 +48,6 @@ def explain_boot(
             details="\n".join(_where(definition, package) for package in missing),
             fix="Correct the name there, or map it under `names:` in "
             f"images/distros/{distro.name}.yaml.",
-        )
-    if _NO_ROOM.search(output):
-        return CheckError(
-            f"{definition.name}: the builder ran out of disk space.",
-            details=excerpt(output),
-            fix="Free space in the storage pool (invoke prune-images) or enlarge it.",
-        )
-    if _NO_MIRROR.search(output):
-        return InputError(
-            f"{definition.name}: the builder cannot reach the apt mirror.",
-            details=_first(_NO_MIRROR, output),
-            fix="See that containers reach it, or set `mirror:` and `proxy:` in lab.yaml.",
         )
     return CheckError(
         f"{definition.name}: cloud-init failed in the builder.",

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -185,7 +185,7 @@ def _explained(output: str, mirror: str, shop: Workshop, log: Log) -> Exception:
     if any(word in output for word in unreachable):
         return InputError(
             f"The apt mirror {mirror} cannot be reached.",
-            details=last,
+            details="\n".join(_errors_with(unreachable, output)[:3]) or last,
             fix="See that it answers (curl -I), or set `mirror:` and `proxy:` in lab.yaml.",
         )
     return CheckError(
@@ -193,3 +193,9 @@ def _explained(output: str, mirror: str, shop: Workshop, log: Log) -> Exception:
         details=last,
         fix=f"The full log: {log.path}",
     )
+
+
+def _errors_with(words: Iterable[str], output: str) -> list[str]:
+    """apt's own errors, without what it says on the way to them."""
+    lines = [line for line in output.splitlines() if line.startswith("E: ")]
+    return [line for line in lines if any(word in line for word in words)]

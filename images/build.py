@@ -1,29 +1,33 @@
-"""`build-images`: plan, build what changed, publish, judge, and only then move the alias."""
+"""`build-images`: plan, build what changed side by side, and give to users what passed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from functools import partial
 
-from images.body import body_name, make_body
+from images.driver import driver_of
 from images.held import held
 from images.placing import pool_of
 from images.plan import Build, Decision, Keep, plan
-from images.recipe import PIPELINE
-from images.smoke import Trial, smoke
-from images.sweep import BUILDER, is_littered, sweep
+from images.schedule import Outcome, Step, side_by_side
+from images.sweep import is_littered, remove_kept, sweep
 from images.wanted import Order, orders
-from images.workshop import PROJECT_CONFIG, Log, Workshop, logged
+from images.work import Built, Work
+from images.workshop import PROJECT_CONFIG, Workshop, logged
 from lab import lock
-from lab.errors import CapacityError, CheckError, LabError
-from lab.lxd.model import Image
-from lab.process import me
-from lab.release import Release, Smoke, next_version, smoke_property, stable_alias, version_alias
+from lab.errors import CapacityError, CheckError
+from lab.hostfacts import lxd_directory
+from lab.quotas import guard_quotas
 from lab.sizes import format_size
 
-ROOM_NEEDED = 4 * 1024**3
-"""Bytes a build of the smallest templates takes in the pool, with their checks."""
+POOL_ROOM = 4 * 1024**3
+"""Bytes that building one of the smaller templates takes in the pool, with its checks."""
+STORE_ROOM = 2 * 1024**3
+"""Bytes that packing an image takes where the daemon keeps images (canonical/lxd#3353)."""
+MEMORY_PER_JOB = 2 * 1024**3
 
 
 def plan_images(
@@ -41,133 +45,97 @@ def plan_images(
     return every, decisions
 
 
-def is_nothing(decisions: Sequence[Decision]) -> bool:
+def is_nothing(decisions: Iterable[Decision]) -> bool:
     return all(isinstance(decision, Keep) for decision in decisions)
 
 
 def build_images(
-    shop: Workshop, only: Sequence[str] = (), *, force: bool = False, smoke_test: bool = True
-) -> tuple[Decision, ...]:
-    """Build what changed. Stops at the first failure; what was promoted before it stays."""
+    shop: Workshop,
+    only: Sequence[str] = (),
+    *,
+    force: bool = False,
+    smoke_test: bool = True,
+    jobs: int | None = None,
+) -> tuple[tuple[Decision, ...], tuple[Built, ...]]:
+    """Build what changed. What passed is given to users, also when another template failed."""
     every, decisions = plan_images(shop, only, force=force)
     if is_nothing(decisions) and not is_littered(shop):
-        return decisions
+        return decisions, ()
     with lock.held(f"build-{shop.build.project}", shop.report, "build-images"):
+        if shop.settings.remote == "local":
+            guard_quotas(shop.report)
         _open_project(shop)
         sweep(shop)
         # Whoever held the lock may have built it meanwhile.
         every, decisions = plan_images(shop, only, force=force)
-        by_name = {order.definition.name: order for order in every}
-        _check_room(shop, decisions)
-        for decision in decisions:
-            if isinstance(decision, Build):
-                _build(shop, by_name[decision.template], decision, smoke_test=smoke_test)
-    return decisions
+        builds = [decision for decision in decisions if isinstance(decision, Build)]
+        remove_kept(shop, {decision.template for decision in builds})
+        _check_room(shop, len(builds))
+        built = _build_all(shop, every, builds, smoke_test=smoke_test, jobs=jobs or default_jobs())
+    return decisions, built
 
 
-def _build(shop: Workshop, order: Order, decision: Build, *, smoke_test: bool) -> None:
-    name = order.definition.name
-    shop.report.say(str(decision))
-    with logged(shop, name) as log:
-        try:
-            if decision.body:
-                wanted = order.wanted
-                make_body(shop, order.definition, wanted.body, order.user_data, log)
-            release = _release(shop, order)
-            with ExitStack() as undo:
-                undo.callback(_discard, shop, release)
-                image = _publish(shop, release, log)
-                outcome = _judge(shop, order, image, log) if smoke_test else Smoke.SKIPPED
-                _promote(shop, release, image, outcome)
-                undo.pop_all()
-        except LabError as error:
-            log.write(f"\n{error}\n")
-            shop.report.failed(name, error.brief.removeprefix(f"{name}: "))
-            raise
-        except KeyboardInterrupt:
-            shop.report.failed(name, "interrupted; what was half made is removed")
-            raise
-        shop.report.done(
-            name, f"{release.version} is current, {format_size(image.size_bytes)}, {outcome.value}"
-        )
+def timetable(built: Sequence[Built]) -> Iterator[tuple[str, str, str]]:
+    """Where the time went: a row per phase, and one for the whole of each template."""
+    for one in built:
+        name = f"{one.template} {one.version}"
+        for phase, seconds in one.phases:
+            yield name, phase, f"{seconds:.1f}"
+            name = ""
+        yield "", "in all", f"{sum(seconds for _, seconds in one.phases):.1f}"
 
 
-def _release(shop: Workshop, order: Order) -> Release:
-    definition = order.definition
-    prefix = f"{stable_alias(shop.settings.alias_prefix, definition.name)}/"
-    taken = [alias.removeprefix(prefix) for alias in shop.lxd.aliases() if alias.startswith(prefix)]
-    now = datetime.now(tz=timezone.utc)
-    return Release(
-        template=definition.name,
-        short=definition.short,
-        version=next_version(taken, now),
-        recipe=order.wanted.release.id,
-        inputs=order.wanted.release.inputs,
-        parent=definition.parent,
-        distro=shop.distro.name,
-        driver=None,
-        built_at=now,
-        commit=shop.commit,
-        pipeline=PIPELINE,
-        needs=shop.catalog.needs(definition.name),
+def default_jobs() -> int:
+    """As many as there are cores, and 2 GiB of memory for each."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(os.cpu_count() or 1, memory // MEMORY_PER_JOB))
+
+
+def _build_all(
+    shop: Workshop, every: Sequence[Order], builds: Sequence[Build], *, smoke_test: bool, jobs: int
+) -> tuple[Built, ...]:
+    by_name = {order.definition.name: order for order in every}
+    driver = driver_of(shop)
+    with ExitStack() as logs:
+        works: list[Work] = []
+        steps: list[Step] = []
+        for decision in builds:
+            shop.report.say(str(decision))
+            log = logs.enter_context(logged(shop, decision.template))
+            work = Work(shop, by_name[decision.template], driver, log)
+            works.append(work)
+            steps += _steps(work, decision, smoke_test=smoke_test)
+        outcome = side_by_side(steps, jobs=jobs, stop=shop.stop)
+    _raise_errors(shop, outcome, [work.name for work in works])
+    return tuple(work.built for work in works if work.built is not None)
+
+
+def _steps(work: Work, decision: Build, *, smoke_test: bool) -> list[Step]:
+    """A child's body needs its parent's body only: it need not wait for the parent's checks."""
+    body = f"body of {work.name}"
+    release = Step(
+        name=work.name,
+        do=partial(work.release, smoke_test=smoke_test),
+        after=frozenset({body}),
     )
+    if not decision.body:
+        return [release]
+    after = frozenset({f"body of {work.parent}"})
+    return [Step(name=body, do=work.body, after=after), release]
 
 
-def _publish(shop: Workshop, release: Release, log: Log) -> Image:
-    log.phase("publish")
-    alias = version_alias(shop.settings.alias_prefix, release.template, release.version)
-    return shop.build.publish(
-        body_name(release.template),
-        aliases=[alias],
-        properties={**release.properties(), BUILDER: me()},
-        compression=shop.settings.compression,
-        on_progress=log.progress(),
-    )
-
-
-def _judge(shop: Workshop, order: Order, image: Image, log: Log) -> Smoke:
-    log.phase("check")
-    name = order.definition.name
-    trial = Trial(
-        template=name,
-        image=image,
-        needs=shop.catalog.needs(name),
-        checks=shop.catalog.checks(name),
-    )
-    verdicts = smoke(shop, trial, log)
-    failed = [verdict for verdict in verdicts if not verdict.passed]
-    if failed:
+def _raise_errors(shop: Workshop, outcome: Outcome, names: Sequence[str]) -> None:
+    for name in names:
+        if name in outcome.skipped and f"body of {name}" in outcome.skipped:
+            shop.report.failed(name, "not built: what it is made from failed")
+    errors = list(outcome.errors.values())
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
         raise CheckError(
-            f"{name}: the new image failed {len(failed)} of {len(verdicts)} checks; "
-            "users keep the old one.",
-            details="\n".join(f"{verdict.name}: {verdict.why}" for verdict in failed),
-            fix=f"The full log: {log.path}\n"
-            "Keep the instance for a look with: invoke build-images --keep-failed",
+            f"{len(errors)} templates could not be built.",
+            details="\n".join(str(error) for error in errors),
         )
-    return Smoke.PASSED
-
-
-def _promote(shop: Workshop, release: Release, image: Image, outcome: Smoke) -> None:
-    """The one moment at which users get the new release."""
-    shop.lxd.set_image_properties(image.fingerprint, smoke_property(outcome))
-    shop.lxd.set_alias(
-        stable_alias(shop.settings.alias_prefix, release.template), image.fingerprint
-    )
-    shop.lxd.set_image_properties(image.fingerprint, {BUILDER: ""})
-
-
-def _discard(shop: Workshop, release: Release) -> None:
-    """Remove an image that was not promoted; never one that a stable alias points at."""
-    # Interrupted at publishing, only the client stopped: LXD goes on, and the image is yet to come.
-    shop.build.wait_until_idle(body_name(release.template))
-    prefix, aliases = shop.settings.alias_prefix, shop.lxd.aliases()
-    made = aliases.get(version_alias(prefix, release.template, release.version))
-    if made is None or made == aliases.get(stable_alias(prefix, release.template)):
-        return
-    image = shop.lxd.image(made)
-    # Of another host that had the same idea at the same moment, it is not ours to remove.
-    if image is not None and image.properties.get(BUILDER) == me():
-        shop.lxd.delete_image(made)
 
 
 def _open_project(shop: Workshop) -> None:
@@ -175,16 +143,24 @@ def _open_project(shop: Workshop) -> None:
         shop.lxd.create_project(shop.build.project, PROJECT_CONFIG)
 
 
-def _check_room(shop: Workshop, decisions: Sequence[Decision]) -> None:
-    """Say before the first builder starts when the pool cannot hold what is to be built."""
-    if is_nothing(decisions):
+def _check_room(shop: Workshop, builds: int) -> None:
+    """Say before the first builder starts when pool or image store cannot hold what is to come."""
+    if not builds:
         return
     pool = pool_of(shop)
     free = pool.free_bytes if pool else None
-    if pool is not None and free is not None and free < ROOM_NEEDED:
+    if pool is not None and free is not None and free < POOL_ROOM:
         raise CapacityError(
             f"The storage pool {pool.name} has {format_size(free)} free, "
-            f"a build needs {format_size(ROOM_NEEDED)}.",
+            f"a build needs {format_size(POOL_ROOM)}.",
             fix="Remove old releases and containers, or enlarge the pool "
             "(`lxc storage set POOL size=…` on LXD 5.1 and later).",
+        )
+    store = lxd_directory()
+    if shop.settings.remote == "local" and (left := shutil.disk_usage(store).free) < STORE_ROOM:
+        raise CapacityError(
+            f"{store}, where LXD packs images, has {format_size(left)} free, "
+            f"a build needs {format_size(STORE_ROOM)}.",
+            fix="Free some space there, or give images a volume of their own: "
+            "lxc config set storage.images_volume POOL/VOLUME",
         )

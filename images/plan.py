@@ -86,7 +86,7 @@ def _decide(one: Wanted, held: Held, decisions: Mapping[str, Decision], *, force
     if current is None:
         reason = "no release yet"
     elif anew:
-        reason = f"{one.parent} is rebuilt"
+        reason = f"{one.parent} is built anew"
     elif force:
         reason = "--force"
     elif current.recipe != one.release.id:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,18 +18,26 @@ _NAME = re.compile(r"labstamp-(\d+)-(\d+)-\w+", re.ASCII)
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
+def scratch(within: Path | None = None) -> Iterator[Path]:
     """A directory for the length of a step; what a kill leaves of it, `sweep_scratch` removes."""
     _, pid, started = me().split(" ")
-    with tempfile.TemporaryDirectory(prefix=f"labstamp-{pid}-{started}-") as directory:
+    with tempfile.TemporaryDirectory(prefix=f"labstamp-{pid}-{started}-", dir=within) as directory:
         yield Path(directory)
 
 
-def sweep_scratch() -> None:
+def sweep_scratch(within: Path | None = None) -> None:
     """Remove the directories of our own account whose makers are dead."""
-    for directory in Path(tempfile.gettempdir()).glob("labstamp-*"):
+    for directory in (within or Path(tempfile.gettempdir())).glob("labstamp-*"):
         named = _NAME.fullmatch(directory.name)
-        if named is None or directory.is_symlink() or directory.stat().st_uid != os.geteuid():
+        if named is None or not _is_own(directory):
             continue
         if is_alive(f"{socket.gethostname()} {named[1]} {named[2]}") is False:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_own(directory: Path) -> bool:
+    try:
+        found = directory.lstat()
+    except FileNotFoundError:  # its maker has just finished
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()

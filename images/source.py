@@ -21,6 +21,12 @@ from lab.source import Bootstrap, File, FromInstance, Simplestreams, Source
 IMPORTED = "lab.source"
 """Property of images that are a source in transit; they live for seconds."""
 
+_NO_ALIAS = "See that the server is reachable and has this alias: set `source:` in lab.yaml."
+_STRANGER = (
+    "If that is the server you mean, name its certificate under `source:` in lab.yaml: "
+    "certificate: FILE.pem"
+)
+
 
 def source_of(shop: Workshop) -> Source:
     """What the settings ask for, else the distribution's own."""
@@ -158,10 +164,11 @@ def _download(shop: Workshop, source: Simplestreams, properties: dict[str, str],
             on_progress=log.progress(),
         )
     except LxdError as error:
+        told = error.details or error.brief
         raise InputError(
             f"The image server {source.server} did not give {source.alias!r}.",
-            details=error.details or error.brief,
-            fix="See that the server is reachable and has this alias: set `source:` in lab.yaml.",
+            details=told,
+            fix=_STRANGER if "x509:" in told else _NO_ALIAS,
         ) from error
     if image.fingerprint in before:
         return image

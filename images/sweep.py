@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta, timezone
 
 from images.scratch import sweep_scratch
@@ -26,8 +26,14 @@ def is_littered(shop: Workshop) -> bool:
     if shop.build.project not in shop.lxd.projects():
         return False
     return any(_is_dead(_builder(one), one.created_at) for one in _half_made(shop)) or any(
-        _is_dead(image.properties[BUILDER], image.created_at) for image in _marked(shop)
+        is_abandoned(image) for image in _marked(shop)
     )
+
+
+def is_abandoned(image: Image) -> bool:
+    """Whether IMAGE was left unfinished by somebody who is dead."""
+    builder = image.properties.get(BUILDER, "")
+    return bool(builder) and _is_dead(builder, image.created_at)
 
 
 def sweep(shop: Workshop) -> None:
@@ -42,7 +48,7 @@ def sweep(shop: Workshop) -> None:
     for instance in shop.build.instances():
         _wait_until_idle(shop, instance)
     for image in _marked(shop):
-        if not _is_dead(image.properties[BUILDER], image.created_at):
+        if not is_abandoned(image):
             continue
         if _is_current(shop, image):
             # Cut off after its promotion; with the mark it would be removed when superseded.
@@ -62,12 +68,25 @@ def _marked(shop: Workshop) -> Iterator[Image]:
     """This lab's images that carry the name of who makes them."""
     for image in shop.lxd.images():
         release = Release.of(image)
-        ours = release is not None and any(
-            alias.startswith(f"{shop.settings.alias_prefix}/{release.template}")
-            for alias in image.aliases
+        # One without a name was cut off while it was imported, before it got its alias.
+        ours = release is not None and (
+            not image.aliases
+            or any(
+                alias.startswith(f"{shop.settings.alias_prefix}/{release.template}")
+                for alias in image.aliases
+            )
         )
         if image.properties.get(BUILDER) and (ours or IMPORTED in image.properties):
             yield image
+
+
+def remove_kept(shop: Workshop, templates: Collection[str]) -> None:
+    """Remove what `--keep-failed` kept of TEMPLATES, which are about to be built again."""
+    for instance in shop.build.instances():
+        config = instance.config
+        if config.get(keys.PHASE) == keys.FAILED and config.get(keys.TEMPLATE) in templates:
+            shop.build.delete(instance.name)
+            shop.report.say(f"Removed {instance.name}, kept for a look from an earlier failure.")
 
 
 def _refuse_if_alive(instance: Instance) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from images.definition import Definition
+from images.driver import Driver, driver_of
 from images.plan import Wanted
 from images.recipe import PARENT, PIPELINE, Recipe, content
 from images.source import source_recipe
@@ -30,14 +31,17 @@ class Order:
 def orders(shop: Workshop, selected: Sequence[Definition]) -> tuple[Order, ...]:
     """SELECTED and all their parents, parents first. InputError where a file is wrong."""
     needed = {one.name for chosen in selected for one in shop.catalog.lineage(chosen.name)}
+    driver = driver_of(shop)
     made: dict[str, Order] = {}
     for definition in shop.catalog.order():
         if definition.name in needed:
-            made[definition.name] = _order(shop, definition, made)
+            made[definition.name] = _order(shop, definition, made, driver)
     return tuple(made.values())
 
 
-def _order(shop: Workshop, definition: Definition, made: Mapping[str, Order]) -> Order:
+def _order(
+    shop: Workshop, definition: Definition, made: Mapping[str, Order], driver: Driver | None
+) -> Order:
     reason = shop.catalog.refusal(definition.name, shop.distro.name)
     if reason is not None:
         raise InputError(
@@ -54,7 +58,7 @@ def _order(shop: Workshop, definition: Definition, made: Mapping[str, Order]) ->
             template=definition.name,
             parent=definition.parent,
             body=body,
-            release=_release_recipe(shop, definition, body),
+            release=_release_recipe(shop, definition, body, driver),
         ),
     )
 
@@ -77,7 +81,9 @@ def _body_recipe(
     return Recipe(inputs=inputs)
 
 
-def _release_recipe(shop: Workshop, definition: Definition, body: Recipe) -> Recipe:
+def _release_recipe(
+    shop: Workshop, definition: Definition, body: Recipe, driver: Driver | None
+) -> Recipe:
     whole = definition.model_dump(mode="json", exclude={"path", "description"})
     checks = [check.model_dump(mode="json") for check in shop.catalog.checks(definition.name)]
     return body.extended(
@@ -85,5 +91,6 @@ def _release_recipe(shop: Workshop, definition: Definition, body: Recipe) -> Rec
             f"images/definitions/{definition.name}.yaml": content(whole),
             "checks": content(checks),
             "compression": shop.settings.compression,
+            **(driver.inputs() if driver else {}),
         }
     )

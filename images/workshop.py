@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
 
 from images.blueprint import Blueprint, open_blueprint
+from images.schedule import Stopped
 from lab.lxd.model import Progress
 from lab.lxd.port import Lxd
 from lab.report import Report
@@ -38,6 +41,8 @@ class Workshop(Blueprint):
     report: Report
     commit: str
     keep_failed: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when all work is to end: Ctrl-C, or a bug in another step."""
 
 
 def open_workshop(
@@ -78,21 +83,30 @@ def _commit(root: Path) -> str:
     return head.stdout.strip() + ("+" if status.stdout.strip() else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """The full log of one template's build; what happens now goes to the report as well."""
+    """The full log of one template's build; what happens now goes to the report as well.
 
-    path: Path
-    subject: str
-    report: Report
-    _file: TextIO
+    All that takes time in a step says so here, so here it also learns that it shall stop.
+    """
+
+    def __init__(self, path: Path, subject: str, shop: Workshop, file: TextIO) -> None:
+        self.path = path
+        self.subject = subject
+        self.report = shop.report
+        self._stop = shop.stop
+        self._file = file
+        self._phases: list[tuple[str, float]] = []
 
     def phase(self, name: str) -> None:
         stamp = datetime.now(tz=timezone.utc).astimezone().isoformat(timespec="seconds")
+        self._phases.append((name, time.monotonic()))
         self.write(f"\n=== {stamp} {name}\n")
         self.report.phase(self.subject, name)
 
     def write(self, text: str) -> None:
+        """Also with an empty TEXT, from those who wait."""
+        if self._stop.is_set():
+            raise Stopped
         self._file.write(text)
         self._file.flush()
         step = current_step(text)
@@ -101,7 +115,18 @@ class Log:
 
     def progress(self) -> Callable[[Progress], None]:
         """A callback for LXD's operations."""
-        return lambda progress: self.report.detail(self.subject, progress.text)
+
+        def tell(progress: Progress) -> None:
+            self.write("")
+            self.report.detail(self.subject, progress.text)
+
+        return tell
+
+    def timings(self) -> tuple[tuple[str, float], ...]:
+        """Phases and their seconds so far."""
+        ends = [began for _, began in self._phases[1:]] + [time.monotonic()]
+        pairs = zip(self._phases, ends, strict=True)
+        return tuple((name, end - began) for (name, began), end in pairs)
 
 
 @contextmanager
@@ -112,7 +137,7 @@ def logged(shop: Workshop, subject: str) -> Iterator[Log]:
     stamp = datetime.now(tz=timezone.utc).astimezone().strftime("%Y%m%d-%H%M%S")
     path = directory / f"{subject}-{stamp}.log"
     with path.open("w", encoding="utf-8") as file:
-        yield Log(path=path, subject=subject, report=shop.report, _file=file)
+        yield Log(path, subject, shop, file)
 
 
 def current_step(text: str) -> str:

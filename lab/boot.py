@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,12 @@ from lab.lxd.port import Lxd
 from lab.wait import poll
 
 OUTPUT_LOG = "/var/log/cloud-init-output.log"
+
+# Empty lines, cloud-init's banners, what ssh-keygen tells, tables of the network.
+_NOISE = re.compile(
+    r"\s*$|Cloud-init v\.|[|+].*[|+]$|ci-info:|SHA256:|The key's randomart|The key fingerprint"
+    r"|Generating public|Your (identification|public key) has been saved"
+)
 
 # One round trip: is it finished, did a stage die, and what was logged since OFFSET bytes.
 _PROBE = """\
@@ -71,7 +78,8 @@ def wait_for_cloud_init(
 ) -> Boot:
     """Return when cloud-init has ended, however it ended; BootFailed when it never does.
 
-    TIMEOUT in seconds. ON_OUTPUT gets what cloud-init and the programs it runs print.
+    TIMEOUT in seconds. ON_OUTPUT gets what cloud-init and the programs it runs print, an empty
+    text where there is nothing new.
     """
     heard: list[str] = []
     size = 0
@@ -84,7 +92,7 @@ def wait_for_cloud_init(
         if new:
             size += len(new.encode())
             heard.append(new)
-            on_output(new)
+        on_output(new)
         if result.strip():
             return Boot(errors=_errors(result), output="".join(heard))
         if dead.strip() not in ("", "0"):
@@ -108,7 +116,7 @@ def wait_for_cloud_init(
 
 def excerpt(output: str, *, lines: int = 12) -> str:
     """The LINES of a log that tell why it failed: around its first error, else its end."""
-    every = [line.rstrip() for line in output.splitlines() if line.strip()]
+    every = [line.rstrip() for line in output.splitlines() if not _NOISE.match(line)]
     for number, line in enumerate(every):
         if line.startswith(("E: ", "Err:", "Traceback", "fatal:")) or "rror:" in line:
             return "\n".join(every[max(0, number - 3) : number + lines - 3])

@@ -23,6 +23,18 @@ rm -rf /var/lib/cloud/* /run/cloud-init
 rm -f /etc/sudoers.d/90-cloud-init-users /etc/ssh/sshd_config.d/50-cloud-init.conf
 rm -f /etc/apt/apt.conf.d/90labstamp-builder
 
+# Packages that others will want, too (images/aptcache.py). A full cache is no reason to fail.
+if mountpoint -q /mnt; then
+    for package in /var/cache/apt/archives/*.deb; do
+        name=${package##*/}
+        if [ -e "$package" ] && [ ! -e "/mnt/$name" ]; then
+            cp --reflink=auto "$package" "/mnt/.$name.$$" 2>/dev/null && mv "/mnt/.$name.$$" "/mnt/$name"
+            rm -f "/mnt/.$name.$$"
+        fi
+    done
+    # Superseded versions: what no build has added for three months.
+    find /mnt -name "*.deb" -mtime +90 -delete
+fi
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb
 rm -rf /var/cache/debconf/*-old /var/lib/dpkg/*-old

@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.live.lab import Lab, lxc, query
+from tests.live.lab import Lab, instances, lxc, query
+from tests.live.tiny import PREFIX as TINY_PREFIX
+from tests.live.tiny import PROJECT as TINY_PROJECT
+from tests.live.tiny import Tiny, make_source, make_tiny
 
 PREFIX = "labtest"
 BUILD_PROJECT = "labtest-build"
@@ -33,6 +36,24 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab.succeed("build-images", "--only", "base,docker")
     yield lab
     remove_lab(PREFIX, BUILD_PROJECT)
+
+
+@pytest.fixture(scope="session")
+def source(lab: Lab) -> Iterator[dict[str, str]]:
+    """A container somebody prepared, as `source:` in lab.yaml names it."""
+    name = "ft-source"
+    remove_instance(name)
+    make_source(name, BUILD_PROJECT)
+    yield {"kind": "instance", "name": name}
+    remove_instance(name)
+
+
+@pytest.fixture
+def tiny(source: dict[str, str], tmp_path: Path) -> Iterator[Tiny]:
+    """A lab of its own with nothing built, from that container."""
+    remove_lab(TINY_PREFIX, TINY_PROJECT)
+    yield make_tiny(tmp_path, source)
+    remove_lab(TINY_PREFIX, TINY_PROJECT)
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +89,12 @@ def pair(lab: Lab, key: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]
         lab.invoke("destroy", name, "--yes", "--purge")
 
 
+def remove_instance(name: str) -> None:
+    """Of the default project; also when it is not there."""
+    if name in instances("default"):
+        lxc("delete", "--force", name)
+
+
 def remove_lab(prefix: str, project: str) -> None:
     """Images, instances and the build project of a test's lab, whatever state they are in."""
     projects = [path.rsplit("/", 1)[1] for path in query("/1.0/projects")]
@@ -79,6 +106,10 @@ def remove_lab(prefix: str, project: str) -> None:
             lxc("image", "delete", image["fingerprint"])
     if project in projects:
         lxc("project", "delete", project)
+    for pool in query("/1.0/storage-pools?recursion=1"):
+        for volume in query(f"/1.0/storage-pools/{pool['name']}/volumes/custom?recursion=1"):
+            if volume["name"].startswith(f"{project}-apt-"):
+                lxc("storage", "volume", "delete", pool["name"], volume["name"])
 
 
 def settings_file(path: Path, **values: object) -> Path:

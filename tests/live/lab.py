@@ -61,6 +61,9 @@ class Lab:
         self, sign: signal.Signals, reached: Callable[[str], bool], *arguments: str
     ) -> Said:
         """Start `invoke ARGUMENTS`, send SIGN once a line of its progress says REACHED."""
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # Of a shell's background job, and inherited: nobody could interrupt what we start.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         with subprocess.Popen(
             [str(INVOKE), *arguments],
             cwd=self.root,
@@ -88,7 +91,8 @@ class Lab:
 def lxc(*arguments: str, project: str = "default") -> str:
     """What LXD's own client says: an eye that shares nothing with the code under test."""
     return subprocess.run(
-        ["lxc", "-q", "--project", project, *arguments],
+        # `lxc query` refuses --project.
+        ["lxc", "-q", *(["--project", project] if project != "default" else []), *arguments],
         check=True,
         capture_output=True,
         text=True,
@@ -112,7 +116,7 @@ def instances(project: str) -> list[str]:
     return sorted(one["name"] for one in query(f"/1.0/instances?recursion=1&project={project}"))
 
 
-def ssh(address: str, account: str, key: Path, command: Sequence[str]) -> Said:
+def ssh(address: str, account: str, key: Path, command: Sequence[str], *, stdin: str = "") -> Said:
     """Log in from the host as a user would from their desk."""
     ended = subprocess.run(
         [
@@ -123,7 +127,7 @@ def ssh(address: str, account: str, key: Path, command: Sequence[str]) -> Said:
             f"{account}@{address}",
             *command,
         ],
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=300,

@@ -77,7 +77,7 @@ def test_a_changed_base_rebuilds_both_and_says_why(edited: tuple[Lab, Path]) -> 
     said = lab.succeed("build-images", "--plan", "--only", "base,docker")
     assert said.out.splitlines() == [
         "base: build, cloud-init/base.yaml.j2 changed",
-        "docker-nested: build, base is rebuilt",
+        "docker-nested: build, base is built anew",
     ]
     stale = lab.succeed("images", "--json").document["templates"]
     assert {one["name"]: one["stale"] for one in stale}["base"] == "cloud-init/base.yaml.j2 changed"

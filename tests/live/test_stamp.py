@@ -51,10 +51,9 @@ def test_the_user_logs_in_by_key_and_is_root_by_sudo(pair: Pair, key: Path) -> N
 def test_docker_runs_inside(pair: Pair, key: Path) -> None:
     script = """
         set -e
-        d=$(mktemp -d); cp /bin/busybox "$d/" 2>/dev/null || cp -aL --parents \
-            /bin/sh /bin/echo /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6 "$d/"
-        tar -C "$d" -c . | sudo docker import - lt:1 >/dev/null
-        sudo docker run --rm lt:1 /bin/sh -c 'echo "from docker as $PPID"' | cut -d' ' -f1-2
+        tar -ch /bin/sh /bin/echo /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc.so.6 \
+            2>/dev/null | sudo docker import - lt:1 >/dev/null
+        sudo docker run --rm lt:1 /bin/sh -c 'echo "from docker"'
     """
     said = _in(pair[0], key, script)
     assert said.out.strip() == "from docker", said.err
@@ -87,7 +86,7 @@ def test_nothing_of_the_builder_is_left(pair: Pair, key: Path) -> None:
         "sudo find /var/lib/apt/lists /var/cache/apt/archives -type f ! -name lock;"
         "sudo find /root -name '.*history';"
         "sudo ls /var/lib/cloud/instances | wc -l;"
-        "sudo grep -rl builder- /var/log /etc/hosts /etc/hostname /var/lib/cloud 2>/dev/null;"
+        "sudo grep -rl 'builder[-]' /var/log /etc/hosts /etc/hostname /var/lib/cloud 2>/dev/null;"
         "sudo cat /var/lib/cloud/instance/user-data.txt | grep -c packages:",
     )
     assert looked.out.split() == ["1", "0"]
@@ -147,9 +146,34 @@ def test_a_container_of_somebody_else_is_never_touched(lab: Lab) -> None:
     lxc("init", f"{PREFIX}/base", "lt-own")
     try:
         before = query("/1.0/instances/lt-own")
-        for command in (["provision", "lt-own", "--password"], ["destroy", "lt-own", "--yes"]):
-            assert lab.invoke(*command).code == 2
+        destroyed = lab.invoke("destroy", "lt-own", "--yes")
+        assert (destroyed.code, destroyed.err) == (
+            2,
+            'error: "lt-own" is an instance that labstamp did not make.\n'
+            "  It is not touched.\n"
+            "Next: Work on it with lxc.\n",
+        )
+        provisioned = lab.invoke("provision", "lt-own", "--password")
+        assert (provisioned.code, provisioned.err) == (
+            2,
+            'error: The name "lt-own" is taken by an instance that labstamp did not make.\n'
+            "  It is not touched.\n"
+            "Next: Choose another name; lxc list shows which are taken.\n",
+        )
         assert query("/1.0/instances/lt-own") == before
     finally:
         lxc("delete", "--force", "lt-own")
     assert stable(f"{PREFIX}/base")
+
+
+def test_an_unknown_template_offers_the_nearest(lab: Lab) -> None:
+    said = lab.invoke("provision", "lt-non", "--template", "dokcer", "--password")
+    assert (said.code, said.err) == (
+        2,
+        'error: There is no release of a template "dokcer".\n'
+        "  Released are: base, docker-nested (docker)\n"
+        'Next: Did you mean "docker"? Then: invoke provision lt-non --template docker\n',
+    )
+    built = lab.invoke("build-images", "--only", "dokcer")
+    assert built.code == 2
+    assert 'Did you mean "docker"?' in built.err

@@ -1,0 +1,132 @@
+"""From a finished root file system to what users get: publish, judge, move the alias."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import datetime, timezone
+
+from images.driver import Driver
+from images.packages import packages_property
+from images.recipe import PIPELINE
+from images.smoke import Trial, smoke
+from images.sweep import BUILDER
+from images.wanted import Order
+from images.workshop import Log, Workshop
+from lab import keys
+from lab.errors import CheckError
+from lab.lxd.model import Image
+from lab.process import me
+from lab.release import (
+    Release,
+    Smoke,
+    next_version,
+    promoted_property,
+    smoke_property,
+    stable_alias,
+    version_alias,
+)
+
+
+def publish_release(
+    shop: Workshop, order: Order, origin: str, driver: Driver | None, log: Log, *, smoke_test: bool
+) -> tuple[Release, Image, Smoke]:
+    """Publish the stopped instance ORIGIN, judge the image, and only then give it to users."""
+    release = _release(shop, order, driver)
+    with ExitStack() as undo:
+        undo.callback(_discard, shop, release, origin)
+        image = _publish(shop, release, origin, log)
+        outcome = _judge(shop, order, image, log) if smoke_test else Smoke.SKIPPED
+        _promote(shop, release, image, outcome)
+        undo.pop_all()
+    return release, image, outcome
+
+
+def _release(shop: Workshop, order: Order, driver: Driver | None) -> Release:
+    definition = order.definition
+    prefix = f"{stable_alias(shop.settings.alias_prefix, definition.name)}/"
+    taken = [alias.removeprefix(prefix) for alias in shop.lxd.aliases() if alias.startswith(prefix)]
+    # Containers outlive the releases they were made from.
+    taken += [
+        one.config.get(keys.VERSION, "")
+        for one in shop.lxd.instances()
+        if one.config.get(keys.TEMPLATE) == definition.name
+    ]
+    now = datetime.now(tz=timezone.utc)
+    return Release(
+        template=definition.name,
+        short=definition.short,
+        version=next_version(taken, now),
+        recipe=order.wanted.release.id,
+        inputs=order.wanted.release.inputs,
+        parent=definition.parent,
+        distro=shop.distro.name,
+        driver=driver.version if driver else None,
+        built_at=now,
+        commit=shop.commit,
+        pipeline=PIPELINE,
+        needs=shop.catalog.needs(definition.name),
+    )
+
+
+def _publish(shop: Workshop, release: Release, origin: str, log: Log) -> Image:
+    log.phase("publish")
+    alias = version_alias(shop.settings.alias_prefix, release.template, release.version)
+    return shop.build.publish(
+        origin,
+        aliases=[alias],
+        properties={
+            **release.properties(),
+            **packages_property(shop.build, origin),
+            BUILDER: me(),
+        },
+        compression=shop.settings.compression,
+        on_progress=log.progress(),
+    )
+
+
+def _judge(shop: Workshop, order: Order, image: Image, log: Log) -> Smoke:
+    log.phase("check")
+    name = order.definition.name
+    trial = Trial(
+        template=name,
+        image=image,
+        needs=shop.catalog.needs(name),
+        checks=shop.catalog.checks(name),
+    )
+    verdicts = smoke(shop, trial, log)
+    failed = [verdict for verdict in verdicts if not verdict.passed]
+    if failed:
+        raise CheckError(
+            f"{name}: the new image failed {len(failed)} of {len(verdicts)} checks; "
+            "users keep the old one.",
+            details="\n".join(f"{verdict.name}: {verdict.why}" for verdict in failed),
+            fix=f"The full log: {log.path}\n"
+            "Keep the instance for a look with: invoke build-images --keep-failed",
+        )
+    return Smoke.PASSED
+
+
+def _promote(shop: Workshop, release: Release, image: Image, outcome: Smoke) -> None:
+    """The one moment at which users get the new release."""
+    now = datetime.now(tz=timezone.utc)
+    shop.lxd.set_image_properties(
+        image.fingerprint, {**smoke_property(outcome), **promoted_property(now)}
+    )
+    shop.lxd.set_alias(
+        stable_alias(shop.settings.alias_prefix, release.template), image.fingerprint
+    )
+    shop.lxd.set_image_properties(image.fingerprint, {BUILDER: ""})
+
+
+def _discard(shop: Workshop, release: Release, origin: str) -> None:
+    """Remove an image that was not promoted; never one that a stable alias points at."""
+    # Interrupted at publishing, only the client stopped: LXD goes on, and the image is yet to come.
+    shop.build.wait_until_idle(origin)
+    prefix, aliases = shop.settings.alias_prefix, shop.lxd.aliases()
+    made = aliases.get(version_alias(prefix, release.template, release.version))
+    if made is None or made == aliases.get(stable_alias(prefix, release.template)):
+        return
+    image = shop.lxd.image(made)
+    # Of another host that had the same idea at the same moment, it is not ours to remove.
+    if image is not None and image.properties.get(BUILDER) == me():
+        shop.lxd.delete_image(made)

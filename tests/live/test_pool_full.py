@@ -1,0 +1,102 @@
+"""Storage pools that are too small: said before a build starts, or when it runs out of room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lab.wait import poll
+from tests.live.lab import instances, lxc, query
+from tests.live.tiny import PROJECT, Tiny, litter, plainly
+
+POOL = "ft-pool"
+
+
+@pytest.fixture
+def pool_of() -> Iterator[Callable[[str], str]]:
+    """Makes a btrfs pool of that size; its name. Asked for before TINY, which has to go first."""
+    _remove()
+
+    def make(size: str) -> str:
+        lxc("storage", "create", POOL, "btrfs", f"size={size}")
+        return POOL
+
+    yield make
+    _remove()
+
+
+def _remove() -> None:
+    if f"/1.0/storage-pools/{POOL}" in query("/1.0/storage-pools"):
+        # LXD removes an image's volume after the image.
+        poll(lambda: _users() == [] or None, what=f"the end of all use of {POOL}", timeout=60)
+        lxc("storage", "delete", POOL)
+
+
+def _users() -> list[str]:
+    return list(query(f"/1.0/storage-pools/{POOL}")["used_by"] or ())
+
+
+def _free() -> int:
+    space = query(f"/1.0/storage-pools/{POOL}/resources")["space"]
+    return int(space["total"] - space.get("used", 0))
+
+
+def test_a_pool_without_room_is_told_before_anything_starts(
+    pool_of: Callable[[str], str], tiny: Tiny, source: dict[str, str]
+) -> None:
+    tiny.set(source=source, pool=pool_of("1GiB"))
+    said = tiny.lab.invoke("build-images")
+    assert (said.code, plainly(said.err)) == (
+        3,
+        "error: The storage pool ft-pool has {size} free, a build needs {size}.\n"
+        "Next: Remove old releases and containers, or enlarge the pool "
+        "(`lxc storage set POOL size=…` on LXD 5.1 and later).\n",
+    )
+    assert instances(PROJECT) == []
+
+
+def test_a_pool_that_is_not_there(tiny: Tiny, source: dict[str, str]) -> None:
+    tiny.set(source=source, pool="defauld")
+    said = tiny.lab.invoke("build-images")
+    known = ", ".join(one["name"] for one in query("/1.0/storage-pools?recursion=1"))
+    assert (said.code, said.err) == (
+        2,
+        'error: pool: LXD has no storage pool defauld (did you mean "default"?).\n'
+        f"  It has: {known}.\n"
+        "Next: Correct `pool:` in lab.yaml.\n",
+    )
+
+
+def test_a_network_that_is_not_there(tiny: Tiny, source: dict[str, str]) -> None:
+    tiny.set(source=source, network="lxdbr7")
+    said = tiny.lab.invoke("build-images")
+    assert said.code == 2
+    assert "error: network: LXD has no network lxdbr7 (did you mean" in said.err
+    assert litter() == []
+
+
+def test_a_pool_that_fills_up_in_the_middle(
+    pool_of: Callable[[str], str], tiny: Tiny, source: dict[str, str]
+) -> None:
+    tiny.set(source=source, pool=pool_of("6GiB"), network="lxdbr0")
+    tiny.boot_with(
+        "runcmd:\n"
+        "  - [sh, -c, 'n=0; while fallocate -l 256M /var/big-$n; do n=$((n + 1)); done; exit 1']\n"
+    )
+    said = tiny.lab.invoke("build-images")
+    assert (said.code, plainly(said.err).partition("error: ")[2]) == (
+        5,
+        "tiny: the builder ran out of disk space.\n"
+        "  fallocate: fallocate failed: No space left on device\n"
+        "Next: Free space in the storage pool (invoke prune-images) or enlarge it.\n",
+    )
+    assert litter() == []
+    tiny.boot_with("")
+    # btrfs gives the room of what was removed back by and by.
+    poll(lambda: _free() > 5 * 1024**3 or None, what=f"room in {POOL}", timeout=60)
+    tiny.lab.succeed("build-images")
+    assert litter() == []
+    for name in instances(PROJECT):
+        devices = query(f"/1.0/instances/{name}?project={PROJECT}")["expanded_devices"]
+        assert devices["root"]["pool"] == POOL

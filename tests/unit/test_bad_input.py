@@ -1,0 +1,228 @@
+"""What people type and write that cannot be used, through the command line; LXD is never asked."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.live.lab import Lab, Said
+from tests.unit.public_keys import ed25519
+
+NAME_RULES = (
+    "Next: Use 1 to 63 letters, digits and dashes; begin with a letter, do not end with a dash.\n"
+)
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Lab:
+    (tmp_path / "lab.yaml").write_text("{}\n")
+    return Lab(settings=tmp_path / "lab.yaml")
+
+
+def _said(lab: Lab, *arguments: str, stdin: str = "") -> Said:
+    # Whoever asks LXD ends with another text and exit code 4.
+    return lab.invoke(*arguments, stdin=stdin, LXD_DIR="/nonexistent")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("bob; rm -rf /", 'It has ";", " ", "/" in it.'),
+        ("../x", 'It has ".", "/" in it.'),
+        ("-x", 'It begins with "-".'),
+        ("b" * 64, "It has 64 characters."),
+        ("bøb", 'It has "ø" in it.'),
+        ("", "It is empty."),
+    ],
+)
+def test_a_name_that_no_container_can_have(typed: Lab, name: str, reason: str) -> None:
+    said = _said(typed, "provision", name, "--password")
+    assert (said.code, said.out, said.err) == (
+        2,
+        "",
+        f'error: "{name}" cannot be the name of a container.\n  {reason}\n{NAME_RULES}',
+    )
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Path:
+    path = tmp_path / "id_ed25519"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return path
+
+
+def test_a_private_key_is_refused_and_not_echoed(typed: Lab, private: Path) -> None:
+    text = private.read_text()
+    for given, stdin, place, public in (
+        (str(private), "", str(private), f"{private}.pub"),
+        ("-", text, "standard input", "the .pub file"),
+        (text, "", "the key on the command line", "the .pub file"),
+    ):
+        said = _said(typed, "provision", "bob", "--key", given, stdin=stdin)
+        assert (said.code, said.out, said.err) == (
+            2,
+            "",
+            f"error: A private key was given ({place}). It was not used and goes nowhere.\n"
+            f"Next: Give the public one: {public}\n",
+        )
+        secret = text.splitlines()[2]
+        assert secret not in said.err
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        (
+            "ssh-ed25519 AAAAbad",
+            "error: Not every key can be used.\n"
+            "  the key on the command line:1: the key's base64 is damaged or cut off\n",
+        ),
+        (
+            f"{ed25519()}\n{ed25519()}",
+            "error: The key on the command line goes over more than one line.\n"
+            "Next: A public key is one line; give the file that it came from instead.\n",
+        ),
+        (
+            "/nonexistent.pub",
+            "error: There is no key file /nonexistent.pub.\n"
+            "Next: Make one: ssh-keygen -t ed25519 (the file that ends in .pub is to be given)\n",
+        ),
+    ],
+)
+def test_a_key_that_is_none(typed: Lab, key: str, told: str) -> None:
+    said = _said(typed, "provision", "bob", "--key", key)
+    assert (said.code, said.out, said.err) == (2, "", told)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        (
+            "--disk",
+            "20Gigs",
+            'error: "20Gigs" is not a size.\n'
+            "Next: Write a whole number and its unit: 500MB, 16GiB, 1TiB.\n",
+        ),
+        (
+            "--memory",
+            "-5GiB",
+            'error: "-5GiB" is not a size.\n'
+            "Next: Write a whole number and its unit: 500MB, 16GiB, 1TiB.\n",
+        ),
+        ("--memory", "0", 'error: "0" is an impossible size.\n  It is nothing.\n'),
+        (
+            "--disk",
+            "99999999TiB",
+            'error: "99999999TiB" is an impossible size.\n  The most is 8191 PiB.\n',
+        ),
+        (
+            "--cpus",
+            "many",
+            "error: --cpus many: a whole number is wanted, such as --cpus 4.\n",
+        ),
+    ],
+)
+def test_a_size_that_is_none(typed: Lab, option: str, value: str, told: str) -> None:
+    said = _said(typed, "provision", "bob", "--password", option, value)
+    assert (said.code, said.out, said.err) == (2, "", told)
+
+
+def test_a_template_that_does_not_exist(typed: Lab, tmp_path: Path) -> None:
+    _definition(tmp_path, "gpu-cuda", "short: cuda\n")
+    (tmp_path / "lab.yaml").write_text("{definitions: definitions, cloud-init: cloud-init}\n")
+    said = _said(typed, "render", "cudda")
+    assert (said.code, said.out, said.err) == (
+        2,
+        "",
+        'error: There is no template "cudda".\n'
+        "  Known: gpu-cuda (cuda).\n"
+        'Next: Did you mean "cuda"?\n',
+    )
+
+
+def _definition(directory: Path, name: str, text: str, boot: str = "#cloud-config\n{}\n") -> None:
+    """A definition of that NAME with TEXT in it, and the cloud-init source BOOT."""
+    for folder in ("definitions", "cloud-init"):
+        (directory / folder).mkdir(exist_ok=True)
+    head = f"name: {name}\ndescription: A template\ncloud-init: boot.yaml.j2\n"
+    (directory / "definitions" / f"{name}.yaml").write_text(head + text)
+    (directory / "cloud-init" / "boot.yaml.j2").write_text(boot)
+
+
+def _judged(lab: Lab, directory: Path) -> tuple[int, str]:
+    said = _said(lab, "check-definitions")
+    assert said.out == ""
+    return said.code, said.err.replace(f"{directory}/", "")
+
+
+def test_everything_that_is_wrong_in_the_settings(typed: Lab, tmp_path: Path) -> None:
+    typed.settings.write_text(
+        "pol: default\n"
+        "remote: http://lab1\n"
+        "alias-prefix: lab\n"
+        "alias-prefix: lab2\n"
+        "compression: zst\n"
+        "options: {build-essential: on}\n"
+        "timezone: Asia/Shangai\n"
+        "source: {kind: instace, name: x}\n"
+        "pool: 5\n"
+    )
+    assert _judged(typed, tmp_path) == (
+        2,
+        "error: lab.yaml cannot be used.\n"
+        '  lab.yaml:1: pol: unknown key (did you mean "pool"?)\n'
+        '  lab.yaml:2: remote: must be "local" or a URL such as https://lab1.example:8443, '
+        'not "http://lab1"\n'
+        "  lab.yaml:4: alias-prefix: given twice (first on line 3)\n"
+        "  lab.yaml:5: compression: must be 'zstd', 'gzip', 'pigz', 'xz', 'bzip2', 'lzma' or "
+        '\'none\', not "zst" (did you mean "zstd"?)\n'
+        '  lab.yaml:6: options.build-essential: must be true or false, not "on"; write true\n'
+        '  lab.yaml:7: timezone: must be a time zone such as Asia/Shanghai, not "Asia/Shangai" '
+        '(did you mean "Asia/Shanghai"?)\n'
+        "  lab.yaml:8: source: kind must be one of 'bootstrap', 'simplestreams', 'file', "
+        "'instance'\n"
+        '  lab.yaml:9: pool: must be text, not 5; write "5", in quotes\n',
+    )
+
+
+def test_everything_that_is_wrong_in_the_definitions(typed: Lab, tmp_path: Path) -> None:
+    typed.settings.write_text("{definitions: definitions, cloud-init: cloud-init}\n")
+    _definition(tmp_path, "gpu", "packges: [vim]\npackages: vim\n")
+    _definition(tmp_path, "two", "disk: 20GB\ndisk: 30GB\n")
+    assert _judged(typed, tmp_path) == (
+        2,
+        "error: 2 files cannot be used.\n"
+        '  definitions/gpu.yaml:4: packges: unknown key (did you mean "packages"?)\n'
+        '  definitions/gpu.yaml:5: packages: must be a list, not "vim"\n'
+        "  definitions/two.yaml:5: disk: given twice (first on line 4)\n",
+    )
+
+
+def test_parents_that_are_missing_or_go_round(typed: Lab, tmp_path: Path) -> None:
+    typed.settings.write_text("{definitions: definitions, cloud-init: cloud-init}\n")
+    _definition(tmp_path, "gpu", "parent: twoo\n")
+    _definition(tmp_path, "one", "parent: two\n")
+    _definition(tmp_path, "two", "parent: one\n")
+    assert _judged(typed, tmp_path) == (
+        2,
+        "error: 2 files cannot be used.\n"
+        '  definitions/gpu.yaml:4: parent: there is no template twoo (did you mean "two"?)\n'
+        "  definitions/one.yaml:4: parent: one → two → one goes round in a circle\n",
+    )
+
+
+def test_a_template_variable_that_is_not_defined(typed: Lab, tmp_path: Path) -> None:
+    typed.settings.write_text("{definitions: definitions, cloud-init: cloud-init}\n")
+    boot = "#cloud-config\nruncmd:\n  - [echo, {{ nothing | quoted }}]\n"
+    _definition(tmp_path, "gpu", "", boot)
+    assert _judged(typed, tmp_path) == (
+        2,
+        "error: cloud-init/boot.yaml.j2 cannot be used.\n"
+        "  cloud-init/boot.yaml.j2:3: nothing is undefined\n",
+    )

@@ -1,0 +1,33 @@
+"""The host's driver version, as the kernel modules of NVIDIA word it."""
+
+from pathlib import Path
+
+import pytest
+
+from lab.driver import host_driver
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        (
+            "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.261.03  Thu Jul 10 00:00:00 UTC "
+            "2025\nGCC version:  gcc version 12.2.0 (Debian 12.2.0-14)\n",
+            "535.261.03",
+        ),
+        (
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  550.163.01  Release Build  "
+            "(dvs-builder@U22)  Tue Apr  8 12:41:17 UTC 2025\n",
+            "550.163.01",
+        ),
+        ("something else\n", None),
+    ],
+)
+def test_the_version_is_read(tmp_path: Path, text: str, version: str | None) -> None:
+    module = tmp_path / "version"
+    module.write_text(text)
+    assert host_driver(module) == version
+
+
+def test_no_module_is_no_driver(tmp_path: Path) -> None:
+    assert host_driver(tmp_path / "version") is None

@@ -1,0 +1,36 @@
+"""Directories that outlive their makers, and those that do not."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from images.scratch import scratch, sweep_scratch
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_directory_lives_as_long_as_its_step(place: Path) -> None:
+    with scratch() as directory:
+        assert directory.parent == place
+        sweep_scratch()
+        assert directory.is_dir()
+    assert list(place.iterdir()) == []
+
+
+def test_what_the_dead_left_is_removed_and_nothing_else(place: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = place / f"labstamp-{dead.pid}-1-abcd"
+    (left / "rootfs").mkdir(parents=True)
+    other = place / "labstamp-notes"
+    other.mkdir()
+    sweep_scratch()
+    assert not left.exists()
+    assert other.exists()
