@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -9,8 +10,10 @@ from images.body import body_name
 from images.plan import Current, Held
 from images.workshop import Workshop
 from lab import keys
-from lab.lxd.model import Image
+from lab.errors import InputError
+from lab.lxd.model import Image, Instance
 from lab.lxd.port import Lxd
+from lab.names import did_you_mean, quote
 from lab.release import Release, Smoke, stable_alias
 
 
@@ -29,6 +32,14 @@ class Published:
     image: Image
     standing: Standing
 
+    @property
+    def name(self) -> str:
+        """`docker-nested 20261121.1`."""
+        return f"{self.release.template} {self.release.version}"
+
+    def __str__(self) -> str:
+        return f"{self.release.version} ({self.standing.value}, checks: {self.release.smoke.value})"
+
 
 def published(lxd: Lxd, prefix: str) -> tuple[Published, ...]:
     """Every release, newest first within its template."""
@@ -40,6 +51,54 @@ def published(lxd: Lxd, prefix: str) -> tuple[Published, ...]:
     found.sort(key=lambda one: one.release.built_at, reverse=True)
     found.sort(key=lambda one: one.release.template)
     return tuple(found)
+
+
+def releases_of(lxd: Lxd, prefix: str, template: str) -> tuple[Published, ...]:
+    """The releases of TEMPLATE (its short name will do), newest first. InputError without any.
+
+    Looked up in LXD alone: a definition that is broken or gone keeps nobody from rolling back.
+    """
+    every = published(lxd, prefix)
+    found = tuple(one for one in every if template in (one.release.template, one.release.short))
+    if not found:
+        known = sorted({one.release.template for one in every})
+        raise InputError(
+            f"There is no release of {quote(template)}{did_you_mean(template, known)}.",
+            details=f"There are releases of: {', '.join(known) or 'nothing'}.",
+        )
+    return found
+
+
+def release_called(releases: Sequence[Published], version: str) -> Published:
+    """The one of that VERSION among a template's RELEASES. InputError lists those there are."""
+    for one in releases:
+        if one.release.version == version:
+            return one
+    raise InputError(
+        f"{releases[0].release.template} has no release {quote(version)}.",
+        details=listed(releases),
+    )
+
+
+def listed(releases: Sequence[Published]) -> str:
+    """A template's RELEASES, for the details of an error."""
+    return "\n".join(["It has:", *map(str, releases)])
+
+
+def current_of(releases: Sequence[Published]) -> Published | None:
+    """The one of a template's RELEASES that users get."""
+    return next((one for one in releases if one.standing is Standing.CURRENT), None)
+
+
+def users(one: Published, containers: Sequence[Instance]) -> list[str]:
+    """The names of those CONTAINERS that were made from this release."""
+    wanted = {keys.TEMPLATE: one.release.template, keys.VERSION: one.release.version}
+    return [
+        container.name
+        for container in containers
+        if container.image == one.image.fingerprint
+        or all(container.config.get(key) == value for key, value in wanted.items())
+    ]
 
 
 def held(shop: Workshop) -> Held:

@@ -7,10 +7,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from images.build import plan_images
-from images.held import Published, published
+from images.held import Published, published, users
 from images.plan import Build, Decision
 from images.workshop import Workshop
-from lab import keys
 from lab.lxd.model import Instance
 from lab.sizes import format_size
 
@@ -97,18 +96,5 @@ def _version(one: Published, containers: Sequence[Instance]) -> dict[str, Any]:
         "size_bytes": one.image.size_bytes,
         "state": one.standing.value,
         "smoke": one.release.smoke.value,
-        "used_by": sorted(_users(one, containers)),
+        "used_by": sorted(users(one, containers)),
     }
-
-
-def _users(one: Published, containers: Sequence[Instance]) -> list[str]:
-    wanted: Mapping[str, str] = {
-        keys.TEMPLATE: one.release.template,
-        keys.VERSION: one.release.version,
-    }
-    return [
-        container.name
-        for container in containers
-        if container.image == one.image.fingerprint
-        or all(container.config.get(key) == value for key, value in wanted.items())
-    ]

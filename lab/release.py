@@ -14,6 +14,9 @@ from enum import Enum
 from lab.lxd.model import Image
 
 _PREFIX = "lab."
+_PROMOTED_AT = _PREFIX + "promoted_at"
+PACKAGES = _PREFIX + "packages"
+"""Property of releases: what is installed, packed by images.packages."""
 
 
 class Smoke(str, Enum):
@@ -127,6 +130,19 @@ def smoke_property(outcome: Smoke) -> dict[str, str]:
     return {_PREFIX + "smoke": outcome.value}
 
 
+def promoted_property(when: datetime | None) -> dict[str, str]:
+    """The property that records when a release became current; None: as if it never had."""
+    return {_PROMOTED_AT: when.isoformat() if when else ""}
+
+
+def promoted_at(image: Image) -> datetime | None:
+    """When IMAGE became current the last time; None where it never was, or is not to count."""
+    try:
+        return datetime.fromisoformat(image.properties.get(_PROMOTED_AT, ""))
+    except ValueError:
+        return None
+
+
 def stable_alias(prefix: str, template: str) -> str:
     """`lab/docker-nested`: moves from release to release."""
     return f"{prefix}/{template}"
@@ -138,12 +154,10 @@ def version_alias(prefix: str, template: str, version: str) -> str:
 
 
 def next_version(taken: Iterable[str], today: datetime) -> str:
-    """`YYYYMMDD.N` with the first N that is not TAKEN."""
-    used = set(taken)
-    number = 1
-    while f"{today:%Y%m%d}.{number}" in used:
-        number += 1
-    return f"{today:%Y%m%d}.{number}"
+    """`YYYYMMDD.N`, one above the day's highest in TAKEN: a number is never given twice."""
+    day = f"{today:%Y%m%d}."
+    numbers = [version.removeprefix(day) for version in taken if version.startswith(day)]
+    return f"{day}{max((int(number) for number in numbers if number.isdecimal()), default=0) + 1}"
 
 
 def _compact(value: object) -> str:

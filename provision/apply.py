@@ -114,6 +114,7 @@ def _mark_ready(action: MarkReady, lxd: Lxd) -> None:
         config={
             keys.PHASE: keys.READY,
             keys.BUILDER: None,
+            keys.PACKAGES: None,
             "security.protection.delete": "true",
         },
     )

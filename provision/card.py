@@ -15,6 +15,10 @@ Card = tuple[str, list[tuple[str, str]], list[str]]
 """Title, labelled rows, lines below."""
 
 
+# The kernel answers `df` for the file system, not for the quota group of a container.
+_DF = "The disk's quota holds, though `df` inside may show the whole pool."
+
+
 def row(container: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         container["name"],
@@ -38,22 +42,23 @@ def of_container(container: Mapping[str, Any]) -> Card:
         ("template", f"{container['template']} {container['version']}"),
         ("cpus", _count(container["cpus"])),
         ("memory", _size(container["memory_bytes"], unsaid="all of the host's")),
-        ("disk", f"{_disk(container)} used (the quota holds; df shows the whole pool on btrfs)"),
+        ("disk", f"{_disk(container)} used"),
         ("gpus", ", ".join(container["gpus"]) or "none"),
         *(("volume", _volume(volume)) for volume in container["volumes"]),
         *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
     ]
-    return container["name"], rows, []
+    return container["name"], rows, [_DF]
 
 
 def of_stamped(stamped: Stamped) -> Card:
     """The card that its user is sent; the password stands in it this once."""
     if stamped.card is None:
         return "", [], []
-    name, rows, _ = of_container(stamped.card)
+    name, rows, footer = of_container(stamped.card)
     if stamped.password is not None:
         rows.insert(2, ("password", f"{stamped.password}  (shown this once)"))
-    footer = [] if stamped.changed else ["It is as asked for; nothing was changed."]
+    if not stamped.changed:
+        footer.append("It is as asked for; nothing was changed.")
     return name, rows, footer
 
 
@@ -68,8 +73,9 @@ def of_removal(name: str, removed: Removed, *, question: bool = False) -> str:
     verb = "This removes" if question else "Removed"
     lines = [f"{verb}: {', '.join(removed.removed) or 'nothing'}."]
     if removed.kept:
+        keeps = "It keeps" if question else "Kept"
         lines += [
-            f"Kept: {', '.join(removed.kept)}. The next `invoke provision {name}` uses it "
+            f"{keeps}: {', '.join(removed.kept)}. The next `invoke provision {name}` uses it "
             f"again; `invoke destroy {name} --purge` removes it."
         ]
     if question:

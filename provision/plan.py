@@ -158,11 +158,12 @@ def _no_release(request: Request, offers: tuple[Offer, ...]) -> InputError:
         else f"{offer.release.template} ({offer.release.short})"
         for offer in offers
     )
-    lines = [f'Did you mean "{close}"?'] if close else []
-    lines.append(f"Released are: {there or 'none yet'}")
+    if close:
+        fix = f'Did you mean "{close}"? Then: invoke provision {request.name} --template {close}'
+    else:
+        fix = "One that is defined, but not released yet, is built by: invoke build-images"
     return InputError(
         f'There is no release of a template "{request.template}".',
-        details="\n".join(lines),
-        fix=("Choose one of these, or build it: " if offers else "Build it: ")
-        + f"invoke build-images --only {request.template}",
+        details=f"Released are: {there or 'none yet'}",
+        fix=fix,
     )

@@ -58,8 +58,9 @@ class FakeImages(FakeCalls):
             raise refused(what, "Cannot export a running instance as an image")
         if on_progress is not None:
             on_progress(Progress(text="Image pack: 50% (100.00MB/s)", percent=50))
-        digest = hashlib.sha256(f"{instance} {self.store.next()}".encode()).hexdigest()
-        return self._keep(digest, properties, files=source.files, aliases=aliases)
+        packed = f"{instance} {self.store.next()}".encode()
+        digest = hashlib.sha256(packed).hexdigest()
+        return self._keep(digest, properties, files=source.files, aliases=aliases, parts=(packed,))
 
     def import_image(
         self,
@@ -70,19 +71,19 @@ class FakeImages(FakeCalls):
         on_progress: OnProgress | None = None,
     ) -> Image:
         self._do("import_image", str(rootfs or metadata))
-        digest = hashlib.sha256()
+        parts: list[bytes] = []
         for file in (metadata, rootfs):
             if file is not None and not file.is_file():
                 raise InputError(f"There is no image file {file}.")
             if file is not None:
-                digest.update(file.read_bytes())
+                parts.append(file.read_bytes())
         if on_progress is not None:
             on_progress(Progress(text="Upload: 100%", percent=100))
-        fingerprint = digest.hexdigest()
+        fingerprint = hashlib.sha256(b"".join(parts)).hexdigest()
         if fingerprint in self.store.images:
             self.set_image_properties(fingerprint, properties)
             return self._named_image(fingerprint)
-        return self._keep(fingerprint, properties, files={}, aliases=())
+        return self._keep(fingerprint, properties, files={}, aliases=(), parts=tuple(parts))
 
     def download_image(
         self,
@@ -98,6 +99,19 @@ class FakeImages(FakeCalls):
             on_progress(Progress(text="rootfs: 50% (10.00MB/s)", percent=50))
         digest = hashlib.sha256(f"{server} {alias}".encode()).hexdigest()
         return self._keep(digest, {"description": alias}, files={}, aliases=())
+
+    def export_image(
+        self, fingerprint: str, directory: Path, *, on_progress: OnProgress | None = None
+    ) -> tuple[Path, Path | None]:
+        self._do("export_image", fingerprint)
+        if fingerprint not in self.store.images:
+            raise refused(f"show the image {fingerprint[:12]}", "Image not found", status=404)
+        paths = [directory / name for name in ("metadata", "rootfs")]
+        for path, part in zip(paths, self.store.images[fingerprint].parts, strict=False):
+            path.write_bytes(part)
+        if on_progress is not None:
+            on_progress(Progress(text="Download: 100%", percent=100))
+        return paths[0], paths[1] if paths[1].exists() else None
 
     def set_image_properties(self, fingerprint: str, properties: Mapping[str, str]) -> None:
         self._do("set_image_properties", fingerprint)
@@ -119,14 +133,15 @@ class FakeImages(FakeCalls):
         *,
         files: Mapping[str, FakeFile],
         aliases: Sequence[str],
+        parts: tuple[bytes, ...] = (),
     ) -> Image:
         image = Image(
             fingerprint=fingerprint,
             properties=dict(properties),
-            size_bytes=1 << 20,
+            size_bytes=sum(map(len, parts)) or 1 << 20,
             created_at=EPOCH + timedelta(seconds=self.store.next()),
         )
-        self.store.images[fingerprint] = FakeImage(image=image, files=dict(files))
+        self.store.images[fingerprint] = FakeImage(image=image, files=dict(files), parts=parts)
         self.store.aliases.update(dict.fromkeys(aliases, fingerprint))
         return self._named_image(fingerprint)
 

@@ -39,6 +39,8 @@ class FakeInstance:
 class FakeImage:
     image: Image
     files: dict[str, FakeFile] = field(default_factory=dict)
+    parts: tuple[bytes, ...] = ()
+    """The image's files as they are exported: their hash is the fingerprint."""
 
 
 def nothing_said(name: str, argv: Sequence[str], stdin: bytes | None) -> Completed:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from lab.errors import Conflict, InputError, NotFound
+from lab.errors import Conflict, InputError, LxdError, NotFound
 from lab.lxd import parse
 from lab.lxd.calls import Calls
+from lab.lxd.download import Download
 from lab.lxd.model import Image
 from lab.lxd.port import OnProgress
 from lab.lxd.rest import path
@@ -133,6 +134,21 @@ class ImageCalls(Calls):
             {"source": source}, what=f"fetch {alias} from {server}", on_progress=on_progress
         )
         return self._image(made)
+
+    def export_image(
+        self, fingerprint: str, directory: Path, *, on_progress: OnProgress | None = None
+    ) -> tuple[Path, Path | None]:
+        size = self._image(fingerprint).size_bytes
+        download = Download(directory, size, on_progress=on_progress)
+        what = f"export the image {fingerprint[:12]}"
+        where = path("images", fingerprint, "export")
+        with self._rest.pieces(where, what=what, params=self._here) as (headers, pieces):
+            metadata, rootfs = download.save(headers.get("Content-Type", ""), pieces)
+        if download.fingerprint != fingerprint:
+            raise LxdError(
+                f"LXD would not {what}.", details="What it sent is not the whole of that image."
+            )
+        return metadata, rootfs
 
     def set_image_properties(self, fingerprint: str, properties: Mapping[str, str]) -> None:
         self._rest.patch(

@@ -105,6 +105,14 @@ class Lxd(Protocol):
         CERTIFICATE: the server's, in PEM form, where no authority known to LXD has signed it.
         """
 
+    def export_image(
+        self, fingerprint: str, directory: Path, *, on_progress: OnProgress | None = None
+    ) -> tuple[Path, Path | None]:
+        """Write the image's files into DIRECTORY: what `import_image` takes, byte for byte.
+
+        LxdError when what came is not the image of that FINGERPRINT.
+        """
+
     def set_image_properties(self, fingerprint: str, properties: Mapping[str, str]) -> None:
         """Add or change PROPERTIES, keep the others."""
 

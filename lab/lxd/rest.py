@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,8 @@ from lab.lxd.port import OnProgress
 from lab.lxd.refusals import not_lxd
 from lab.lxd.session import READ_TIMEOUT
 from lab.lxd.wire import Params, Wire
+
+_PIECE = 1 << 20
 
 
 def path(*segments: str) -> str:
@@ -44,6 +47,14 @@ class Rest:
         """A file's bytes as they are, and the headers that came with them."""
         response = self._wire.read(path, what=what, params=params, is_api=False)
         return response.content, response.headers
+
+    @contextmanager
+    def pieces(
+        self, path: str, *, what: str, params: Params | None = None
+    ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
+        """Headers and body of a file that is too large for memory, to be read within."""
+        with self._wire.stream(path, what=what, params=params) as response:
+            yield response.headers, response.iter_content(_PIECE)
 
     def tail(self, path: str, offset: int, *, params: Params | None = None) -> bytes | None:
         """What a growing file has from OFFSET on; None while it cannot be read."""

@@ -55,6 +55,15 @@ class Wire:
         """GET, once more if the connection broke."""
         return _once_more_if_dropped(lambda: self.send("get", path, what=what, **rest))
 
+    @contextmanager
+    def stream(self, path: str, *, what: str, params: Params | None) -> Iterator[Any]:
+        """A response whose body is still to be read; failures on the way are told as ours."""
+        with (
+            translated(self.place, what),
+            self.send("get", path, what=what, params=params, stream=True) as response,
+        ):
+            yield response
+
     def read_any(
         self, path: str, *, what: str, params: Params | None, headers: Mapping[str, str]
     ) -> Any:

@@ -122,6 +122,58 @@ def test_import_tells_of_its_progress_and_returns_what_is_there(backend: Backend
     assert age > timedelta(0)
 
 
+def test_an_export_is_what_was_imported(backend: Backend, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    metadata, rootfs = backend.lxd.export_image(
+        backend.image.fingerprint, tmp_path, on_progress=told.append
+    )
+    assert rootfs is not None
+    assert (metadata.name, rootfs.name) == ("metadata", "rootfs")
+    assert metadata.read_bytes() == backend.metadata.read_bytes()
+    assert rootfs.read_bytes() == backend.rootfs.read_bytes()
+    assert told[-1] == Progress(text="Download: 100%", percent=100)
+
+
+def test_an_export_of_a_published_image_is_imported_as_the_same_image(
+    backend: Backend, made: str, alias: str, tmp_path: Path
+) -> None:
+    lxd = backend.lxd
+    image = lxd.publish(made, aliases=[alias], properties={"a": "1"}, compression="none")
+    metadata, rootfs = lxd.export_image(image.fingerprint, tmp_path)
+    assert rootfs is None
+    lxd.delete_image(image.fingerprint)
+    again = lxd.import_image(metadata, None, properties={"a": "2"})
+    lxd.set_alias(alias, again.fingerprint)
+    assert again.fingerprint == image.fingerprint
+    assert again.size_bytes == image.size_bytes
+    assert again.properties["a"] == "2"
+
+
+def test_an_image_that_is_missing_is_not_exported(backend: Backend, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        backend.lxd.export_image("0" * 64, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_instance_gets_its_images_properties_and_can_lose_them(
+    backend: Backend, made: str, name: str, alias: str
+) -> None:
+    long = "x" * 100_000
+    image = backend.lxd.publish(
+        made, aliases=[alias], properties={"lab.long": long}, compression="none"
+    )
+    copy = f"{name}-copy"
+    try:
+        backend.lxd.create(InstanceSpec(name=copy, image=image.fingerprint))
+        found = backend.lxd.instance(copy)
+        assert found is not None
+        assert found.config["image.lab.long"] == long
+        changed = backend.lxd.update(copy, config={"image.lab.long": None})
+        assert "image.lab.long" not in changed.config
+    finally:
+        backend.lxd.delete(copy)
+
+
 def test_a_file_that_is_missing_is_no_image(backend: Backend, tmp_path: Path) -> None:
     missing = tmp_path / "metadata.tar"
     with pytest.raises(InputError) as caught:

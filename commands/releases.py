@@ -1,0 +1,131 @@
+"""Commands about releases that are there already: which one users get, and keeping them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+
+from commands.edge import command, connect_to, open_shop, read_settings
+from lab import console
+
+if TYPE_CHECKING:
+    from images.held import Published
+
+_TEMPLATE = "The template's name or short name."
+
+
+@command(help={"template": _TEMPLATE, "version": "As `invoke images` shows it: 20261121.1."})
+def promote(_c: Context, template: str, version: str) -> None:
+    """Give users VERSION of TEMPLATE from now on."""
+    from images import versions
+    from images.judge_here import judge_here
+
+    def judge(imported: Published) -> None:
+        with open_shop() as shop:
+            judge_here(shop, imported)
+
+    # Without the definitions, unless there is something to check: a broken one is no obstacle.
+    settings = read_settings()
+    lxd, prefix = connect_to(settings), settings.alias_prefix
+    moved = versions.promote(lxd, prefix, template, version, judge=judge)
+    console.print_text(str(moved))
+
+
+@command(help={"template": _TEMPLATE})
+def rollback(_c: Context, template: str) -> None:
+    """Give users the release of TEMPLATE again that was current before."""
+    from images import versions
+
+    settings = read_settings()
+    moved = versions.rollback(connect_to(settings), settings.alias_prefix, template)
+    console.print_text(str(moved))
+
+
+@command(
+    help={
+        "keep": "How many of the newest releases of each template stay (3).",
+        "plan": "Show what would be removed and why, change nothing.",
+    }
+)
+def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
+    """Remove old releases: never the current one, never one that a container was made from."""
+    from images import prune
+    from lab.sizes import format_size
+
+    settings = read_settings()
+    prefix, number = settings.alias_prefix, prune.parse_keep(keep)
+    lxd = connect_to(settings)
+    if plan:
+        found = prune.plan_prune(lxd, prefix, number)
+    else:
+        found = prune.prune_images(lxd, prefix, number)
+    for fate in found:
+        console.print_text(str(fate))
+    size = format_size(prune.freed(found))
+    if not any(fate.goes for fate in found):
+        console.print_text("Nothing to remove.")
+    elif plan:
+        console.print_text(f"This would free {size}, and what the pool unpacked of it.")
+    else:
+        console.print_text(f"Freed {size}, and what the pool unpacked of it.")
+
+
+@command(
+    positional=["template", "file"],
+    help={
+        "template": _TEMPLATE,
+        "file": "Where to write it.",
+        "version": "Another release than the current one.",
+        "force": "Overwrite FILE.",
+    },
+)
+def export_image(
+    _c: Context, template: str, file: str, version: str = "", force: bool = False
+) -> None:
+    """Write a release of TEMPLATE into one FILE, for another machine or for keeps."""
+    from images import export
+
+    settings = read_settings()
+    with console.reporter() as report:
+        export.export_image(
+            connect_to(settings),
+            settings.alias_prefix,
+            template,
+            Path(file),
+            report=report,
+            version=version or None,
+            force=force,
+        )
+
+
+@command(help={"file": "What `invoke export-image` wrote."})
+def import_image(_c: Context, file: str) -> None:
+    """Bring the release in FILE into LXD, once every byte of it is checked."""
+    from images import import_
+
+    settings = read_settings()
+    with console.reporter() as report:
+        lxd, prefix = connect_to(settings), settings.alias_prefix
+        imported = import_.import_image(lxd, prefix, Path(file), report=report)
+    console.print_text(str(imported))
+
+
+@command(
+    help={
+        "template": _TEMPLATE,
+        "old": "The release that was current before, where not given.",
+        "new": "The current release, where not given.",
+    },
+)
+def diff_images(_c: Context, template: str, old: str = "", new: str = "") -> None:
+    """Show which packages were added, removed and upgraded between two releases."""
+    from images import compare
+
+    settings = read_settings()
+    difference = compare.diff_images(
+        connect_to(settings), settings.alias_prefix, template, old or None, new or None
+    )
+    for line in difference.lines():
+        console.print_text(line)

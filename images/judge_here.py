@@ -1,0 +1,30 @@
+"""The checks of a release that was imported: it passed elsewhere, and has yet to pass here."""
+
+from __future__ import annotations
+
+from images.held import Published
+from images.judge_current import GONE, judge_release
+from images.workshop import PROJECT_CONFIG, Workshop
+from lab import lock
+from lab.errors import CheckError, InputError
+
+
+def judge_here(shop: Workshop, one: Published) -> None:
+    """Run the checks that its template has here; their outcome is written on the release."""
+    # Builds name their check instances alike.
+    with lock.held(f"build-{shop.build.project}", shop.report, f"checks of {one.name}"):
+        if shop.build.project not in shop.lxd.projects():
+            shop.lxd.create_project(shop.build.project, PROJECT_CONFIG)
+        judged = judge_release(shop, one)
+    if not judged.verdicts:
+        raise InputError(
+            f"{one.name} cannot be judged on this machine: {GONE}.",
+            fix="Bring images/definitions/ of where it was exported, too.",
+        )
+    if judged.failed:
+        raise CheckError(
+            f"{one.name} failed {len(judged.failed)} of {len(judged.verdicts)} checks on this "
+            "machine; users keep the release they have.",
+            details="\n".join(f"{verdict.name}: {verdict.why}" for verdict in judged.failed),
+            fix=f"The full log: {judged.log}",
+        )

@@ -1,0 +1,283 @@
+"""Releases that are there already: back and forth, out into a file and in again, and away."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.live.conftest import remove_instance, remove_lab
+from tests.live.lab import Said, lxc, query, stable
+from tests.live.tiny import Tiny, make_tiny
+
+PREFIX = "ltvers"
+PROJECT = "ltvers-build"
+USER = "ltvers-ann"
+TEMPLATE = "vers"
+"""A name of its own: addresses are given by names, one server for all projects."""
+
+_PROBE = """\
+write_files:
+- path: /root/probe/DEBIAN/control
+  content: |
+    Package: labstamp-probe
+    Version: {version}
+    Architecture: all
+    Maintainer: the tests
+    Description: tells two releases apart
+runcmd:
+- [dpkg-deb, --build, /root/probe, /root/probe.deb]
+- [dpkg, --install, /root/probe.deb]
+"""
+
+
+@dataclass
+class Shelf:
+    """A lab with two releases of tiny, the second of which is current at first."""
+
+    tiny: Tiny
+    versions: list[str] = field(default_factory=list)
+
+    def invoke(self, *arguments: str) -> Said:
+        return self.tiny.lab.invoke(*arguments)
+
+    def succeed(self, *arguments: str) -> str:
+        """What it prints."""
+        return self.tiny.lab.succeed(*arguments).out
+
+    def refused(self, *arguments: str) -> str:
+        """What it says when it ends with 2 and leaves images and aliases as they are."""
+        before = query("/1.0/images?recursion=1")
+        said = self.invoke(*arguments)
+        assert (said.code, said.out) == (2, ""), said
+        ours = f"{PREFIX}/"
+        after = query("/1.0/images?recursion=1")
+        assert _named(after, ours) == _named(before, ours)
+        # The last of the progress is the error.
+        return said.err[said.err.index("error: ") :]
+
+    def build(self, version: str) -> None:
+        self.tiny.boot_with(_PROBE.format(version=version))
+        self.succeed("build-images")
+        (found,) = json.loads(self.succeed("images", "--json"))["templates"]
+        self.versions.append(found["versions"][0]["version"])
+
+    def current(self) -> str:
+        """The version that users get."""
+        return self.properties(stable(f"{PREFIX}/{TEMPLATE}") or "")["lab.version"]
+
+    def properties(self, fingerprint: str) -> dict[str, str]:
+        return dict(query(f"/1.0/images/{fingerprint}")["properties"])
+
+    def fingerprint(self, version: str) -> str | None:
+        return stable(f"{PREFIX}/{TEMPLATE}/{version}")
+
+
+def _named(images: list[dict[str, object]], prefix: str) -> list[str]:
+    return sorted(
+        json.dumps([image["fingerprint"], image["aliases"], image["properties"]])
+        for image in images
+        if prefix in json.dumps(image["aliases"])
+    )
+
+
+@pytest.fixture(scope="module")
+def built(source: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    remove_instance(USER)
+    remove_lab(PREFIX, PROJECT)
+    tiny = make_tiny(tmp_path_factory.mktemp("versions"), source, TEMPLATE)
+    tiny.set(**{"alias-prefix": PREFIX, "build-project": PROJECT, "source": source})
+    shelf = Shelf(tiny)
+    shelf.build("1.0")
+    shelf.build("2.0")
+    yield shelf
+    remove_instance(USER)
+    remove_lab(PREFIX, PROJECT)
+
+
+@pytest.fixture
+def shelf(built: Shelf) -> Shelf:
+    """The second release is current, the first was before it."""
+    for version in built.versions:
+        built.succeed("promote", "vers", version)
+    return built
+
+
+@pytest.fixture(scope="module")
+def exported(built: Shelf, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("exported") / "tiny.labstamp"
+    built.succeed("export-image", "vers", str(path), "--version", built.versions[0])
+    return path
+
+
+def test_the_difference_is_told_by_package(shelf: Shelf) -> None:
+    old, new = shelf.versions
+    assert shelf.succeed("diff-images", "vers") == (
+        f"vers {old} → {new}: 1 upgraded\n  upgraded   labstamp-probe 1.0 → 2.0\n"
+    )
+    assert shelf.succeed("diff-images", "vers", "--old", new, "--new", old) == (
+        f"vers {new} → {old}: 1 downgraded\n  downgraded labstamp-probe 2.0 → 1.0\n"
+    )
+
+
+def test_rollback_and_promote_take_no_time_and_say_what_they_did(shelf: Shelf) -> None:
+    old, new = shelf.versions
+    began = time.monotonic()
+    assert shelf.succeed("rollback", "vers") == f"vers: {old} is current (before: {new}).\n"
+    assert time.monotonic() - began < 5
+    assert shelf.current() == old
+    assert shelf.refused("rollback", "vers") == (
+        f"error: vers: no release was current before {old}.\n"
+        "  It has:\n"
+        f"  {new} (superseded, checks: passed)\n"
+        f"  {old} (current, checks: passed)\n"
+        "Next: Choose one: invoke promote vers VERSION\n"
+    )
+    assert shelf.succeed("promote", "vers", new) == f"vers: {new} is current (before: {old}).\n"
+    assert shelf.current() == new
+    shelf.succeed("rollback", "vers")
+    assert shelf.current() == old
+
+
+def test_what_is_not_there_is_refused(shelf: Shelf) -> None:
+    old, new = shelf.versions
+    assert shelf.refused("promote", "vers", "20200101.1") == (
+        'error: vers has no release "20200101.1".\n'
+        "  It has:\n"
+        f"  {new} (current, checks: passed)\n"
+        f"  {old} (superseded, checks: passed)\n"
+    )
+    assert shelf.refused("rollback", "verse").startswith(
+        'error: There is no release of "verse" (did you mean "vers"?).\n'
+    )
+
+
+def test_a_release_that_failed_its_checks_is_not_promoted(shelf: Shelf) -> None:
+    old, _ = shelf.versions
+    failed = shelf.fingerprint(old) or ""
+    lxc("image", "set-property", failed, "lab.smoke", "failed")
+    try:
+        assert shelf.refused("promote", "vers", old) == (
+            f"error: vers {old} failed its checks and is not for users.\n"
+            "Next: Correct its definition, then: invoke build-images --only vers\n"
+        )
+    finally:
+        lxc("image", "set-property", failed, "lab.smoke", "passed")
+
+
+def test_a_release_goes_out_and_comes_in_and_is_checked_before_users_get_it(
+    shelf: Shelf, exported: Path
+) -> None:
+    old, new = shelf.versions
+    sent = shelf.fingerprint(old)
+    assert sent is not None
+    told = shelf.properties(sent)
+    assert shelf.succeed("import-image", str(exported)) == (
+        f"vers {old} is here already, nothing to do.\n"
+    )
+    lxc("image", "delete", sent)
+    assert shelf.succeed("import-image", str(exported)) == (
+        f"vers {old} is imported; users do not get it yet.\n"
+        "Next, to check it on this machine and give it to users:\n"
+        f"  invoke promote vers {old}\n"
+    )
+    assert shelf.fingerprint(old) == sent
+    assert shelf.current() == new
+    came = shelf.properties(sent)
+    assert came["lab.smoke"] == "pending"
+    assert came["lab.packages"] == told["lab.packages"]
+    assert not came.get("lab.builder")
+    assert not came.get("lab.promoted_at")
+
+    began = time.monotonic()
+    assert shelf.succeed("promote", "vers", old).endswith(
+        f"vers: {old} is current (before: {new}).\n"
+    )
+    assert time.monotonic() - began > 1  # two instances were booted
+    assert shelf.properties(sent)["lab.smoke"] == "passed"
+    assert [name for name in _instances(PROJECT) if name.startswith("check-")] == []
+    shelf.succeed("rollback", "vers")
+    assert shelf.current() == new
+
+
+def test_a_file_that_was_tampered_with_is_refused(built: Shelf, exported: Path) -> None:
+    """Also where LXD itself would not notice: in the properties, in the last bytes of the tar."""
+    whole = exported.read_bytes()
+    smoke = whole.index(b'"lab.smoke"') + len(b'"lab.smoke": "p')
+    for place in (5, smoke, len(whole) // 2, len(whole) - 1):
+        content = bytearray(whole)
+        content[place] ^= 1
+        changed = exported.with_name("changed")
+        changed.write_bytes(content)
+        assert built.refused("import-image", str(changed)).startswith(f"error: {changed} ")
+    changed.write_bytes(whole[: len(whole) // 2])
+    assert "It is cut off: " in built.refused("import-image", str(changed))
+
+
+def test_a_foreign_file_is_refused(built: Shelf, tmp_path: Path) -> None:
+    lxc("image", "export", built.fingerprint(built.versions[0]) or "", str(tmp_path / "image"))
+    (path,) = tmp_path.iterdir()
+    assert built.refused("import-image", str(path)) == (
+        f"error: {path} is no file of labstamp's export-image.\n"
+        "Next: Images of LXD's own `lxc image export` are imported with `lxc image import`.\n"
+    )
+
+
+def test_an_export_does_not_overwrite(built: Shelf, exported: Path) -> None:
+    before = exported.stat()
+    assert built.refused("export-image", "vers", str(exported)) == (
+        f"error: {exported} exists.\nNext: Choose another name, or overwrite it: --force\n"
+    )
+    assert exported.stat() == before
+    assert [path.name for path in exported.parent.glob("labstamp-*")] == []
+
+
+def test_only_what_nobody_needs_is_pruned(shelf: Shelf, exported: Path) -> None:
+    old, new = shelf.versions
+    first = shelf.fingerprint(old) or ""
+    assert shelf.refused("prune-images", "--keep", "0") == (
+        "error: --keep 0: a whole number from 1 on is wanted, such as --keep 3.\n"
+    )
+    lxc("init", first, USER)
+    assert shelf.succeed("prune-images", "--keep", "1", "--plan").splitlines() == [
+        f"vers: keep {new}, it is current ({_shown(shelf, new)})",
+        f"vers: keep {old}, used by {USER} ({_shown(shelf, old)})",
+        "Nothing to remove.",
+    ]
+    assert shelf.succeed("prune-images", "--keep", "1") == "Nothing to remove.\n"
+    remove_instance(USER)
+    shown = _shown(shelf, old)
+    assert shelf.succeed("prune-images") == "Nothing to remove.\n"
+    assert shelf.succeed("prune-images", "--keep", "1") == (
+        f"vers: remove {old}, superseded ({shown})\n"
+        f"Freed {shown}, and what the pool unpacked of it.\n"
+    )
+    assert shelf.fingerprint(old) is None
+    assert shelf.current() == new
+    # For the tests that come after this one.
+    shelf.succeed("import-image", str(exported))
+
+
+def test_a_definition_that_asks_for_privileges_is_refused(shelf: Shelf) -> None:
+    try:
+        shelf.tiny.define(instance={"config": {"security.privileged": "true"}})
+        assert "vers: security.privileged: containers here are unprivileged\n" in shelf.refused(
+            "build-images"
+        )
+        # What is built already stays at hand.
+        assert shelf.succeed("rollback", "vers")
+    finally:
+        shelf.tiny.define()
+
+
+def _shown(shelf: Shelf, version: str) -> str:
+    size = query(f"/1.0/images/{shelf.fingerprint(version)}")["size"]
+    return f"{size / 1024**2:.1f} MiB"
+
+
+def _instances(project: str) -> list[str]:
+    return [one["name"] for one in query(f"/1.0/instances?recursion=1&project={project}")]

@@ -1,0 +1,101 @@
+"""Releases in a fake LXD: published from bodies, as a build leaves them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from images.held import Published, release_called, releases_of
+from images.packages import packages_property
+from images.sweep import BUILDER
+from images.versions import promote
+from lab.lxd.model import InstanceSpec
+from lab.process import me
+from lab.release import Needs, Release, Smoke, promoted_property, stable_alias, version_alias
+from tests.fake_lxd import FakeLxd
+
+PREFIX = "lab"
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
+DEAD = me().rsplit(" ", 1)[0] + " 1"
+"""A builder of this host whose process number somebody else has by now."""
+
+STANZA = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {}\n\n"
+
+
+def unjudged(one: Published) -> None:
+    raise AssertionError(f"{one.name} was judged")
+
+
+@dataclass
+class Shelf:
+    """Builds as the pipeline does, an hour after the one before."""
+
+    lxd: FakeLxd = field(default_factory=FakeLxd)
+    now: datetime = NOW
+
+    def __post_init__(self) -> None:
+        path = Path(__file__)
+        origin = self.lxd.import_image(path, None, properties={})
+        self.lxd.create(InstanceSpec(name="body", image=origin.fingerprint))
+
+    def build(
+        self,
+        version: str,
+        template: str = "base",
+        *,
+        smoke: Smoke = Smoke.PASSED,
+        builder: str = "",
+        current: bool = True,
+        packages: dict[str, str] | None = None,
+        needs: Needs | None = None,
+    ) -> str:
+        """Publish a release, and point the stable alias at it where CURRENT; its fingerprint."""
+        self.now += timedelta(hours=1)
+        status = "".join(STANZA.format(*pair) for pair in (packages or {}).items())
+        self.lxd.write_file("body", "/var/lib/dpkg/status", status.encode())
+        release = replace(_RELEASE, template=template, short=template[:4], version=version)
+        release = replace(release, smoke=smoke, built_at=self.now, needs=needs or Needs())
+        properties = {**release.properties(), **packages_property(self.lxd, "body")}
+        if builder:
+            properties[BUILDER] = builder
+        if current:
+            properties |= promoted_property(self.now)
+        image = self.lxd.publish(
+            "body",
+            aliases=[version_alias(PREFIX, template, version)],
+            properties=properties,
+            compression="none",
+        )
+        if current:
+            self.lxd.set_alias(stable_alias(PREFIX, template), image.fingerprint)
+        return image.fingerprint
+
+    def promote(self, version: str, template: str = "base") -> str:
+        return str(promote(self.lxd, PREFIX, template, version, judge=unjudged))
+
+    def current(self, template: str = "base") -> str:
+        """The version that users get."""
+        target = self.lxd.aliases()[stable_alias(PREFIX, template)]
+        return Release.of(self.lxd.store.images[target].image).version  # type: ignore[union-attr]
+
+    def versions(self, template: str = "base") -> list[str]:
+        return [one.release.version for one in releases_of(self.lxd, PREFIX, template)]
+
+    def release(self, version: str, template: str = "base") -> Published:
+        return release_called(releases_of(self.lxd, PREFIX, template), version)
+
+
+_RELEASE = Release(
+    template="base",
+    short="base",
+    version="1",
+    recipe="0123456789abcdef",
+    inputs={},
+    parent=None,
+    distro="debian-12",
+    driver=None,
+    built_at=NOW,
+    commit="abc",
+    pipeline="1",
+)

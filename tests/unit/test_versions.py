@@ -1,0 +1,168 @@
+"""Which release users get: promote, rollback, and the way back that they write."""
+
+from __future__ import annotations
+
+import pytest
+
+from images.held import Published
+from images.versions import promote, rollback
+from lab.errors import CheckError, InputError, LxdError
+from lab.process import in_words
+from lab.release import Smoke, smoke_property
+from tests.unit.releases import DEAD, PREFIX, Shelf, unjudged
+
+A, B, C, D = (f"2026112{day}.1" for day in range(1, 5))
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    shelf = Shelf()
+    for version in (A, B, C):
+        shelf.build(version)
+    shelf.lxd.changes.clear()
+    return shelf
+
+
+def back(shelf: Shelf) -> str:
+    return str(rollback(shelf.lxd, PREFIX, "base"))
+
+
+def refused(shelf: Shelf, version: str, template: str = "base") -> str:
+    before = shelf.current()
+    with pytest.raises(InputError) as caught:
+        shelf.promote(version, template)
+    assert shelf.current() == before
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_promote_moves_the_alias_last(shelf: Shelf) -> None:
+    fingerprint = shelf.release(A).image.fingerprint
+    assert shelf.promote(A) == f"base: {A} is current (before: {C})."
+    assert shelf.current() == A
+    assert shelf.lxd.changes == [f"set_image_properties {fingerprint}", "set_alias lab/base"]
+
+
+def test_promoting_what_is_current_changes_nothing(shelf: Shelf) -> None:
+    assert shelf.promote(C) == f"base: {C} is current already, nothing to do."
+    assert shelf.lxd.changes == []
+
+
+def test_rollback_twice_goes_back_two(shelf: Shelf) -> None:
+    assert back(shelf) == f"base: {B} is current (before: {C})."
+    assert back(shelf) == f"base: {A} is current (before: {B})."
+
+
+def test_rollback_undoes_a_promotion(shelf: Shelf) -> None:
+    shelf.promote(A)
+    back(shelf)
+    assert shelf.current() == C
+    back(shelf)
+    assert shelf.current() == B
+
+
+def test_a_release_that_was_rolled_back_from_is_not_returned_to(shelf: Shelf) -> None:
+    back(shelf)
+    shelf.build(D)
+    back(shelf)
+    assert shelf.current() == B
+
+
+def test_a_rollback_that_was_cut_off_goes_back_by_one_when_repeated(shelf: Shelf) -> None:
+    shelf.lxd.failures["set_alias lab/base"] = LxdError("gone")
+    with pytest.raises(LxdError):
+        back(shelf)
+    assert shelf.current() == C
+    back(shelf)
+    assert shelf.current() == B
+
+
+def test_a_candidate_is_no_way_back() -> None:
+    shelf = Shelf()
+    shelf.build(A)
+    shelf.build(B, smoke=Smoke.PENDING, current=False)
+    shelf.build(C)
+    back(shelf)
+    assert shelf.current() == A
+
+
+def test_without_a_release_before_rollback_says_so() -> None:
+    shelf = Shelf()
+    shelf.build(A)
+    with pytest.raises(InputError) as caught:
+        back(shelf)
+    assert str(caught.value) == (
+        f"base: no release was current before {A}.\n"
+        "  It has:\n"
+        f"  {A} (current, checks: passed)\n"
+        "Next: Choose one: invoke promote base VERSION"
+    )
+
+
+def test_an_unknown_version_lists_those_there_are(shelf: Shelf) -> None:
+    assert refused(shelf, "20261129.1") == (
+        'base has no release "20261129.1".\n'
+        "  It has:\n"
+        f"  {C} (current, checks: passed)\n"
+        f"  {B} (superseded, checks: passed)\n"
+        f"  {A} (superseded, checks: passed)"
+    )
+
+
+def test_an_unknown_template_names_the_nearest(shelf: Shelf) -> None:
+    assert refused(shelf, A, "bsae") == (
+        'There is no release of "bsae" (did you mean "base"?).\n  There are releases of: base.'
+    )
+
+
+def test_a_release_that_failed_is_refused(shelf: Shelf) -> None:
+    shelf.build(D, smoke=Smoke.FAILED, current=False)
+    assert refused(shelf, D) == (
+        f"base {D} failed its checks and is not for users.\n"
+        "Next: Correct its definition, then: invoke build-images --only base"
+    )
+
+
+def test_a_release_that_is_half_made_is_refused(shelf: Shelf) -> None:
+    shelf.build(D, smoke=Smoke.PENDING, builder=DEAD, current=False)
+    assert refused(shelf, D) == (
+        f"base {D} is not finished: {in_words(DEAD)} makes it, or left it behind.\n"
+        "Next: Wait for it to end, or: invoke build-images --only base"
+    )
+
+
+def test_one_that_was_published_without_checks_may_be_promoted_again() -> None:
+    shelf = Shelf()
+    shelf.build(A, smoke=Smoke.SKIPPED)
+    shelf.build(B)
+    shelf.promote(A)
+    assert shelf.current() == A
+
+
+def test_an_imported_release_is_judged_first(shelf: Shelf) -> None:
+    shelf.build(D, smoke=Smoke.PENDING, current=False)
+    judged = []
+
+    def judge(one: Published) -> None:
+        assert shelf.current() == C
+        judged.append(one.name)
+        shelf.lxd.set_image_properties(one.image.fingerprint, smoke_property(Smoke.PASSED))
+
+    promote(shelf.lxd, PREFIX, "base", D, judge=judge)
+    assert judged == [f"base {D}"]
+    assert shelf.current() == D
+    promote(shelf.lxd, PREFIX, "base", C, judge=unjudged)
+    promote(shelf.lxd, PREFIX, "base", D, judge=unjudged)
+
+
+def test_an_imported_release_that_fails_leaves_users_alone(shelf: Shelf) -> None:
+    shelf.build(D, smoke=Smoke.PENDING, current=False)
+
+    def judge(one: Published) -> None:
+        raise CheckError(f"{one.name} failed")
+
+    with pytest.raises(CheckError):
+        promote(shelf.lxd, PREFIX, "base", D, judge=judge)
+    assert shelf.current() == C
+    back(shelf)
+    assert shelf.current() == B
