@@ -7,10 +7,12 @@ said() { [ -e "$1" ] && printf '%s\n' "$1"; }
 
 find /var/lib/apt/lists -type f ! -name lock 2>/dev/null
 find /var/cache/apt/archives -name '*.deb' 2>/dev/null
-for path in /root/.bash_history /root/.cache /root/.labstamp \
+for path in /root/.bash_history /root/.labstamp \
     /etc/apt/apt.conf.d/90labstamp-builder /var/log/installer; do
     said "$path"
 done
+# Empty, it is made by daemons of this boot (accounts-daemon, udisks).
+find /root/.cache -type f 2>/dev/null
 # Seeds and instances of the build; this boot's own instance is the one that `instance` names.
 find /var/lib/cloud/instances -mindepth 1 -maxdepth 1 2>/dev/null |
     grep -vx "$(readlink -f /var/lib/cloud/instance)"
@@ -19,7 +21,4 @@ find /var/lib/cloud/seed -type f 2>/dev/null
 if [ "$(grep -c 'running .init-local.' /var/log/cloud-init.log 2>/dev/null)" -gt 1 ]; then
     echo '/var/log/cloud-init.log of the builder'
 fi
-# Stubs that a GPU attached to a builder leaves (canonical/lxd#17877), and links to nowhere.
-find /usr/lib /usr/bin -xdev -size 0 \( -name '*nvidia*.so*' -o -name 'libcuda*.so*' \) 2>/dev/null
-find /usr/lib -xdev -xtype l \( -name '*nvidia*' -o -name 'libcuda*' \) 2>/dev/null
 true

@@ -12,13 +12,18 @@ from images.distro import distro_names, load_distro
 from images.judge_files import judge_files
 from images.userdata import user_data
 from lab.aptsources import Mirrors
+from lab.errors import InputError
 from lab.settings import Settings
+from lab.toolkit import Toolkit
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 DISTROS = ROOT / "images" / "distros"
 CATALOG = load_catalog(ROOT / "images" / "definitions")
 PLAIN = Settings(timezone="Asia/Shanghai")
+
+
+NAMES = {definition.name for definition in CATALOG.order()}
 
 
 def mirrors(family: str) -> Mirrors:
@@ -31,8 +36,12 @@ def rendered(template: str, distribution: str, settings: Settings = PLAIN) -> st
     return user_data(CATALOG.get(template), distro, settings, mirrors(distro.family))
 
 
+# Not those that a lab adds beside them.
+SHIPPED = [name for name in ("base", "docker-nested", "xfce-xrdp", "gnome-xrdp") if name in NAMES]
+
+
 @pytest.mark.parametrize("distribution", distro_names(DISTROS))
-@pytest.mark.parametrize("template", [definition.name for definition in CATALOG.order()])
+@pytest.mark.parametrize("template", SHIPPED)
 def test_golden(template: str, distribution: str) -> None:
     path = GOLDEN / f"{template}@{distribution}.yaml"
     text = rendered(template, distribution)
@@ -75,7 +84,7 @@ def test_a_child_does_not_repeat_its_parent() -> None:
     config = yaml.safe_load(rendered("docker", "debian-12"))
     assert "package_upgrade" not in config
     assert "timezone" not in config
-    assert config["packages"] == ["docker.io"]
+    assert config["packages"] == ["docker.io", "fuse-overlayfs"]
 
 
 def test_what_cloud_init_reads_in_a_container_is_yaml() -> None:
@@ -122,3 +131,55 @@ def test_check_definitions_tells_everything(
         "images/distros/debian-99.yaml:1: suites: missing",
         'lab.yaml:1: options.gpo: no template has this option (did you mean "gpu"?)',
     ]
+
+
+TOOLKIT = "/run/labstamp/nvidia-container-toolkit"
+
+
+def test_the_toolkit_s_source_waits_outside_of_apt_s(tmp_path: Path) -> None:
+    key = tmp_path / "toolkit.gpg"
+    key.write_bytes(b"\x99\x01")
+    flat = Toolkit(url="https://mirror.example/toolkit", key=key)
+    entries = {
+        entry["path"]: entry
+        for entry in yaml.safe_load(_with_toolkit(flat))["write_files"]
+        if entry["path"].startswith(TOOLKIT)
+    }
+    assert set(entries) == {f"{TOOLKIT}.sources", f"{TOOLKIT}.key"}
+    assert entries[f"{TOOLKIT}.sources"]["content"] == (
+        "Types: deb\nURIs: https://mirror.example/toolkit\nSuites: /\n"
+    )
+    assert (entries[f"{TOOLKIT}.key"]["encoding"], entries[f"{TOOLKIT}.key"]["content"]) == (
+        "b64",
+        "mQE=",
+    )
+
+
+def test_the_toolkit_s_key_may_be_fetched_by_the_builder() -> None:
+    toolkit = Toolkit(
+        url="https://mirror.example/deb",
+        suite="stable",
+        components=("main",),
+        key_url="https://mirror.example/key",
+    )
+    files = written_files(_with_toolkit(toolkit))
+    assert files[f"{TOOLKIT}.key-url"] == "https://mirror.example/key\n"
+    assert files[f"{TOOLKIT}.sources"] == (
+        "Types: deb\nURIs: https://mirror.example/deb\nSuites: stable\nComponents: main\n"
+    )
+
+
+def test_a_key_that_is_not_there(tmp_path: Path) -> None:
+    toolkit = Toolkit(url="https://mirror.example/deb", key=tmp_path / "none.asc")
+    with pytest.raises(InputError) as caught:
+        _with_toolkit(toolkit)
+    assert str(caught.value) == (
+        f"The key {tmp_path}/none.asc cannot be read.\n"
+        "  No such file or directory\n"
+        "Next: Correct `nvidia-container-toolkit:` in lab.yaml."
+    )
+
+
+def _with_toolkit(toolkit: Toolkit) -> str:
+    settings = PLAIN.model_copy(update={"nvidia_container_toolkit": toolkit})
+    return rendered("docker", "debian-12", settings)
