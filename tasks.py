@@ -2,13 +2,21 @@
 
 from invoke.collection import Collection
 
-from commands import containers, host, images
+from commands import containers, host, images, releases, welcome
 
 namespace = Collection(
+    welcome.welcome,
     images.build_images,
+    images.smoke_images,
     images.list_images,
     images.render,
     images.check_definitions,
+    releases.promote,
+    releases.rollback,
+    releases.prune_images,
+    releases.export_image,
+    releases.import_image,
+    releases.diff_images,
     containers.provision,
     containers.list_containers,
     containers.show,

@@ -8,6 +8,13 @@ tools=(btrfs-progs mmdebstrap eatmydata squashfs-tools zstd python3-venv openssh
     ca-certificates)
 debian_lxd=(lxd lxd-client lxcfs dnsmasq-base nftables iproute2 uidmap)
 
+rdp_client() { # the package that has xfreerdp, for the tests of the desktops
+    case $distribution-$version in
+        debian-13) echo freerdp3-x11 ;;
+        *) echo freerdp2-x11 ;;
+    esac
+}
+
 recognise_distribution() { # sets distribution and version
     # shellcheck disable=SC1091
     . /etc/os-release

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 
 from invoke.context import Context
-from invoke.tasks import task
 
-from commands.edge import connect_to, count, read_settings, reports_errors
+from commands.edge import command, connect_to, count, read_settings
 from lab import console
 from lab.errors import InputError
 
 
-@task(
+@command(
     help={
         "name": "The container's name, and the account's in it.",
         "template": "What it is made from: base, docker, …",
@@ -28,7 +27,6 @@ from lab.errors import InputError
     },
     iterable=["key"],
 )
-@reports_errors
 def provision(
     _c: Context,
     name: str,
@@ -73,8 +71,7 @@ def provision(
     console.print_card(*card.of_stamped(stamped))
 
 
-@task(help={"json": "One JSON document on stdout."}, name="list")
-@reports_errors
+@command(help={"json": "One JSON document on stdout."}, name="list")
 def list_containers(_c: Context, json: bool = False) -> None:
     """Show every user's container."""
     from provision import card, listing
@@ -92,8 +89,7 @@ def list_containers(_c: Context, json: bool = False) -> None:
     )
 
 
-@task(help={"name": "The container.", "json": "One JSON document on stdout."})
-@reports_errors
+@command(help={"name": "The container.", "json": "One JSON document on stdout."})
 def show(_c: Context, name: str, json: bool = False) -> None:
     """Show one container, and how to log in."""
     from provision import card, listing
@@ -106,8 +102,7 @@ def show(_c: Context, name: str, json: bool = False) -> None:
     console.print_card(*card.of_container(document))
 
 
-@task(help={"name": "The container."})
-@reports_errors
+@command(help={"name": "The container."})
 def start(_c: Context, name: str) -> None:
     """Start a container and wait until ssh answers."""
     from provision import lifecycle
@@ -118,8 +113,7 @@ def start(_c: Context, name: str) -> None:
             report.say(f"{name} is running already.")
 
 
-@task(help={"name": "The container."})
-@reports_errors
+@command(help={"name": "The container."})
 def stop(_c: Context, name: str) -> None:
     """Stop a container; what runs in it gets 30 seconds to end."""
     from provision import lifecycle
@@ -130,8 +124,7 @@ def stop(_c: Context, name: str) -> None:
             report.say(f"{name} is stopped already.")
 
 
-@task(help={"name": "The container."})
-@reports_errors
+@command(help={"name": "The container."})
 def restart(_c: Context, name: str) -> None:
     """Stop a container and start it again."""
     from provision import lifecycle
@@ -141,14 +134,13 @@ def restart(_c: Context, name: str) -> None:
         lifecycle.restart(connect_to(settings), settings, name, report=report)
 
 
-@task(
+@command(
     help={
         "name": "The container.",
         "yes": "Do not ask.",
         "purge": "Also remove what is otherwise kept: the home volume.",
     }
 )
-@reports_errors
 def destroy(_c: Context, name: str, yes: bool = False, purge: bool = False) -> None:
     """Remove a container. Its home is kept for a later one of the same name, or purged."""
     from provision import card, lifecycle

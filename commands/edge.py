@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from invoke.exceptions import Exit
+from invoke.tasks import Task, task
 
 from lab import console
 from lab.errors import InputError, LabError
@@ -29,8 +30,20 @@ INTERRUPTED = 130
 P = ParamSpec("P")
 
 
-def reports_errors(body: Callable[P, None]) -> Callable[P, None]:
-    """Turn expected failures into their text and exit code; a bug keeps its traceback."""
+def command(**options: Any) -> Callable[[Callable[P, None]], Task[Any]]:
+    """An invoke task whose expected failures end as their text and exit code.
+
+    No short flags: invoke would make up `-p` for --plan here, --password and --purge there.
+    """
+
+    def make(body: Callable[P, None]) -> Task[Any]:
+        made: Task[Any] = task(auto_shortflags=False, **options)(_reporting(body))
+        return made
+
+    return make
+
+
+def _reporting(body: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(body)
     def reporting(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.tasks import task
 
-from commands.edge import connect_to, read_settings, reports_errors
+from commands.edge import command, connect_to, read_settings
 from lab import console
 
 
-@task(help={"plan": "Show what would be made, change nothing."})
-@reports_errors
+@command(help={"plan": "Show what would be made, change nothing."})
 def setup(_c: Context, plan: bool = False) -> None:
     """Make LXD's pool, bridge and default profile where there are none."""
     from host import setup as host_setup

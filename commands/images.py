@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.tasks import task
 
-from commands.edge import ROOT, names, open_shop, read_settings, reports_errors
+from commands.edge import ROOT, command, count, names, open_shop, read_settings
 from lab import console
 
 
-@task(
+@command(
     help={
         "only": "Templates to build, by comma: base,docker. Their parents follow where needed.",
         "plan": "Show what would be built and why, change nothing.",
         "force": "Build also what has not changed, for instance to get security updates.",
         "keep_failed": "Keep the builder or the instance that failed, for a look.",
         "no_smoke": "Publish without checks.",
+        "jobs": "How many templates to work on at once; by cores and memory where not given.",
     }
 )
-@reports_errors
 def build_images(
     _c: Context,
     only: str = "",
@@ -26,24 +25,52 @@ def build_images(
     force: bool = False,
     keep_failed: bool = False,
     no_smoke: bool = False,
+    jobs: str = "",
 ) -> None:
     """Build the templates that changed, check them, and give them to users."""
     from images import build
+    from images.work import Built
 
     with open_shop(keep_failed=keep_failed) as shop:
         if plan:
             _, decisions = build.plan_images(shop, names(only), force=force)
+            built: tuple[Built, ...] = ()
         else:
-            decisions = build.build_images(shop, names(only), force=force, smoke_test=not no_smoke)
+            decisions, built = build.build_images(
+                shop,
+                names(only),
+                force=force,
+                smoke_test=not no_smoke,
+                jobs=count("jobs", jobs),
+            )
     if plan or build.is_nothing(decisions):
         for decision in decisions:
             console.print_text(str(decision))
     if build.is_nothing(decisions):
         console.print_text("Nothing to do.")
+    if built:
+        console.print_table("", ("template", "phase", "seconds"), build.timetable(built), empty="")
 
 
-@task(help={"json": "One JSON document on stdout."}, name="images")
-@reports_errors
+@command(
+    help={
+        "only": "Templates to judge, by comma: base,docker. All of them where not given.",
+        "keep_failed": "Keep the instance that failed, for a look.",
+    }
+)
+def smoke_images(_c: Context, only: str = "", keep_failed: bool = False) -> None:
+    """Judge the releases that users get now, each on fresh instances. Moves no alias."""
+    from images import judge_current
+
+    with open_shop(keep_failed=keep_failed) as shop:
+        judged = judge_current.judge_current(shop, names(only))
+    console.print_table("", judge_current.COLUMNS, judge_current.rows(judged), empty="")
+    failure = judge_current.failure(judged)
+    if failure is not None:
+        raise failure
+
+
+@command(help={"json": "One JSON document on stdout."}, name="images")
 def list_images(_c: Context, json: bool = False) -> None:
     """Show every release: version, state, driver, age, size, users, and why it is stale."""
     from images import inventory
@@ -58,8 +85,7 @@ def list_images(_c: Context, json: bool = False) -> None:
     )
 
 
-@task(help={"template": "Its name or short name."})
-@reports_errors
+@command(help={"template": "Its name or short name."})
 def render(_c: Context, template: str) -> None:
     """Print the cloud-config that TEMPLATE's builder would boot with."""
     from images.blueprint import open_blueprint
@@ -70,8 +96,7 @@ def render(_c: Context, template: str) -> None:
     console.print_text(user_data(definition, files.distro, files.settings, files.mirrors))
 
 
-@task
-@reports_errors
+@command()
 def check_definitions(_c: Context) -> None:
     """Judge every definition, cloud-init source and the settings, without LXD."""
     from images.judge_files import judge_files

@@ -66,6 +66,19 @@ def judge(
     yield from _cycles(by_name)
 
 
+def key_refusal(key: str, value: str) -> str | None:
+    """Why no container may be given this key with this VALUE."""
+    # LXD takes all of these for "no".
+    return None if value.lower() in ("", "false", "0", "no", "off") else _FORBIDDEN.get(key)
+
+
+def device_refusal(device: Mapping[str, str]) -> str | None:
+    """Why no template may ask for this DEVICE."""
+    if not device.get("type"):
+        return "a device needs a type"
+    return _FORBIDDEN_DEVICES.get(device["type"])
+
+
 def _name(one: Written) -> Iterator[Problem]:
     stem = one.tree.path.stem
     if one.definition.name != stem:
@@ -105,15 +118,11 @@ def _no_file(key: str, path: Path, present: Sequence[str]) -> str:
 def _instance(one: Written) -> Iterator[Problem]:
     where = f"{one.definition.name}: "
     for key, value in one.definition.instance.config.items():
-        # LXD takes all of these for "no".
-        if key in _FORBIDDEN and value.lower() not in ("", "false", "0", "no", "off"):
-            text = f"{where}{key}: {_FORBIDDEN[key]}"
+        if reason := key_refusal(key, value):
+            text = f"{where}{key}: {reason}"
             yield one.tree.problem(("instance", "config", key), text)
     for name, device in one.definition.instance.devices.items():
-        reason = _FORBIDDEN_DEVICES.get(device.get("type", ""))
-        if not device.get("type"):
-            reason = "a device needs a type"
-        if reason:
+        if reason := device_refusal(device):
             yield one.tree.problem(("instance", "devices", name), f"{where}device {name}: {reason}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from images.definition import Check
@@ -34,6 +34,8 @@ class Evidence:
     machine_id: str = ""
     host_keys: tuple[str, ...] = ()
     answers: Mapping[str, Completed] = field(default_factory=dict)
+    rebooted: Evidence | None = None
+    """What it showed after a reboot: `boots` and `ssh` are answered; empty: it never came back."""
 
 
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +45,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "timezone": ("sh", "-c", "cat /etc/timezone; readlink -f /etc/localtime"),
     "apt": ("apt-get", "check", "-qq"),
     "leftovers": ("sh", "/run/labstamp/leftovers.sh"),
+    "lint": ("sh", "/run/labstamp/lint.sh"),
 }
 """What runs inside for the kinds of check that are more than their own command."""
 
@@ -61,6 +64,8 @@ def _judge(check: Check, first: Evidence, second: Evidence, timezone: str) -> Ve
         why = _cloud_init(first.cloud_init)
     elif check.kind == "identity":
         why = _identity(first, second)
+    elif check.kind == "reboot":
+        why = _reboot(check, first)
     else:
         why = _answer(check, first.answers.get(check.name), timezone)
     return Verdict(name=check.name, passed=not why, why=why)
@@ -69,26 +74,81 @@ def _judge(check: Check, first: Evidence, second: Evidence, timezone: str) -> Ve
 def _answer(check: Check, answer: Completed | None, timezone: str) -> str:
     if answer is None:
         return "it was not run"
-    said = (answer.stdout + answer.stderr).strip()
-    if check.kind == "leftovers":
-        return f"left by the builder: {', '.join(said.split())}" if said else ""
     if check.kind == "timezone":
+        said = answer.stdout.strip()
         named = {line.removeprefix("/usr/share/zoneinfo/") for line in said.splitlines()}
         return "" if timezone in named else f"{said!r}, wanted {timezone}"
-    if check.kind == "boots":
-        state = answer.stdout.strip()
-        failed = " ".join(answer.stderr.split())
-        return "" if state == "running" else f"the system is {state or 'not up'}: {failed}"
-    return _command(check, answer, said)
+    return _BY_KIND.get(check.kind, _command)(check, answer)
 
 
-def _command(check: Check, answer: Completed, said: str) -> str:
-    last = said.splitlines()[-1] if said else "no output"
+def _leftovers(_check: Check, answer: Completed) -> str:
+    left = _said(answer).split()
+    return f"left by the builder: {', '.join(left)}" if left else ""
+
+
+def _lint(_check: Check, answer: Completed) -> str:
+    return "; ".join(_said(answer).splitlines())
+
+
+def _command(check: Check, answer: Completed) -> str:
     if answer.exit_code != check.exit:
-        return f"exit code {answer.exit_code}, wanted {check.exit}: {last}"
+        return f"exit code {answer.exit_code}, wanted {check.exit}: {_last(answer)}"
     if check.stdout is not None and not re.search(check.stdout, answer.stdout, re.MULTILINE):
-        return f"the output does not match {check.stdout!r}: {last}"
+        return f"the output does not match {check.stdout!r}: {_last(answer)}"
     return ""
+
+
+def _boots(_check: Check, answer: Completed) -> str:
+    state = answer.stdout.strip()
+    failed = " ".join(answer.stderr.split())
+    return "" if state == "running" else f"the system is {state or 'not up'}: {failed}"
+
+
+def _port(check: Check, answer: Completed) -> str:
+    if answer.exit_code != check.exit:
+        return f"what was to make it: {_command(check, answer)}"
+    if not answer.stdout:
+        return f"nothing comes from there: {answer.stderr or 'not a word'}"
+    if re.search(check.stdout or "", answer.stdout, re.MULTILINE):
+        return ""
+    return f"what it sends does not match {check.stdout!r}: {_last(answer)}"
+
+
+_BY_KIND: Mapping[str, Callable[[Check, Completed], str]] = {
+    "boots": _boots,
+    "leftovers": _leftovers,
+    "lint": _lint,
+    "port": _port,
+}
+
+
+def _reboot(check: Check, before: Evidence) -> str:
+    after = before.rebooted
+    if after is None:
+        return "it was not run"
+    if "boots" not in after.answers:
+        return f"it did not come back within {check.timeout} s"
+    return next((f"afterwards {why}" for why in _lost(check, before, after)), "")
+
+
+def _lost(check: Check, before: Evidence, after: Evidence) -> Iterator[str]:
+    if why := _boots(check, after.answers["boots"]):
+        yield why
+    if (after.machine_id, after.host_keys) != (before.machine_id, before.host_keys):
+        yield "it has another machine-id or other ssh host keys"
+    if not after.ipv4:
+        yield "it has no IPv4 address"
+    ssh = after.answers.get("ssh")
+    if ssh is None or ssh.exit_code != 0:
+        yield f"ssh lets nobody in: {_last(ssh) if ssh else 'it was not tried'}"
+
+
+def _said(answer: Completed) -> str:
+    return (answer.stdout + answer.stderr).strip()
+
+
+def _last(answer: Completed) -> str:
+    return (_said(answer) or "no output").splitlines()[-1]
 
 
 def _cloud_init(result: str) -> str:

@@ -24,6 +24,10 @@ Kind: TypeAlias = Literal[
     "timezone",
     "apt",
     "leftovers",
+    "lint",
+    "reboot",
+    "rdp",
+    "port",
     "command",
 ]
 
@@ -31,8 +35,13 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]", re.ASCII)
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 
 
+def is_name(text: str) -> bool:
+    """Whether a template may be called TEXT."""
+    return _NAME.fullmatch(text) is not None
+
+
 def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
+    if not is_name(value):
         raise refusal("must be 2 to 40 lower-case letters, digits and dashes")
     return value
 
@@ -54,18 +63,31 @@ class Check(Written):
     name: str = Field(min_length=1)
     kind: Kind
     run: tuple[str, ...] = ()
-    """For `command`: argv. The files of images/scripts/ are in /run/labstamp/ while it runs."""
+    """For `command`: argv. The files of images/scripts/ are in /run/labstamp/ while it runs.
+
+    For `port`: what makes the service, where something has to."""
     exit: int = 0
     stdout: Pattern | None = None
-    """Searched for in what it prints."""
+    """Searched for in what it prints; for `port`, in what the service sends."""
+    port: Port | None = None
+    """For `port`: where to connect from outside."""
     timeout: int = Field(default=60, ge=1)
 
     @model_validator(mode="after")
-    def _run_belongs_to_command(self) -> Check:
+    def _fields_belong_to_kind(self) -> Check:
+        given = self.model_fields_set
         if self.kind == "command" and not self.run:
             raise refusal("a check of kind command needs something to run")
-        if self.kind != "command" and self.model_fields_set & {"run", "exit", "stdout"}:
-            raise refusal(f"run, exit and stdout belong to kind command; this is {self.kind}")
+        if self.kind == "port":
+            if self.port is None or self.stdout is None:
+                raise refusal("a check of kind port needs a port, and in stdout what it sends")
+            return self
+        if "port" in given:
+            raise refusal(f"port belongs to kind port; this is {self.kind}")
+        if self.kind != "command" and given & {"run", "exit", "stdout"}:
+            raise refusal(
+                f"run, exit and stdout belong to kinds command and port; this is {self.kind}"
+            )
         return self
 
 

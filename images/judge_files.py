@@ -15,6 +15,7 @@ from lab.errors import InputError
 from lab.names import did_you_mean
 from lab.problems import BadFiles, Problem, in_order
 from lab.settings import Settings, load_settings, settings_path
+from lab.toolkit import Toolkit
 from lab.yamltree import read_tree
 
 _MIRROR = "https://mirror.example/archive"
@@ -90,6 +91,9 @@ def _variants(settings: Settings, catalog: Catalog, sources: Path) -> tuple[Sett
         "locale": "C.UTF-8" if settings.locale != "C.UTF-8" else "en_US.UTF-8",
         "mirror": _MIRROR,
         "security_mirror": _MIRROR,
+        "nvidia_container_toolkit": None
+        if settings.nvidia_container_toolkit
+        else Toolkit(url=_MIRROR, key_url=_MIRROR),
         "options": {name: not value for name, value in options.items()},
     }
     return (

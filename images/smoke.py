@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from images.checks import PROGRAMS, Evidence, Verdict, judge
 from images.definition import Check
+from images.outside import ACCOUNT, hear, log_in
 from images.placing import placed
+from images.rdp import shake_hands
+from images.rebooting import reboot
 from images.scratch import scratch
 from images.workshop import Log, Workshop
 from lab import keys
@@ -22,7 +26,6 @@ from lab.process import me
 from lab.release import Needs
 from lab.wait import poll
 
-ACCOUNT = "labcheck"
 BOOT_SECONDS = 300
 ADDRESS_SECONDS = 60
 
@@ -91,66 +94,60 @@ def _collect(shop: Workshop, name: str, checks: tuple[Check, ...], key: Path, lo
         if answer is not None:
             log.write(f"--- {check.name}: exit {answer.exit_code}\n{answer.stdout}{answer.stderr}")
             answers[check.name] = answer
+    shown = replace(_identity(shop, name, ipv4), cloud_init=result, answers=answers)
+    # Last, as all others want the first boot.
+    again = [check for check in checks if check.kind == "reboot"]
+    if again:
+        log.report.detail(log.subject, again[0].name)
+        limit = max(check.timeout for check in again)
+        return replace(shown, rebooted=_rebooted(shop, name, key, limit))
+    return shown
+
+
+def _identity(shop: Workshop, name: str, ipv4: tuple[str, ...]) -> Evidence:
     return Evidence(
         ipv4=ipv4,
-        cloud_init=result,
         machine_id=_said(shop, name, ["cat", "/etc/machine-id"]),
         host_keys=tuple(
             # The key itself; the comment behind it names the host and always differs.
             _said(shop, name, ["sh", "-c", "cut -d' ' -f2 /etc/ssh/ssh_host_*_key.pub"]).split()
         ),
-        answers=answers,
     )
+
+
+def _rebooted(shop: Workshop, name: str, key: Path, timeout: int) -> Evidence:
+    """What it shows after a reboot; empty when it does not come back."""
+    if not reboot(shop.build, name, timeout=timeout):
+        return Evidence()
+    boots = _run(shop, name, "boots", PROGRAMS["boots"], timeout)
+    ipv4 = _addresses(shop, name)
+    return replace(_identity(shop, name, ipv4), answers={"boots": boots, "ssh": log_in(ipv4, key)})
 
 
 def _answer(
     shop: Workshop, name: str, check: Check, ipv4: tuple[str, ...], key: Path
 ) -> Completed | None:
     if check.kind == "ssh":
-        return _ssh(ipv4, key)
-    argv = check.run if check.kind == "command" else PROGRAMS.get(check.kind)
-    if not argv:
-        return None
+        return log_in(ipv4, key)
+    if check.kind == "rdp":
+        return shake_hands(ipv4, timeout=check.timeout)
+    argv = check.run or PROGRAMS.get(check.kind)
+    answer = _run(shop, name, check.kind, argv, check.timeout) if argv else None
+    if check.port is None or (answer is not None and answer.exit_code != check.exit):
+        return answer
+    heard = hear(ipv4, check.port, check.stdout or "", timeout=check.timeout)
+    return replace(heard, exit_code=check.exit)
+
+
+def _run(shop: Workshop, name: str, kind: str, argv: Sequence[str], timeout: int) -> Completed:
     try:
-        answer = shop.build.run(name, argv, timeout=check.timeout)
+        answer = shop.build.run(name, argv, timeout=timeout)
     except CommandTimeout as error:
         return Completed(exit_code=124, stdout="", stderr=f"{error.brief}")
-    if check.kind == "boots" and answer.stdout.strip() != "running":
+    if kind == "boots" and answer.stdout.strip() != "running":
         failed = _said(shop, name, ["systemctl", "--failed", "--no-legend", "--plain"])
         return Completed(exit_code=answer.exit_code, stdout=answer.stdout, stderr=failed)
     return answer
-
-
-def _ssh(ipv4: tuple[str, ...], key: Path) -> Completed:
-    """Log in from outside, as a user would, with a key of this check alone."""
-    if not ipv4:
-        return Completed(exit_code=255, stdout="", stderr="no address to log in to")
-
-    def attempt() -> Completed | None:
-        ended = subprocess.run(
-            [
-                "ssh",
-                *("-i", str(key), "-o", "IdentitiesOnly=yes", "-F", "none"),
-                *("-o", "BatchMode=yes", "-o", "ConnectTimeout=5"),
-                *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
-                *("-o", "LogLevel=ERROR", f"{ACCOUNT}@{ipv4[0]}", "id -un"),
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        answers.append(
-            Completed(exit_code=ended.returncode, stdout=ended.stdout, stderr=ended.stderr)
-        )
-        return answers[-1] if ended.returncode == 0 else None
-
-    answers: list[Completed] = []
-    try:
-        return poll(attempt, what="ssh", timeout=15, every=0.5)
-    except LxdError:
-        return answers[-1]
 
 
 def _cloud_init_result(shop: Workshop, name: str, log: Log) -> str:
@@ -193,7 +190,7 @@ def _make_key(directory: Path) -> Path:
 
 
 def _keep(shop: Workshop, name: str) -> None:
-    shop.build.update(name, config={keys.PHASE: "failed"})
+    shop.build.update(name, config={keys.PHASE: keys.FAILED})
     shop.report.say(
         f"The instance that failed its checks is kept. Look at it with:\n"
         f"  lxc --project {shop.build.project} exec {name} -- bash"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from images.definition import Definition
 from images.distro import Distro
 from lab.aptsources import Mirrors
 from lab.cloudinit import render
+from lab.errors import InputError
 from lab.hostfacts import host_timezone
 from lab.settings import Settings
+from lab.toolkit import Toolkit
 
 _OWN = Path(__file__).resolve().parent.parent / "cloud-init"
 
@@ -42,6 +45,7 @@ def template_values(
         "locale": settings.locale,
         "proxy": settings.proxy,
         "options": {**definition.options, **overridden},
+        "nvidia_container_toolkit": _toolkit(settings.nvidia_container_toolkit),
     }
 
 
@@ -57,3 +61,24 @@ def _archives(distro: Distro, mirrors: Mirrors) -> list[dict[str, object]]:
     if security is not None:
         archives.append({"uri": security, "suites": [distro.security_suite]})
     return [{**archive, "components": list(distro.components)} for archive in archives]
+
+
+def _toolkit(toolkit: Toolkit | None) -> dict[str, object] | None:
+    """The apt source with the bytes of its key, which thereby are part of the recipe."""
+    if toolkit is None:
+        return None
+    try:
+        key = b64encode(toolkit.key.read_bytes()).decode() if toolkit.key else None
+    except OSError as error:
+        raise InputError(
+            f"The key {toolkit.key} cannot be read.",
+            details=error.strerror,
+            fix="Correct `nvidia-container-toolkit:` in lab.yaml.",
+        ) from error
+    return {
+        "url": toolkit.url,
+        "suite": toolkit.suite,
+        "components": list(toolkit.components),
+        "key": key,
+        "key_url": toolkit.key_url,
+    }

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from lab.errors import LabError
 
+_NOTHING = frozenset({"", "-", "none"})
 _WIDE = 200
 """Columns where there is no terminal: results in a pipe are not folded to 80."""
 
@@ -73,12 +74,12 @@ def print_table(
         out().print(Text(empty))
         return
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns[:-2]:
-        table.add_column(column, no_wrap=True)
-    for column in columns[-2:]:
-        table.add_column(column, overflow="fold")
+    # A column in which no row says anything only takes room.
+    shown = [n for n in range(len(columns)) if any(row[n] not in _NOTHING for row in every)]
+    for number in shown:
+        table.add_column(columns[number], no_wrap=number != shown[-1], overflow="fold")
     for row in every:
-        table.add_row(*(_marked(cell) for cell in row))
+        table.add_row(*(_marked(row[number]) for number in shown))
     out().print(table)
 
 

@@ -105,3 +105,63 @@ def test_a_command_is_judged_by_exit_code_and_output() -> None:
 
 def test_a_check_without_an_answer_never_passes() -> None:
     assert _why(Check(name="it", kind="ssh")) == "it was not run"
+
+
+def test_what_an_image_should_not_hold_is_named() -> None:
+    assert not _why(*_kind("lint", said=_said("")))
+    found = _said("/usr/lib/libcuda.so.1 is empty\n/usr/bin/x leads nowhere, to y\n")
+    assert (
+        _why(*_kind("lint", said=found))
+        == "/usr/lib/libcuda.so.1 is empty; /usr/bin/x leads nowhere, to y"
+    )
+
+
+PORT = Check(name="it", kind="port", run=("publish",), port=8080, stdout="^hello$")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (_said("hello\n"), ""),
+        (_said("220 smtp\n"), "what it sends does not match '^hello$': 220 smtp"),
+        (
+            _said("", "10.0.0.2 port 8080: Connection refused"),
+            "nothing comes from there: 10.0.0.2 port 8080: Connection refused",
+        ),
+        (_said(), "nothing comes from there: not a word"),
+        (
+            _said("", "no such image\n", 125),
+            "what was to make it: exit code 125, wanted 0: no such image",
+        ),
+    ],
+)
+def test_a_port_is_judged_by_what_comes_from_it(answer: Completed, why: str) -> None:
+    assert _why(PORT, replace(FIRST, answers={"it": answer})) == why
+
+
+BACK = replace(FIRST, answers={"boots": _said("running\n"), "ssh": _said("labcheck\n")})
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        (BACK, ""),
+        (None, "it was not run"),
+        (Evidence(), "it did not come back within 60 s"),
+        (
+            replace(BACK, answers={**BACK.answers, "boots": _said("degraded\n", "x.service\n", 1)}),
+            "afterwards the system is degraded: x.service",
+        ),
+        (
+            replace(BACK, machine_id="c" * 32),
+            "afterwards it has another machine-id or other ssh host keys",
+        ),
+        (replace(BACK, ipv4=()), "afterwards it has no IPv4 address"),
+        (
+            replace(BACK, answers={**BACK.answers, "ssh": _said("", "Connection refused\n", 255)}),
+            "afterwards ssh lets nobody in: Connection refused",
+        ),
+    ],
+)
+def test_after_a_reboot_all_is_as_before(after: Evidence | None, why: str) -> None:
+    assert _why(Check(name="it", kind="reboot"), replace(FIRST, rebooted=after)) == why

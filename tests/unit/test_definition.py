@@ -150,18 +150,24 @@ def test_checks_that_cannot_be(lab: Lab) -> None:
         "- {name: a, kind: command}\n"
         "- {name: b, kind: boots, run: [x]}\n"
         "- {name: c, kind: bots}\n"
-        '- {name: d, kind: command, run: [x], stdout: "("}\n',
+        '- {name: d, kind: command, run: [x], stdout: "("}\n'
+        "- {name: e, kind: port, port: 80}\n"
+        "- {name: f, kind: ssh, port: 22}\n",
     )
     assert lab.told() == (
         "definitions/base.yaml cannot be used.\n"
         "  definitions/base.yaml:5: checks[0]: a check of kind command needs something to run\n"
-        "  definitions/base.yaml:6: checks[1]: run, exit and stdout belong to kind command;"
-        " this is boots\n"
+        "  definitions/base.yaml:6: checks[1]: run, exit and stdout belong to kinds command"
+        " and port; this is boots\n"
         "  definitions/base.yaml:7: checks[2].kind: must be 'boots', 'cloud-init', 'address',"
-        " 'dns', 'ssh', 'identity', 'timezone', 'apt', 'leftovers' or 'command', not \"bots\""
+        " 'dns', 'ssh', 'identity', 'timezone', 'apt', 'leftovers', 'lint', 'reboot', 'rdp', 'port'"
+        " or 'command', not \"bots\""
         ' (did you mean "boots"?)\n'
         "  definitions/base.yaml:8: checks[3].stdout: must be a regular expression"
-        ' (missing ), unterminated subpattern at position 0), not "("'
+        ' (missing ), unterminated subpattern at position 0), not "("\n'
+        "  definitions/base.yaml:9: checks[4]: a check of kind port needs a port, and in stdout"
+        " what it sends\n"
+        "  definitions/base.yaml:10: checks[5]: port belongs to kind port; this is ssh"
     )
 
 

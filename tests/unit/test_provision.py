@@ -261,15 +261,14 @@ def test_a_password_that_cannot_be_set_is_not_echoed(lxd: FakeLxd) -> None:
 def test_an_unknown_template(lxd: FakeLxd) -> None:
     assert refusal(lxd, template="dokcer") == (
         'There is no release of a template "dokcer".\n'
-        '  Did you mean "docker"?\n'
         "  Released are: base, docker-nested (docker)\n"
-        "Next: Choose one of these, or build it: invoke build-images --only dokcer"
+        'Next: Did you mean "docker"? Then: invoke provision bob --template docker'
     )
     lxd.store.aliases.clear()
     assert refusal(lxd, template="base") == (
         'There is no release of a template "base".\n'
         "  Released are: none yet\n"
-        "Next: Build it: invoke build-images --only base"
+        "Next: One that is defined, but not released yet, is built by: invoke build-images"
     )
 
 

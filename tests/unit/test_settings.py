@@ -94,3 +94,32 @@ def test_the_sample_is_valid_with_every_line_uncommented(tmp_path: Path) -> None
 
 def _keys() -> set[str]:
     return {field.alias or name for name, field in Settings.model_fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "{url: https://mirror.example/t}",
+            "needs either key (a file) or key-url: apt takes nothing unsigned",
+        ),
+        (
+            "{url: https://mirror.example/t, key: a.asc, components: [main]}",
+            "components belong to a suite; one that ends with / has none",
+        ),
+        (
+            "{url: https://mirror.example/t, key: a.asc, suite: stable}",
+            "a suite needs components, such as [main]",
+        ),
+    ],
+)
+def test_a_source_of_the_toolkit_must_be_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lab.yaml").write_text(f"nvidia-container-toolkit: {text}\n")
+    with pytest.raises(InputError) as caught:
+        load_settings(tmp_path, {})
+    assert str(caught.value) == (
+        f"lab.yaml cannot be used.\n  lab.yaml:1: nvidia-container-toolkit: {told}"
+    )

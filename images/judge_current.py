@@ -1,0 +1,144 @@
+"""`smoke-images`: the releases that users get now, judged again on fresh instances.
+
+What made them may have changed since: the host's kernel, its driver, LXD, the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from images.checks import Verdict
+from images.held import Published, Standing, published
+from images.smoke import Trial, smoke
+from images.sweep import sweep
+from images.workshop import PROJECT_CONFIG, Workshop, logged
+from lab import lock
+from lab.errors import CheckError, InputError
+from lab.release import Smoke, smoke_property
+
+GONE = "its definition is gone, and with it its checks"
+COLUMNS = ("template", "version", "checks", "outcome", "seconds", "failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One current release with what its checks said. No VERDICTS: its definition is gone."""
+
+    template: str
+    short: str
+    version: str
+    verdicts: tuple[Verdict, ...]
+    seconds: float = 0
+    log: Path | None = None
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+
+
+def judge_current(shop: Workshop, only: Sequence[str] = ()) -> tuple[Judged, ...]:
+    """Judge current releases, parents first; the outcome is written on each. Moves no alias."""
+    with lock.held(f"build-{shop.build.project}", shop.report, "smoke-images"):
+        current = _current(shop, only)
+        if shop.build.project not in shop.lxd.projects():
+            shop.lxd.create_project(shop.build.project, PROJECT_CONFIG)
+        sweep(shop)
+        return tuple(judge_release(shop, one) for one in current)
+
+
+def rows(judged: Sequence[Judged]) -> Iterator[list[str]]:
+    """As a table's cells, under COLUMNS."""
+    for one in judged:
+        passed = len(one.verdicts) - len(one.failed)
+        outcome = "FAILED" if one.failed else "passed" if one.verdicts else "not judged"
+        why = "; ".join(f"{verdict.name}: {verdict.why}" for verdict in one.failed)
+        yield [
+            one.template,
+            one.version,
+            f"{passed} of {len(one.verdicts)}",
+            outcome,
+            f"{one.seconds:.0f}",
+            why or ("-" if one.verdicts else GONE),
+        ]
+
+
+def failure(judged: Sequence[Judged]) -> CheckError | None:
+    """The error that names every failed check and the way back; None where all passed."""
+    bad = [one for one in judged if one.failed]
+    if not bad:
+        return None
+    return CheckError(
+        f"{len(bad)} of {len(judged)} current releases failed their checks; users still get them."
+        if len(judged) > 1
+        else f"{bad[0].template} {bad[0].version} failed its checks; users still get it.",
+        details="\n".join(
+            f"{one.template}, {verdict.name}: {verdict.why}"
+            for one in bad
+            for verdict in one.failed
+        ),
+        fix="\n".join(
+            line
+            for one in bad
+            for line in (
+                f"Give users the release of {one.template} before it: invoke rollback {one.short}",
+                f"The full log: {one.log}",
+            )
+        ),
+    )
+
+
+def _current(shop: Workshop, only: Sequence[str]) -> tuple[Published, ...]:
+    """The current releases of ONLY, else of all; InputError where there is none to judge."""
+    found = {
+        one.release.template: one
+        for one in published(shop.lxd, shop.settings.alias_prefix)
+        if one.standing is Standing.CURRENT
+    }
+    wanted = [definition.name for definition in shop.catalog.order(only)]
+    missing = [name for name in wanted if name not in found]
+    if (only and missing) or not found:
+        named = ", ".join(missing) if only else "any template"
+        choice = f" --only {','.join(missing)}" if only else ""
+        raise InputError(
+            f"There is no current release of {named} to judge.",
+            fix=f"Build it: invoke build-images{choice}",
+        )
+    if not only:
+        wanted += [name for name in found if name not in wanted]
+    return tuple(found[name] for name in wanted if name in found)
+
+
+def judge_release(shop: Workshop, one: Published) -> Judged:
+    """Judge one release, whichever it is; the caller holds the lock. Its outcome stays on it."""
+    release = one.release
+    judged = Judged(
+        template=release.template, short=release.short, version=release.version, verdicts=()
+    )
+    if release.template not in shop.catalog.definitions:
+        return judged
+    trial = Trial(
+        template=release.template,
+        image=one.image,
+        # What containers of this release get, which the definition may have changed since.
+        needs=release.needs,
+        checks=shop.catalog.checks(release.template),
+    )
+    with logged(shop, release.template) as log:
+        log.phase("check")
+        verdicts = smoke(shop, trial, log)
+        seconds = sum(seconds for _, seconds in log.timings())
+        judged = replace(judged, verdicts=verdicts, seconds=seconds, log=log.path)
+        outcome = Smoke.FAILED if judged.failed else Smoke.PASSED
+        shop.lxd.set_image_properties(one.image.fingerprint, smoke_property(outcome))
+        tell = shop.report.failed if judged.failed else shop.report.done
+        tell(release.template, f"{release.version}: {_count(judged)}")
+    return judged
+
+
+def _count(judged: Judged) -> str:
+    every = len(judged.verdicts)
+    if judged.failed:
+        return f"{len(judged.failed)} of {every} checks failed"
+    return f"all {every} checks passed"

@@ -1,0 +1,146 @@
+"""What `smoke-images` makes of verdicts: rows, exit, and the property on the release."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from images import judge_current
+from images.checks import Verdict
+from images.judge_current import Judged
+from images.smoke import Trial
+from images.workshop import Log, Workshop, open_workshop
+from lab.errors import InputError
+from lab.release import Needs, Smoke
+from lab.report import Silent
+from lab.settings import Settings
+from tests.unit.releases import Shelf
+
+ROOT = Path(__file__).parents[2]
+GOOD = Verdict(name="boots", passed=True)
+BAD = Verdict(name="docker runs a container", passed=False, why="exit code 125, wanted 0: no")
+
+
+def _judged(template: str, *verdicts: Verdict) -> Judged:
+    return Judged(
+        template=template,
+        short=template[:4],
+        version="20261121.1",
+        verdicts=verdicts,
+        seconds=12.4,
+        log=Path(f"logs/{template}.log"),
+    )
+
+
+def test_a_row_for_each_release() -> None:
+    judged = (_judged("base", GOOD), _judged("docker", GOOD, BAD), _judged("gone"))
+    assert list(judge_current.rows(judged)) == [
+        ["base", "20261121.1", "1 of 1", "passed", "12", "-"],
+        [
+            "docker",
+            "20261121.1",
+            "1 of 2",
+            "FAILED",
+            "12",
+            "docker runs a container: exit code 125, wanted 0: no",
+        ],
+        ["gone", "20261121.1", "0 of 0", "not judged", "12", judge_current.GONE],
+    ]
+
+
+def test_nothing_failed_is_no_error() -> None:
+    assert judge_current.failure((_judged("base", GOOD), _judged("gone"))) is None
+
+
+def test_one_that_failed_among_two_names_the_way_back() -> None:
+    error = judge_current.failure((_judged("base", GOOD), _judged("docker-nested", GOOD, BAD)))
+    assert error is not None
+    assert error.exit_code == 5
+    assert str(error) == (
+        "1 of 2 current releases failed their checks; users still get them.\n"
+        "  docker-nested, docker runs a container: exit code 125, wanted 0: no\n"
+        "Next: Give users the release of docker-nested before it: invoke rollback dock\n"
+        "      The full log: logs/docker-nested.log"
+    )
+
+
+def test_the_only_one_that_failed() -> None:
+    error = judge_current.failure((_judged("base", BAD),))
+    assert str(error).splitlines()[0] == ("base 20261121.1 failed its checks; users still get it.")
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def shop(shelf: Shelf, tmp_path: Path) -> Workshop:
+    for name in ("images", "cloud-init"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    settings = Settings(
+        distribution="debian-12",
+        timezone="Etc/UTC",
+        # Its lock is one of the whole host; not that of a build which may be going on.
+        build_project="test-judge-current",
+    )
+    return open_workshop(tmp_path, settings, shelf.lxd, Silent())
+
+
+def _smoke(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> list[Trial]:
+    tried: list[Trial] = []
+
+    def smoke(_shop: Workshop, trial: Trial, _log: Log) -> Sequence[Verdict]:
+        tried.append(trial)
+        return verdicts
+
+    monkeypatch.setattr(judge_current, "smoke", smoke)
+    return tried
+
+
+def test_the_outcome_is_written_on_what_users_get(
+    shelf: Shelf, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs = Needs(config={"limits.processes": "500"})
+    shelf.build("20261121.1", "docker-nested")
+    shelf.build("20261121.2", "docker-nested", needs=needs)
+    tried = _smoke(monkeypatch, GOOD, BAD)
+    (judged,) = judge_current.judge_current(shop)
+    assert judged.version == "20261121.2"
+    assert shelf.release("20261121.2", "docker-nested").release.smoke is Smoke.FAILED
+    assert shelf.release("20261121.1", "docker-nested").release.smoke is Smoke.PASSED
+    assert shelf.current("docker-nested") == "20261121.2"
+    # As users' containers of that release are, by the checks of the definition.
+    assert tried[0].needs == needs
+    assert tried[0].checks == shop.catalog.checks("docker-nested")
+    _smoke(monkeypatch, GOOD)
+    judge_current.judge_current(shop)
+    assert shelf.release("20261121.2", "docker-nested").release.smoke is Smoke.PASSED
+
+
+def test_parents_come_first_and_strangers_last(
+    shelf: Shelf, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for template in ("docker-nested", "abandoned", "base"):
+        shelf.build("20261121.1", template)
+    _smoke(monkeypatch, GOOD)
+    every = judge_current.judge_current(shop)
+    assert [one.template for one in every] == ["base", "docker-nested", "abandoned"]
+    assert every[2].verdicts == ()
+    (only,) = judge_current.judge_current(shop, ("docker",))
+    assert only.template == "docker-nested"
+
+
+def test_nothing_to_judge_is_never_a_pass(shelf: Shelf, shop: Workshop) -> None:
+    with pytest.raises(InputError) as caught:
+        judge_current.judge_current(shop)
+    assert str(caught.value) == (
+        "There is no current release of any template to judge.\nNext: Build it: invoke build-images"
+    )
+    shelf.build("20261121.1", "base")
+    with pytest.raises(InputError) as caught:
+        judge_current.judge_current(shop, ("base", "docker"))
+    assert str(caught.value) == (
+        "There is no current release of docker-nested to judge.\n"
+        "Next: Build it: invoke build-images --only docker-nested"
+    )
