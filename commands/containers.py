@@ -6,7 +6,7 @@ import sys
 
 from invoke.context import Context
 
-from commands.edge import command, connect_to, count, read_settings
+from commands.edge import command, connect_to, count, keep_quotas, read_settings
 from lab import console
 from lab.errors import InputError
 
@@ -58,6 +58,8 @@ def provision(
     )
     settings = read_settings()
     with console.reporter() as report:
+        if not plan:
+            keep_quotas(settings, report)
         stamped = stamp.provision(connect_to(settings), settings, wish, report, only_plan=plan)
     if plan:
         for action in stamped.actions:
@@ -153,5 +155,6 @@ def destroy(_c: Context, name: str, yes: bool = False, purge: bool = False) -> N
             f"{name} is left as it is.", fix=f"Confirm with: invoke destroy {name} --yes"
         )
     with console.reporter() as report:
+        keep_quotas(settings, report)
         removed = lifecycle.destroy(lxd, settings, name, purge=purge, report=report)
     console.print_text(card.of_removal(name, removed))

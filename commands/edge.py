@@ -20,6 +20,7 @@ from lab.settings import Settings, load_settings
 if TYPE_CHECKING:
     from images.workshop import Workshop
     from lab.lxd.port import Lxd
+    from lab.report import Report
 
 # The commands import their own wing when they run, so that `invoke list` does not wait for the
 # image pipeline.
@@ -78,6 +79,14 @@ def connect_to(settings: Settings) -> Lxd:
         client_key=settings.client_key,
         server_certificate=settings.server_certificate,
     )
+
+
+def keep_quotas(settings: Settings, report: Report) -> None:
+    """Have the local kernel count on, before something is made or dropped (lab/quotas.py)."""
+    from lab.quotas import guard_quotas
+
+    if settings.remote == "local":
+        guard_quotas(report)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.edge import command, connect_to, read_settings
+from commands.edge import command, connect_to, keep_quotas, read_settings
 from lab import console
 
 
@@ -15,6 +15,8 @@ def setup(_c: Context, plan: bool = False) -> None:
 
     settings = read_settings()
     with console.reporter() as report:
+        if not plan:
+            keep_quotas(settings, report)
         actions = host_setup.set_up(connect_to(settings), settings, report, only_plan=plan)
     for action in actions:
         console.print_text(str(action))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.edge import ROOT, command, count, names, open_shop, read_settings
+from commands.edge import ROOT, command, count, keep_quotas, names, open_shop, read_settings
 from lab import console
 
 
@@ -36,6 +36,7 @@ def build_images(
             _, decisions = build.plan_images(shop, names(only), force=force)
             built: tuple[Built, ...] = ()
         else:
+            keep_quotas(shop.settings, shop.report)
             decisions, built = build.build_images(
                 shop,
                 names(only),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from commands.edge import command, connect_to, open_shop, read_settings
+from commands.edge import command, connect_to, keep_quotas, open_shop, read_settings
 from lab import console
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
     if plan:
         found = prune.plan_prune(lxd, prefix, number)
     else:
-        found = prune.prune_images(lxd, prefix, number)
+        with console.reporter() as report:
+            keep_quotas(settings, report)
+            found = prune.prune_images(lxd, prefix, number)
     for fate in found:
         console.print_text(str(fate))
     size = format_size(prune.freed(found))

@@ -9,7 +9,6 @@ from host.facts import read_facts
 from host.plan import Wishes, plan_setup
 from lab.errors import LxdError
 from lab.lxd.port import Lxd
-from lab.quotas import guard_quotas
 from lab.report import Report
 from lab.settings import Settings
 
@@ -26,8 +25,6 @@ def set_up(
         for action in actions:
             report.phase(_HOST, str(action))
             apply(action, lxd)
-        if settings.remote == "local":
-            guard_quotas(report)
         if actions:
             report.done(_HOST, "LXD is ready for containers")
     return actions

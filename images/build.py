@@ -16,11 +16,10 @@ from images.schedule import Outcome, Step, side_by_side
 from images.sweep import is_littered, remove_kept, sweep
 from images.wanted import Order, orders
 from images.work import Built, Work
-from images.workshop import PROJECT_CONFIG, Workshop, logged
+from images.workshop import Workshop, have_build_project, logged
 from lab import lock
 from lab.errors import CapacityError, CheckError
 from lab.hostfacts import lxd_directory
-from lab.quotas import guard_quotas
 from lab.sizes import format_size
 
 POOL_ROOM = 4 * 1024**3
@@ -62,9 +61,7 @@ def build_images(
     if is_nothing(decisions) and not is_littered(shop):
         return decisions, ()
     with lock.held(f"build-{shop.build.project}", shop.report, "build-images"):
-        if shop.settings.remote == "local":
-            guard_quotas(shop.report)
-        _open_project(shop)
+        have_build_project(shop)
         sweep(shop)
         # Whoever held the lock may have built it meanwhile.
         every, decisions = plan_images(shop, only, force=force)
@@ -136,11 +133,6 @@ def _raise_errors(shop: Workshop, outcome: Outcome, names: Sequence[str]) -> Non
             f"{len(errors)} templates could not be built.",
             details="\n".join(str(error) for error in errors),
         )
-
-
-def _open_project(shop: Workshop) -> None:
-    if shop.build.project not in shop.lxd.projects():
-        shop.lxd.create_project(shop.build.project, PROJECT_CONFIG)
 
 
 def _check_room(shop: Workshop, builds: int) -> None:

@@ -13,7 +13,7 @@ from images.checks import Verdict
 from images.held import Published, Standing, published
 from images.smoke import Trial, smoke
 from images.sweep import sweep
-from images.workshop import PROJECT_CONFIG, Workshop, logged
+from images.workshop import Workshop, have_build_project, logged
 from lab import lock
 from lab.errors import CheckError, InputError
 from lab.release import Smoke, smoke_property
@@ -42,8 +42,7 @@ def judge_current(shop: Workshop, only: Sequence[str] = ()) -> tuple[Judged, ...
     """Judge current releases, parents first; the outcome is written on each. Moves no alias."""
     with lock.held(f"build-{shop.build.project}", shop.report, "smoke-images"):
         current = _current(shop, only)
-        if shop.build.project not in shop.lxd.projects():
-            shop.lxd.create_project(shop.build.project, PROJECT_CONFIG)
+        have_build_project(shop)
         sweep(shop)
         return tuple(judge_release(shop, one) for one in current)
 

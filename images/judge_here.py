@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from images.held import Published
 from images.judge_current import GONE, judge_release
-from images.workshop import PROJECT_CONFIG, Workshop
+from images.workshop import Workshop, have_build_project
 from lab import lock
 from lab.errors import CheckError, InputError
 
@@ -13,8 +13,7 @@ def judge_here(shop: Workshop, one: Published) -> None:
     """Run the checks that its template has here; their outcome is written on the release."""
     # Builds name their check instances alike.
     with lock.held(f"build-{shop.build.project}", shop.report, f"checks of {one.name}"):
-        if shop.build.project not in shop.lxd.projects():
-            shop.lxd.create_project(shop.build.project, PROJECT_CONFIG)
+        have_build_project(shop)
         judged = judge_release(shop, one)
     if not judged.verdicts:
         raise InputError(

@@ -13,7 +13,6 @@ from images.checks import PROGRAMS, Evidence, Verdict, judge
 from images.definition import Check
 from images.outside import ACCOUNT, hear, log_in
 from images.placing import placed
-from images.rdp import shake_hands
 from images.rebooting import reboot
 from images.scratch import scratch
 from images.workshop import Log, Workshop
@@ -23,6 +22,7 @@ from lab.cloudinit import render
 from lab.errors import CommandTimeout, LxdError
 from lab.lxd.model import Completed, Image, InstanceSpec
 from lab.process import me
+from lab.rdp import shake_hands
 from lab.release import Needs
 from lab.wait import poll
 

@@ -65,6 +65,12 @@ def open_workshop(
     )
 
 
+def have_build_project(shop: Workshop) -> None:
+    """Make the project of builders and checks where it is not there yet."""
+    if shop.build.project not in shop.lxd.projects():
+        shop.lxd.create_project(shop.build.project, PROJECT_CONFIG)
+
+
 def _commit(root: Path) -> str:
     """The checkout's commit, `+` when files differ from it; `unknown` outside of git."""
     git = ["git", "-C", str(root), "-c", f"safe.directory={root}"]

@@ -76,13 +76,15 @@ class CreateInstance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """Boot it and wait until ssh answers."""
+    """Boot it and wait until ssh answers, and RDP on the port RDP where it has a desktop."""
 
     name: str
     account: str
+    rdp: int | None = None
 
     def __str__(self) -> str:
-        return f"start {self.name} and wait until ssh answers"
+        who = "ssh answers" if self.rdp is None else "ssh and the desktop answer"
+        return f"start {self.name} and wait until {who}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from provision.ready import (
     Patience,
     knock,
     wait_for_address,
+    wait_for_desktop,
     wait_for_first_boot,
     wait_for_ssh,
 )
@@ -62,12 +63,14 @@ def apply(
                         lxd.update_volume(pool, volume, config)
                 case CreateInstance():
                     _create_instance(action, lxd, report, undo)
-                case Start(name=name, account=account):
+                case Start(name=name, account=account, rdp=rdp):
                     report.phase(name, "boot")
                     lxd.start(name)
                     wait_for_first_boot(lxd, name, account, report, patience=waits)
                     address = wait_for_address(lxd, name, report, patience=waits)
                     wait_for_ssh(lxd, name, address, report, patience=waits, knock=knock)
+                    if rdp is not None:
+                        wait_for_desktop(name, address, rdp, report, patience=waits, knock=knock)
                 case SetPassword():
                     password = _set_password(action, lxd)
                 case MarkReady():

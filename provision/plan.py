@@ -45,7 +45,11 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
             spec=instance_spec(request, offer, facts),
             release=f"{offer.release.template} {offer.release.version}",
         ),
-        Start(name=request.name, account=request.account),
+        Start(
+            name=request.name,
+            account=request.account,
+            rdp=offer.release.needs.ports.get("rdp"),
+        ),
     ]
     if request.wants_password:
         actions.append(SetPassword(name=request.name, account=request.account))

@@ -12,6 +12,7 @@ from lab.boot import BootFailed, excerpt, wait_for_cloud_init
 from lab.errors import LxdError
 from lab.lxd.model import State
 from lab.lxd.port import Lxd
+from lab.rdp import NotRdp, greet
 from lab.report import Report
 from lab.wait import poll
 
@@ -100,7 +101,7 @@ def wait_for_address(lxd: Lxd, name: str, report: Report, *, patience: Patience)
         timeout=patience.address,
         on_timeout=lambda: LxdError(
             f"{name} got no address within {patience.address:.0f} s.",
-            fix="Look at the network: invoke host.check",
+            fix="Look at the bridge and who has an address on it: lxc network list; lxc list",
         ),
         clock=patience.clock,
         sleep=patience.sleep,
@@ -135,6 +136,45 @@ def wait_for_ssh(
         on_timeout=lambda: LxdError(
             f"ssh in {name} ({address}) did not answer within {patience.ssh:.0f} s.",
             details=_ssh_log(lxd, name),
+        ),
+        clock=patience.clock,
+        sleep=patience.sleep,
+    )
+
+
+def wait_for_desktop(
+    name: str,
+    address: str,
+    port: int,
+    report: Report,
+    *,
+    patience: Patience,
+    knock: Callable[[str], Knock] = knock,
+) -> None:
+    """Until RDP greets at ADDRESS; nothing to wait for where nobody here can reach it.
+
+    An open port is not enough: xrdp opens it once to see that it is free, closes it, and cuts off
+    whoever was quick, two seconds before it is there for good.
+    """
+    if knock(address) is Knock.UNREACHABLE:
+        return
+    report.phase(name, "desktop")
+
+    def probe() -> bool | None:
+        try:
+            greet(address, port, timeout=5)
+        except (NotRdp, OSError):
+            return None
+        return True
+
+    poll(
+        probe,
+        what=f"the desktop of {name}",
+        timeout=patience.ssh,
+        on_timeout=lambda: LxdError(
+            f"The desktop of {name} ({address}:{port}) did not answer RDP within "
+            f"{patience.ssh:.0f} s.",
+            fix=f"Look at its services: lxc exec {name} -- systemctl status xrdp xrdp-sesman",
         ),
         clock=patience.clock,
         sleep=patience.sleep,

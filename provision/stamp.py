@@ -9,7 +9,6 @@ from typing import Any
 from lab.errors import LabError
 from lab.lock import held
 from lab.lxd.port import Lxd
-from lab.quotas import guard_quotas
 from lab.report import Report
 from lab.settings import Settings
 from provision.actions import Action
@@ -50,8 +49,6 @@ def provision(
         if only_plan or not actions:
             card = None if actions else show(lxd, settings, name)
             return Stamped(changed=False, actions=actions, card=card)
-        if settings.remote == "local":
-            guard_quotas(report)
         try:
             password = apply(actions, lxd, report, patience=patience, knock=knock)
         except LabError as error:

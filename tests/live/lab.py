@@ -58,9 +58,10 @@ class Lab:
         return said
 
     def signal_at(
-        self, sign: signal.Signals, reached: Callable[[str], bool], *arguments: str
+        self, sign: signal.Signals | None, reached: Callable[[str], bool], *arguments: str
     ) -> Said:
-        """Start `invoke ARGUMENTS`, send SIGN once a line of its progress says REACHED."""
+        """Start `invoke ARGUMENTS`, send SIGN (or nothing) once a line of its progress says
+        REACHED."""
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             # Of a shell's background job, and inherited: nobody could interrupt what we start.
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -77,7 +78,8 @@ class Lab:
             for line in process.stderr or ():
                 heard.append(line)
                 if reached(line):
-                    process.send_signal(sign)
+                    if sign is not None:
+                        process.send_signal(sign)
                     break
             else:
                 raise AssertionError(f"it ended before it was reached:\n{''.join(heard)}")

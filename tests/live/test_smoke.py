@@ -71,8 +71,10 @@ def test_a_check_that_fails_is_exit_5_and_the_way_back(lab: Lab, harsh: Lab) -> 
     assert re.search(r"base +\S+ +1 of 2 +FAILED +\d+ +made to fail: exit code 3", said.out)
     assert re.search(r"docker-nested +\S+ +0 of 0 +not judged", said.out)
     error = said.err[said.err.index("error: ") :]
+    # The desktops are among them where their tests came first.
+    current = sum(name.count("/") == 1 for name in before)
     assert plainly(error) == (
-        "error: 1 of 2 current releases failed their checks; users still get them.\n"
+        f"error: 1 of {current} current releases failed their checks; users still get them.\n"
         "  base, made to fail: exit code 3, wanted 0: no\n"
         "Next: Give users the release of base before it: invoke rollback base\n"
         "      The full log: {logs}/base.log\n"

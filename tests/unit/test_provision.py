@@ -92,7 +92,7 @@ def test_the_plan_in_words_changes_nothing(lxd: FakeLxd) -> None:
     assert [str(action) for action in done.actions] == [
         "create the volume home-bob for /home in pool default (30.0 GiB)",
         "create the container bob from docker-nested 20261121.1 (all CPUs, all memory, 30GiB disk)",
-        "start bob and wait until ssh answers",
+        "start bob and wait until ssh and the desktop answer",
         "set a random password for bob, shown once",
         "mark bob ready and protect it against deletion by hand",
     ]

@@ -11,7 +11,13 @@ import provision.ready
 from lab.errors import LxdError
 from lab.lxd.model import Completed, State
 from lab.report import Silent
-from provision.ready import Knock, knock, wait_for_address, wait_for_ssh
+from provision.ready import (
+    Knock,
+    knock,
+    wait_for_address,
+    wait_for_desktop,
+    wait_for_ssh,
+)
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.stamping import hasty
@@ -67,7 +73,8 @@ def test_a_container_without_an_address() -> None:
     with pytest.raises(LxdError) as error:
         wait_for_address(running(""), "bob", Silent(), patience=hasty())
     assert str(error.value) == (
-        "bob got no address within 60 s.\nNext: Look at the network: invoke host.check"
+        "bob got no address within 60 s.\n"
+        "Next: Look at the bridge and who has an address on it: lxc network list; lxc list"
     )
 
 
@@ -79,3 +86,21 @@ def test_a_container_that_dies_at_once() -> None:
     assert str(error.value) == (
         "bob stopped while it was starting.\nNext: Look at its console: lxc console bob --show-log"
     )
+
+
+def test_a_desktop_that_never_greets_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("provision.ready.greet", refused)
+    with pytest.raises(LxdError) as error:
+        wait_for_desktop("bob", "x", 3389, Silent(), patience=hasty(), knock=lambda _: Knock.BANNER)
+    assert str(error.value) == (
+        "The desktop of bob (x:3389) did not answer RDP within 60 s.\n"
+        "Next: Look at its services: lxc exec bob -- systemctl status xrdp xrdp-sesman"
+    )
+
+
+def test_a_desktop_that_nobody_here_reaches_is_not_waited_for() -> None:
+    unreachable = lambda _: Knock.UNREACHABLE  # noqa: E731
+    wait_for_desktop("bob", "x", 3389, Silent(), patience=hasty(), knock=unreachable)

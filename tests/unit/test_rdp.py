@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from images.rdp import NotRdp, connection_request, greet, selected_protocol, shake_hands
+from lab.rdp import NotRdp, connection_request, greet, selected_protocol, shake_hands
 
 ADDRESS = "127.0.0.1"
 

@@ -1,0 +1,65 @@
+"""Builds that something comes across: another build, a network that goes away."""
+
+from __future__ import annotations
+
+import threading
+
+from tests.live.lab import lxc
+from tests.live.tiny import PROJECT, Tiny, at, litter
+
+# apt gives a dead connection up after half a minute, three times; a test need not wait for that.
+_IMPATIENT_APT = """\
+write_files:
+  - path: "/etc/apt/apt.conf.d/99impatient"
+    content: |
+      Acquire::Retries "0";
+      Acquire::http::Timeout "5";
+      Acquire::http::ConnectionAttemptDelayMsec "100";
+package_update: true
+packages: ["tree"]
+"""
+
+
+def test_a_second_build_waits_and_finds_nothing_to_do(tiny: Tiny) -> None:
+    begun = threading.Event()
+    first: list[int] = []
+
+    def at_work(line: str) -> bool:
+        # Its lock is taken before the first phase.
+        if not at("source")(line):
+            return False
+        begun.set()
+        return True
+
+    def build() -> None:
+        first.append(tiny.lab.signal_at(None, at_work, "build-images").code)
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    assert begun.wait(60)
+    second = tiny.lab.invoke("build-images")
+    thread.join()
+    assert first == [0]
+    assert second.code == 0, second.err
+    assert 'Waiting for "build-images" (process ' in second.err
+    assert second.out.splitlines()[-1] == "Nothing to do."
+
+
+def test_a_network_that_goes_away_in_mid_apt_is_told_and_leaves_nothing(tiny: Tiny) -> None:
+    tiny.boot_with(_IMPATIENT_APT)
+
+    def cut(line: str) -> bool:
+        if not at("cloud-init")(line):
+            return False
+        lxc("config", "device", "add", "builder-tiny", "eth0", "none", project=PROJECT)
+        return True
+
+    said = tiny.lab.signal_at(None, cut, "build-images")
+    assert said.code == 2, said.err
+    assert "error: tiny: the builder cannot reach the apt mirror.\n" in said.err
+    assert tiny.release() is None
+    assert litter() == []
+    tiny.boot_with("")
+    tiny.lab.succeed("build-images")
+    assert tiny.release() is not None
+    assert litter() == []
