@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from images.definition import Definition
-from images.driver import Driver, driver_of
+from images.driver import driver_of
 from images.plan import Wanted
 from images.recipe import PARENT, PIPELINE, Recipe, content
 from images.source import source_recipe
@@ -31,16 +31,18 @@ class Order:
 def orders(shop: Workshop, selected: Sequence[Definition]) -> tuple[Order, ...]:
     """SELECTED and all their parents, parents first. InputError where a file is wrong."""
     needed = {one.name for chosen in selected for one in shop.catalog.lineage(chosen.name)}
+    # Hashed once for all templates: the packages are hundreds of megabytes.
     driver = driver_of(shop)
+    layer = driver.inputs() if driver else {}
     made: dict[str, Order] = {}
     for definition in shop.catalog.order():
         if definition.name in needed:
-            made[definition.name] = _order(shop, definition, made, driver)
+            made[definition.name] = _order(shop, definition, made, layer)
     return tuple(made.values())
 
 
 def _order(
-    shop: Workshop, definition: Definition, made: Mapping[str, Order], driver: Driver | None
+    shop: Workshop, definition: Definition, made: Mapping[str, Order], layer: Mapping[str, str]
 ) -> Order:
     reason = shop.catalog.refusal(definition.name, shop.distro.name)
     if reason is not None:
@@ -58,7 +60,7 @@ def _order(
             template=definition.name,
             parent=definition.parent,
             body=body,
-            release=_release_recipe(shop, definition, body, driver),
+            release=_release_recipe(shop, definition, body, layer),
         ),
     )
 
@@ -82,7 +84,7 @@ def _body_recipe(
 
 
 def _release_recipe(
-    shop: Workshop, definition: Definition, body: Recipe, driver: Driver | None
+    shop: Workshop, definition: Definition, body: Recipe, layer: Mapping[str, str]
 ) -> Recipe:
     whole = definition.model_dump(mode="json", exclude={"path", "description"})
     checks = [check.model_dump(mode="json") for check in shop.catalog.checks(definition.name)]
@@ -91,6 +93,6 @@ def _release_recipe(
             f"images/definitions/{definition.name}.yaml": content(whole),
             "checks": content(checks),
             "compression": shop.settings.compression,
-            **(driver.inputs() if driver else {}),
+            **layer,
         }
     )

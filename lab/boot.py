@@ -15,8 +15,6 @@ from lab.errors import LabError, LxdError, LxdUnreachable
 from lab.lxd.port import Lxd
 from lab.wait import poll
 
-OUTPUT_LOG = "/var/log/cloud-init-output.log"
-
 # Empty lines, cloud-init's banners, what ssh-keygen tells, tables of the network.
 _NOISE = re.compile(
     r"\s*$|Cloud-init v\.|[|+].*[|+]$|ci-info:|SHA256:|The key's randomart|The key fingerprint"

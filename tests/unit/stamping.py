@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import pytest
+
+from lab.errors import InputError
 from lab.lxd.model import Completed, Image
 from lab.release import Needs, Release, Smoke, stable_alias
 from lab.report import Silent
@@ -134,3 +137,12 @@ def stamp(
     return provision(
         lxd, settings, request, Silent(), only_plan=only_plan, patience=hasty(), knock=knock
     )
+
+
+def refusal(lxd: FakeLxd, **wishes: object) -> str:
+    """What is said to Bob, when nothing at all is changed."""
+    before = list(lxd.changes)
+    with pytest.raises(InputError) as error:
+        stamp(lxd, bob(**wishes))
+    assert lxd.changes == before
+    return str(error.value)

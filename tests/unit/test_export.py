@@ -26,20 +26,6 @@ from tests.unit.carried import (
 from tests.unit.releases import Shelf
 
 
-@pytest.fixture
-def shelf() -> Shelf:
-    shelf = Shelf()
-    shelf.build(V, packages={"curl": "7.88"})
-    return shelf
-
-
-@pytest.fixture
-def exported(shelf: Shelf, tmp_path: Path) -> Path:
-    path = tmp_path / "base.labstamp"
-    export(shelf, path)
-    return path
-
-
 def test_a_release_travels_to_another_machine(shelf: Shelf, exported: Path) -> None:
     there = FakeLxd()
     assert bring(exported, there) == (

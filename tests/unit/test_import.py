@@ -28,20 +28,6 @@ from tests.unit.carried import (
 from tests.unit.releases import Shelf
 
 
-@pytest.fixture
-def shelf() -> Shelf:
-    shelf = Shelf()
-    shelf.build(V, packages={"curl": "7.88"})
-    return shelf
-
-
-@pytest.fixture
-def exported(shelf: Shelf, tmp_path: Path) -> Path:
-    path = tmp_path / "base.labstamp"
-    export(shelf, path)
-    return path
-
-
 def test_tar_can_read_it(exported: Path) -> None:
     listed = subprocess.run(
         ["tar", "-tvf", str(exported)], capture_output=True, text=True, check=True

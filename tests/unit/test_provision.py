@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from lab import lock
 from lab.errors import InputError, LxdError
 from lab.lxd.model import State
 from lab.settings import Settings
@@ -22,6 +20,7 @@ from tests.unit.stamping import (
     bob,
     inside,
     publish,
+    refusal,
     release,
     stamp,
 )
@@ -30,23 +29,9 @@ HERE = ("default", "bob")
 HOME = ("default", "home-bob")
 
 
-@pytest.fixture(autouse=True)
-def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
-
-
 @pytest.fixture
 def lxd() -> FakeLxd:
     return a_lab()
-
-
-def refusal(lxd: FakeLxd, **wishes: object) -> str:
-    """What is said to Bob, when nothing at all is changed."""
-    before = list(lxd.changes)
-    with pytest.raises(InputError) as error:
-        stamp(lxd, bob(**wishes))
-    assert lxd.changes == before
-    return str(error.value)
 
 
 def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:

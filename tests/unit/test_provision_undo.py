@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import pytest
 
-from lab import lock
-from lab.errors import InputError, LxdError
+from lab.errors import LxdError
 from lab.process import me
 from lab.report import Silent
 from provision.ready import Knock
@@ -22,6 +20,7 @@ from tests.unit.stamping import (
     bob,
     hasty,
     inside,
+    refusal,
     stamp,
 )
 
@@ -30,23 +29,9 @@ HERE = ("default", "bob")
 HOME = ("default", "home-bob")
 
 
-@pytest.fixture(autouse=True)
-def locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
-
-
 @pytest.fixture
 def lxd() -> FakeLxd:
     return a_lab()
-
-
-def refusal(lxd: FakeLxd, **wishes: object) -> str:
-    """What is said to Bob, when nothing at all is changed."""
-    before = list(lxd.changes)
-    with pytest.raises(InputError) as error:
-        stamp(lxd, bob(**wishes))
-    assert lxd.changes == before
-    return str(error.value)
 
 
 def leave_half_made(lxd: FakeLxd, builder: str) -> None:
