@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from commands import containers, host, images, releases, welcome
+from commands import containers, drivers, hook, host, images, releases, welcome
 
 namespace = Collection(
     welcome.welcome,
@@ -24,5 +24,19 @@ namespace = Collection(
     containers.stop,
     containers.restart,
     containers.destroy,
+    drivers.drivers,
+    drivers.sync_drivers,
 )
-namespace.add_collection(Collection("host", host.setup))
+namespace.add_collection(
+    Collection(
+        "host",
+        host.setup,
+        host.check,
+        host.gpus,
+        hook.install_gpu_unit,
+        hook.remove_gpu_unit,
+        hook.install_driver_hook,
+        hook.remove_driver_hook,
+        hook.after_driver_update,
+    )
+)

@@ -127,7 +127,8 @@ _install_lock() { # LOCK STAMP SUMS
 
 lxd_answers() { have lxc && timeout 10 lxc -q query /1.0 >/dev/null 2>&1; }
 
-# start_lxd: sets started_lxd where none ran before.
+# start_lxd: sets started_lxd where none ran before. sandbox_options: what ci/sandbox is told then.
+sandbox_options=()
 start_lxd() {
     started_lxd=""
     if lxd_answers; then
@@ -146,7 +147,7 @@ _start_lxd() {
         systemctl enable --now lxcfs.service lxd.socket
         systemctl start lxd.service
     else
-        "$root/ci/sandbox" start
+        "$root/ci/sandbox" start "${sandbox_options[@]}"
     fi
     lxd waitready --timeout=120
     note "$(lxd --version)"

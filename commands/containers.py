@@ -7,6 +7,7 @@ import sys
 from invoke.context import Context
 
 from commands.edge import command, connect_to, count, keep_quotas, read_settings
+from commands.stamping import stamp_or_build
 from lab import console
 from lab.errors import InputError
 
@@ -14,13 +15,14 @@ from lab.errors import InputError
 @command(
     help={
         "name": "The container's name, and the account's in it.",
-        "template": "What it is made from: base, docker, …",
+        "template": "What it is made from: base (where nothing is said), docker, …",
         "key": "ssh public key: a file, -, gh:USER, gl:USER, an https URL, or the key. Repeatable.",
         "cpus": "How many CPUs it may use.",
         "memory": "How much memory: 16GiB.",
         "disk": "Quota of its root: 50GiB.",
         "home": "Quota of its /home: 100GiB. As the root's where not given.",
         "account": "The account's name where it is not the container's.",
+        "gpus": "GPUs: a count, all, none, PCI addresses, UUIDs or idx:N. Alone: change them live.",
         "password": "Make a random password, even with a key.",
         "plan": "Show what would be done, change nothing.",
         "json": "One JSON document on stdout.",
@@ -30,37 +32,41 @@ from lab.errors import InputError
 def provision(
     _c: Context,
     name: str,
-    template: str = "base",
+    template: str = "",
     key: list[str] | None = None,
     cpus: str = "",
     memory: str = "",
     disk: str = "",
     home: str = "",
     account: str = "",
+    gpus: str = "",
     password: bool = False,
     plan: bool = False,
     json: bool = False,
 ) -> None:
     """Stamp NAME's container from a template: address, account, quota, ready for ssh."""
+    from lab.gpu_wish import parse_wish
     from lab.sizes import parse_size
-    from provision import card, keys, request, stamp
+    from provision import card, keys, request
 
     wish = request.Request(
         name=name,
         account=account,
-        template=template,
+        template=template or "base",
         keys=keys.read_keys(key or [], sys.stdin),
         cpus=count("cpus", cpus),
         memory_bytes=parse_size(memory) if memory else None,
         disk_bytes=parse_size(disk) if disk else None,
         home_bytes=parse_size(home) if home else None,
         password=password,
+        gpus=parse_wish(gpus) if gpus else None,
+        only_gpus=bool(gpus)
+        and not any((template, key, cpus, memory, disk, home, account))
+        and not password,
     )
-    settings = read_settings()
-    with console.reporter() as report:
-        if not plan:
-            keep_quotas(settings, report)
-        stamped = stamp.provision(connect_to(settings), settings, wish, report, only_plan=plan)
+    stamped = stamp_or_build(wish, plan=plan)
+    if stamped is None:
+        return
     if plan:
         for action in stamped.actions:
             console.print_text(str(action))

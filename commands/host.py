@@ -6,6 +6,20 @@ from invoke.context import Context
 
 from commands.edge import command, connect_to, keep_quotas, read_settings
 from lab import console
+from lab.errors import InputError
+
+
+@command(help={"json": "One JSON document on stdout."})
+def gpus(_c: Context, json: bool = False) -> None:
+    """Show NVIDIA's cards, and who has them."""
+    from host import gpus as host_gpus
+
+    settings = read_settings()
+    found = host_gpus.cards(connect_to(settings), settings)
+    if json:
+        console.print_json({"cards": found})
+        return
+    console.print_table("", host_gpus.COLUMNS, host_gpus.rows(found), empty=host_gpus.NONE)
 
 
 @command(help={"plan": "Show what would be made, change nothing."})
@@ -22,3 +36,29 @@ def setup(_c: Context, plan: bool = False) -> None:
         console.print_text(str(action))
     if not actions:
         console.print_text("The host is set up; nothing to do.")
+
+
+@command(help={"json": "One JSON document on stdout."})
+def check(_c: Context, json: bool = False) -> None:
+    """Look for what keeps cards and drivers from working, and say what mends it."""
+    from commands.versions import drifting
+    from host import check as host_check
+    from host import finding
+    from host.drift_findings import Versions
+    from host.machine import Machine
+
+    settings = read_settings()
+    lxd = connect_to(settings)
+    try:
+        versions = drifting(lxd, settings) if lxd.cards() else Versions()
+    except InputError:
+        versions = Versions()  # a delivery beyond this LXD: a finding of its own
+    found = host_check.check(lxd, settings, versions, Machine())
+    if json:
+        console.print_json(finding.document(found))
+    else:
+        console.print_table("", finding.COLUMNS, map(finding.row, found), empty="")
+        if advice := finding.advice(found):
+            console.print_text(advice)
+    if unfit := finding.verdict(found):
+        raise unfit

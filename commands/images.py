@@ -33,7 +33,9 @@ def build_images(
 
     with open_shop(keep_failed=keep_failed) as shop:
         if plan:
-            _, decisions = build.plan_images(shop, names(only), force=force)
+            orders, decisions = build.plan_images(shop, names(only), force=force)
+            for line in build.deliveries(orders):
+                console.print_text(line)
             built: tuple[Built, ...] = ()
         else:
             keep_quotas(shop.settings, shop.report)

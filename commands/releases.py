@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ _TEMPLATE = "The template's name or short name."
 def promote(_c: Context, template: str, version: str) -> None:
     """Give users VERSION of TEMPLATE from now on."""
     from images import versions
+    from images.fitness import refuse_misfit
     from images.judge_here import judge_here
 
     def judge(imported: Published) -> None:
@@ -29,7 +31,8 @@ def promote(_c: Context, template: str, version: str) -> None:
     # Without the definitions, unless there is something to check: a broken one is no obstacle.
     settings = read_settings()
     lxd, prefix = connect_to(settings), settings.alias_prefix
-    moved = versions.promote(lxd, prefix, template, version, judge=judge)
+    fits = partial(refuse_misfit, lxd, settings)
+    moved = versions.promote(lxd, prefix, template, version, judge=judge, fits=fits)
     console.print_text(str(moved))
 
 
@@ -37,9 +40,11 @@ def promote(_c: Context, template: str, version: str) -> None:
 def rollback(_c: Context, template: str) -> None:
     """Give users the release of TEMPLATE again that was current before."""
     from images import versions
+    from images.fitness import refuse_misfit
 
     settings = read_settings()
-    moved = versions.rollback(connect_to(settings), settings.alias_prefix, template)
+    lxd, prefix = connect_to(settings), settings.alias_prefix
+    moved = versions.rollback(lxd, prefix, template, fits=partial(refuse_misfit, lxd, settings))
     console.print_text(str(moved))
 
 
@@ -106,12 +111,14 @@ def export_image(
 def import_image(_c: Context, file: str) -> None:
     """Bring the release in FILE into LXD, once every byte of it is checked."""
     from images import import_
+    from images.fitness import misfit_here
 
     settings = read_settings()
     with console.reporter() as report:
         lxd, prefix = connect_to(settings), settings.alias_prefix
         imported = import_.import_image(lxd, prefix, Path(file), report=report)
-    console.print_text(str(imported))
+    misfit = misfit_here(lxd, settings, imported.release)
+    console.print_text(imported.told(misfit))
 
 
 @command(

@@ -15,6 +15,7 @@ The daily commands (all of them: invoke --list; one of them: invoke --help COMMA
   invoke show bob                                        how bob logs in
   invoke destroy bob                                     remove it; its home is kept
   invoke build-images                                    after a driver update, or to be up to date
+  invoke sync-drivers                                    then: the driver for containers that exist
   invoke images                                          releases, and whether they are stale
 """
 

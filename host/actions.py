@@ -40,4 +40,12 @@ class FillDefaultProfile:
         return f"add {' and '.join(self.devices)} to the default profile"
 
 
-Action = CreatePool | CreateNetwork | FillDefaultProfile
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallGpuUnit:
+    """Files of the machine, not of LXD: needs root."""
+
+    def __str__(self) -> str:
+        return "install the GPU boot unit (modules and device nodes, before LXD starts)"
+
+
+Action = CreatePool | CreateNetwork | FillDefaultProfile | InstallGpuUnit

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from pathlib import Path
 
+from host import gpu_unit
+from host.machine import Machine
 from lab.hostfacts import lxd_directory
 from lab.lxd.model import Network, Pool
 from lab.lxd.port import Lxd
@@ -26,9 +28,13 @@ class Facts:
     """Where LXD keeps its files; empty for an LXD elsewhere."""
     free_bytes: int | None
     """Room on that file system; None for an LXD elsewhere."""
+    lacks_gpu_unit: bool = False
+    """Whether this machine has cards and no GPU boot unit, or an old one."""
+    can_install_units: bool = False
+    """Whether systemd runs this machine, and we may write its units."""
 
 
-def read_facts(lxd: Lxd, *, local: bool) -> Facts:
+def read_facts(lxd: Lxd, machine: Machine, *, local: bool) -> Facts:
     profile = lxd.profile("default")
     networks = lxd.networks()
     directory = lxd_directory()
@@ -39,6 +45,8 @@ def read_facts(lxd: Lxd, *, local: bool) -> Facts:
         subnets=(*_bridged(networks), *(_own_subnets() if local else ())),
         directory=str(directory) if local else "",
         free_bytes=_free_bytes(directory) if local else None,
+        lacks_gpu_unit=local and not gpu_unit.is_installed(machine) and bool(lxd.cards()),
+        can_install_units=machine.superuser and machine.systemd_runs,
     )
 
 

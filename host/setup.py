@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from host import gpu_unit
 from host.actions import Action, CreateNetwork, CreatePool, FillDefaultProfile
-from host.facts import read_facts
+from host.facts import Facts, read_facts
+from host.machine import Machine
 from host.plan import Wishes, plan_setup
 from lab.errors import LxdError
 from lab.lxd.port import Lxd
@@ -16,29 +18,51 @@ _HOST: Final = "host"
 
 
 def set_up(
-    lxd: Lxd, settings: Settings, report: Report, *, only_plan: bool = False
+    lxd: Lxd,
+    settings: Settings,
+    report: Report,
+    *,
+    only_plan: bool = False,
+    machine: Machine | None = None,
 ) -> tuple[Action, ...]:
     """Make what is missing (ONLY_PLAN: do not) and return it; a second run returns nothing."""
-    facts = read_facts(lxd, local=settings.remote == "local")
+    machine = machine or Machine()
+    facts = read_facts(lxd, machine, local=settings.remote == "local")
+    if obstacle := _no_gpu_unit(facts, machine):
+        report.say(obstacle)
     actions = plan_setup(facts, Wishes(pool=settings.pool, network=settings.network))
     if not only_plan:
         for action in actions:
             report.phase(_HOST, str(action))
-            apply(action, lxd)
+            apply(action, lxd, machine)
         if actions:
             report.done(_HOST, "LXD is ready for containers")
     return actions
 
 
-def apply(action: Action, lxd: Lxd) -> None:
+def apply(action: Action, lxd: Lxd, machine: Machine) -> None:
     if isinstance(action, CreatePool):
         size = {} if action.size_bytes is None else {"size": f"{action.size_bytes}B"}
         lxd.create_pool(action.name, action.driver, size)
     elif isinstance(action, CreateNetwork):
         config = {"ipv4.address": action.ipv4, "ipv4.nat": "true", "ipv6.address": "none"}
         lxd.create_network(action.name, config)
-    else:
+    elif isinstance(action, FillDefaultProfile):
         _fill_profile(action, lxd)
+    else:
+        gpu_unit.install(machine)
+
+
+def _no_gpu_unit(facts: Facts, machine: Machine) -> str | None:
+    """Why the GPU boot unit is not part of the plan, where it is lacking."""
+    if not facts.lacks_gpu_unit or facts.can_install_units:
+        return None
+    if not machine.systemd_runs:
+        return (
+            "There are NVIDIA cards, and systemd does not run this machine: after each boot, "
+            f"before LXD starts, run {gpu_unit.SCRIPT}"
+        )
+    return "There are NVIDIA cards; their boot unit needs root: sudo .venv/bin/invoke host.setup"
 
 
 def _fill_profile(action: FillDefaultProfile, lxd: Lxd) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from images.driver import driver_of
+from images.driver import in_words
 from images.held import held
 from images.placing import pool_of
 from images.plan import Build, Decision, Keep, plan
@@ -42,6 +42,11 @@ def plan_images(
         force=force,
     )
     return every, decisions
+
+
+def deliveries(every: Iterable[Order]) -> tuple[str, ...]:
+    """How the driver gets into what is built, and why so, for people."""
+    return in_words({order.definition.name: order.layer for order in every})
 
 
 def is_nothing(decisions: Iterable[Decision]) -> bool:
@@ -92,19 +97,27 @@ def _build_all(
     shop: Workshop, every: Sequence[Order], builds: Sequence[Build], *, smoke_test: bool, jobs: int
 ) -> tuple[Built, ...]:
     by_name = {order.definition.name: order for order in every}
-    driver = driver_of(shop)
+    _prepare(shop, [by_name[decision.template] for decision in builds])
     with ExitStack() as logs:
         works: list[Work] = []
         steps: list[Step] = []
         for decision in builds:
             shop.report.say(str(decision))
             log = logs.enter_context(logged(shop, decision.template))
-            work = Work(shop, by_name[decision.template], driver, log)
+            work = Work(shop, by_name[decision.template], log)
             works.append(work)
             steps += _steps(work, decision, smoke_test=smoke_test)
         outcome = side_by_side(steps, jobs=jobs, stop=shop.stop)
     _raise_errors(shop, outcome, [work.name for work in works])
     return tuple(work.built for work in works if work.built is not None)
+
+
+def _prepare(shop: Workshop, every: Sequence[Order]) -> None:
+    """Say how drivers get into images, and fetch what that takes before anything is made."""
+    for line in deliveries(every):
+        shop.report.say(line)
+    for userland in {order.layer.userland for order in every if order.layer.userland}:
+        userland.prepare()
 
 
 def _steps(work: Work, decision: Build, *, smoke_test: bool) -> list[Step]:
@@ -126,7 +139,7 @@ def _raise_errors(shop: Workshop, outcome: Outcome, names: Sequence[str]) -> Non
         if name in outcome.skipped and f"body of {name}" in outcome.skipped:
             shop.report.failed(name, "not built: what it is made from failed")
     errors = list(outcome.errors.values())
-    if len(errors) == 1:
+    if len(errors) == 1 or (errors and len({str(error) for error in errors}) == 1):
         raise errors[0]
     if errors:
         raise CheckError(

@@ -8,20 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from images.definition import Check
+from images.gpus import Given
+from images.verdict import Verdict
 from lab.lxd.model import Completed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """One check's outcome; WHY is empty where it passed."""
-
-    name: str
-    passed: bool
-    why: str = ""
-
-    def __str__(self) -> str:
-        mark = "passed" if self.passed else "FAILED"
-        return f"{mark}: {self.name}" + (f": {self.why}" if self.why else "")
+from lab.nvidia_smi import QUERY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +36,44 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "apt": ("apt-get", "check", "-qq"),
     "leftovers": ("sh", "/run/labstamp/leftovers.sh"),
     "lint": ("sh", "/run/labstamp/lint.sh"),
+    "gpu": QUERY,
 }
 """What runs inside for the kinds of check that are more than their own command."""
 
 
 def judge(
-    checks: Sequence[Check], first: Evidence, second: Evidence, *, timezone: str
+    checks: Sequence[Check],
+    first: Evidence,
+    second: Evidence,
+    *,
+    timezone: str,
+    given: Given | None = None,
 ) -> tuple[Verdict, ...]:
-    """A verdict per check, in order. SECOND is another instance of the same image."""
-    return tuple(_judge(check, first, second, timezone) for check in checks)
+    """A verdict per check, in order. SECOND is another instance of the same image.
+
+    GIVEN: the cards that the first one has.
+    """
+    cards = given or Given()
+    verdicts = []
+    for check in checks:
+        if why := _why_skipped(check, first, cards):
+            verdicts.append(Verdict(name=check.name, passed=False, skipped=True, why=why))
+        else:
+            verdicts.append(_judge(check, first, second, timezone, cards))
+    return tuple(verdicts)
 
 
-def _judge(check: Check, first: Evidence, second: Evidence, timezone: str) -> Verdict:
+def _why_skipped(check: Check, first: Evidence, given: Given) -> str:
+    if check.kind == "gpu":
+        return given.skipped
+    answer = first.answers.get(check.name)
+    if check.skip is None or answer is None or answer.exit_code != check.exit:
+        return ""
+    found = re.search(check.skip, answer.stdout, re.MULTILINE)
+    return _last(answer) if found else ""
+
+
+def _judge(check: Check, first: Evidence, second: Evidence, timezone: str, given: Given) -> Verdict:
     if check.kind == "address":
         why = "" if first.ipv4 else "no IPv4 address"
     elif check.kind == "cloud-init":
@@ -66,6 +82,9 @@ def _judge(check: Check, first: Evidence, second: Evidence, timezone: str) -> Ve
         why = _identity(first, second)
     elif check.kind == "reboot":
         why = _reboot(check, first)
+    elif check.kind == "gpu":
+        said = first.answers.get(check.name)
+        why = given.complaint(said) if said else "it was not run"
     else:
         why = _answer(check, first.answers.get(check.name), timezone)
     return Verdict(name=check.name, passed=not why, why=why)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from images.catalog_rules import Written, judge
 from images.definition_file import PATH, Check, Definition, InstanceNeeds
+from lab.delivery import Delivery
 from lab.errors import InputError
 from lab.names import nearest, quote
 from lab.problems import BadFiles, Problem, shown
@@ -59,13 +60,26 @@ class Catalog:
         ports: dict[str, int] = {}
         groups: list[str] = []
         disk: str | None = None
+        delivery = self.delivery(name)
         for definition in self.lineage(name):
             config.update(definition.instance.config)
             devices.update(definition.instance.devices)
             ports.update(definition.ports)
             groups += [group for group in definition.groups if group not in groups]
             disk = definition.disk or disk
-        return Needs(config=config, devices=devices, groups=tuple(groups), disk=disk, ports=ports)
+        return Needs(
+            config=config,
+            devices=devices,
+            groups=tuple(groups),
+            disk=disk,
+            ports=ports,
+            delivery=delivery,
+        )
+
+    def delivery(self, name: str) -> Delivery | None:
+        """How NAME wants the driver's userland, by its own or its nearest ancestor's word."""
+        wanted = [one.driver.delivery for one in self.lineage(name) if one.driver]
+        return Delivery(wanted[-1]) if wanted else None
 
     def checks(self, name: str) -> tuple[Check, ...]:
         """Inherited ones first; a check of the same name replaces the inherited one."""

@@ -28,6 +28,7 @@ Kind: TypeAlias = Literal[
     "reboot",
     "rdp",
     "port",
+    "gpu",
     "command",
 ]
 
@@ -69,6 +70,8 @@ class Check(Written):
     exit: int = 0
     stdout: Pattern | None = None
     """Searched for in what it prints; for `port`, in what the service sends."""
+    skip: Pattern | None = None
+    """For `command`: what it prints where there is nothing to try; then skipped, not passed."""
     port: Port | None = None
     """For `port`: where to connect from outside."""
     timeout: int = Field(default=60, ge=1)
@@ -88,6 +91,8 @@ class Check(Written):
             raise refusal(
                 f"run, exit and stdout belong to kinds command and port; this is {self.kind}"
             )
+        if self.kind != "command" and "skip" in given:
+            raise refusal(f"skip belongs to kind command; this is {self.kind}")
         return self
 
 
@@ -96,6 +101,12 @@ class InstanceNeeds(Written):
 
     config: Mapping[str, str] = Field(default_factory=dict)
     devices: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+
+
+class TemplateDriver(Written):
+    """How a template wants NVIDIA's userland, where it cannot leave that to the lab."""
+
+    delivery: Literal["image", "runtime", "cdi", "none"]
 
 
 class Definition(Written):
@@ -117,6 +128,8 @@ class Definition(Written):
     disk: Size | None = None
     options: Mapping[str, bool] = Field(default_factory=dict)
     """Name → default; `options:` in lab.yaml overrides, the cloud-init template decides."""
+    driver: TemplateDriver | None = None
+    """Instead of `driver.delivery` in lab.yaml."""
     refuse: Mapping[str, str] = Field(default_factory=dict)
     """Distribution → why it cannot be built there."""
     checks: tuple[Check, ...] = ()

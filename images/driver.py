@@ -6,61 +6,102 @@ anew, and no package of the body is downloaded or unpacked again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from images.blueprint import Blueprint
-from images.body import body_name, clean, run_script
+from images.aptcache import cache_device
+from images.body import body_name, clean
 from images.definition import Definition
 from images.placing import placed
-from images.recipe import content
 from images.workshop import Log, Workshop
 from lab import keys
 from lab.boot import wait_for_init
+from lab.delivery import Chosen, Delivery, choose
 from lab.driver import host_driver
-from lab.errors import InputError
+from lab.errors import InputError, LxdError
 from lab.lxd.model import InstanceSpec
 from lab.process import me
+from lab.userland import Userland, install, userland_of
+from lab.wait import poll
 
-_INBOX = "/run/labstamp/driver"
 # Nothing in a layer's builder needs cloud-init: without it the clone is up in a second.
 _NO_CLOUD_INIT = "/etc/cloud/cloud-init.disabled"
+# Its network then has to come from elsewhere, and goes with the builder's memory.
+_NETWORK = "/run/systemd/network/10-labstamp-builder.network"
+_DHCP = b"[Match]\nName=eth0\n[Network]\nDHCP=ipv4\n"
+_GET_ONLINE = """\
+cp -n --reflink=auto /mnt/*.deb /var/cache/apt/archives/ 2>/dev/null
+systemctl start systemd-resolved 2>/dev/null
+systemctl restart systemd-networkd
+"""
+_ADDRESS_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Driver:
-    """A userland to bake in: VERSION, from the .deb files PACKAGES."""
+class Layer:
+    """What of a driver a template's releases carry: a USERLAND, or none as it comes otherwise."""
 
-    version: str
-    packages: tuple[Path, ...]
+    chosen: Chosen
+    asked: Delivery | None = None
+    """The delivery that the template's definition, or its parent's, asks for."""
+    userland: Userland | None = None
+
+    @property
+    def version(self) -> str | None:
+        return self.userland.version if self.userland else None
 
     def inputs(self) -> dict[str, str]:
         """What a release's recipe says of it."""
-        said = [(path.name, content(path.read_bytes())) for path in self.packages]
-        return {"driver": self.version, "driver packages": content(said)}
+        asked = {"delivery": self.asked.value} if self.asked else {}
+        return {**asked, **(self.userland.inputs() if self.userland else {})}
+
+    def __str__(self) -> str:
+        version = f" {self.version}" if self.version else ""
+        return (
+            f"driver{version} by {self.chosen}" if version else f"no driver inside, {self.chosen}"
+        )
 
 
-def driver_of(files: Blueprint) -> Driver | None:
-    """The driver that releases are to carry; None where images carry none."""
-    wanted = files.settings.driver
-    if wanted.delivery == "none":
-        return None
-    version = wanted.version or host_driver()
+def layers(shop: Workshop, templates: Iterable[str]) -> Mapping[str, Layer]:
+    """By template. InputError where there is nothing to make an image's userland from."""
+    server, cards = shop.lxd.server(), shop.lxd.cards()
+    userland: Userland | None = None
+    found = {}
+    for name in templates:
+        asked = shop.catalog.delivery(name)
+        chosen = choose(shop.settings, server, cards, template=asked)
+        if chosen.delivery is Delivery.IMAGE and userland is None:
+            userland = userland_of(shop.settings, _version(shop))
+        baked = userland if chosen.delivery is Delivery.IMAGE else None
+        found[name] = Layer(chosen=chosen, asked=asked, userland=baked)
+    return found
+
+
+def in_words(found: Mapping[str, Layer]) -> tuple[str, ...]:
+    """One line where all templates get it the same way, else a line each."""
+    if len(set(map(str, found.values()))) > 1:
+        return tuple(f"{name}: {layer}" for name, layer in found.items())
+    return tuple(str(layer) for layer in list(found.values())[:1])
+
+
+def _version(shop: Workshop) -> str:
+    wanted = shop.settings.driver.version
+    host = host_driver(shop.lxd, local=shop.settings.remote == "local")
+    if wanted is not None and host not in {None, wanted}:
+        raise InputError(
+            f"`driver: {{version: {wanted}}}` in lab.yaml is not the version of this host's "
+            f"kernel module, {host}: users would never get such a release.",
+            fix="Take `version:` out of lab.yaml, or update the host's driver and reboot first.",
+        )
+    version = wanted or host
     if version is None:
         raise InputError(
             "This host has no NVIDIA kernel module loaded, so images cannot match its version.",
             fix="Load the driver, or set `driver: {version: …}` or `driver: {delivery: none}` in "
             "lab.yaml.",
         )
-    packages = sorted(wanted.packages.glob("*.deb")) if wanted.packages else []
-    if not packages:
-        raise InputError(
-            f"There is no .deb of driver {version} to put into images.",
-            details=f"{wanted.packages} holds none." if wanted.packages else None,
-            fix="Set `driver: {packages: DIRECTORY}` in lab.yaml to a directory of .deb files.",
-        )
-    return Driver(version=version, packages=tuple(packages))
+    return version
 
 
 def layer_name(template: str) -> str:
@@ -68,18 +109,17 @@ def layer_name(template: str) -> str:
 
 
 def add_driver(
-    shop: Workshop, definition: Definition, driver: Driver, log: Log, undo: ExitStack
+    shop: Workshop, definition: Definition, userland: Userland, log: Log, undo: ExitStack
 ) -> str:
-    """A stopped clone of DEFINITION's body with DRIVER in it, removed again by UNDO."""
+    """A stopped clone of DEFINITION's body with USERLAND in it, removed again by UNDO."""
     layer = layer_name(definition.name)
-    log.phase(f"driver {driver.version}")
+    log.phase(f"driver {userland.version}")
     undo.callback(shop.build.delete, layer)
     _clone(shop, definition, layer, log)
     shop.build.start(layer)
     wait_for_init(shop.build, layer)
-    for package in driver.packages:
-        shop.build.write_file(layer, f"{_INBOX}/{package.name}", package.read_bytes())
-    run_script(shop, layer, "driver-layer.sh", log)
+    _get_online(shop, layer)
+    install(shop.build, layer, userland, throwaway=True, on_output=log.write)
     clean(shop, layer, log)
     shop.build.delete_file(layer, _NO_CLOUD_INIT)
     return layer
@@ -99,8 +139,23 @@ def _clone(shop: Workshop, definition: Definition, layer: str, log: Log) -> None
                 keys.PHASE: keys.PREPARING,
                 keys.BUILDER: me(),
             },
-            devices=placed(shop, needs.devices),
+            devices={**placed(shop, needs.devices), **cache_device(shop)},
         ),
         on_progress=log.progress(),
     )
     shop.build.write_file(layer, _NO_CLOUD_INIT, b"")
+
+
+def _get_online(shop: Workshop, layer: str) -> None:
+    """With the packages that earlier builds have downloaded. What needs no network does without."""
+    shop.build.write_file(layer, _NETWORK, _DHCP)
+    shop.build.run(layer, ["sh", "-c", _GET_ONLINE], timeout=60)
+    try:
+        poll(
+            lambda: shop.build.state(layer).ipv4 or None,
+            what=f"an address of {layer}",
+            timeout=_ADDRESS_SECONDS,
+            every=0.2,
+        )
+    except LxdError:
+        return

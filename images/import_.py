@@ -31,9 +31,19 @@ class Imported:
     is_new: bool
 
     def __str__(self) -> str:
+        return self.told(None)
+
+    def told(self, misfit: str | None) -> str:
+        """MISFIT: why users of this host cannot have it (`images.fitness`), if they cannot."""
         name = f"{self.release.template} {self.release.version}"
         if not self.is_new:
             return f"{name} is here already, nothing to do."
+        if misfit:
+            return (
+                f"{name} is imported, and not for users of this host: {misfit}.\n"
+                "Next, to make one that fits:\n"
+                f"  invoke build-images --only {self.release.short}"
+            )
         return (
             f"{name} is imported; users do not get it yet.\n"
             "Next, to check it on this machine and give it to users:\n"

@@ -13,7 +13,18 @@ from images.workshop import Workshop
 from lab.lxd.model import Instance
 from lab.sizes import format_size
 
-COLUMNS = ("template", "version", "state", "checks", "driver", "age", "size", "used by", "stale")
+COLUMNS = (
+    "template",
+    "version",
+    "state",
+    "checks",
+    "driver",
+    "nvidia-smi",
+    "age",
+    "size",
+    "used by",
+    "stale",
+)
 
 
 def rows(document: Mapping[str, Any], *, now: datetime | None = None) -> Iterator[list[str]]:
@@ -23,7 +34,7 @@ def rows(document: Mapping[str, Any], *, now: datetime | None = None) -> Iterato
         name = f"{template['name']} ({template['short']})"
         stale = template["stale"] or ""
         if not template["versions"]:
-            yield [name, "-", "", "", "", "", "", "", stale]
+            yield [name, "-", *[""] * (len(COLUMNS) - 3), stale]
         for version in template["versions"]:
             yield [
                 name,
@@ -31,6 +42,7 @@ def rows(document: Mapping[str, Any], *, now: datetime | None = None) -> Iterato
                 version["state"],
                 version["smoke"],
                 version["driver"] or "-",
+                version["gpu"],
                 age(datetime.fromisoformat(version["built_at"]), now),
                 format_size(version["size_bytes"]),
                 ", ".join(version["used_by"]) or "-",
@@ -96,5 +108,6 @@ def _version(one: Published, containers: Sequence[Instance]) -> dict[str, Any]:
         "size_bytes": one.image.size_bytes,
         "state": one.standing.value,
         "smoke": one.release.smoke.value,
+        "gpu": one.release.gpu.value,
         "used_by": sorted(users(one, containers)),
     }

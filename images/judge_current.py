@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from images.checks import Verdict
+from images.gpus import given
 from images.held import Published, Standing, published
-from images.smoke import Trial, smoke
+from images.smoke import smoke
 from images.sweep import sweep
+from images.trial import Trial
+from images.verdict import Verdict, gpu_outcome
 from images.workshop import Workshop, have_build_project, logged
 from lab import lock
 from lab.errors import CheckError, InputError
@@ -35,7 +37,7 @@ class Judged:
 
     @property
     def failed(self) -> tuple[Verdict, ...]:
-        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+        return tuple(verdict for verdict in self.verdicts if verdict.failed)
 
 
 def judge_current(shop: Workshop, only: Sequence[str] = ()) -> tuple[Judged, ...]:
@@ -50,9 +52,13 @@ def judge_current(shop: Workshop, only: Sequence[str] = ()) -> tuple[Judged, ...
 def rows(judged: Sequence[Judged]) -> Iterator[list[str]]:
     """As a table's cells, under COLUMNS."""
     for one in judged:
-        passed = len(one.verdicts) - len(one.failed)
+        passed = sum(verdict.passed for verdict in one.verdicts)
         outcome = "FAILED" if one.failed else "passed" if one.verdicts else "not judged"
-        why = "; ".join(f"{verdict.name}: {verdict.why}" for verdict in one.failed)
+        told = [verdict for verdict in one.verdicts if not verdict.passed]
+        why = "; ".join(
+            f"{verdict.name}{' (skipped)' if verdict.skipped else ''}: {verdict.why}"
+            for verdict in told
+        )
         yield [
             one.template,
             one.version,
@@ -123,6 +129,7 @@ def judge_release(shop: Workshop, one: Published) -> Judged:
         # What containers of this release get, which the definition may have changed since.
         needs=release.needs,
         checks=shop.catalog.checks(release.template),
+        given=given(shop, release),
     )
     with logged(shop, release.template) as log:
         log.phase("check")
@@ -130,7 +137,10 @@ def judge_release(shop: Workshop, one: Published) -> Judged:
         seconds = sum(seconds for _, seconds in log.timings())
         judged = replace(judged, verdicts=verdicts, seconds=seconds, log=log.path)
         outcome = Smoke.FAILED if judged.failed else Smoke.PASSED
-        shop.lxd.set_image_properties(one.image.fingerprint, smoke_property(outcome))
+        shop.lxd.set_image_properties(
+            one.image.fingerprint,
+            smoke_property(outcome, gpu_outcome(trial.checks, verdicts)),
+        )
         tell = shop.report.failed if judged.failed else shop.report.done
         tell(release.template, f"{release.version}: {_count(judged)}")
     return judged
@@ -140,4 +150,8 @@ def _count(judged: Judged) -> str:
     every = len(judged.verdicts)
     if judged.failed:
         return f"{len(judged.failed)} of {every} checks failed"
+    skipped = [verdict for verdict in judged.verdicts if verdict.skipped]
+    if skipped:
+        why = "; ".join(f"{verdict.name}: {verdict.why}" for verdict in skipped)
+        return f"{every - len(skipped)} of {every} checks passed, skipped {why}"
     return f"all {every} checks passed"

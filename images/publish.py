@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
-from images.driver import Driver
+from images.fitness import refuse_misfit
+from images.gpus import given
 from images.packages import packages_property
 from images.recipe import PIPELINE
-from images.smoke import Trial, smoke
+from images.smoke import smoke
 from images.sweep import BUILDER
+from images.trial import Trial
+from images.verdict import gpu_outcome
 from images.wanted import Order
 from images.workshop import Log, Workshop
 from lab import keys
@@ -28,20 +32,23 @@ from lab.release import (
 
 
 def publish_release(
-    shop: Workshop, order: Order, origin: str, driver: Driver | None, log: Log, *, smoke_test: bool
+    shop: Workshop, order: Order, origin: str, log: Log, *, smoke_test: bool
 ) -> tuple[Release, Image, Smoke]:
     """Publish the stopped instance ORIGIN, judge the image, and only then give it to users."""
-    release = _release(shop, order, driver)
+    release = _release(shop, order)
     with ExitStack() as undo:
         undo.callback(_discard, shop, release, origin)
         image = _publish(shop, release, origin, log)
-        outcome = _judge(shop, order, image, log) if smoke_test else Smoke.SKIPPED
-        _promote(shop, release, image, outcome)
+        outcome = gpu = Smoke.SKIPPED
+        if smoke_test:
+            outcome, gpu = Smoke.PASSED, _judge(shop, release, image, log)
+        refuse_misfit(shop.lxd, shop.settings, release)
+        _promote(shop, release, image, smoke_property(outcome, gpu))
         undo.pop_all()
     return release, image, outcome
 
 
-def _release(shop: Workshop, order: Order, driver: Driver | None) -> Release:
+def _release(shop: Workshop, order: Order) -> Release:
     definition = order.definition
     prefix = f"{stable_alias(shop.settings.alias_prefix, definition.name)}/"
     taken = [alias.removeprefix(prefix) for alias in shop.lxd.aliases() if alias.startswith(prefix)]
@@ -60,7 +67,7 @@ def _release(shop: Workshop, order: Order, driver: Driver | None) -> Release:
         inputs=order.wanted.release.inputs,
         parent=definition.parent,
         distro=shop.distro.name,
-        driver=driver.version if driver else None,
+        driver=order.layer.version,
         built_at=now,
         commit=shop.commit,
         pipeline=PIPELINE,
@@ -84,17 +91,20 @@ def _publish(shop: Workshop, release: Release, origin: str, log: Log) -> Image:
     )
 
 
-def _judge(shop: Workshop, order: Order, image: Image, log: Log) -> Smoke:
+def _judge(shop: Workshop, release: Release, image: Image, log: Log) -> Smoke:
+    """What nvidia-smi's part came to; CheckError when any check failed."""
     log.phase("check")
-    name = order.definition.name
+    name = release.template
+    checks = shop.catalog.checks(name)
     trial = Trial(
         template=name,
         image=image,
-        needs=shop.catalog.needs(name),
-        checks=shop.catalog.checks(name),
+        needs=release.needs,
+        checks=checks,
+        given=given(shop, release),
     )
     verdicts = smoke(shop, trial, log)
-    failed = [verdict for verdict in verdicts if not verdict.passed]
+    failed = [verdict for verdict in verdicts if verdict.failed]
     if failed:
         raise CheckError(
             f"{name}: the new image failed {len(failed)} of {len(verdicts)} checks; "
@@ -103,15 +113,13 @@ def _judge(shop: Workshop, order: Order, image: Image, log: Log) -> Smoke:
             fix=f"The full log: {log.path}\n"
             "Keep the instance for a look with: invoke build-images --keep-failed",
         )
-    return Smoke.PASSED
+    return gpu_outcome(checks, verdicts)
 
 
-def _promote(shop: Workshop, release: Release, image: Image, outcome: Smoke) -> None:
+def _promote(shop: Workshop, release: Release, image: Image, outcome: Mapping[str, str]) -> None:
     """The one moment at which users get the new release."""
     now = datetime.now(tz=timezone.utc)
-    shop.lxd.set_image_properties(
-        image.fingerprint, {**smoke_property(outcome), **promoted_property(now)}
-    )
+    shop.lxd.set_image_properties(image.fingerprint, {**outcome, **promoted_property(now)})
     shop.lxd.set_alias(
         stable_alias(shop.settings.alias_prefix, release.template), image.fingerprint
     )

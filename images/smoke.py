@@ -6,38 +6,30 @@ import json
 import subprocess
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from images.checks import PROGRAMS, Evidence, Verdict, judge
+from images.checks import PROGRAMS, Evidence, judge
 from images.definition import Check
+from images.gpus import Given
 from images.outside import ACCOUNT, hear, log_in
 from images.placing import placed
 from images.rebooting import reboot
 from images.scratch import scratch
+from images.trial import Trial
+from images.verdict import Verdict
 from images.workshop import Log, Workshop
 from lab import keys
 from lab.boot import wait_for_cloud_init
 from lab.cloudinit import render
 from lab.errors import CommandTimeout, LxdError
-from lab.lxd.model import Completed, Image, InstanceSpec
+from lab.lxd.model import Completed, InstanceSpec
 from lab.process import me
 from lab.rdp import shake_hands
-from lab.release import Needs
 from lab.wait import poll
 
 BOOT_SECONDS = 300
 ADDRESS_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """What is judged: IMAGE as containers of TEMPLATE would use it, by CHECKS."""
-
-    template: str
-    image: Image
-    needs: Needs
-    checks: tuple[Check, ...]
 
 
 def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
@@ -47,22 +39,24 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
         key = _make_key(directory)
         for name in (first, second):
             undo.callback(shop.build.delete, name)
-            _start(shop, name, trial, key)
+            cards = trial.given if name == first and trial.asks_cards else Given()
+            _start(shop, name, trial, key, cards)
         verdicts = judge(
             trial.checks,
-            _collect(shop, first, trial.checks, key, log),
+            _collect(shop, first, trial.to_run, key, log),
             _collect(shop, second, (), key, log),
             timezone=shop.timezone,
+            given=trial.given,
         )
         log.write("".join(f"{verdict}\n" for verdict in verdicts))
-        if shop.keep_failed and not all(verdict.passed for verdict in verdicts):
+        if shop.keep_failed and any(verdict.failed for verdict in verdicts):
             undo.pop_all()
             shop.build.delete(second)
             _keep(shop, first)
     return verdicts
 
 
-def _start(shop: Workshop, name: str, trial: Trial, key: Path) -> None:
+def _start(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:
     public = key.with_suffix(".pub").read_text().strip()
     user_data = render("check.yaml.j2", shop.own_templates, {"account": ACCOUNT, "key": public})
     shop.build.delete(name)
@@ -72,12 +66,13 @@ def _start(shop: Workshop, name: str, trial: Trial, key: Path) -> None:
             image=trial.image.fingerprint,
             config={
                 **trial.needs.config,
+                **given.config,
                 shop.build.server().user_data_key: user_data,
                 keys.TEMPLATE: trial.template,
                 keys.PHASE: keys.PREPARING,
                 keys.BUILDER: me(),
             },
-            devices=placed(shop, trial.needs.devices),
+            devices={**placed(shop, trial.needs.devices), **given.devices},
         )
     )
     shop.build.start(name)

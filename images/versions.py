@@ -15,10 +15,12 @@ from images.sweep import BUILDER
 from lab.errors import InputError
 from lab.lxd.port import Lxd
 from lab.process import in_words
-from lab.release import Smoke, promoted_at, promoted_property, stable_alias
+from lab.release import Release, Smoke, promoted_at, promoted_property, stable_alias
 
 Judge = Callable[[Published], None]
 """Runs the checks of a release and records that it passed; CheckError when it did not."""
+Fits = Callable[[Release], None]
+"""InputError where the release's driver does not fit this host (`images.fitness`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +38,14 @@ class Moved:
         return f"{self.template}: {self.new} is current{before}."
 
 
-def promote(lxd: Lxd, prefix: str, template: str, version: str, *, judge: Judge) -> Moved:
+def promote(
+    lxd: Lxd, prefix: str, template: str, version: str, *, judge: Judge, fits: Fits
+) -> Moved:
     """Make VERSION the release that users get. An imported one is JUDGEd on this machine first."""
     releases = releases_of(lxd, prefix, template)
     chosen, current = release_called(releases, version), current_of(releases)
     if chosen is not current:
+        fits(chosen.release)
         _refuse_unfit(chosen)
         if chosen.release.smoke is Smoke.PENDING:
             judge(chosen)
@@ -50,7 +55,7 @@ def promote(lxd: Lxd, prefix: str, template: str, version: str, *, judge: Judge)
     return _moved(current, chosen)
 
 
-def rollback(lxd: Lxd, prefix: str, template: str) -> Moved:
+def rollback(lxd: Lxd, prefix: str, template: str, *, fits: Fits) -> Moved:
     """Return to the release that was current before. Done twice, it goes back two.
 
     The release left behind counts as never promoted: the next rollback does not return to it.
@@ -64,6 +69,7 @@ def rollback(lxd: Lxd, prefix: str, template: str) -> Moved:
             details=listed(releases),
             fix=f"Choose one: invoke promote {releases[0].release.short} VERSION",
         )
+    fits(before.release)
     if current is not None:
         # First: cut off in between, a second rollback still goes back by one only.
         lxd.set_image_properties(current.image.fingerprint, promoted_property(None))

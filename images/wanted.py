@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from images.definition import Definition
-from images.driver import driver_of
+from images.driver import Layer, layers
 from images.plan import Wanted
 from images.recipe import PARENT, PIPELINE, Recipe, content
 from images.source import source_recipe
@@ -26,23 +26,22 @@ class Order:
     definition: Definition
     wanted: Wanted
     user_data: str
+    layer: Layer
 
 
 def orders(shop: Workshop, selected: Sequence[Definition]) -> tuple[Order, ...]:
     """SELECTED and all their parents, parents first. InputError where a file is wrong."""
     needed = {one.name for chosen in selected for one in shop.catalog.lineage(chosen.name)}
-    # Hashed once for all templates: the packages are hundreds of megabytes.
-    driver = driver_of(shop)
-    layer = driver.inputs() if driver else {}
+    found = layers(shop, (one.name for one in shop.catalog.order() if one.name in needed))
     made: dict[str, Order] = {}
     for definition in shop.catalog.order():
         if definition.name in needed:
-            made[definition.name] = _order(shop, definition, made, layer)
+            made[definition.name] = _order(shop, definition, made, found[definition.name])
     return tuple(made.values())
 
 
 def _order(
-    shop: Workshop, definition: Definition, made: Mapping[str, Order], layer: Mapping[str, str]
+    shop: Workshop, definition: Definition, made: Mapping[str, Order], layer: Layer
 ) -> Order:
     reason = shop.catalog.refusal(definition.name, shop.distro.name)
     if reason is not None:
@@ -56,6 +55,7 @@ def _order(
     return Order(
         definition=definition,
         user_data=text,
+        layer=layer,
         wanted=Wanted(
             template=definition.name,
             parent=definition.parent,
@@ -83,9 +83,7 @@ def _body_recipe(
     return Recipe(inputs=inputs)
 
 
-def _release_recipe(
-    shop: Workshop, definition: Definition, body: Recipe, layer: Mapping[str, str]
-) -> Recipe:
+def _release_recipe(shop: Workshop, definition: Definition, body: Recipe, layer: Layer) -> Recipe:
     whole = definition.model_dump(mode="json", exclude={"path", "description"})
     checks = [check.model_dump(mode="json") for check in shop.catalog.checks(definition.name)]
     return body.extended(
@@ -93,6 +91,6 @@ def _release_recipe(
             f"images/definitions/{definition.name}.yaml": content(whole),
             "checks": content(checks),
             "compression": shop.settings.compression,
-            **layer,
+            **layer.inputs(),
         }
     )

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from images.body import body_name, make_body
-from images.driver import Driver, add_driver
+from images.driver import add_driver
 from images.publish import publish_release
 from images.schedule import Stopped
 from images.wanted import Order
@@ -27,10 +27,9 @@ class Built:
 
 
 class Work:
-    def __init__(self, shop: Workshop, order: Order, driver: Driver | None, log: Log) -> None:
+    def __init__(self, shop: Workshop, order: Order, log: Log) -> None:
         self._shop = shop
         self._order = order
-        self._driver = driver
         self._log = log
         self.name = order.definition.name
         self.parent = order.definition.parent
@@ -52,7 +51,6 @@ class Work:
                     self._shop,
                     self._order,
                     origin,
-                    self._driver,
                     self._log,
                     smoke_test=smoke_test,
                 )
@@ -69,9 +67,10 @@ class Work:
 
     def _with_driver(self, undo: ExitStack) -> str:
         """The stopped instance to publish."""
-        if self._driver is None:
+        userland = self._order.layer.userland
+        if userland is None:
             return body_name(self.name)
-        return add_driver(self._shop, self._order.definition, self._driver, self._log, undo)
+        return add_driver(self._shop, self._order.definition, userland, self._log, undo)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -47,16 +47,25 @@ class BootFailed(LxdError):
         self.output = output
 
 
-def wait_for_init(lxd: Lxd, name: str, *, timeout: float = 60) -> None:
-    """Return when systemd is at work inside.
+# The unit empties /tmp (tmpfiles.d(5), `D`): a script that is at work by then loses its files.
+_AT_WORK = """\
+test -S /run/systemd/private || exit 1
+unit=systemd-tmpfiles-setup.service
+case "$(systemctl show --property=LoadState --value $unit) $(systemctl is-active $unit)" in
+    "loaded inactive" | "loaded activating") exit 1 ;;
+esac
+"""
 
-    LXD's start returns as soon as init is spawned; what is written to /run before systemd has
-    mounted it is never seen again.
+
+def wait_for_init(lxd: Lxd, name: str, *, timeout: float = 60) -> None:
+    """Return when systemd is at work inside, and has made /run and /tmp.
+
+    LXD's start returns as soon as init is spawned; what is written to either before is lost.
     """
 
     def probe() -> bool | None:
         try:
-            ended = lxd.run(name, ["test", "-S", "/run/systemd/private"], timeout=30)
+            ended = lxd.run(name, ["sh", "-c", _AT_WORK], timeout=30)
         except LxdUnreachable:
             raise
         except LxdError:

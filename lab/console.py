@@ -255,6 +255,9 @@ _STYLES = {
     "candidate": "yellow",
     "superseded": "dim",
     "stopped": "yellow",
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "bold red",
 }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from lab.lxd.port import Lxd
+
 MODULE = Path("/proc/driver/nvidia/version")
 
 # `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.261.03  Thu …`; open modules say
@@ -12,8 +14,17 @@ MODULE = Path("/proc/driver/nvidia/version")
 _VERSION = re.compile(r"^NVRM version:.*?\s(\d{3,}\.\d+(?:\.\d+)?)\s", re.MULTILINE)
 
 
-def host_driver(module: Path = MODULE) -> str | None:
-    """The loaded module's version, such as `535.261.03`; None where none is loaded."""
+def host_driver(lxd: Lxd, *, local: bool, module: Path = MODULE) -> str | None:
+    """The loaded module's version, such as `535.261.03`; None where none is loaded.
+
+    LOCAL: the daemon is on this machine, whose own files may tell what the daemon does not.
+    """
+    told = next((card.driver for card in lxd.cards() if card.driver), None)
+    return told or (module_version(module) if local else None)
+
+
+def module_version(module: Path = MODULE) -> str | None:
+    """What the kernel of this machine says; None where no module of NVIDIA's is loaded."""
     try:
         match = _VERSION.search(module.read_text(encoding="utf-8", errors="replace"))
     except OSError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from lab.delivery import Delivery
 from lab.lxd.model import Image
 
 _PREFIX = "lab."
@@ -40,6 +41,8 @@ class Needs:
     """Default root quota, as written: `20GiB`."""
     ports: Mapping[str, int] = field(default_factory=dict)
     """Services to tell the user of, by name: `rdp` → 3389."""
+    delivery: Delivery | None = None
+    """How it wants the driver's userland, where it does not leave that to the lab."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ class Release:
     commit: str
     pipeline: str
     smoke: Smoke = Smoke.PENDING
+    gpu: Smoke = Smoke.PENDING
+    """What nvidia-smi said in it; SKIPPED where there was nothing to ask it of."""
     needs: Needs = field(default_factory=Needs)
 
     def properties(self) -> dict[str, str]:
@@ -67,6 +72,7 @@ class Release:
             "groups": list(self.needs.groups),
             "disk": self.needs.disk,
             "ports": dict(self.needs.ports),
+            "delivery": self.needs.delivery.value if self.needs.delivery else None,
         }
         own = {
             "template": self.template,
@@ -81,6 +87,7 @@ class Release:
             "commit": self.commit,
             "pipeline": self.pipeline,
             "smoke": self.smoke.value,
+            "gpu": self.gpu.value,
             "needs": _compact(needs),
         }
         # `description` is what `lxc image list` shows.
@@ -113,21 +120,25 @@ class Release:
                 commit=own["commit"],
                 pipeline=own["pipeline"],
                 smoke=Smoke(own["smoke"]),
+                # Releases from before driver layers have neither this nor a delivery.
+                gpu=Smoke(own.get("gpu", Smoke.SKIPPED.value)),
                 needs=Needs(
                     config=needs["config"],
                     devices=needs["devices"],
                     groups=tuple(needs["groups"]),
                     disk=needs["disk"],
                     ports=needs["ports"],
+                    delivery=Delivery(needs["delivery"]) if needs.get("delivery") else None,
                 ),
             )
         except (KeyError, ValueError, TypeError):
             return None
 
 
-def smoke_property(outcome: Smoke) -> dict[str, str]:
-    """The property that records OUTCOME on a published release."""
-    return {_PREFIX + "smoke": outcome.value}
+def smoke_property(outcome: Smoke, gpu: Smoke | None = None) -> dict[str, str]:
+    """The property that records OUTCOME on a published release; with GPU, nvidia-smi's part too."""
+    told = {} if gpu is None else {_PREFIX + "gpu": gpu.value}
+    return {_PREFIX + "smoke": outcome.value, **told}
 
 
 def promoted_property(when: datetime | None) -> dict[str, str]:

@@ -11,7 +11,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
+from lab.driver_settings import DriverSettings
 from lab.errors import InputError
+from lab.gpu_settings import GpuSettings
 from lab.names import did_you_mean
 from lab.problems import shown
 from lab.source import Source
@@ -24,7 +26,6 @@ VARIABLE: Final = "LAB_SETTINGS"
 
 _REMOTE: Final = re.compile(r"local|https://[A-Za-z0-9.:\[\]-]+", re.ASCII)
 _LOCALE: Final = re.compile(r"C\.UTF-8|[a-z]{2,3}_[A-Z]{2}\.UTF-8(@[a-z]+)?", re.ASCII)
-_VERSION: Final = re.compile(r"\d{3,}\.\d+(\.\d+)?", re.ASCII)
 _PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}", re.ASCII)
 _ZONE: Final = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 
@@ -56,23 +57,6 @@ def _timezone(value: str) -> str:
     return value
 
 
-def _version(value: str) -> str:
-    if not _VERSION.fullmatch(value):
-        raise refusal("must be a driver version such as 535.261.03")
-    return value
-
-
-class DriverSettings(Written):
-    """The driver layer of images: NVIDIA's userland, at exactly the host's version."""
-
-    delivery: Literal["image", "none"] = "none"
-    """`image`: baked into each release, as its last layer."""
-    version: Annotated[str, AfterValidator(_version)] | None = None
-    """None: that of the host's kernel module."""
-    packages: LocalPath | None = None
-    """A directory of .deb files; all of them are installed."""
-
-
 class Settings(Written):
     """The settings of one lab. Paths are absolute; None means: find out on the host."""
 
@@ -99,6 +83,7 @@ class Settings(Written):
     nvidia_container_toolkit: Toolkit | None = None
     """None: docker in images comes without it."""
     driver: DriverSettings = Field(default_factory=DriverSettings)
+    gpus: GpuSettings = Field(default_factory=GpuSettings)
 
 
 def settings_path(root: Path, environ: Mapping[str, str] = os.environ) -> Path:

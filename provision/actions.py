@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lab.lxd.model import InstanceSpec
+from lab.lxd.model import Card, InstanceSpec
 from lab.sizes import format_size
 from provision.limits import ROOT, named_device
 
@@ -62,6 +62,7 @@ class CreateInstance:
     spec: InstanceSpec
     release: str
     """`base 20261121.1`."""
+    cards: tuple[Card, ...] = ()
 
     def __str__(self) -> str:
         config = self.spec.config
@@ -70,6 +71,7 @@ class CreateInstance:
             f"{config['limits.cpu']} CPUs" if "limits.cpu" in config else "all CPUs",
             config.get("limits.memory", "all") + " memory",
             ((root[1].get("size") if root else None) or "unlimited") + " disk",
+            *(f"GPU {part}" for card in self.cards for part in card.mig or (card.pci,)),
         ]
         return f"create the container {self.spec.name} from {self.release} ({', '.join(said)})"
 
@@ -108,6 +110,38 @@ class MarkReady:
         return f"mark {self.name} ready and protect it against deletion by hand"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCards:
+    """Other cards for a container that is there; live where it runs."""
+
+    name: str
+    devices: Mapping[str, Mapping[str, str] | None]
+    config: Mapping[str, str | None]
+    added: tuple[Card, ...] = ()
+    given: tuple[str, ...] = ()
+    """PCI addresses and UUIDs of parts: what it has afterwards."""
+    taken: tuple[str, ...] = ()
+    running: bool = False
+    restart: bool = False
+    """What it is given is of use only after its next start."""
+
+    def __str__(self) -> str:
+        text = f"give {self.name} the GPUs {', '.join(self.given)}" if self.given else ""
+        if self.taken:
+            text += f"{', ' if text else ''}take {', '.join(self.taken)} from {self.name}"
+        return (text or f"write down that {self.name} has no GPU") + self.proviso
+
+    @property
+    def proviso(self) -> str:
+        """What a running container keeps or lacks until it is restarted; goes on after a text."""
+        if self.restart:
+            return f"; works after: invoke restart {self.name}"
+        if self.taken and self.running:
+            # LXD takes the node away, not what is open or mounted elsewhere (tried on 5.0.2).
+            return f"; what has it open there keeps it until: invoke restart {self.name}"
+        return ""
+
+
 Action = (
     RemoveLeftover
     | RemoveLeftoverVolume
@@ -117,4 +151,5 @@ Action = (
     | Start
     | SetPassword
     | MarkReady
+    | ChangeCards
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 
@@ -14,6 +14,7 @@ from lab.process import me
 from lab.report import Report
 from provision.actions import (
     Action,
+    ChangeCards,
     CreateInstance,
     CreateVolume,
     MarkReady,
@@ -23,6 +24,7 @@ from provision.actions import (
     SetPassword,
     Start,
 )
+from provision.ours import our_container
 from provision.password import new_password
 from provision.ready import (
     Knock,
@@ -42,8 +44,13 @@ def apply(
     *,
     patience: Patience | None = None,
     knock: Callable[[str], Knock] = knock,
+    claimed: Callable[[], None] = lambda: None,
 ) -> str | None:
-    """Do ACTIONS in order; returns the password when one was set, its only appearance."""
+    """Do ACTIONS in order; returns the password when one was set, its only appearance.
+
+    CLAIMED is called as soon as LXD holds the cards that were decided upon; what it raises undoes
+    that like any failure.
+    """
     password: str | None = None
     waits = patience or Patience()
     with ExitStack() as undo:
@@ -63,6 +70,10 @@ def apply(
                         lxd.update_volume(pool, volume, config)
                 case CreateInstance():
                     _create_instance(action, lxd, report, undo)
+                    claimed()
+                case ChangeCards():
+                    _change_cards(action, lxd, report, undo)
+                    claimed()
                 case Start(name=name, account=account, rdp=rdp):
                     report.phase(name, "boot")
                     lxd.start(name)
@@ -95,6 +106,23 @@ def _create_instance(action: CreateInstance, lxd: Lxd, report: Report, undo: Exi
         report.detail(name, progress.text)
 
     lxd.create(action.spec, on_progress=tell)
+
+
+def _change_cards(action: ChangeCards, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    name = action.name
+    before = our_container(lxd, name)
+    report.phase(name, "change its GPUs")
+    undo.callback(
+        partial(
+            _undo_cards,
+            lxd,
+            report,
+            name,
+            {key: before.config.get(key) for key in action.config},
+            {device: before.devices.get(device) for device in action.devices},
+        )
+    )
+    lxd.update(name, config=action.config, devices=action.devices)
 
 
 def _set_password(action: SetPassword, lxd: Lxd) -> str:
@@ -132,6 +160,19 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
             lxd.delete(name)
     except LabError as error:
         report.say(f"{name} stays half made, the next run removes it: {error.brief}")
+
+
+def _undo_cards(
+    lxd: Lxd,
+    report: Report,
+    name: str,
+    config: Mapping[str, str | None],
+    devices: Mapping[str, Mapping[str, str] | None],
+) -> None:
+    try:
+        lxd.update(name, config=config, devices=devices)
+    except LabError as error:
+        report.say(f"{name} may not have the GPUs that it had: {error.brief}")
 
 
 def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:

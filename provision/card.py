@@ -43,7 +43,7 @@ def of_container(container: Mapping[str, Any]) -> Card:
         ("cpus", _count(container["cpus"])),
         ("memory", _size(container["memory_bytes"], unsaid="all of the host's")),
         ("disk", f"{_disk(container)} used"),
-        ("gpus", ", ".join(container["gpus"]) or "none"),
+        *_gpus(container),
         *(("volume", _volume(volume)) for volume in container["volumes"]),
         *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
     ]
@@ -81,6 +81,36 @@ def of_removal(name: str, removed: Removed, *, question: bool = False) -> str:
     if question:
         lines += ["Go on?"]
     return "\n".join(lines)
+
+
+def _gpus(container: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if not container["gpus"] and not container["driver"]:
+        return [("gpus", "none")]
+    name = container["name"]
+    cards = [("gpu", _gpu(card)) for card in container["cards"]]
+    cards += [("gpu", _missing(one)) for one in container["missing_cards"]]
+    mend = [("", f"mend it: {container['mend']}")] if container["missing_cards"] else []
+    return [*(cards or [("gpus", "none")]), *mend, *_driver(container, name)]
+
+
+def _gpu(card: Mapping[str, Any]) -> str:
+    part = f", only {', '.join(card['mig'])}" if card["mig"] else ""
+    return f"{card['index']}  {card['pci']}  {card['model']}{part}"
+
+
+def _missing(one: Mapping[str, Any]) -> str:
+    return f"{one['pci']} {'moved to ' + one['now'] if one['now'] else 'is gone'}"
+
+
+def _driver(container: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    inside, host = container["driver"], container["host_driver"]
+    if container["drift"]:
+        has = inside or "none"
+        return [("driver", f"{has}, the host runs {host}; mend it: invoke sync-drivers {name}")]
+    if inside:
+        return [("driver", inside)]
+    injected = container["delivery"] in {"runtime", "cdi"}
+    return [("driver", f"{host}, the host's own")] if injected and host else []
 
 
 def _address(container: Mapping[str, Any]) -> str:

@@ -14,7 +14,9 @@ from lab.names import nearest
 from lab.process import is_alive, me
 from lab.release import Release, stable_alias
 from lab.settings import Settings
+from provision.gpu_facts import GpuFacts, read_gpus
 from provision.limits import ROOT, named_device
+from provision.ours import is_preparing
 from provision.request import Request
 from provision.userdata import user_data
 
@@ -49,6 +51,7 @@ class Facts:
     """None where the server is another machine."""
     user_data: str | None = None
     """For a new instance, once its template is known."""
+    gpus: GpuFacts = field(default_factory=GpuFacts)
 
 
 def home_volume(name: str) -> str:
@@ -64,8 +67,10 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
     offers = read_offers(lxd, settings.alias_prefix)
     offer = find_offer(offers, request.template)
     local = settings.remote == "local"
+    server = lxd.server()
+    made_of = _made_of(instance, offers) or offer
     return Facts(
-        server=lxd.server(),
+        server=server,
         instance=instance,
         offers=offers,
         profile=profile,
@@ -77,6 +82,7 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
         host_cpus=os.cpu_count() if local else None,
         host_memory_bytes=_memory() if local else None,
         user_data=user_data(request, offer.release, settings) if offer else None,
+        gpus=read_gpus(lxd, settings, server, made_of.release if made_of else None),
     )
 
 
@@ -98,6 +104,13 @@ def find_offer(offers: tuple[Offer, ...], template: str) -> Offer | None:
         if offer.release.template == template:
             return offer
     return next((offer for offer in offers if offer.release.short == template), None)
+
+
+def _made_of(instance: Instance | None, offers: tuple[Offer, ...]) -> Offer | None:
+    """The current release of its template, for a container that stays."""
+    if instance is None or is_preparing(instance):
+        return None
+    return find_offer(offers, instance.config.get(keys.TEMPLATE, ""))
 
 
 def _pool(lxd: Lxd, settings: Settings, profile: Profile) -> Pool:

@@ -14,6 +14,7 @@ from lab.process import in_words, is_alive
 from lab.report import Report
 from lab.settings import Settings
 from provision.facts import home_volume
+from provision.gpu_rows import refuse_without_cards
 from provision.ours import is_preparing, no_container, our_container
 from provision.ready import Patience, wait_for_address
 from provision.stamp import lock_name
@@ -36,8 +37,10 @@ def start(
 ) -> bool:
     """Running, with an address, afterwards. False when it was running already."""
     with held(lock_name(settings, name), report, f"start {name}"):
-        if _whole(lxd, name).state is State.RUNNING:
+        instance = _whole(lxd, name)
+        if instance.state is State.RUNNING:
             return False
+        _refuse_without_cards(lxd, instance)
         report.phase(name, "boot")
         _start(lxd, name)
         address = wait_for_address(lxd, name, report, patience=patience or Patience())
@@ -59,7 +62,8 @@ def stop(lxd: Lxd, settings: Settings, name: str, *, report: Report) -> bool:
 def restart(
     lxd: Lxd, settings: Settings, name: str, *, report: Report, patience: Patience | None = None
 ) -> None:
-    """Also starts one that is stopped."""
+    """Also starts one that is stopped. One that could not start again is not stopped."""
+    _refuse_without_cards(lxd, our_container(lxd, name))
     stop(lxd, settings, name, report=report)
     start(lxd, settings, name, report=report, patience=patience)
 
@@ -94,6 +98,11 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
                 lxd.delete_volume(home.pool, home.name)
         report.done(name, "destroyed")
         return what_destroy_would(instance, homes, purge=purge)
+
+
+def _refuse_without_cards(lxd: Lxd, instance: Instance) -> None:
+    if any(device.get("type") == "gpu" for device in instance.expanded_devices.values()):
+        refuse_without_cards(instance, lxd.cards())
 
 
 def _start(lxd: Lxd, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from lab import keys
@@ -11,6 +10,7 @@ from lab.lxd.model import Image, Instance, InstanceState
 from lab.lxd.port import Lxd
 from lab.release import Needs, Release
 from lab.settings import Settings
+from provision.gpu_rows import HostGpus, in_brief, in_full, look_at_gpus
 from provision.limits import ROOT, bytes_of, cpus_of, named_device
 from provision.ours import our_container, ours
 
@@ -18,32 +18,35 @@ Row: TypeAlias = dict[str, Any]
 """A JSON object."""
 
 
-def containers(lxd: Lxd, settings: Settings) -> list[Row]:  # noqa: ARG001 - one form for all verbs
+def containers(lxd: Lxd, settings: Settings) -> list[Row]:
     """Every container of labstamp, by name; one that vanishes meanwhile is left out."""
+    host = look_at_gpus(lxd, settings)
     rows: list[Row] = []
     for instance in sorted(lxd.instances(), key=lambda each: each.name):
         if not ours(instance):
             continue
         try:
-            rows.append(_row(instance, lxd.state(instance.name)))
+            rows.append(_row(instance, lxd.state(instance.name), host))
         except NotFound:
             continue
     return rows
 
 
-def show(lxd: Lxd, settings: Settings, name: str) -> Row:  # noqa: ARG001 - one form for all verbs
+def show(lxd: Lxd, settings: Settings, name: str) -> Row:
     """One container, with how to reach it; InputError when there is none of ours by NAME."""
     instance = our_container(lxd, name)
     state = lxd.state(name)
+    host = look_at_gpus(lxd, settings)
     return {
-        **_row(instance, state),
+        **_row(instance, state, host),
+        **in_full(instance, host),
         "access": _access(instance, state),
         "volumes": _volumes(lxd, instance, state),
         "snapshots": list(lxd.snapshots(name)),
     }
 
 
-def _row(instance: Instance, state: InstanceState) -> Row:
+def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
     root = named_device(instance.expanded_devices, ROOT)
     config = instance.config
     return {
@@ -55,25 +58,15 @@ def _row(instance: Instance, state: InstanceState) -> Row:
         "phase": config.get(keys.PHASE, keys.READY),
         "ipv4": list(state.ipv4),
         "ipv6": list(state.ipv6),
-        "gpus": _gpus(instance.expanded_devices),
+        **in_brief(instance, host),
         "cpus": cpus_of(config.get("limits.cpu")),
         "memory_bytes": bytes_of(config.get("limits.memory")),
         "memory_used_bytes": state.memory_bytes,
         "disk_bytes": bytes_of(root[1].get("size")) if root else None,
         "disk_used_bytes": state.disk_bytes.get(root[0]) if root else None,
-        "driver": None,
-        "drift": False,
         "location": instance.location,
         "created_at": instance.created_at.isoformat(timespec="seconds"),
     }
-
-
-def _gpus(devices: Mapping[str, Mapping[str, str]]) -> list[str]:
-    return sorted(
-        device["pci"]
-        for device in devices.values()
-        if device.get("type") == "gpu" and "pci" in device
-    )
 
 
 def _access(instance: Instance, state: InstanceState) -> Row:

@@ -19,6 +19,7 @@ from provision.actions import (
     Start,
 )
 from provision.facts import Facts, Offer, find_offer, home_volume
+from provision.gpu_plan import change_of_cards, share
 from provision.limits import as_limit, bytes_of
 from provision.request import Request, differences
 from provision.room import check_room, home_size
@@ -33,17 +34,19 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     actions: list[Action] = []
     if facts.instance is not None:
         if _is_fulfilled(request, facts.instance, facts):
-            return ()
+            return change_of_cards(request, facts.instance, facts)
         actions.append(RemoveLeftover(name=request.name))
     if offer is None:
         raise _no_release(request, facts.offers)
     check_room(request, offer, facts)
+    gpus = share(request, offer, facts)
     volume = home_volume(request.name)
     actions += _home_actions(request, offer, facts)
     actions += [
         CreateInstance(
-            spec=instance_spec(request, offer, facts),
+            spec=instance_spec(request, offer, facts, gpus),
             release=f"{offer.release.template} {offer.release.version}",
+            cards=gpus.cards,
         ),
         Start(
             name=request.name,
@@ -58,7 +61,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
 
 
 def _is_fulfilled(request: Request, instance: Instance, facts: Facts) -> bool:
-    """False for what a crash left; a LabError for what stands in the way."""
+    """But for the cards. False for what a crash left; a LabError for what stands in the way."""
     if keys.OWNER not in instance.config:
         raise InputError(
             f'The name "{request.name}" is taken by an instance that labstamp did not make.',
@@ -68,6 +71,8 @@ def _is_fulfilled(request: Request, instance: Instance, facts: Facts) -> bool:
     if instance.config.get(keys.PHASE) == keys.PREPARING:
         _refuse_while_made(request.name, instance.config.get(keys.BUILDER, ""), facts)
         return False
+    if request.only_gpus:
+        return True
     differing = differences(instance.config.get(keys.REQUEST, ""), request.canonical())
     if differing:
         raise InputError(

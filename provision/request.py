@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from lab.errors import InputError
+from lab.gpu_wish import Wish
 from lab.names import check_account, check_instance_name
 from lab.sizes import format_size
 from provision.publickey import fingerprint
@@ -29,6 +30,10 @@ class Request:
     home_bytes: int | None = None
     """Quota of /home; None: the same as the root's."""
     password: bool = False
+    gpus: Wish | None = None
+    """None: what the settings say for a new container, what it has for one that is there."""
+    only_gpus: bool = False
+    """Nothing else was asked for: all else stays as it is in a container that is there."""
 
     def __post_init__(self) -> None:
         check_instance_name(self.name)
@@ -54,7 +59,10 @@ class Request:
         return replace(self, template=name)
 
     def canonical(self) -> str:
-        """As `user.lab.request`: the same text for the same wish, without secrets."""
+        """As `user.lab.request`: the same text for the same wish, without secrets.
+
+        Without the cards: those a container has are told by its devices, and may be changed.
+        """
         wish = {
             "template": self.template,
             "account": self.account,

@@ -8,18 +8,19 @@ from lab import keys
 from lab.errors import LxdError
 from lab.lxd.model import InstanceSpec, Network
 from provision.facts import Facts, Offer, home_volume
+from provision.gpu_plan import Share
 from provision.limits import HOME, NIC, ROOT, as_limit, named_device
 from provision.request import Request
 from provision.room import disk_size
 
 
-def instance_spec(request: Request, offer: Offer, facts: Facts) -> InstanceSpec:
+def instance_spec(request: Request, offer: Offer, facts: Facts, gpus: Share) -> InstanceSpec:
     release = offer.release
     return InstanceSpec(
         name=request.name,
         image=offer.fingerprint,
-        config=_config(request, offer, facts),
-        devices=_devices(request, offer, facts),
+        config={**_config(request, offer, facts), **gpus.config},
+        devices={**_devices(request, offer, facts), **gpus.devices},
         description=f"{release.template} {release.version} for {request.account}",
     )
 

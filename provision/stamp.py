@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from lab.errors import LabError
+from lab.gpu_holders import holders
+from lab.gpu_wish import parse_wish
 from lab.lock import held
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings import Settings
-from provision.actions import Action
+from provision.actions import Action, ChangeCards
 from provision.apply import apply
 from provision.facts import read
+from provision.gpu_claim import refuse_second
 from provision.listing import show
 from provision.plan import plan
 from provision.ready import Knock, Patience, knock
 from provision.request import Request
+
+CARDS_LOCK = "cards"
+"""One for the whole host: labs in several projects share its cards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +49,32 @@ def provision(
     patience: Patience | None = None,
     knock: Callable[[str], Knock] = knock,
 ) -> Stamped:
-    """Make the container that REQUEST wants; nothing when it is there already."""
+    """Make the container that REQUEST wants, or give it other cards; nothing when it is as wanted.
+
+    DriftError where the release has to be built first.
+    """
     name = request.name
-    with held(lock_name(settings, name), report, f"provision {name}"):
-        actions = plan(request, read(lxd, settings, request))
+    with held(lock_name(settings, name), report, f"provision {name}"), ExitStack() as choosing:
+        if not only_plan and _wants_cards(request, settings):
+            choosing.enter_context(held(CARDS_LOCK, report, f"provision {name}"))
+        facts = read(lxd, settings, request)
+        actions = plan(request, facts)
         if only_plan or not actions:
             card = None if actions else show(lxd, settings, name)
             return Stamped(changed=False, actions=actions, card=card)
+
+        def claimed() -> None:
+            # From here on LXD tells everybody of it; only the choice is made one by one.
+            if facts.gpus.policy.limit is not None:
+                refuse_second(actions, holders(lxd, settings), facts.gpus)
+            choosing.close()
+
         try:
-            password = apply(actions, lxd, report, patience=patience, knock=knock)
+            password = apply(actions, lxd, report, patience=patience, knock=knock, claimed=claimed)
         except LabError as error:
             report.failed(name, error.brief)
             raise
-        report.done(name, "ready")
+        report.done(name, _outcome(actions))
         card = show(lxd, settings, name)
         return Stamped(changed=True, actions=actions, card=card, password=password)
 
@@ -62,3 +82,19 @@ def provision(
 def lock_name(settings: Settings, name: str) -> str:
     """One for each container of each project."""
     return f"container-{settings.project}-{name}"
+
+
+def _wants_cards(request: Request, settings: Settings) -> bool:
+    wish = parse_wish(settings.gpus.default) if request.gpus is None else request.gpus
+    return not wish.is_none
+
+
+def _outcome(actions: tuple[Action, ...]) -> str:
+    for action in actions:
+        if isinstance(action, ChangeCards):
+            return f"has {_gpus(action)}{action.proviso}"
+    return "ready"
+
+
+def _gpus(action: ChangeCards) -> str:
+    return f"the GPUs {', '.join(action.given)}" if action.given else "no GPU"

@@ -40,6 +40,19 @@ class FakeCommands(FakeCalls):
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
         raise refused(what, "Not Found", status=404)
 
+    def list_directory(self, name: str, path: str) -> tuple[str, ...]:
+        what = f"list {path} in {name}"
+        files = self._instance(name, what).files
+        if path in files:
+            raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.")
+        within = path.rstrip("/") + "/"
+        found = {
+            file.removeprefix(within).split("/")[0] for file in files if file.startswith(within)
+        }
+        if not found:
+            raise refused(what, "Not Found", status=404)
+        return tuple(sorted(found))
+
     def write_file(
         self, name: str, path: str, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0
     ) -> None:

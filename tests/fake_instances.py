@@ -107,9 +107,6 @@ class FakeInstances(FakeCalls):
 
     def wait_until_idle(self, name: str, *, timeout: float = 600) -> None: ...
 
-    def snapshots(self, name: str) -> tuple[str, ...]:
-        return self._instance(name, f"list the snapshots of {name}").snapshots
-
     def _shown(self, name: str) -> Instance:
         found = self.store.instances[self._project, name]
         return Instance(

@@ -7,15 +7,16 @@ from dataclasses import replace
 
 from lab.errors import LabError
 from lab.lxd.changes import changed
-from lab.lxd.model import Network, Pool, Profile, Server, Volume
+from lab.lxd.model import Card, Network, Pool, Profile, Server, Volume
 from lab.lxd.refusals import refused
 from tests.fake_commands import FakeCommands
 from tests.fake_images import FakeImages
 from tests.fake_instances import FakeInstances
+from tests.fake_snapshots import FakeSnapshots
 from tests.fake_store import OnRun
 
 
-class FakeLxd(FakeImages, FakeInstances, FakeCommands):
+class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
     """Set `on_run` to answer commands; read and write `store` to arrange and to look behind."""
 
     @property
@@ -37,6 +38,17 @@ class FakeLxd(FakeImages, FakeInstances, FakeCommands):
     @property
     def failures(self) -> dict[str, LabError]:
         return self.store.failures
+
+    @property
+    def gpu_cards(self) -> tuple[Card, ...]:
+        return self.store.gpu_cards
+
+    @gpu_cards.setter
+    def gpu_cards(self, cards: tuple[Card, ...]) -> None:
+        self.store.gpu_cards = cards
+
+    def cards(self) -> tuple[Card, ...]:
+        return self.store.gpu_cards
 
     def in_project(self, name: str) -> FakeLxd:
         return FakeLxd(name, self.store)

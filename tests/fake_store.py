@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from lab.errors import LabError
-from lab.lxd.model import Completed, Image, Network, Pool, Profile, Server, State
+from lab.lxd.model import Card, Completed, Image, Network, Pool, Profile, Server, State
 from lab.lxd.refusals import refused
 
 EPOCH = datetime(2026, 11, 21, tzinfo=timezone.utc)
@@ -23,6 +23,15 @@ class FakeFile:
     gid: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An instance's part of a snapshot."""
+
+    config: Mapping[str, str]
+    devices: Mapping[str, Mapping[str, str]]
+    files: Mapping[str, FakeFile]
+
+
 @dataclass(slots=True, kw_only=True)
 class FakeInstance:
     state: State = State.STOPPED
@@ -31,6 +40,8 @@ class FakeInstance:
     profiles: tuple[str, ...] = ()
     files: dict[str, FakeFile] = field(default_factory=dict)
     snapshots: tuple[str, ...] = ()
+    kept: dict[str, Kept] = field(default_factory=dict)
+    """What is in the snapshots that were taken through the port."""
     address: str = ""
     created_at: datetime = EPOCH
 
@@ -55,6 +66,7 @@ class Store:
             version="5.0.2", api_extensions=frozenset({"projects", "cloud_init"}), name="fake"
         )
     )
+    gpu_cards: tuple[Card, ...] = ()
     projects: dict[str, dict[str, str]] = field(default_factory=lambda: {"default": {}})
     pools: dict[str, Pool] = field(
         default_factory=lambda: {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# check-docker.sh WHAT: docker does WHAT (settings, run, mount, build, compose or publish).
+# check-docker.sh WHAT: docker does WHAT (settings, run, mount, build, compose, publish or cards).
 # No registry is asked: the image is made of this system's shell, perl and what they link to.
 set -eu
 
@@ -16,6 +16,9 @@ have_image() {
             cp --parents -L "$library" "$place/root"
         done
     done
+    # What nvidia-smi links to, where there is one; libc has to be the image's own.
+    ! smi=$(command -v nvidia-smi) || ldd "$smi" 2>/dev/null | sed -n 's|[^/]*\(/[^ ]*\).*|\1|p' |
+        while read -r library; do cp --parents -L "$library" "$place/root"; done
     # Where modules such as IO::Socket are; on every Debian and Ubuntu.
     cp -r --parents "$(dirname "$(perl -MConfig -e 'print $INC{"Config.pm"}')")" "$place/root"
     tar -C "$place/root" -c . | docker import - "$image" >/dev/null
@@ -96,7 +99,21 @@ publish() {
         }'
 }
 
+# The toolkit puts nvidia-smi and what it links to into the container; the image has neither.
+cards() {
+    if ! command -v nvidia-ctk >/dev/null; then
+        echo "nothing to give on: the container toolkit is not installed"
+    elif [ ! -e /proc/driver/nvidia/version ]; then
+        echo "nothing to give on: no kernel module of NVIDIA's answers"
+    elif ! ls /dev/nvidia[0-9]* >/dev/null 2>&1; then
+        echo "nothing to give on: there is no card here"
+    else
+        have_image
+        docker run --rm --gpus all "$image" nvidia-smi --list-gpus
+    fi
+}
+
 case ${1:-} in
-    settings | run | mount | build | compose | publish) "$1" ;;
-    *) echo "usage: check-docker.sh settings|run|mount|build|compose|publish" && exit 2 ;;
+    settings | run | mount | build | compose | publish | cards) "$1" ;;
+    *) echo "usage: check-docker.sh settings|run|mount|build|compose|publish|cards" && exit 2 ;;
 esac

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.errors import InputError
+from lab.lxd.cards import CardCalls
 from lab.lxd.certificates import check_certificate, known_certificate, own_certificate
 from lab.lxd.commands import CommandCalls
 from lab.lxd.images import ImageCalls
@@ -14,11 +15,14 @@ from lab.lxd.refusals import Place
 from lab.lxd.rest import Rest
 from lab.lxd.server import ServerCalls
 from lab.lxd.session import local_socket, socket_endpoint, socket_session, tls_session
+from lab.lxd.snapshots import SnapshotCalls
 from lab.lxd.volumes import VolumeCalls
 from lab.lxd.wire import Wire, greet
 
 
-class Client(ServerCalls, ImageCalls, InstanceCalls, CommandCalls, VolumeCalls):
+class Client(
+    ServerCalls, CardCalls, ImageCalls, InstanceCalls, SnapshotCalls, CommandCalls, VolumeCalls
+):
     """LXD through one connection; threads may share it."""
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from pathlib import PurePosixPath
 
@@ -21,6 +22,15 @@ class FileCalls(Calls):
         if headers.get("X-LXD-type", "file") != "file":
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
         return content
+
+    def list_directory(self, name: str, path: str) -> tuple[str, ...]:
+        what = f"list {path} in {name}"
+        content, headers = self._rest.content(
+            api_path("instances", name, "files"), what=what, params=self._at(path)
+        )
+        if headers.get("X-LXD-type") != "directory":
+            raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.")
+        return tuple(sorted(json.loads(content)["metadata"] or ()))
 
     def write_file(
         self, name: str, path: str, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0

@@ -28,15 +28,6 @@ class LookupCalls(Calls):
         )
         return parse.instance_state(found)
 
-    def snapshots(self, name: str) -> tuple[str, ...]:
-        found = self._rest.get(
-            path("instances", name, "snapshots"),
-            what=f"list the snapshots of {name}",
-            params={**self._here, "recursion": "1"},
-        )
-        by_age = sorted(found or (), key=lambda raw: parse.moment(raw.get("created_at")))
-        return tuple(raw["name"].rsplit("/", 1)[-1] for raw in by_age)
-
     def _shown(self, name: str) -> Instance:
         found = self._rest.get(path("instances", name), what=f"show {name}", params=self._here)
         return parse.instance(found)

@@ -59,6 +59,21 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A GPU of NVIDIA's in the server."""
+
+    pci: str
+    """As `lab.pci` writes it: `0000:b1:00.0`."""
+    uuid: str | None = None
+    """`GPU-…`; None where nobody tells."""
+    model: str
+    driver: str | None = None
+    """Version of the kernel module that runs it, as the daemon sees it; None without NVIDIA's."""
+    mig: tuple[str, ...] = ()
+    """UUIDs (`MIG-…`) of the parts it is split into; of an allotted card, those that are given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     name: str
     config: Mapping[str, str] = field(default_factory=dict)

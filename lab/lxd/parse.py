@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from lab.gpu_wish import canonical_uuid
 from lab.lxd.model import (
+    Card,
     Image,
     Instance,
     InstanceState,
@@ -20,8 +22,11 @@ from lab.lxd.model import (
     State,
     Volume,
 )
+from lab.nvidia import Known
+from lab.pci import by_address, pci_address
 
 Json = Mapping[str, Any]
+_NVIDIA = "10de"
 _EPOCH = datetime.fromtimestamp(0, tz=timezone.utc)
 
 
@@ -52,6 +57,47 @@ def network(raw: Json) -> Network:
         managed=bool(raw.get("managed", False)),
         config=raw.get("config") or {},
     )
+
+
+def cards(
+    raws: Iterable[Json],
+    *,
+    known: Mapping[str, Known] | None = None,
+    parts: Mapping[str, tuple[str, ...]] | None = None,
+) -> tuple[Card, ...]:
+    """Of /1.0/resources; KNOWN (by PCI address) and PARTS (by UUID) fill in what LXD left out."""
+    found = [_card(raw, known or {}, parts or {}) for raw in raws if _is_nvidias(raw)]
+    # nvidia-smi counts only those that its driver runs.
+    found.sort(key=lambda card: (card.driver is None, by_address(card.pci)))
+    return tuple(found)
+
+
+def _is_nvidias(raw: Json) -> bool:
+    given_away = str(raw.get("driver", "")).startswith("vfio")
+    return raw.get("vendor_id") == _NVIDIA and bool(pci_address(_pci(raw))) and not given_away
+
+
+def _card(raw: Json, known: Mapping[str, Known], parts: Mapping[str, tuple[str, ...]]) -> Card:
+    told: Json = raw.get("nvidia") or {}
+    pci = pci_address(_pci(raw)) or ""
+    here = known.get(pci, Known())
+    uuid = canonical_uuid(told.get("uuid") or "") or here.uuid
+    return Card(
+        pci=pci,
+        uuid=uuid,
+        model=told.get("model") or here.model or raw.get("product") or _nameless(raw),
+        # Of another driver, nouveau's for one, it would be the kernel's version.
+        driver=(raw.get("driver_version") or None) if raw.get("driver") == "nvidia" else None,
+        mig=parts.get(uuid or "", ()),
+    )
+
+
+def _pci(raw: Json) -> str:
+    return str(raw.get("pci_address") or "")
+
+
+def _nameless(raw: Json) -> str:
+    return f"NVIDIA {raw.get('vendor_id')}:{raw.get('product_id')}"
 
 
 def profile(raw: Json) -> Profile:

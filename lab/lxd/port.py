@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lab.lxd.model import (
+    Card,
     Completed,
     Image,
     Instance,
@@ -37,6 +38,12 @@ class Lxd(Protocol):
 
     # server
     def server(self) -> Server: ...
+    def cards(self) -> tuple[Card, ...]:
+        """NVIDIA's cards in the order of `nvidia-smi`: by PCI address, those it runs first.
+
+        A card that was handed to virtual machines (vfio-pci) is none.
+        """
+
     def projects(self) -> Mapping[str, Mapping[str, str]]:
         """Name → config."""
 
@@ -171,6 +178,12 @@ class Lxd(Protocol):
     def read_file(self, name: str, path: str) -> bytes:
         """NotFound when it is not there. Works on stopped instances, too."""
 
+    def list_directory(self, name: str, path: str) -> tuple[str, ...]:
+        """The names in it, sorted. NotFound when it is not there, LxdError when it is a file.
+
+        Works on stopped instances, too.
+        """
+
     def write_file(
         self, name: str, path: str, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0
     ) -> None:
@@ -191,3 +204,12 @@ class Lxd(Protocol):
     # snapshots
     def snapshots(self, name: str) -> tuple[str, ...]:
         """Names, oldest first."""
+
+    def create_snapshot(self, name: str, snapshot: str) -> None:
+        """Root, config and devices as they are now; not its custom volumes. Conflict when taken."""
+
+    def restore_snapshot(self, name: str, snapshot: str) -> None:
+        """Root, config and devices as they were. What runs is stopped for it and started again."""
+
+    def delete_snapshot(self, name: str, snapshot: str) -> None:
+        """Gone afterwards, also when it was not there."""

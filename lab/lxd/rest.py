@@ -31,6 +31,11 @@ class Rest:
         self.one_writer = threading.Lock()
         """For changes in several steps, which LXD does not guard by itself."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is this machine's own."""
+        return self._wire.place.socket is not None
+
     def get(self, path: str, *, what: str, params: Params | None = None) -> Any:
         return self.get_tagged(path, what=what, params=params)[0]
 

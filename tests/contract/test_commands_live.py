@@ -15,6 +15,7 @@ import pytest
 from lab.errors import CommandTimeout, Conflict, LxdError
 from lab.lxd.client import connect
 from lab.lxd.model import Image, InstanceSpec, Progress, State
+from lab.lxd.session import local_socket
 from tests.contract.conftest import Backend
 from tests.contract.tiny_root import make_unified
 
@@ -259,7 +260,7 @@ except LxdUnreachable as error:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stderr == (
-        "nobody may not use LXD: permission denied on /var/lib/lxd/unix.socket.\n"
+        f"nobody may not use LXD: permission denied on {local_socket()}.\n"
         "Next: sudo usermod -aG lxd nobody\n"
         "      then log out and in again\n"
     )

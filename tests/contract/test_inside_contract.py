@@ -73,3 +73,20 @@ def test_files_are_written_read_and_deleted(backend: Backend, made: str) -> None
     lxd.delete_file(made, "/srv/deep/er/file")
     with pytest.raises(NotFound):
         lxd.read_file(made, "/srv/deep/er/file")
+
+
+def test_a_directory_is_listed_running_or_not(backend: Backend, made: str, box: str) -> None:
+    lxd = backend.lxd
+    for name in (made, box):
+        for file in ("b", "a", "sub/deep"):
+            lxd.write_file(name, f"/srv/listed/{file}", b"x")
+        assert lxd.list_directory(name, "/srv/listed") == ("a", "b", "sub")
+        assert lxd.list_directory(name, "/srv/listed/") == ("a", "b", "sub")
+        with pytest.raises(NotFound) as caught:
+            lxd.list_directory(name, "/srv/none")
+        assert str(caught.value) == f"LXD would not list /srv/none in {name}.\n  Not Found"
+        with pytest.raises(LxdError) as refused:
+            lxd.list_directory(name, "/srv/listed/a")
+        assert refused.value.details == "/srv/listed/a is no directory."
+        for file in ("b", "a", "sub/deep"):
+            lxd.delete_file(name, f"/srv/listed/{file}")

@@ -12,7 +12,9 @@ BUSYBOX = Path("/bin/busybox")
 APPLETS = (
     *("sh", "env", "timeout", "true", "false", "sleep", "kill", "id", "test"),
     *("cat", "head", "wc", "seq", "echo", "printf", "md5sum", "dd", "yes"),
-    *("ls", "stat", "touch", "rm", "mkdir", "chmod", "ip"),
+    *("ls", "stat", "touch", "rm", "mkdir", "chmod", "ip", "ln", "umount"),
+    # What the stand-in for nvidia-smi takes.
+    *("cut", "date", "readlink", "sed", "sort", "tr"),
 )
 # LXD's clean shutdown is SIGPWR to init; a busybox that ignored it would take each stop's timeout.
 INIT = """#!/bin/sh

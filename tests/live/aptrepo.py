@@ -1,12 +1,13 @@
-"""A signed apt repository with one package, a STAND-IN for NVIDIA's, on the containers' bridge."""
+"""Signed apt repositories of STAND-INS for NVIDIA's packages, on the containers' bridge."""
 
 from __future__ import annotations
 
 import hashlib
 import http.server
+import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -48,11 +49,21 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def apt_repository(directory: Path) -> Iterator[AptRepository]:
-    """Without suites, as NVIDIA's is; its files are in DIRECTORY/files."""
+    """One with the container toolkit; its files are in DIRECTORY/files."""
+    with serve(directory, [_toolkit(directory)]) as repository:
+        yield repository
+
+
+@contextmanager
+def serve(directory: Path, packages: Sequence[Path]) -> Iterator[AptRepository]:
+    """One without suites, as NVIDIA's are, that has these .deb files, copied to DIRECTORY/files."""
     files = directory / "files"
-    files.mkdir()
+    files.mkdir(parents=True)
+    for package in packages:
+        shutil.copy(package, files)
     key = directory / "standin.asc"
-    _fill(files, directory / "gnupg", key)
+    make_key(directory / "gnupg", key)
+    _index(files, directory / "gnupg")
     handler = partial(_Quiet, directory=str(files))
     with http.server.ThreadingHTTPServer((bridge_address(), 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -77,8 +88,8 @@ def make_key(home: Path, key: Path) -> None:
     _end_agent(home)
 
 
-def _fill(files: Path, home: Path, key: Path) -> None:
-    tree = files.parent / "tree"
+def _toolkit(directory: Path) -> Path:
+    tree = directory / "tree"
     for path, text, mode in (
         ("DEBIAN/control", _CONTROL, 0o644),
         ("etc/nvidia-container-runtime/config.toml", _CONFIG, 0o644),
@@ -87,19 +98,27 @@ def _fill(files: Path, home: Path, key: Path) -> None:
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_text(text)
         (tree / path).chmod(mode)
-    package = files / f"{PACKAGE}_{VERSION}_all.deb"
+    package = directory / f"{PACKAGE}_{VERSION}_all.deb"
     _run("dpkg-deb", "--build", "--root-owner-group", str(tree), str(package))
-    content = package.read_bytes()
-    index = f"{_CONTROL}Filename: ./{package.name}\nSize: {len(content)}\nSHA256: {_sha(content)}\n"
+    return package
+
+
+def _index(files: Path, home: Path) -> None:
+    index = "\n".join(_entry(package) for package in sorted(files.glob("*.deb")))
     (files / "Packages").write_text(index)
     release = files.parent / "Release"
     release.write_text(
         "Origin: labstamp tests, a STAND-IN\nDate: Sat, 21 Nov 2026 12:00:00 UTC\n"
         f"SHA256:\n {_sha(index.encode())} {len(index)} Packages\n"
     )
-    make_key(home, key)
     (files / "InRelease").write_bytes(_gpg(home, "--clearsign", "--output", "-", str(release)))
     _end_agent(home)
+
+
+def _entry(package: Path) -> str:
+    content = package.read_bytes()
+    control = _run("dpkg-deb", "--field", str(package)).decode()
+    return f"{control}Filename: ./{package.name}\nSize: {len(content)}\nSHA256: {_sha(content)}\n"
 
 
 def _end_agent(home: Path) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.live.gpu_host import GpuHost, simulated_cards
 from tests.live.lab import Lab, instances, lxc, query
+from tests.live.standins import NEW, OLD, make_debs
 from tests.live.tiny import PREFIX as TINY_PREFIX
 from tests.live.tiny import PROJECT as TINY_PROJECT
 from tests.live.tiny import Tiny, make_source, make_tiny
@@ -28,14 +30,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """base and docker-nested, built from nothing through the command line."""
-    settings = tmp_path_factory.mktemp("lab") / "lab.yaml"
-    settings.write_text(f"alias-prefix: {PREFIX}\nbuild-project: {BUILD_PROJECT}\n")
-    lab = Lab(settings=settings)
+    """All four templates, built from nothing by one plain command, with the host's userland."""
+    directory = tmp_path_factory.mktemp("lab")
+    for version in (OLD, NEW):
+        make_debs(directory, version)
+    driver = {"delivery": "image", "packages": str(directory / "debs-{version}")}
+    if not simulated_cards():
+        # What is not about cards can be tested on any LXD.
+        driver["version"] = OLD
+    settings = {"alias-prefix": PREFIX, "build-project": BUILD_PROJECT, "driver": driver}
+    lab = Lab(settings=directory / "lab.yaml")
+    lab.settings.write_text(json.dumps(settings))
     remove_lab(PREFIX, BUILD_PROJECT)
-    lab.succeed("build-images", "--only", "base,docker")
+    lab.succeed("build-images")
     yield lab
     remove_lab(PREFIX, BUILD_PROJECT)
+
+
+@pytest.fixture
+def gpu_host() -> Iterator[GpuHost]:
+    """The simulated host that LXD runs on, as it was started: 4 cards, driver OLD."""
+    host = GpuHost()
+    host.insist()
+    yield host
+    if host.driver_version() != OLD:
+        host.driver(OLD)
+    host.nodes("make")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.live.gpu_host import where_lxd_is
+
 ROOT = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).parent / "invoke"
 
@@ -39,10 +41,11 @@ class Lab:
 
     def invoke(self, *arguments: str, stdin: str = "", **environ: str) -> Said:
         """Run `invoke ARGUMENTS` to its end."""
+        environment = self.environment(environ)
         ended = subprocess.run(
-            [str(INVOKE), *arguments],
+            [*where_lxd_is(environment, self.root), str(INVOKE), *arguments],
             cwd=self.root,
-            env=self.environment(environ),
+            env=environment,
             input=stdin,
             capture_output=True,
             text=True,
@@ -65,10 +68,11 @@ class Lab:
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             # Of a shell's background job, and inherited: nobody could interrupt what we start.
             signal.signal(signal.SIGINT, signal.default_int_handler)
+        environment = self.environment({})
         with subprocess.Popen(
-            [str(INVOKE), *arguments],
+            [*where_lxd_is(environment, self.root), str(INVOKE), *arguments],
             cwd=self.root,
-            env=self.environment({}),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -85,6 +89,13 @@ class Lab:
                 raise AssertionError(f"it ended before it was reached:\n{''.join(heard)}")
             out, err = process.communicate(timeout=300)
             return Said(code=process.returncode, out=out, err="".join(heard) + err)
+
+    def also(self, file: Path, **settings: object) -> Lab:
+        """The same lab with SETTINGS beside its own, written to FILE (JSON is YAML)."""
+        own = json.loads(self.settings.read_text())
+        keyed = {key.replace("_", "-"): value for key, value in settings.items()}
+        file.write_text(json.dumps(own | keyed, default=str))
+        return Lab(settings=file, root=self.root)
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         return {**os.environ, "LAB_SETTINGS": str(self.settings), "CI": "true", **more}

@@ -7,13 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import BUILD_PROJECT, PREFIX, settings_file
+from tests.live.conftest import BUILD_PROJECT, PREFIX
 from tests.live.lab import ROOT, Lab, instances, lxc, query, stable
+from tests.live.standins import OLD
+
+SHORT = {
+    "base": "base",
+    "docker-nested": "docker",
+    "gnome-xrdp": "gnome",
+    "xfce-xrdp": "xfce",
+}
+DELIVERY = f"driver {OLD} by image: lab.yaml says so"
 
 
 def test_a_release_is_current_judged_and_described(lab: Lab) -> None:
     templates = {one["name"]: one for one in lab.succeed("images", "--json").document["templates"]}
-    for name, short in (("base", "base"), ("docker-nested", "docker")):
+    for name, short in SHORT.items():
         assert templates[name]["short"] == short
         assert templates[name]["stale"] is None
         version = templates[name]["versions"][0]
@@ -21,14 +30,14 @@ def test_a_release_is_current_judged_and_described(lab: Lab) -> None:
         assert version["smoke"] == "passed"
         assert version["fingerprint"] == stable(f"{PREFIX}/{name}")
         assert version["fingerprint"] == stable(f"{PREFIX}/{name}/{version['version']}")
+        assert version["driver"] == OLD
         assert version["size_bytes"] > 50 * 1024**2
 
 
 def test_a_build_leaves_bodies_and_nothing_else(lab: Lab) -> None:
     left = instances(BUILD_PROJECT)
     assert [name for name in left if not name.startswith("source-")] == [
-        "body-base",
-        "body-docker-nested",
+        f"body-{name}" for name in sorted(SHORT)
     ]
     images = query("/1.0/images?recursion=1")
     assert [one["fingerprint"] for one in images if "lab.source" in one["properties"]] == []
@@ -37,7 +46,7 @@ def test_a_build_leaves_bodies_and_nothing_else(lab: Lab) -> None:
 def test_an_unchanged_tree_is_nothing_to_do(lab: Lab) -> None:
     (ROOT / "cloud-init" / "base.yaml.j2").touch()
     before = query("/1.0/images/aliases?recursion=1")
-    said = lab.succeed("build-images", "--only", "base,docker")
+    said = lab.succeed("build-images")
     assert said.out.splitlines()[-1] == "Nothing to do."
     assert query("/1.0/images/aliases?recursion=1") == before
 
@@ -47,13 +56,7 @@ def edited(lab: Lab, tmp_path: Path) -> tuple[Lab, Path]:
     """The same lab with cloud-init sources that a test may change."""
     sources = tmp_path / "cloud-init"
     shutil.copytree(ROOT / "cloud-init", sources)
-    settings = settings_file(
-        tmp_path / "lab.yaml",
-        alias_prefix=PREFIX,
-        build_project=BUILD_PROJECT,
-        cloud_init=sources,
-    )
-    return Lab(settings=settings), sources
+    return lab.also(tmp_path / "lab.yaml", cloud_init=sources), sources
 
 
 def _change(path: Path) -> None:
@@ -66,6 +69,7 @@ def test_a_changed_child_rebuilds_alone_and_says_why(edited: tuple[Lab, Path]) -
     said = lab.succeed("build-images", "--plan", "--only", "base,docker")
     version = _version(lab, "base")
     assert said.out.splitlines() == [
+        DELIVERY,
         f"base: keep {version}, nothing changed",
         "docker-nested: build, cloud-init/docker.yaml.j2 changed",
     ]
@@ -76,6 +80,7 @@ def test_a_changed_base_rebuilds_both_and_says_why(edited: tuple[Lab, Path]) -> 
     _change(sources / "base.yaml.j2")
     said = lab.succeed("build-images", "--plan", "--only", "base,docker")
     assert said.out.splitlines() == [
+        DELIVERY,
         "base: build, cloud-init/base.yaml.j2 changed",
         "docker-nested: build, base is built anew",
     ]

@@ -69,7 +69,6 @@ def owner(
 ) -> Iterator[Owner]:
     short = request.param
     name = f"lt-{short}"
-    lab.succeed("build-images", "--only", short)
     lab.invoke("destroy", name, "--yes", "--purge")
     made = lab.succeed(
         *("provision", name, "--template", short, "--key", str(key.with_suffix(".pub"))),

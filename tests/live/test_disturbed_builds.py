@@ -1,11 +1,15 @@
-"""Builds that something comes across: another build, a network that goes away."""
+"""Builds that something comes across: another build, a network or an LXD that goes away."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
+import pytest
+
+from tests.live.gpu_host import kill_and_start_lxd
 from tests.live.lab import lxc
-from tests.live.tiny import PROJECT, Tiny, at, litter
+from tests.live.tiny import PROJECT, Tiny, at, litter, while_busy_with
 
 # apt gives a dead connection up after half a minute, three times; a test need not wait for that.
 _IMPATIENT_APT = """\
@@ -60,6 +64,33 @@ def test_a_network_that_goes_away_in_mid_apt_is_told_and_leaves_nothing(tiny: Ti
     assert tiny.release() is None
     assert litter() == []
     tiny.boot_with("")
+    tiny.lab.succeed("build-images")
+    assert tiny.release() is not None
+    assert litter() == []
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [
+        pytest.param(at("cloud-init"), id="cloud-init"),
+        pytest.param(while_busy_with("image", "publish"), id="publish"),
+        pytest.param(at("check"), id="check"),
+    ],
+)
+def test_an_lxd_that_dies_in_mid_build_is_told_and_the_next_run_goes_on(
+    tiny: Tiny, reached: Callable[[str], bool]
+) -> None:
+    def dies(line: str) -> bool:
+        if not reached(line):
+            return False
+        kill_and_start_lxd()
+        return True
+
+    said = tiny.lab.signal_at(None, dies, "build-images")
+    assert said.code == 4, said.err
+    assert "\nerror: LXD is not running: nothing answers at " in said.err
+    assert "Traceback" not in said.err
+    assert tiny.release() is None
     tiny.lab.succeed("build-images")
     assert tiny.release() is not None
     assert litter() == []

@@ -1,113 +1,124 @@
-"""A driver update rebuilds the last layer alone, with a stand-in for NVIDIA's packages."""
+"""A driver update rebuilds the last layer alone, and no release that does not fit is for users."""
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 
-from tests.live.lab import Said, lxc, query
-from tests.live.tiny import PROJECT, STABLE, Tiny
+from tests.live.driven import SMI, decisions, drive, inside, newest, running, runs
+from tests.live.gpu_host import GpuHost
+from tests.live.lab import instances, lxc, query
+from tests.live.standins import NEW, OLD, make_debs
+from tests.live.tiny import PROJECT, Tiny, litter
 
-OLD, NEW = "535.261.03", "550.163.01"
-
-
-def stand_in(directory: Path, version: str) -> Path:
-    """A directory with one .deb that stands in for the userland of VERSION."""
-    packages, tree = directory / f"debs-{version}", directory / f"tree-{version}"
-    packages.mkdir()
-    (tree / "DEBIAN").mkdir(parents=True)
-    (tree / "usr/bin").mkdir(parents=True)
-    (tree / "DEBIAN/control").write_text(
-        f"Package: standin-nvidia-userland\nVersion: {version}-1\nArchitecture: all\n"
-        "Maintainer: labstamp tests <tests@lab.invalid>\nDescription: stand-in, for tests only\n"
-    )
-    program = tree / "usr/bin/standin-driver-version"
-    program.write_text(f"#!/bin/sh\necho {version}\n")
-    program.chmod(0o755)
-    subprocess.run(
-        ["dpkg-deb", "--build", "--root-owner-group", str(tree), str(packages / "userland.deb")],
-        check=True,
-        capture_output=True,
-    )
-    return packages
+HELD = runs("held", "apt-mark", "showhold", shows="^nvidia-smi$")
 
 
-def _with_driver(tiny: Tiny, directory: Path, version: str) -> None:
-    packages = directory / f"debs-{version}"
-    if not packages.exists():
-        stand_in(directory, version)
-    tiny.define(
-        checks=[
-            {
-                "name": "the driver is there",
-                "kind": "command",
-                "run": ["standin-driver-version"],
-                "stdout": "^[0-9.]+$",
-            },
-            {
-                "name": "the driver is held",
-                "kind": "command",
-                "run": ["apt-mark", "showhold"],
-                "stdout": "^standin-nvidia-userland$",
-            },
-        ]
-    )
-    tiny.set(
-        source=_source(tiny),
-        driver={"delivery": "image", "version": version, "packages": str(packages)},
-    )
+def _with_packages(tiny: Tiny, directory: Path, **driver: object) -> None:
+    for version in (OLD, NEW):
+        make_debs(directory, version)
+    drive(tiny, HELD, packages=f"{directory}/debs-{{version}}", **driver)
 
 
-def _driver_in(image: str, directory: Path) -> str:
-    """The stand-in's program as a container of IMAGE has it."""
-    lxc("init", image, "lt-look")
-    try:
-        lxc("file", "pull", "lt-look/usr/bin/standin-driver-version", str(directory / "program"))
-    finally:
-        lxc("delete", "lt-look")
-    return (directory / "program").read_text()
-
-
-def _source(tiny: Tiny) -> object:
-    return json.loads(tiny.lab.settings.read_text())["source"]
-
-
-def _builds(said: Said) -> list[str]:
-    return [line.split(" ", 1)[1] for line in said.err.splitlines() if ": build" in line]
-
-
-def test_a_driver_update_keeps_the_body_and_says_so(tiny: Tiny, tmp_path: Path) -> None:
-    _with_driver(tiny, tmp_path, OLD)
+def test_a_driver_update_keeps_the_body_and_says_so(
+    tiny: Tiny, gpu_host: GpuHost, tmp_path: Path
+) -> None:
+    _with_packages(tiny, tmp_path)
+    planned = tiny.lab.succeed("build-images", "--plan").out.splitlines()
+    assert planned[0] == f"driver {OLD} by image: lab.yaml says so"
     tiny.lab.succeed("build-images")
     body = query(f"/1.0/instances/body-tiny?project={PROJECT}")["created_at"]
-    first = tiny.release()
-    _with_driver(tiny, tmp_path, NEW)
-    said = tiny.lab.succeed("build-images")
-    (why,) = _builds(said)
+    first, was = tiny.release(), newest(tiny)
+    assert (was["driver"], was["smoke"], was["gpu"]) == (OLD, "passed", "passed")
+    gpu_host.driver(NEW)
+    (template,) = tiny.lab.succeed("images", "--json").document["templates"]
+    assert template["stale"].startswith(f"driver {OLD} → {NEW}")
+    # What users get does not fit any more, and its check says so in nvidia-smi's own words.
+    judged = tiny.lab.invoke("smoke-images")
+    assert judged.code == 5
+    assert "Failed to initialize NVML: Driver/library version mismatch" in judged.err
+    assert newest(tiny)["gpu"] == "failed"
+    (why,) = decisions(tiny.lab.succeed("build-images"))
     assert why.startswith(f"tiny: build (its body is kept), driver {OLD} → {NEW}")
     assert query(f"/1.0/instances/body-tiny?project={PROJECT}")["created_at"] == body
     assert tiny.release() != first
-    assert _driver_in(STABLE, tmp_path) == f"#!/bin/sh\necho {NEW}\n"
-    (template,) = tiny.lab.succeed("images", "--json").document["templates"]
-    assert [one["driver"] for one in template["versions"]][:2] == [NEW, OLD]
-    assert "layer-tiny" not in lxc("list", "-f", "csv", "-c", "n", project=PROJECT).split()
+    now = newest(tiny)
+    assert (now["driver"], now["smoke"], now["gpu"]) == (NEW, "passed", "passed")
+    with running():
+        assert NEW in inside("sh", "-c", "ls /usr/lib/*/libnvidia-ml.so.*")
+        assert OLD not in inside("sh", "-c", "ls /usr/lib/*/libnvidia-ml.so.*")
+    assert not [name for name in instances(PROJECT) if name.startswith(("layer-", "check-"))]
     assert tiny.lab.succeed("build-images").out.splitlines()[-1] == "Nothing to do."
+    _no_way_back(tiny, was["version"])
+
+
+def _no_way_back(tiny: Tiny, old: str) -> None:
+    """Neither of the ways to make OLD current again."""
+    before = tiny.release()
+    for command in (["rollback", "tiny"], ["promote", "tiny", old]):
+        said = tiny.lab.invoke(*command)
+        assert said.code == 2
+        assert said.err.splitlines()[-2:] == [
+            f"error: tiny {old} is not for users of this host: it carries driver {OLD}, this "
+            f"host's kernel module is {NEW}.",
+            "Next: Make one that fits: invoke build-images --only tiny",
+        ]
+    assert tiny.release() == before
+
+
+def test_a_version_that_is_not_the_hosts_is_never_built(
+    tiny: Tiny, gpu_host: GpuHost, tmp_path: Path
+) -> None:
+    _with_packages(tiny, tmp_path, version=NEW)
+    for options in ([], ["--no-smoke"], ["--plan"]):
+        said = tiny.lab.invoke("build-images", *options)
+        assert said.code == 2
+        assert f"is not the version of this host's kernel module, {OLD}" in said.err
+    assert tiny.release() is None
+    assert gpu_host.driver_version() == OLD
+
+
+def test_an_imported_release_that_does_not_fit_says_so(
+    tiny: Tiny, gpu_host: GpuHost, tmp_path: Path
+) -> None:
+    _with_packages(tiny, tmp_path)
+    tiny.lab.succeed("build-images")
+    version, file = newest(tiny)["version"], tmp_path / "tiny.labimage"
+    tiny.lab.succeed("export-image", "tiny", str(file))
+    fingerprint = tiny.release()
+    assert fingerprint is not None
+    lxc("image", "delete", fingerprint)
+    gpu_host.driver(NEW)
+    said = tiny.lab.succeed("import-image", str(file)).out
+    assert f"it carries driver {OLD}, this host's kernel module is {NEW}" in said
+    assert "invoke build-images --only tiny" in said
+    assert tiny.lab.invoke("promote", "tiny", version).code == 2
+    assert tiny.release() is None
+
+
+def test_a_template_may_do_without(tiny: Tiny, gpu_host: GpuHost, tmp_path: Path) -> None:
+    _with_packages(tiny, tmp_path)
+    tiny.define(checks=[SMI], driver={"delivery": "none"})
+    assert gpu_host.driver_version() == OLD
+    planned = tiny.lab.succeed("build-images", "--plan").out.splitlines()
+    assert planned[0] == "no driver inside, none: the template's definition says so"
+    tiny.lab.succeed("build-images")
+    # Nobody asked nvidia-smi, and nobody says it had passed.
+    assert (newest(tiny)["driver"], newest(tiny)["gpu"]) == (None, "skipped")
+    judged = tiny.lab.succeed("smoke-images").out
+    assert "(skipped)" in judged
+    assert litter() == []
 
 
 def test_a_driver_without_packages_is_told_before_anything_is_made(
     tiny: Tiny, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    tiny.set(
-        source=_source(tiny),
-        driver={"delivery": "image", "version": NEW, "packages": str(tmp_path / "empty")},
-    )
+    drive(tiny, version=OLD, packages=str(tmp_path / "empty"))
     before = tiny.release()
     said = tiny.lab.invoke("build-images")
     assert said.code == 2
     assert said.err.splitlines()[-3:] == [
-        f"error: There is no .deb of driver {NEW} to put into images.",
+        f"error: There is no .deb of driver {OLD} to install.",
         f"  {tmp_path}/empty holds none.",
         "Next: Set `driver: {packages: DIRECTORY}` in lab.yaml to a directory of .deb files.",
     ]

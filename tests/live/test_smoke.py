@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from images.outside import hear
-from tests.live.conftest import BUILD_PROJECT, PREFIX, settings_file
+from tests.live.conftest import BUILD_PROJECT, PREFIX
 from tests.live.lab import ROOT, Lab, instances, query, ssh, stable
 from tests.live.tiny import STABLE, Tiny, litter, plainly
 
@@ -51,13 +51,7 @@ def harsh(lab: Lab, tmp_path: Path) -> Iterator[Lab]:
     definition = tmp_path / "definitions" / "base.yaml"
     head = "name: base\ndescription: x\ncloud-init: base.yaml.j2\n"
     definition.write_text(head + f"checks: {json.dumps(checks)}\n")
-    settings = settings_file(
-        tmp_path / "lab.yaml",
-        alias_prefix=PREFIX,
-        build_project=BUILD_PROJECT,
-        definitions=tmp_path / "definitions",
-    )
-    harsh = Lab(settings=settings)
+    harsh = lab.also(tmp_path / "lab.yaml", definitions=tmp_path / "definitions")
     yield harsh
     definition.write_text(head + f"checks: {json.dumps(checks[:1])}\n")
     harsh.succeed("smoke-images", "--only", "base")

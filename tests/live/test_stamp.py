@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.live.conftest import PREFIX
 from tests.live.lab import Lab, Said, lxc, query, ssh, stable
+from tests.live.standins import OLD
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
@@ -27,11 +28,13 @@ def test_provision_tells_all_that_show_tells_and_the_password_once(lab: Lab, pai
     assert shown["memory_bytes"] == 2 * 1024**3
     assert shown["disk_bytes"] == 6 * 1024**3
     assert shown["template"] == "docker-nested"
-    assert shown["driver"] is None
+    assert shown["driver"] == OLD
+    assert len(shown["gpus"]) == 1
     assert shown["drift"] is False
     listed = lab.succeed("list", "--json").document["containers"]
     assert "lt-ann" in [one["name"] for one in listed]
-    assert set(listed[0]) == set(shown) - {"access", "volumes", "snapshots"}
+    gpus = {"host_driver", "delivery", "cards", "missing_cards", "mend"}
+    assert set(listed[0]) == set(shown) - {"access", "volumes", "snapshots"} - gpus
 
 
 def test_the_password_is_nowhere_in_lxd(lab: Lab, pair: Pair) -> None:

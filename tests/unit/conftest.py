@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lab import lock
+from lab import keys, lock
 from lab.rdp import Greeting
+from tests.fake_lxd import FakeLxd
 from tests.unit.carried import V, export
+from tests.unit.driven import CARDS, NEW, OLD, Installer, Smi, driven_lab, every, give
 from tests.unit.releases import Shelf
 
 
@@ -43,3 +46,29 @@ def exported(shelf: Shelf, tmp_path: Path) -> Path:
     path = tmp_path / "base.labstamp"
     export(shelf, path)
     return path
+
+
+@pytest.fixture
+def installer(monkeypatch: pytest.MonkeyPatch) -> Installer:
+    """In place of the installation in containers."""
+    installer = Installer()
+    monkeypatch.setattr("provision.sync_one.install", installer)
+    monkeypatch.setattr("provision.sync.prepared", lambda *_: object())
+    return installer
+
+
+@pytest.fixture
+def driven(installer: Installer) -> Iterator[FakeLxd]:
+    """ann and ben run on the old driver with a card each, cat has the new one, dan has none.
+
+    Whatever is done to them, no mark and no snapshot of ours is left.
+    """
+    lxd = driven_lab(driver=NEW)
+    lxd.on_run = Smi(lxd)
+    give(lxd, "ann", OLD, card=CARDS[0].pci)
+    give(lxd, "ben", OLD, card=CARDS[1].pci)
+    give(lxd, "cat", NEW, card=CARDS[2].pci)
+    give(lxd, "dan", None)
+    yield lxd
+    assert not any(name.startswith("sync-") for one in every(lxd) for name in one.snapshots)
+    assert not any(keys.SYNC in one.config for one in every(lxd))

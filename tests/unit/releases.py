@@ -23,6 +23,10 @@ DEAD = me().rsplit(" ", 1)[0] + " 1"
 STANZA = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {}\n\n"
 
 
+def fits(release: Release) -> None:
+    """As on a host whose driver is that of every release."""
+
+
 def unjudged(one: Published) -> None:
     raise AssertionError(f"{one.name} was judged")
 
@@ -72,7 +76,7 @@ class Shelf:
         return image.fingerprint
 
     def promote(self, version: str, template: str = "base") -> str:
-        return str(promote(self.lxd, PREFIX, template, version, judge=unjudged))
+        return str(promote(self.lxd, PREFIX, template, version, judge=unjudged, fits=fits))
 
     def current(self, template: str = "base") -> str:
         """The version that users get."""

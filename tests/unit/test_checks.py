@@ -165,3 +165,25 @@ BACK = replace(FIRST, answers={"boots": _said("running\n"), "ssh": _said("labche
 )
 def test_after_a_reboot_all_is_as_before(after: Evidence | None, why: str) -> None:
     assert _why(Check(name="it", kind="reboot"), replace(FIRST, rebooted=after)) == why
+
+
+def test_what_cannot_be_tried_here_is_skipped_and_says_why() -> None:
+    check = Check(
+        name="it", kind="command", run=("try-it",), stdout="^done$", skip="^nothing to do: "
+    )
+    outcomes = {
+        "done\n": "passed: it",
+        "nothing to do: no card\n": "skipped: it: nothing to do: no card",
+        "broken\n": "FAILED: it: the output does not match '^done$': broken",
+    }
+    for said, outcome in outcomes.items():
+        first = replace(FIRST, answers={"it": _said(said)})
+        (verdict,) = judge((check,), first, SECOND, timezone="Asia/Shanghai")
+        assert str(verdict) == outcome
+
+
+def test_a_check_that_fails_is_not_skipped_for_what_it_says() -> None:
+    check = Check(name="it", kind="command", run=("try-it",), skip="^nothing to do: ")
+    first = replace(FIRST, answers={"it": _said("nothing to do: no card\n", exit_code=1)})
+    (verdict,) = judge((check,), first, SECOND, timezone="Asia/Shanghai")
+    assert verdict.failed

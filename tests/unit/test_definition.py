@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from images.definition import Catalog, load_catalog
+from lab.delivery import Delivery
 from lab.errors import InputError
 from lab.release import Needs
 
@@ -160,8 +161,8 @@ def test_checks_that_cannot_be(lab: Lab) -> None:
         "  definitions/base.yaml:6: checks[1]: run, exit and stdout belong to kinds command"
         " and port; this is boots\n"
         "  definitions/base.yaml:7: checks[2].kind: must be 'boots', 'cloud-init', 'address',"
-        " 'dns', 'ssh', 'identity', 'timezone', 'apt', 'leftovers', 'lint', 'reboot', 'rdp', 'port'"
-        " or 'command', not \"bots\""
+        " 'dns', 'ssh', 'identity', 'timezone', 'apt', 'leftovers', 'lint', 'reboot', 'rdp',"
+        " 'port', 'gpu' or 'command', not \"bots\""
         ' (did you mean "boots"?)\n'
         "  definitions/base.yaml:8: checks[3].stdout: must be a regular expression"
         ' (missing ), unterminated subpattern at position 0), not "("\n'
@@ -241,6 +242,23 @@ def test_needs_are_inherited_and_the_nearest_wins(family: Catalog) -> None:
 def test_checks_are_inherited_and_replaced_by_name(family: Catalog) -> None:
     checks = family.checks("docker-desktop")
     assert [(check.name, check.timeout) for check in checks] == [("up", 300), ("runs", 60)]
+
+
+def test_how_the_driver_is_wanted_is_inherited_and_the_nearest_wins(lab: Lab) -> None:
+    lab.write("base", BASE)
+    lab.child("quiet", "driver: {delivery: none}\n")
+    lab.child("child", parent="quiet")
+    lab.child("loud", "driver: {delivery: image}\n", parent="quiet")
+    catalog = lab.load()
+    wanted = [catalog.delivery(name) for name in ("base", "quiet", "child", "loud")]
+    assert wanted == [None, Delivery.NONE, Delivery.NONE, Delivery.IMAGE]
+    assert catalog.needs("child").delivery is Delivery.NONE
+    lab.child("quiet", "driver: {delivery: bakde}\n")
+    assert lab.told() == (
+        "definitions/quiet.yaml cannot be used.\n"
+        "  definitions/quiet.yaml:5: driver.delivery: must be 'image', 'runtime', 'cdi' or 'none',"
+        ' not "bakde"'
+    )
 
 
 def test_a_refusal_holds_for_children(family: Catalog) -> None:

@@ -1,10 +1,12 @@
-"""The host's driver version, as the kernel modules of NVIDIA word it."""
+"""The host's driver version, as LXD tells it and as the kernel modules of NVIDIA word it."""
 
 from pathlib import Path
 
 import pytest
 
-from lab.driver import host_driver
+from lab.driver import host_driver, module_version
+from tests.fake_lxd import FakeLxd
+from tests.unit.cards import FOUR
 
 
 @pytest.mark.parametrize(
@@ -26,8 +28,20 @@ from lab.driver import host_driver
 def test_the_version_is_read(tmp_path: Path, text: str, version: str | None) -> None:
     module = tmp_path / "version"
     module.write_text(text)
-    assert host_driver(module) == version
+    assert module_version(module) == version
+    assert host_driver(FakeLxd(), local=True, module=module) == version
+    # Of the machine that LXD is on, these files say nothing.
+    assert host_driver(FakeLxd(), local=False, module=module) is None
 
 
 def test_no_module_is_no_driver(tmp_path: Path) -> None:
-    assert host_driver(tmp_path / "version") is None
+    assert module_version(tmp_path / "version") is None
+
+
+def test_what_lxd_says_counts_first(tmp_path: Path) -> None:
+    module = tmp_path / "version"
+    module.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.256.02  Thu\n")
+    lxd = FakeLxd()
+    lxd.gpu_cards = FOUR
+    assert host_driver(lxd, local=True, module=module) == FOUR[0].driver
+    assert host_driver(lxd, local=False, module=module) == FOUR[0].driver

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from host.actions import CreateNetwork, CreatePool, FillDefaultProfile
+from host.actions import CreateNetwork, CreatePool, FillDefaultProfile, InstallGpuUnit
 from host.facts import Facts
 from host.plan import Wishes, plan_setup
 from lab.errors import CapacityError, InputError
@@ -150,3 +150,15 @@ def test_actions_say_what_they_do() -> None:
     assert str(CreatePool(name="p", driver="dir", size_bytes=None)) == "make storage pool p (dir)"
     network = CreateNetwork(name="b", ipv4="auto")
     assert str(network) == "make bridge b (an address of LXD's choice, NAT)"
+
+
+def test_gpu_boot_unit_is_planned_where_it_can_be_installed() -> None:
+    ready = replace(
+        BARE,
+        pools=(Pool(name="fast", driver="zfs"),),
+        networks=(LAN_BRIDGE,),
+        profile_devices={"disk0": ROOT, "lan": NIC},
+        lacks_gpu_unit=True,
+    )
+    assert plan_setup(ready, Wishes()) == ()
+    assert plan_setup(replace(ready, can_install_units=True), Wishes()) == (InstallGpuUnit(),)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from host.actions import CreateNetwork, CreatePool, FillDefaultProfile
+from host import gpu_unit
+from host.actions import CreateNetwork, CreatePool, FillDefaultProfile, InstallGpuUnit
 from host.setup import set_up
 from lab.errors import LxdError
-from lab.lxd.model import Profile
+from lab.lxd.model import Card, Profile
 from lab.report import Silent
 from lab.settings import Settings
 from tests.fake_lxd import FakeLxd
+from tests.unit.machines import machine_in
 
 GIB = 1024**3
 SETTINGS = Settings(pool="lab", network="labbr0")
@@ -82,3 +86,51 @@ def test_disk_of_an_lxd_elsewhere_is_its_own_affair(lxd: FakeLxd) -> None:
     assert set_up(lxd, settings, Silent())[0] == CreatePool(
         name="lab", driver="btrfs", size_bytes=None
     )
+
+
+# ---- the GPU boot unit -------------------------------------------------------------------------
+
+
+class Tape(Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+@pytest.fixture
+def with_cards(lxd: FakeLxd) -> FakeLxd:
+    # In this order, and with a machine of the test from here on: ours stays as it is.
+    set_up(lxd, SETTINGS, Silent())
+    lxd.store.gpu_cards = (Card(pci="0000:31:00.0", model="NVIDIA GeForce RTX 4090"),)
+    return lxd
+
+
+def test_gpu_boot_unit_comes_with_cards(with_cards: FakeLxd, tmp_path: Path) -> None:
+    machine = machine_in(tmp_path)
+    assert set_up(with_cards, SETTINGS, Silent(), machine=machine, only_plan=True) == (
+        InstallGpuUnit(),
+    )
+    assert not gpu_unit.is_touched(machine)
+    assert set_up(with_cards, SETTINGS, Silent(), machine=machine) == (InstallGpuUnit(),)
+    assert gpu_unit.is_installed(machine)
+    assert set_up(with_cards, SETTINGS, Silent(), machine=machine) == ()
+
+
+def test_machine_without_cards_gets_no_unit(lxd: FakeLxd, tmp_path: Path) -> None:
+    machine = machine_in(tmp_path)
+    set_up(lxd, SETTINGS, Silent(), machine=machine)
+    assert not gpu_unit.is_touched(machine)
+
+
+def test_what_keeps_the_unit_away_is_said(with_cards: FakeLxd, tmp_path: Path) -> None:
+    tape = Tape()
+    person = replace(machine_in(tmp_path), superuser=False)
+    assert set_up(with_cards, SETTINGS, tape, machine=person) == ()
+    (tmp_path / "run/systemd/system").rmdir()
+    assert set_up(with_cards, SETTINGS, tape, machine=replace(person, superuser=True)) == ()
+    needs_root, no_systemd = tape.said
+    assert needs_root.endswith("their boot unit needs root: sudo .venv/bin/invoke host.setup")
+    assert "systemd does not run this machine" in no_systemd
+    assert no_systemd.endswith(f"before LXD starts, run {gpu_unit.SCRIPT}")

@@ -23,6 +23,7 @@ RELEASE = Release(
     commit="abc",
     pipeline="1",
     smoke=Smoke.PASSED,
+    gpu=Smoke.SKIPPED,
 )
 IMAGE = Image(
     fingerprint="f" * 64,
@@ -58,6 +59,7 @@ def test_the_document_has_the_shape_that_scripts_rely_on() -> None:
                         "size_bytes": 123 * 1024**2,
                         "state": "current",
                         "smoke": "passed",
+                        "gpu": "skipped",
                         "used_by": ["bob"],
                     }
                 ],
@@ -82,10 +84,11 @@ def test_the_table_has_a_row_a_version() -> None:
     made = document([("base", "base"), ("xfce-xrdp", "xfce")], [CURRENT, older], [], [BOB])
     table = list(rows(made, now=NOW))
     assert all(len(row) == len(COLUMNS) for row in table)
+    told = ["passed", "-", "skipped", "3 h", "123.0 MiB", "bob", ""]
     assert table == [
-        ["base (base)", "20261121.1", "current", "passed", "-", "3 h", "123.0 MiB", "bob", ""],
-        ["", "20261121.1", "superseded", "passed", "-", "3 h", "123.0 MiB", "bob", ""],
-        ["xfce-xrdp (xfce)", "-", "", "", "", "", "", "", ""],
+        ["base (base)", "20261121.1", "current", *told],
+        ["", "20261121.1", "superseded", *told],
+        ["xfce-xrdp (xfce)", "-", "", "", "", "", "", "", "", ""],
     ]
 
 

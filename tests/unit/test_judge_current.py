@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from images import judge_current
-from images.checks import Verdict
 from images.judge_current import Judged
-from images.smoke import Trial
+from images.trial import Trial
+from images.verdict import Verdict
 from images.workshop import Log, Workshop, open_workshop
 from lab.errors import InputError
 from lab.release import Needs, Smoke
@@ -46,6 +46,18 @@ def test_a_row_for_each_release() -> None:
         ],
         ["gone", "20261121.1", "0 of 0", "not judged", "12", judge_current.GONE],
     ]
+
+
+def test_what_was_skipped_is_neither_passed_nor_failed() -> None:
+    skipped = Verdict(
+        name="nvidia-smi", passed=False, skipped=True, why="the host has no NVIDIA card"
+    )
+    judged = _judged("base", GOOD, skipped)
+    (row,) = judge_current.rows((judged,))
+    assert row[2:4] == ["1 of 2", "passed"]
+    assert row[5] == "nvidia-smi (skipped): the host has no NVIDIA card"
+    assert judge_current.failure((judged,)) is None
+    assert judged.failed == ()
 
 
 def test_nothing_failed_is_no_error() -> None:

@@ -70,6 +70,11 @@ def test_list_and_show(lxd: FakeLxd) -> None:
     shown = show(lxd, SETTINGS, "bob")
     assert shown == {
         **row,
+        "host_driver": None,
+        "delivery": None,
+        "cards": [],
+        "missing_cards": [],
+        "mend": None,
         "access": {"ssh": f"ssh bob@{address}", "rdp": None, "ports": {}},
         "volumes": [
             {

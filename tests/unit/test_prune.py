@@ -11,7 +11,7 @@ from lab.errors import InputError
 from lab.lxd.model import InstanceSpec
 from lab.process import me
 from lab.release import Smoke
-from tests.unit.releases import DEAD, PREFIX, Shelf
+from tests.unit.releases import DEAD, PREFIX, Shelf, fits
 
 VERSIONS = [f"2026112{day}.1" for day in range(1, 6)]
 
@@ -113,8 +113,8 @@ def test_a_rollback_in_the_meantime_saves_a_release(
 
     def roll_back_first(fingerprint: str) -> None:
         monkeypatch.setattr(shelf.lxd, "delete_image", delete)
-        rollback(shelf.lxd, PREFIX, "base")
-        rollback(shelf.lxd, PREFIX, "base")
+        rollback(shelf.lxd, PREFIX, "base", fits=fits)
+        rollback(shelf.lxd, PREFIX, "base", fits=fits)
         delete(fingerprint)
 
     monkeypatch.setattr(shelf.lxd, "delete_image", roll_back_first)

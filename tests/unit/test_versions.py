@@ -9,7 +9,7 @@ from images.versions import promote, rollback
 from lab.errors import CheckError, InputError, LxdError
 from lab.process import in_words
 from lab.release import Smoke, smoke_property
-from tests.unit.releases import DEAD, PREFIX, Shelf, unjudged
+from tests.unit.releases import DEAD, PREFIX, Shelf, fits, unjudged
 
 A, B, C, D = (f"2026112{day}.1" for day in range(1, 5))
 
@@ -24,7 +24,7 @@ def shelf() -> Shelf:
 
 
 def back(shelf: Shelf) -> str:
-    return str(rollback(shelf.lxd, PREFIX, "base"))
+    return str(rollback(shelf.lxd, PREFIX, "base", fits=fits))
 
 
 def refused(shelf: Shelf, version: str, template: str = "base") -> str:
@@ -148,11 +148,11 @@ def test_an_imported_release_is_judged_first(shelf: Shelf) -> None:
         judged.append(one.name)
         shelf.lxd.set_image_properties(one.image.fingerprint, smoke_property(Smoke.PASSED))
 
-    promote(shelf.lxd, PREFIX, "base", D, judge=judge)
+    promote(shelf.lxd, PREFIX, "base", D, judge=judge, fits=fits)
     assert judged == [f"base {D}"]
     assert shelf.current() == D
-    promote(shelf.lxd, PREFIX, "base", C, judge=unjudged)
-    promote(shelf.lxd, PREFIX, "base", D, judge=unjudged)
+    promote(shelf.lxd, PREFIX, "base", C, judge=unjudged, fits=fits)
+    promote(shelf.lxd, PREFIX, "base", D, judge=unjudged, fits=fits)
 
 
 def test_an_imported_release_that_fails_leaves_users_alone(shelf: Shelf) -> None:
@@ -162,7 +162,7 @@ def test_an_imported_release_that_fails_leaves_users_alone(shelf: Shelf) -> None
         raise CheckError(f"{one.name} failed")
 
     with pytest.raises(CheckError):
-        promote(shelf.lxd, PREFIX, "base", D, judge=judge)
+        promote(shelf.lxd, PREFIX, "base", D, judge=judge, fits=fits)
     assert shelf.current() == C
     back(shelf)
     assert shelf.current() == B

@@ -1,0 +1,49 @@
+"""Provisioning, and building a release that drifts first where the lab says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands.edge import connect_to, keep_quotas, open_shop, read_settings
+from lab import console
+
+if TYPE_CHECKING:
+    from lab.settings import Settings
+    from provision.request import Request
+    from provision.stamp import Stamped
+
+
+def stamp_or_build(wish: Request, *, plan: bool) -> Stamped | None:
+    """None where the plan is to build a release first; what follows is not known before."""
+    from provision.drift import DriftError
+
+    settings = read_settings()
+    try:
+        return _stamp(settings, wish, plan=plan)
+    except DriftError as drift:
+        if settings.driver.on_drift == "refuse":
+            raise
+        console.print_note(drift.brief)
+        template = drift.template
+    if plan:
+        console.print_text(f"build {template} for the host's driver, then make {wish.name} from it")
+        return None
+    _build(template)
+    return _stamp(settings, wish, plan=plan)
+
+
+def _stamp(settings: Settings, wish: Request, *, plan: bool) -> Stamped:
+    from provision import stamp
+
+    with console.reporter() as report:
+        if not plan:
+            keep_quotas(settings, report)
+        return stamp.provision(connect_to(settings), settings, wish, report, only_plan=plan)
+
+
+def _build(template: str) -> None:
+    from images import build
+
+    with open_shop() as shop:
+        keep_quotas(shop.settings, shop.report)
+        build.build_images(shop, (template,))

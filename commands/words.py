@@ -1,0 +1,50 @@
+"""Any number of names after a command: `invoke sync-drivers ann bob`. invoke has no such thing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from invoke.parser.argument import Argument
+from invoke.tasks import Task
+
+NAMES = "names"
+
+
+class Words(Argument):
+    """A positional argument that is complete once it has COUNT words; 0 of them will do."""
+
+    def __init__(self, *, help: str | None, count: int) -> None:  # noqa: A002 - invoke's word
+        super().__init__(name=NAMES, kind=list, positional=True, help=help)
+        self._count = count
+        self._words: list[str] = []
+
+    @property
+    def value(self) -> list[str] | None:
+        """None asks invoke's parser for another word."""
+        return None if len(self._words) < self._count else self._words
+
+    @value.setter
+    def value(self, word: str) -> None:
+        self._words.append(word)
+        self.raw_value = word
+
+
+class TakesNames(Task[Any]):
+    """A task whose argument `names` takes the words behind its name. Its options take none."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        count = words_behind(self.name.replace("_", "-"), sys.argv)
+        return [
+            Words(help=argument.help, count=count) if argument.name == NAMES else argument
+            for argument in super().get_arguments(ignore_unknown_help)
+        ]
+
+
+def words_behind(command: str, argv: Sequence[str]) -> int:
+    """How many words of ARGV behind COMMAND are no options."""
+    if command not in argv:
+        return 0
+    behind = argv[list(argv).index(command) + 1 :]
+    return sum(not word.startswith("-") for word in behind)

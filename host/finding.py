@@ -1,0 +1,87 @@
+"""What a look at the machine ends in: what was found, why it hurts, the command that mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from lab.errors import LabError
+
+
+class Status(str, Enum):
+    OK = "ok"
+    WARN = "warn"
+    """Users get what they were given; something will go wrong one day, or is not as meant."""
+    FAIL = "fail"
+    """Somebody's cards do not work now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    name: str
+    """Of the check, the same on every machine."""
+    found: str
+    subject: str | None = None
+    """The container it is about, where a check is made for each."""
+    status: Status = Status.OK
+    why: str | None = None
+    fix: str | None = None
+    """A command line, ready to be typed. With status OK there is none."""
+
+
+class Unfit(LabError):
+    """`host.check` found a failure (exit 3, as where the machine cannot give what was asked)."""
+
+    exit_code = 3
+
+
+def document(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The stable JSON document of `invoke host.check --json` (docs/reference.md)."""
+    return {
+        "checks": [
+            {
+                "name": one.name,
+                "subject": one.subject,
+                "status": one.status.value,
+                "found": one.found,
+                "why": one.why,
+                "fix": one.fix,
+            }
+            for one in findings
+        ]
+    }
+
+
+COLUMNS = ("check", "about", "status", "found")
+
+
+def row(one: Finding) -> tuple[str, str, str, str]:
+    return one.name, one.subject or "-", one.status.value, one.found
+
+
+def advice(findings: Sequence[Finding]) -> str:
+    """For people: what hurts and how to mend it, one paragraph for each; empty when all is well."""
+    return "\n\n".join(_paragraph(one) for one in findings if one.status is not Status.OK)
+
+
+def verdict(findings: Sequence[Finding]) -> Unfit | None:
+    """None unless something failed."""
+    failed = [one for one in findings if one.status is Status.FAIL]
+    if not failed:
+        return None
+    names = dict.fromkeys(one.name for one in failed)
+    return Unfit(
+        f"{len(failed)} of {len(findings)} checks failed: {', '.join(names)}.",
+        fix="The commands above mend it, from the top; then again: invoke host.check",
+    )
+
+
+def _paragraph(one: Finding) -> str:
+    lines = [f"{one.name}{f' ({one.subject})' if one.subject else ''}: {one.found}"]
+    if one.why:
+        lines.append(f"  why it hurts: {one.why}")
+    if one.fix:
+        lines.append(f"  mend it with: {one.fix}")
+    return "\n".join(lines)

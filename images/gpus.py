@@ -1,0 +1,62 @@
+"""What the `gpu` check is about: the cards its instance gets, and what it has to say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from images.workshop import Workshop
+from lab.delivery import Delivery, choose, instance_config
+from lab.driver import host_driver
+from lab.gpu_devices import gpu_devices
+from lab.lxd.model import Card, Completed
+from lab.nvidia_smi import complaint
+from lab.release import Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The host's cards, as a user's container of a release would get them."""
+
+    cards: tuple[Card, ...] = ()
+    delivery: Delivery = Delivery.NONE
+    version: str | None = None
+    """Of the host's kernel module."""
+
+    @property
+    def skipped(self) -> str:
+        """Why nvidia-smi is not asked; empty where it is."""
+        if not self.cards:
+            return "the host has no NVIDIA card"
+        if self.delivery is Delivery.NONE:
+            return "the lab chose delivery none"
+        return ""
+
+    @property
+    def devices(self) -> Mapping[str, Mapping[str, str]]:
+        return {} if self.skipped else gpu_devices(self.cards, self.delivery)
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        return {} if self.skipped else instance_config(self.delivery)
+
+    def complaint(self, said: Completed) -> str:
+        """What is wrong with the ANSWER to nvidia_smi.QUERY; empty when all is right."""
+        return complaint(said, [card.pci for card in self.cards], self.version or "") or ""
+
+
+def given(shop: Workshop, release: Release) -> Given:
+    """All cards: it only asks them, so it takes none from anybody, whatever the policy."""
+    return Given(
+        cards=shop.lxd.cards(),
+        delivery=delivery_of(shop, release),
+        version=host_driver(shop.lxd, local=shop.settings.remote == "local"),
+    )
+
+
+def delivery_of(shop: Workshop, release: Release) -> Delivery:
+    """How containers of RELEASE get their userland; what is inside counts first."""
+    if release.driver is not None:
+        return Delivery.IMAGE
+    server, cards = shop.lxd.server(), shop.lxd.cards()
+    return choose(shop.settings, server, cards, template=release.needs.delivery).delivery

@@ -1,0 +1,28 @@
+"""PCI addresses, in the one spelling that labstamp uses: `0000:b1:00.0`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_ADDRESS: Final = re.compile(
+    r"(?:(?P<domain>[0-9a-f]{4,8}):)?(?P<bus>[0-9a-f]{2}):(?P<slot>[0-9a-f]{2})\.(?P<function>[0-7])",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def pci_address(text: str) -> str | None:
+    """TEXT in our spelling, or None when it is no address.
+
+    `lspci` leaves the domain out, `nvidia-smi` writes `00000000:B1:00.0`.
+    """
+    found = _ADDRESS.fullmatch(text.strip())
+    if found is None:
+        return None
+    domain = (found["domain"] or "").lstrip("0").rjust(4, "0")
+    return f"{domain}:{found['bus']}:{found['slot']}.{found['function']}".lower()
+
+
+def by_address(address: str) -> tuple[int, ...]:
+    """The sorting key: domains beyond 0000 may have five digits."""
+    return tuple(int(part, 16) for part in re.split(r"[:.]", address))

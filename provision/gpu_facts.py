@@ -1,0 +1,56 @@
+"""What is so with the host's cards and its driver; a part of `provision.facts`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lab.delivery import Delivery, choose
+from lab.driver import host_driver
+from lab.gpu_holders import holders
+from lab.gpu_wish import Wish, parse_wish
+from lab.gpus import Policy, Users, users
+from lab.lxd.model import Card, Server
+from lab.lxd.port import Lxd
+from lab.release import Release
+from lab.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuFacts:
+    cards: tuple[Card, ...] = ()
+    users: Users = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    usual: Wish = field(default_factory=Wish)
+    """What a new container gets without `--gpus`."""
+    driver: str | None = None
+    """Version of the kernel module."""
+    delivery: Delivery = Delivery.NONE
+    """How a new container of the template asked for gets its userland."""
+
+
+def read_gpus(lxd: Lxd, settings: Settings, server: Server, release: Release | None) -> GpuFacts:
+    cards = lxd.cards()
+    return GpuFacts(
+        cards=cards,
+        users=_users(lxd, settings, cards),
+        policy=Policy(limit=settings.gpus.limit),
+        # Nobody who asks for no card is refused for want of one.
+        usual=parse_wish(settings.gpus.default) if cards else Wish(),
+        driver=host_driver(lxd, local=settings.remote == "local"),
+        delivery=_delivery(settings, server, cards, release),
+    )
+
+
+def _delivery(
+    settings: Settings, server: Server, cards: tuple[Card, ...], release: Release | None
+) -> Delivery:
+    # What is inside already counts: nothing is injected over it.
+    if release is not None and release.driver is not None:
+        return Delivery.IMAGE
+    asked = release.needs.delivery if release is not None else None
+    return choose(settings, server, cards, template=asked).delivery
+
+
+def _users(lxd: Lxd, settings: Settings, cards: tuple[Card, ...]) -> Mapping[str, tuple[str, ...]]:
+    return users(holders(lxd, settings), cards) if cards else {}

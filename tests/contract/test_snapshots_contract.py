@@ -1,0 +1,64 @@
+"""What every LXD behind the port does: snapshots of an instance."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.errors import Conflict, LxdError, NotFound
+from lab.lxd.model import State
+from tests.contract.conftest import Backend
+
+
+def test_a_snapshot_brings_back_files_config_and_devices(backend: Backend, made: str) -> None:
+    lxd = backend.lxd
+    device = {"type": "disk", "path": "/mnt", "source": "/tmp"}
+    lxd.update(made, config={"user.a": "1"}, devices={"tmp": device})
+    lxd.write_file(made, "/etc/mark", b"before")
+    lxd.create_snapshot(made, "one")
+    lxd.update(made, config={"user.a": "2", "user.b": "3"}, devices={"tmp": None})
+    lxd.write_file(made, "/etc/mark", b"after")
+    lxd.write_file(made, "/etc/new", b"")
+    lxd.create_snapshot(made, "two")
+    assert lxd.snapshots(made) == ("one", "two")
+
+    lxd.restore_snapshot(made, "one")
+    instance = lxd.instance(made)
+    assert instance is not None
+    assert instance.config["user.a"] == "1"
+    assert "user.b" not in instance.config
+    assert instance.devices == {"tmp": device}
+    assert lxd.read_file(made, "/etc/mark") == b"before"
+    with pytest.raises(NotFound):
+        lxd.read_file(made, "/etc/new")
+    assert lxd.snapshots(made) == ("one", "two")
+
+
+def test_what_runs_is_running_again_after_a_restore(backend: Backend, made: str) -> None:
+    backend.lxd.start(made)
+    backend.lxd.create_snapshot(made, "one")
+    backend.lxd.write_file(made, "/etc/mark", b"after")
+    backend.lxd.restore_snapshot(made, "one")
+    assert backend.lxd.state(made).state is State.RUNNING
+    with pytest.raises(NotFound):
+        backend.lxd.read_file(made, "/etc/mark")
+
+
+def test_a_snapshots_name_can_be_taken_missing_or_impossible(backend: Backend, made: str) -> None:
+    backend.lxd.create_snapshot(made, "one")
+    with pytest.raises(Conflict) as caught:
+        backend.lxd.create_snapshot(made, "one")
+    assert caught.value.brief == f"LXD would not take the snapshot one of {made}."
+    with pytest.raises(NotFound) as missing:
+        backend.lxd.restore_snapshot(made, "two")
+    assert missing.value.brief == f"LXD would not restore {made} from its snapshot two."
+    with pytest.raises(LxdError):
+        backend.lxd.create_snapshot(made, "a/b")
+    assert backend.lxd.snapshots(made) == ("one",)
+
+
+def test_delete_minds_no_missing_snapshot(backend: Backend, made: str) -> None:
+    backend.lxd.create_snapshot(made, "one")
+    backend.lxd.delete_snapshot(made, "one")
+    backend.lxd.delete_snapshot(made, "one")
+    assert backend.lxd.snapshots(made) == ()
+    backend.lxd.delete_snapshot(backend.unused(), "one")

@@ -1,0 +1,140 @@
+"""The simulated host with four cards that ci/sandbox runs LXD on (ci/gpu-host)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+SANDBOX: Final = Path(__file__).parents[2] / "ci" / "sandbox"
+VERSION: Final = "535.261.03"
+CARDS: Final = {
+    f"0000:{bus}:00.0": f"GPU-0000000{minor}-0000-0000-0000-000000000000"
+    for minor, bus in enumerate(("31", "4b", "b1", "ca"))
+}
+"""PCI address → UUID, in the order of nvidia-smi; minor numbers are in that order, too."""
+
+_PLAIN: Final = (
+    "This LXD has no simulated NVIDIA cards, and these tests need four. Run ci/test on a machine "
+    "where no LXD runs, or give it one of its own:\n"
+    "  export LXD_DIR=/var/lib/lxd-labtest\n"
+    f"  ci/sandbox start --gpus {len(CARDS)} --driver {VERSION} && ci/test; ci/sandbox stop"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuHost:
+    """What an admin could do to it, and what its kernel says."""
+
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Where its LXD is, if not where ours is: LXD_DIR."""
+
+    def insist(self) -> None:
+        """Fail, with what to do, where LXD has not the four cards at VERSION."""
+        cards = simulated_cards(self._environment)
+        assert cards, _PLAIN
+        assert [card["pci_address"] for card in cards] == list(CARDS)
+        assert self.driver_version() == VERSION
+
+    def driver_version(self) -> str:
+        """That of the host's kernel module, as LXD sees it."""
+        versions = {card["driver_version"] for card in simulated_cards(self._environment)}
+        (version,) = versions
+        return str(version)
+
+    def driver(self, version: str) -> None:
+        """Upgrade the host to VERSION and reboot it; containers that ran run again."""
+        self._sandbox("driver", version)
+
+    def reboot(self, *, uvm: bool = True) -> None:
+        """Without UVM as after a power cut: /dev/nvidia-uvm is made by whoever needs it first."""
+        self._sandbox("reboot", *([] if uvm else ["--no-uvm"]))
+
+    def nodes(self, what: Literal["lose", "make"]) -> None:
+        """/dev/nvidia-uvm and -tools of the host; running containers stay as they are."""
+        self._sandbox("nodes", what)
+
+    def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """A command on that host, where /proc/driver/nvidia and the nodes are to be seen."""
+        return self._sandbox("shell", "--", *argv, check=False)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self.environ}
+
+    def _sandbox(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        ended = subprocess.run(
+            [str(SANDBOX), *arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert not check or ended.returncode == 0, ended.stdout + ended.stderr
+        return ended
+
+
+def simulated_cards(environ: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """NVIDIA's cards as LXD lists them; none where it has real ones or none."""
+    pid = _daemon(environ)
+    if pid is None or not list(Path(f"/proc/{pid}/root/dev").glob("nvidia-simulated-*")):
+        return []
+    cards = _query("/1.0/resources", environ)["gpu"]["cards"]
+    return [card for card in cards if card["driver"] == "nvidia"]
+
+
+def kill_and_start_lxd() -> None:
+    """A crash of the daemon, and its next start on the same host; containers live on."""
+    cards = simulated_cards()
+    pid = _daemon(None)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    if Path("/run/systemd/system").exists():
+        # Its unit starts it again.
+        command = ["lxd", "waitready", "--timeout=60"]
+    else:
+        same = ["--gpus", str(len(cards)), "--driver", cards[0]["driver_version"]] if cards else []
+        command = [str(SANDBOX), "start", *same]
+    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
+
+
+def where_lxd_is(environ: Mapping[str, str], directory: Path) -> Sequence[str]:
+    """What a command needs in front to run, in DIRECTORY, on the host that LXD sees."""
+    pid = _daemon(environ)
+    if pid is None or _mounts(str(pid)) == _mounts("self"):
+        return ()
+    programs = Path(environ.get("LXD_DIR", "/var/lib/lxd"), "gpu-host", "bin")
+    path = f"PATH={programs}:{environ.get('PATH', os.defpath)}"
+    return ("nsenter", f"--mount=/proc/{pid}/ns/mnt", "--", "env", "-C", str(directory), path)
+
+
+def _mounts(process: str) -> Path:
+    return Path(f"/proc/{process}/ns/mnt").readlink()
+
+
+def _daemon(environ: Mapping[str, str] | None) -> int | None:
+    """Its PID; None where none answers."""
+    try:
+        return int(_query("/1.0", environ)["environment"]["server_pid"])
+    except subprocess.CalledProcessError:
+        return None
+
+
+def _query(path: str, environ: Mapping[str, str] | None) -> Any:
+    done = subprocess.run(
+        ["lxc", "-q", "query", path],
+        env=environ,
+        check=True,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+    return json.loads(done.stdout)

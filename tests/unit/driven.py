@@ -1,0 +1,158 @@
+"""A lab in memory on a host with four cards, whose containers can get another driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from lab import keys
+from lab.driver_settings import DriverSettings
+from lab.errors import LabError
+from lab.lxd.model import Card, Completed, State
+from lab.lxd.port import Lxd
+from lab.report import Silent
+from lab.settings import Settings
+from provision.sync import Outcome, sync_drivers
+from provision.sync_plan import Options
+from tests.fake_lxd import FakeLxd
+from tests.fake_store import FakeFile, FakeInstance
+from tests.unit.stamping import BASE, publish
+
+OLD, NEW = "535.261.03", "550.163.01"
+_LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+STATUS = "/var/lib/dpkg/status"
+CARDS = tuple(
+    Card(pci=f"0000:{bus}:00.0", uuid=f"GPU-{bus}", model="RTX 4090", driver=None)
+    for bus in ("31", "4b", "b1", "ca")
+)
+
+
+def settings(delivery: str = "image") -> Settings:
+    return Settings(driver=DriverSettings.model_validate({"delivery": delivery}))
+
+
+def driven_lab(*, driver: str | None, released: str | None = None) -> FakeLxd:
+    lxd = FakeLxd()
+    lxd.gpu_cards = tuple(replace(card, driver=driver) for card in CARDS) if driver else ()
+    if released:
+        publish(lxd, replace(BASE, driver=released))
+    return lxd
+
+
+def userland_files(version: str) -> tuple[str, ...]:
+    return tuple(f"{_LIBRARIES}/{name}.so.{version}" for name in ("libcuda", "libnvidia-ml"))
+
+
+def give(
+    lxd: FakeLxd,
+    name: str,
+    driver: str | None,
+    *,
+    state: State = State.RUNNING,
+    card: str | None = None,
+    config: Mapping[str, str] | None = None,
+) -> FakeInstance:
+    """A container NAME with the userland DRIVER in it."""
+    made = FakeInstance(
+        state=state,
+        config={keys.OWNER: name, keys.PHASE: keys.READY, **(config or {})},
+        devices={"gpu": {"type": "gpu", "pci": card}} if card else {},
+        profiles=("default",),
+        files={
+            STATUS: FakeFile(content=b"Package: hello\n"),
+            "/root/notes": FakeFile(content=b"mine"),
+            f"{_LIBRARIES}/libc.so.6": FakeFile(content=b"c"),
+        },
+    )
+    lxd.store.instances["default", name] = made
+    put(made, driver)
+    return made
+
+
+def put(made: FakeInstance, driver: str | None) -> None:
+    """The userland DRIVER in place of any other, with what dpkg notes of it."""
+    for path in [path for path in made.files if "libcuda" in path or "libnvidia-ml" in path]:
+        del made.files[path]
+    for path in userland_files(driver) if driver else ():
+        made.files[path] = FakeFile(content=b"library")
+    made.files[STATUS] = FakeFile(content=f"Package: nvidia {driver}\n".encode())
+
+
+@dataclass
+class Installer:
+    """Stands in for `lab.userland.install`; writes down for whom."""
+
+    version: str = NEW
+    did: list[str] = field(default_factory=list)
+    failures: dict[str, LabError] = field(default_factory=dict)
+    """By name: raised after the files were changed."""
+    early: dict[str, LabError] = field(default_factory=dict)
+    """By name: raised before anything is changed."""
+    meanwhile: Callable[[str], None] = lambda _: None
+
+    def __call__(
+        self,
+        lxd: Lxd,
+        name: str,
+        _userland: object,
+        *,
+        on_output: Callable[[str], None] | None = None,
+    ) -> None:
+        assert isinstance(lxd, FakeLxd)
+        self.did.append(name)
+        self.meanwhile(name)
+        if on_output is not None:
+            on_output("Setting up libcuda1\n")
+        if name in self.early:
+            raise self.early[name]
+        put(lxd.store.instances["default", name], self.version)
+        if name in self.failures:
+            raise self.failures[name]
+
+
+@dataclass
+class Smi:
+    """Answers inside containers: nvidia-smi of the host's VERSION, and who holds the nodes."""
+
+    lxd: FakeLxd
+    version: str = NEW
+    busy: dict[str, str] = field(default_factory=dict)
+    """Name → what the scan for open nodes prints."""
+    broken: tuple[str, ...] = ()
+
+    def __call__(self, name: str, argv: Sequence[str], stdin: bytes | None) -> Completed:
+        if argv[0] == "nvidia-smi":
+            return self._query(name)
+        if argv[0] == "sh" and "/proc/[0-9]*/fd" in argv[2]:
+            return Completed(exit_code=0, stdout=self.busy.get(name, ""), stderr="")
+        return Completed(exit_code=0, stdout="", stderr="")
+
+    def _query(self, name: str) -> Completed:
+        if name in self.broken:
+            return Completed(exit_code=18, stdout="", stderr="Driver/library version mismatch")
+        devices = self.lxd.store.instances["default", name].devices.values()
+        lines = [f"0000{device['pci'].upper()}, {self.version}\n" for device in devices]
+        return Completed(exit_code=0, stdout="".join(lines), stderr="")
+
+
+def every(lxd: FakeLxd) -> list[FakeInstance]:
+    return list(lxd.store.instances.values())
+
+
+def inside(lxd: FakeLxd, name: str) -> FakeInstance:
+    return lxd.store.instances["default", name]
+
+
+def smi(lxd: FakeLxd) -> Smi:
+    answers = lxd.on_run
+    assert isinstance(answers, Smi)
+    return answers
+
+
+def run(lxd: FakeLxd, *names: str, restart: bool = False, force: bool = False) -> Outcome:
+    options = Options(restart=restart, force=force)
+    return sync_drivers(lxd, settings(), names, options, Silent())
+
+
+def has(lxd: FakeLxd, name: str, driver: str) -> bool:
+    return set(userland_files(driver)) <= set(inside(lxd, name).files)

@@ -1,0 +1,93 @@
+"""What the hook's unit runs: builds and syncs where something drifts, and is quick elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from commands import hook
+from host.drift_findings import Version, Versions
+from lab.errors import CheckError, InputError, LabError
+from lab.settings import Settings
+from tests.fake_lxd import FakeLxd
+
+OLD = Version(name="base", driver="535.261.03")
+ANN = Version(name="ann", driver="535.261.03")
+
+
+class Day:
+    """What drifts when the machine came up, what is done about it, and what goes wrong."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.versions = Versions(host="550.163.01")
+        self.done: list[str] = []
+        self.broken: dict[str, LabError] = {}
+        monkeypatch.setattr(hook, "read_settings", Settings)
+        monkeypatch.setattr(hook, "connect_to", lambda _settings: FakeLxd())
+        monkeypatch.setattr(hook, "drifting", lambda _lxd, _settings: self.versions)
+        monkeypatch.setattr(hook, "_build", self._build)
+        monkeypatch.setattr(hook, "_sync", lambda _lxd, _settings: self._do("sync"))
+
+    def run(self) -> int:
+        try:
+            hook.after_driver_update(Context())
+        except Exit as ended:
+            return ended.code
+        return 0
+
+    def _build(self, templates: Sequence[str]) -> None:
+        self._do(f"build {','.join(templates)}")
+
+    def _do(self, what: str) -> None:
+        self.done.append(what)
+        if what in self.broken:
+            raise self.broken[what]
+
+
+@pytest.fixture
+def day(monkeypatch: pytest.MonkeyPatch) -> Day:
+    return Day(monkeypatch)
+
+
+def test_nothing_is_done_where_nothing_drifts(day: Day, capsys: pytest.CaptureFixture[str]) -> None:
+    assert day.run() == 0
+    assert day.done == []
+    assert capsys.readouterr().out == "Nothing drifts from driver 550.163.01; nothing to do.\n"
+
+
+def test_host_without_a_module_has_nothing_to_follow(
+    day: Day, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day.versions = Versions(host=None, releases=(OLD,))
+    assert day.run() == 0
+    assert day.done == []
+    assert "there is nothing to follow" in capsys.readouterr().out
+
+
+def test_releases_come_first_then_containers(day: Day) -> None:
+    day.versions = Versions(host="550.163.01", releases=(OLD,), containers=(ANN,))
+    assert day.run() == 0
+    assert day.done == ["build base", "sync"]
+
+
+def test_only_what_drifts_is_worked_on(day: Day) -> None:
+    day.versions = Versions(host="550.163.01", restarts=(ANN,))
+    assert day.run() == 0
+    assert day.done == ["sync"]
+
+
+def test_people_are_served_although_a_release_failed(
+    day: Day, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day.versions = Versions(host="550.163.01", releases=(OLD,), containers=(ANN,))
+    day.broken["build base"] = InputError("550.163.01 is not to be had.")
+    assert day.run() == 2
+    assert day.done == ["build base", "sync"]
+    day.broken["sync"] = CheckError("ann could not be brought to it.")
+    assert day.run() == 5
+    told = capsys.readouterr().err
+    assert "550.163.01 is not to be had." in told
+    assert "ann could not be brought to it." in told

@@ -1,0 +1,140 @@
+"""No release is for users whose driver does not fit the host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from images.driver import Layer, in_words, layers
+from images.fitness import misfit, misfit_here, refuse_misfit
+from images.versions import promote, rollback
+from images.workshop import Workshop, open_workshop
+from lab.delivery import Delivery
+from lab.driver_settings import DriverSettings
+from lab.errors import InputError
+from lab.lxd.model import Server
+from lab.release import Needs, Release
+from lab.report import Silent
+from lab.settings import Settings
+from tests.fake_lxd import FakeLxd
+from tests.unit.cards import FOUR
+from tests.unit.releases import PREFIX, Shelf, unjudged
+from tests.unit.test_inventory import RELEASE
+
+ROOT = Path(__file__).parents[2]
+OLD, NEW = "535.261.03", "550.163.01"
+
+
+def settings(**driver: object) -> Settings:
+    return Settings(driver=DriverSettings(**driver))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("inside", "host", "delivery", "reason"),
+    [
+        (OLD, OLD, Delivery.IMAGE, None),
+        (OLD, None, Delivery.NONE, None),
+        (None, OLD, Delivery.RUNTIME, None),
+        (None, OLD, Delivery.NONE, None),
+        (OLD, NEW, Delivery.IMAGE, f"it carries driver {OLD}, this host's kernel module is {NEW}"),
+        (
+            OLD,
+            NEW,
+            Delivery.RUNTIME,
+            f"it carries driver {OLD}, this host's kernel module is {NEW}",
+        ),
+        (
+            None,
+            NEW,
+            Delivery.IMAGE,
+            f"it carries no driver, and nothing else delivers this host's {NEW}",
+        ),
+    ],
+)
+def test_what_does_not_fit_has_a_reason(
+    inside: str | None, host: str | None, delivery: Delivery, reason: str | None
+) -> None:
+    assert misfit(replace(RELEASE, driver=inside), host, delivery) == reason
+
+
+def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
+    shelf = Shelf()
+    lxd = shelf.lxd
+    lxd.gpu_cards = FOUR
+    for version in ("20261121.1", "20261122.1"):
+        shelf.build(version)
+    here = partial(refuse_misfit, lxd, settings(delivery="image"))
+    with pytest.raises(InputError) as caught:
+        rollback(lxd, PREFIX, "base", fits=here)
+    assert str(caught.value) == (
+        "base 20261121.1 is not for users of this host: it carries no driver, and nothing else "
+        f"delivers this host's {OLD}.\n"
+        "Next: Make one that fits: invoke build-images --only base"
+    )
+    with pytest.raises(InputError):
+        promote(lxd, PREFIX, "base", "20261121.1", judge=unjudged, fits=here)
+    assert shelf.current() == "20261122.1"
+    promote(
+        lxd,
+        PREFIX,
+        "base",
+        "20261121.1",
+        judge=unjudged,
+        fits=partial(refuse_misfit, lxd, settings(delivery="none")),
+    )
+    assert shelf.current() == "20261121.1"
+
+
+def test_a_template_that_does_without_fits_any_host() -> None:
+    lxd = FakeLxd()
+    lxd.gpu_cards = FOUR
+    alone = replace(RELEASE, needs=Needs(delivery=Delivery.NONE))
+    assert misfit_here(lxd, settings(delivery="image"), alone) is None
+    assert misfit_here(lxd, settings(delivery="image"), RELEASE) is not None
+
+
+def test_a_release_remembers_how_its_template_wants_the_driver() -> None:
+    lxd = FakeLxd()
+    release = replace(RELEASE, needs=Needs(delivery=Delivery.CDI), driver=OLD)
+    image = lxd.import_image(Path(__file__), None, properties=release.properties())
+    assert Release.of(image) == release
+
+
+def shop(lxd: FakeLxd, settings: Settings) -> Workshop:
+    written = settings.model_copy(update={"distribution": "debian-12", "timezone": "Etc/UTC"})
+    return open_workshop(ROOT, written, lxd, Silent())
+
+
+def made(lxd: FakeLxd, **driver: object) -> Layer:
+    return layers(shop(lxd, settings(**driver)), ["base"])["base"]
+
+
+def test_a_layer_is_of_the_hosts_version_and_says_why() -> None:
+    lxd = FakeLxd()
+    assert str(made(lxd)) == "no driver inside, none: the host has no NVIDIA card"
+    lxd.gpu_cards = FOUR
+    lxd.store.server = Server(version="5.0", api_extensions=frozenset(), name="lab")
+    layer = made(lxd)
+    assert str(layer) == f"driver {OLD} by image: LXD has neither gpu_cdi nor nvidia_runtime"
+    assert (layer.version, layer.inputs()["driver"]) == (OLD, OLD)
+    assert made(lxd, delivery="none").inputs() == {}
+    assert in_words({"base": layer, "docker-nested": layer}) == (str(layer),)
+    other = Layer(chosen=layer.chosen)
+    assert in_words({"a": layer, "b": other}) == (f"a: {layer}", f"b: {other}")
+
+
+def test_no_other_version_than_the_hosts_is_built() -> None:
+    lxd = FakeLxd()
+    assert made(lxd, delivery="image", version=NEW).version == NEW
+    with pytest.raises(InputError, match="has no NVIDIA kernel module loaded"):
+        made(lxd, delivery="image")
+    lxd.gpu_cards = FOUR
+    assert made(lxd, delivery="image", version=OLD).version == OLD
+    with pytest.raises(InputError) as caught:
+        made(lxd, delivery="image", version=NEW)
+    assert str(caught.value).splitlines()[-1] == (
+        "Next: Take `version:` out of lab.yaml, or update the host's driver and reboot first."
+    )

@@ -1,0 +1,98 @@
+"""The check `gpu`: what its instance is given, and what becomes of nvidia-smi's answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from images.checks import Evidence, judge
+from images.definition import Check
+from images.gpus import Given
+from images.verdict import Verdict, gpu_outcome
+from lab.delivery import Delivery
+from lab.lxd.model import Completed
+from lab.release import Smoke
+from tests.unit.cards import FOUR, PCI, uuid
+
+SMI = Check(name="nvidia-smi", kind="gpu")
+BOOTS = Check(name="boots", kind="boots")
+HOST = "535.261.03"
+
+
+def given(delivery: Delivery = Delivery.IMAGE) -> Given:
+    return Given(cards=FOUR, delivery=delivery, version=HOST)
+
+
+def verdict(said: Completed | None, cards: Given) -> Verdict:
+    shown = Evidence(answers={"nvidia-smi": said} if said else {})
+    (one,) = judge((SMI,), shown, Evidence(), timezone="Etc/UTC", given=cards)
+    return one
+
+
+def answer(*pcis: str, version: str = HOST) -> Completed:
+    lines = "".join(f"0000{pci.upper()}, {version}\n" for pci in pcis)
+    return Completed(exit_code=0, stdout=lines, stderr="")
+
+
+def test_all_cards_at_the_hosts_version_pass() -> None:
+    one = verdict(answer(*PCI), given())
+    assert (one.passed, one.failed, one.skipped, str(one)) == (
+        True,
+        False,
+        False,
+        "passed: nvidia-smi",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (answer(*PCI[:3]), "nvidia-smi sees"),
+        (answer(*PCI, version="550.163.01"), "nvidia-smi tells of driver 550.163.01"),
+        (
+            Completed(
+                exit_code=18,
+                stdout="Failed to initialize NVML: Driver/library version mismatch\n",
+                stderr="",
+            ),
+            "nvidia-smi ended with 18: Failed to initialize NVML: Driver/library version mismatch",
+        ),
+        (None, "it was not run"),
+    ],
+)
+def test_anything_else_fails_in_nvidia_smis_own_words(said: Completed | None, why: str) -> None:
+    one = verdict(said, given())
+    assert one.failed
+    assert one.why.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("cards", "why"),
+    [
+        (Given(delivery=Delivery.NONE), "the host has no NVIDIA card"),
+        (Given(delivery=Delivery.IMAGE), "the host has no NVIDIA card"),
+        (given(Delivery.NONE), "the lab chose delivery none"),
+    ],
+)
+def test_what_was_not_asked_is_skipped_and_never_passed(cards: Given, why: str) -> None:
+    one = verdict(None, cards)
+    assert (one.passed, one.failed, one.skipped) == (False, False, True)
+    assert str(one) == f"skipped: nvidia-smi: {why}"
+    assert (cards.devices, cards.config) == ({}, {})
+    assert gpu_outcome((BOOTS, SMI), (one,)) is Smoke.SKIPPED
+
+
+def test_the_outcome_is_that_of_nvidia_smi_alone() -> None:
+    bad = Verdict(name="boots", passed=False, why="no")
+    good = verdict(answer(*PCI), given())
+    assert gpu_outcome((BOOTS, SMI), (bad, good)) is Smoke.PASSED
+    assert gpu_outcome((BOOTS, SMI), (bad, verdict(None, given()))) is Smoke.FAILED
+    assert gpu_outcome((BOOTS,), (bad,)) is Smoke.SKIPPED
+
+
+def test_the_instance_gets_what_a_users_container_would() -> None:
+    assert [one["pci"] for one in given().devices.values()] == list(PCI)
+    assert given().config == {}
+    runtime = given(Delivery.RUNTIME)
+    assert (runtime.devices, runtime.config["nvidia.runtime"]) == (given().devices, "true")
+    by_name = [one["id"] for one in given(Delivery.CDI).devices.values()]
+    assert by_name == [f"nvidia.com/gpu={uuid(number)}" for number in range(4)]

@@ -1,0 +1,175 @@
+"""Cards as devices of an instance, and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lab import keys
+from lab.delivery import Delivery
+from lab.errors import LxdError
+from lab.gpu_devices import Missing, gpu_devices, held_by, missing, recall, remembered
+from lab.lxd.model import Card, Instance
+from tests.unit.cards import FOUR, PARTS, PCI, SPLIT, card, instance, uuid
+
+Cards = tuple[Card, ...]
+
+
+@pytest.mark.parametrize("delivery", [Delivery.IMAGE, Delivery.RUNTIME, Delivery.NONE])
+def test_cards_are_given_by_address(delivery: Delivery) -> None:
+    assert gpu_devices((FOUR[0], FOUR[2]), delivery) == {
+        "gpu-0000-31-00-0": {"type": "gpu", "pci": "0000:31:00.0"},
+        "gpu-0000-b1-00-0": {"type": "gpu", "pci": "0000:b1:00.0"},
+    }
+
+
+def test_cdi_names_them_by_uuid() -> None:
+    assert gpu_devices((FOUR[2],), Delivery.CDI) == {
+        "gpu-0000-b1-00-0": {
+            "type": "gpu",
+            "gputype": "physical",
+            "id": f"nvidia.com/gpu={uuid(2)}",
+        }
+    }
+    with pytest.raises(LxdError) as caught:
+        gpu_devices((card(2, uuid=None),), Delivery.CDI)
+    assert caught.value.brief == (
+        "The card 0000:b1:00.0 cannot be given by CDI: its UUID is not known."
+    )
+
+
+@pytest.mark.parametrize("delivery", list(Delivery))
+def test_parts_are_devices_of_their_own(delivery: Delivery) -> None:
+    parts = (card(1, mig=PARTS[:1]), card(1, mig=PARTS[1:2]))
+    assert gpu_devices(parts, delivery) == {
+        f"gpu-0000-4b-00-0-0000000{n}": {
+            "type": "gpu",
+            "gputype": "mig",
+            "pci": "0000:4b:00.0",
+            "mig.uuid": PARTS[n],
+        }
+        for n in (0, 1)
+    }
+
+
+@pytest.mark.parametrize("delivery", [Delivery.IMAGE, Delivery.RUNTIME, Delivery.CDI])
+@pytest.mark.parametrize(
+    "cards", [(), FOUR[:1], FOUR, (SPLIT[0], card(1, mig=PARTS[:2]))], ids=["0", "1", "4", "parts"]
+)
+def test_what_is_given_is_what_is_held(cards: Cards, delivery: Delivery) -> None:
+    host = SPLIT if any(one.mig for one in cards) else FOUR
+    one = instance("ann", *gpu_devices(cards, delivery).values())
+    assert held_by(one, host) == cards
+
+
+@pytest.mark.parametrize(
+    ("device", "held"),
+    [
+        ({"type": "gpu"}, FOUR),
+        ({"type": "gpu", "id": "2"}, FOUR),
+        ({"type": "gpu", "vendorid": "1002"}, ()),
+        ({"type": "gpu", "pci": "b1:00.0"}, (FOUR[2],)),
+        ({"type": "gpu", "id": "nvidia.com/gpu=1"}, (FOUR[1],)),
+        ({"type": "gpu", "id": f"nvidia.com/gpu={uuid(3)}"}, (FOUR[3],)),
+        ({"type": "gpu", "id": "nvidia.com/gpu=all"}, FOUR),
+        ({"type": "none"}, ()),
+        ({"type": "disk", "path": "/"}, ()),
+    ],
+)
+def test_devices_of_others_are_understood(device: dict[str, str], held: Cards) -> None:
+    assert held_by(instance("bob", device), FOUR) == held
+
+
+@pytest.mark.parametrize(
+    ("device", "parts"),
+    [
+        ({"gputype": "mig", "pci": PCI[1], "mig.uuid": PARTS[0].removeprefix("MIG-")}, PARTS[:1]),
+        ({"gputype": "mig", "pci": PCI[1], "mig.gi": "3", "mig.ci": "0"}, ()),
+        ({"id": f"nvidia.com/mig={PARTS[1]}"}, PARTS[1:2]),
+        ({"pci": PCI[1]}, PARTS),
+    ],
+)
+def test_parts_given_by_others_are_understood(
+    device: dict[str, str], parts: tuple[str, ...]
+) -> None:
+    assert held_by(instance("bob", {"type": "gpu", **device}), SPLIT) == (card(1, mig=parts),)
+
+
+def test_a_profile_gives_cards_too() -> None:
+    one = replace(instance("bob", {"type": "gpu", "pci": PCI[0]}), devices={})
+    assert held_by(one, FOUR) == FOUR[:1]
+
+
+@pytest.mark.parametrize(
+    ("cards", "text", "pairs"),
+    [
+        ((), "", ()),
+        (FOUR[:1], f"{PCI[0]}={uuid(0)}", ((PCI[0], uuid(0)),)),
+        (
+            (card(0, uuid=None), FOUR[3]),
+            f"{PCI[0]},{PCI[3]}={uuid(3)}",
+            ((PCI[0], None), (PCI[3], uuid(3))),
+        ),
+        (
+            (card(1, mig=PARTS[:2]),),
+            f"{PCI[1]}={PARTS[0]},{PCI[1]}={PARTS[1]}",
+            ((PCI[1], PARTS[0]), (PCI[1], PARTS[1])),
+        ),
+    ],
+)
+def test_cards_are_remembered_by_address_and_uuid(
+    cards: Cards,
+    text: str,
+    pairs: tuple[tuple[str, str | None], ...],
+) -> None:
+    assert remembered(cards) == text
+    assert recall(text) == pairs
+
+
+def stamped(*cards: Card, delivery: Delivery = Delivery.IMAGE) -> Instance:
+    devices = gpu_devices(cards, delivery).values()
+    return instance("ann", *devices, **{keys.GPUS: remembered(cards)})
+
+
+@pytest.mark.parametrize(
+    ("now", "found"),
+    [
+        (FOUR, ()),
+        (FOUR[1:], (Missing(pci=PCI[0], uuid=uuid(0), now=None),)),
+        ((), (Missing(pci=PCI[0], uuid=uuid(0), now=None),)),
+        (
+            (card(0, pci=PCI[3]),),
+            (Missing(pci=PCI[0], uuid=uuid(0), now=card(0, pci=PCI[3])),),
+        ),
+        (
+            (card(0, uuid=uuid(1)), card(1, uuid=uuid(0))),
+            (Missing(pci=PCI[0], uuid=uuid(0), now=card(1, uuid=uuid(0))),),
+        ),
+        ((card(0, uuid=uuid(7)),), (Missing(pci=PCI[0], uuid=uuid(0), now=None),)),
+        ((card(0, uuid=None),), ()),
+    ],
+    ids=["there", "gone", "all-gone", "moved", "swapped", "replaced", "uuids-unknown"],
+)
+def test_a_card_that_vanished_or_moved(now: Cards, found: tuple[Missing, ...]) -> None:
+    assert missing(stamped(FOUR[0]), now) == found
+
+
+def test_cdi_finds_a_moved_card_by_itself() -> None:
+    one = stamped(FOUR[0], delivery=Delivery.CDI)
+    assert missing(one, (card(0, pci=PCI[3]),)) == ()
+    assert missing(one, FOUR[1:]) == (Missing(pci=PCI[0], uuid=uuid(0), now=None),)
+
+
+def test_a_part_that_was_made_anew_is_missing() -> None:
+    one = stamped(card(1, mig=PARTS[:2]))
+    assert missing(one, SPLIT) == ()
+    assert len(missing(one, FOUR)) == 2
+    assert missing(one, (card(1, mig=PARTS[1:]),)) == (
+        Missing(pci=PCI[1], uuid=PARTS[0], now=None),
+    )
+
+
+def test_cards_that_labstamp_did_not_give_are_missed_by_their_slot() -> None:
+    one = instance("old", {"type": "gpu", "pci": "99:00.0"}, {"type": "gpu", "id": "2"})
+    assert missing(one, FOUR) == (Missing(pci="0000:99:00.0", uuid=None, now=None),)

@@ -1,0 +1,77 @@
+"""What may stand after --gpus."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lab.errors import InputError
+from lab.gpu_wish import Wish, canonical_uuid, parse_wish
+from tests.unit.cards import PARTS, PCI, uuid
+
+
+@pytest.mark.parametrize(
+    ("text", "wish", "again"),
+    [
+        ("all", Wish(everything=True), "all"),
+        (" ALL ", Wish(everything=True), "all"),
+        ("none", Wish(), "none"),
+        ("0", Wish(), "none"),
+        ("1", Wish(count=1), "1"),
+        ("04", Wish(count=4), "4"),
+        ("0000:b1:00.0", Wish(named=("0000:b1:00.0",)), "0000:b1:00.0"),
+        ("b1:00.0", Wish(named=("0000:b1:00.0",)), "0000:b1:00.0"),
+        ("00000000:B1:00.0", Wish(named=("0000:b1:00.0",)), "0000:b1:00.0"),
+        ("idx:3", Wish(named=("idx:3",)), "idx:3"),
+        ("IDX:03, idx:3", Wish(named=("idx:3",)), "idx:3"),
+        (uuid(2).lower(), Wish(named=(uuid(2),)), uuid(2)),
+        (PARTS[0].upper(), Wish(named=(PARTS[0],)), PARTS[0]),
+        (f"{PCI[0]} , idx:1", Wish(named=(PCI[0], "idx:1")), f"{PCI[0]},idx:1"),
+    ],
+)
+def test_a_wish(text: str, wish: Wish, again: str) -> None:
+    assert parse_wish(text) == wish
+    assert str(wish) == again
+    assert parse_wish(again) == wish
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "It is empty."),
+        ("  ", "It is empty."),
+        ("idx:1,", "Nothing stands where a card should."),
+        ("two", '"two" is neither a PCI address nor a UUID nor idx:N.'),
+        ("-1", '"-1" is neither a PCI address nor a UUID nor idx:N.'),
+        ("1.5", '"1.5" is neither a PCI address nor a UUID nor idx:N.'),
+        ("٣", '"٣" is neither a PCI address nor a UUID nor idx:N.'),
+        ("1,2", "A count stands alone; the card with that number is idx:1."),
+        ("idx:0,3", "A count stands alone; the card with that number is idx:3."),
+        ("idx:0,all", '"all" stands alone.'),
+        ("none,idx:0", '"none" stands alone.'),
+        ("GPU-5d5ba0d6", '"GPU-5d5ba0d6" is neither a PCI address nor a UUID nor idx:N.'),
+        ("idx:", '"idx:" is neither a PCI address nor a UUID nor idx:N.'),
+        ("0000:b1:00.8", '"0000:b1:00.8" is neither a PCI address nor a UUID nor idx:N.'),
+    ],
+)
+def test_what_is_no_wish(text: str, why: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_wish(text)
+    assert caught.value.brief == f'--gpus "{text}" is no choice of cards.'
+    assert caught.value.details == why
+    assert "idx:0,idx:3" in (caught.value.fix or "")
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_wish_or_an_error_of_the_user(text: str) -> None:
+    try:
+        wish = parse_wish(text)
+    except InputError:
+        return
+    assert parse_wish(str(wish)) == wish
+
+
+def test_a_uuid_that_the_driver_does_not_know_yet_is_none() -> None:
+    assert canonical_uuid("GPU-????????-????-????-????-????????????") is None
+    assert canonical_uuid("") is None

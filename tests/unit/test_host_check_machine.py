@@ -1,0 +1,128 @@
+"""What `invoke host.check` finds about the machine itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from host import gpu_unit
+from host.finding import Status
+from host.machine import Machine
+from tests.fake_lxd import FakeLxd
+from tests.unit.card_host import found, lxd_with_cards, problems, sound_machine
+from tests.unit.machines import Apt, write
+
+
+@pytest.fixture
+def lxd() -> FakeLxd:
+    return lxd_with_cards()
+
+
+@pytest.fixture
+def apt() -> Apt:
+    return Apt()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, apt: Apt) -> Machine:
+    return sound_machine(tmp_path, apt)
+
+
+def test_module_that_is_not_loaded(lxd: FakeLxd, machine: Machine, apt: Apt) -> None:
+    machine.at("/proc/driver/nvidia/version").unlink()
+    apt.modinfo = "550.163.01"
+    (problem,) = problems(lxd, machine)
+    assert (problem.name, problem.status) == ("driver-module", Status.FAIL)
+    assert problem.found == "not loaded, though 550.163.01 is installed"
+    assert problem.fix == "modprobe nvidia"
+
+
+def test_kernel_that_came_without_the_module(lxd: FakeLxd, machine: Machine) -> None:
+    machine.at("/proc/driver/nvidia/version").unlink()
+    (problem,) = problems(lxd, machine)
+    assert problem.found == "there is none for the kernel that runs; a new kernel came without it"
+    assert problem.fix is not None
+    assert problem.fix.endswith("dkms autoinstall && modprobe nvidia")
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "fix"),
+    [
+        ("550.163.01", "reboot"),
+        ("", "reboot"),
+        ("535.261.03", "dkms autoinstall && reboot"),
+    ],
+)
+def test_upgrade_that_waits_for_its_reboot(
+    lxd: FakeLxd, machine: Machine, apt: Apt, on_disk: str, fix: str
+) -> None:
+    libraries = "/usr/lib/x86_64-linux-gnu"
+    write(machine.root, f"{libraries}/nvidia/current/libnvidia-ml.so.550.163.01", "new")
+    machine.at(f"{libraries}/libnvidia-ml.so.1").symlink_to(
+        "nvidia/current/libnvidia-ml.so.550.163.01"
+    )
+    apt.modinfo = on_disk
+    (problem,) = problems(lxd, machine)
+    assert problem.name == "driver-libraries"
+    assert problem.found == ("the host's libraries are 550.163.01, the loaded module is 535.261.03")
+    assert problem.why is not None
+    assert "Failed to initialize NVML: Driver/library version mismatch" in problem.why
+    assert problem.fix == fix
+
+
+def test_nodes_lost_by_a_power_cut(lxd: FakeLxd, machine: Machine) -> None:
+    machine.at("/dev/nvidia-uvm").unlink()
+    machine.at("/dev/nvidia2").unlink()
+    (problem,) = problems(lxd, machine)
+    assert problem.status is Status.FAIL
+    assert problem.found == "missing: /dev/nvidia2, /dev/nvidia-uvm"
+    assert problem.fix == str(gpu_unit.SCRIPT)
+
+
+def test_boot_unit_that_is_not_installed(lxd: FakeLxd, machine: Machine) -> None:
+    gpu_unit.remove(machine)
+    (problem,) = problems(lxd, machine)
+    assert (problem.found, problem.status) == ("not installed", Status.WARN)
+    assert problem.fix == "invoke host.install-gpu-unit"
+
+
+def test_boot_unit_that_was_disabled(lxd: FakeLxd, machine: Machine) -> None:
+    machine.at("/etc/systemd/system/multi-user.target.wants/labstamp-gpu-boot.service").unlink()
+    (problem,) = problems(lxd, machine)
+    assert problem.found == "not whole, or not enabled"
+
+
+def test_boot_unit_that_nothing_will_start(lxd: FakeLxd, machine: Machine) -> None:
+    machine.at("/run/systemd/system").rmdir()
+    (problem,) = problems(lxd, machine)
+    assert problem.found == (
+        "installed, but systemd does not run this machine, so nothing starts it"
+    )
+
+
+def test_packages_that_an_upgrade_may_replace(lxd: FakeLxd, machine: Machine, apt: Apt) -> None:
+    apt.installed = dict.fromkeys(
+        ("nvidia-driver-550", "libnvidia-compute-550:amd64", "unattended-upgrades"), "ii "
+    )
+    (problem,) = problems(lxd, machine)
+    assert (problem.name, problem.status) == ("driver-packages", Status.WARN)
+    assert problem.found == "unattended upgrades may replace libnvidia-compute-550 and 1 more"
+    assert problem.fix == "invoke host.install-driver-hook"
+    apt.held = {"nvidia-driver-550"}
+    apt.blacklist = ["libnvidia-", "(broken"]
+    assert problems(lxd, machine) == []
+    assert found(lxd, machine)["driver-packages"].found == "2 held against unattended upgrades"
+    apt.held, apt.blacklist = set(), []
+    del apt.installed["unattended-upgrades"]
+    assert problems(lxd, machine) == []
+
+
+def test_commands_of_root_are_written_for_whoever_asks(lxd: FakeLxd, machine: Machine) -> None:
+    gpu_unit.remove(machine)
+    machine.at("/dev/nvidia-uvm").unlink()
+    plain = Machine(root=machine.root, run=machine.run, superuser=False)
+    assert [one.fix for one in problems(lxd, plain)] == [
+        f"sudo {gpu_unit.SCRIPT}",
+        "sudo .venv/bin/invoke host.install-gpu-unit",
+    ]

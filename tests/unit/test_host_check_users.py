@@ -1,0 +1,138 @@
+"""What `invoke host.check` finds about those that have cards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from host.finding import Status
+from host.machine import Machine
+from lab import keys
+from tests.fake_lxd import FakeLxd
+from tests.fake_store import FakeInstance
+from tests.unit.card_host import CARDS, OURS, give, lxd_with_cards, problems, sound_machine
+from tests.unit.machines import Apt, machine_in
+
+
+@pytest.fixture
+def lxd() -> FakeLxd:
+    return lxd_with_cards()
+
+
+@pytest.fixture
+def apt() -> Apt:
+    return Apt()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, apt: Apt) -> Machine:
+    return sound_machine(tmp_path, apt)
+
+
+def test_containers_that_were_started_without_uvm(lxd: FakeLxd, machine: Machine) -> None:
+    card = {"gpu-a": {"pci": "0000:31:00.0"}}
+    give(lxd, "ann", card, config=OURS, dev=("nvidia0",))
+    give(lxd, "ben", card, dev=("nvidia0",), project="web")
+    give(lxd, "eve", card, config=OURS, dev=("nvidia0", "nvidia-uvm"))
+    give(lxd, "off", card, config=OURS, dev=())
+    lxd.stop("off")
+    assert [(one.name, one.subject, one.status, one.fix) for one in problems(lxd, machine)] == [
+        ("container-nodes", "ann", Status.FAIL, "invoke restart ann"),
+        ("container-nodes", "web/ben", Status.FAIL, "lxc restart --project web ben"),
+    ]
+
+
+def test_card_chosen_by_lxds_number(lxd: FakeLxd, machine: Machine) -> None:
+    # The board's own VGA is card0: LXD's 3 is the third card here, nvidia-smi's 2.
+    give(lxd, "ben", {"gpu0": {"id": "3"}})
+    (problem,) = problems(lxd, machine)
+    assert problem.found == "its device gpu0 is chosen by LXD's id 3"
+    assert problem.why == (
+        "The number is not nvidia-smi's (the board's own VGA is counted, too), and LXD 5.0.2 may "
+        "pass every card: 4 here."
+    )
+    assert problem.fix == "lxc config device set ben gpu0 id= pci=0000:b1:00.0"
+
+
+def test_device_that_names_no_card_gets_the_least_used(lxd: FakeLxd, machine: Machine) -> None:
+    give(lxd, "ann", {"gpu-a": {"pci": "0000:31:00.0"}}, config=OURS)
+    give(lxd, "ben", {"gpu0": {}}, project="web")
+    (problem,) = problems(lxd, machine)
+    assert problem.subject == "web/ben"
+    assert problem.found == "its device gpu0 names no card"
+    assert problem.fix == "lxc config device set --project web ben gpu0 id= pci=0000:4b:00.0"
+
+
+def test_device_of_a_profile_is_overridden_for_the_container(
+    lxd: FakeLxd, machine: Machine
+) -> None:
+    profile = lxd.store.profiles["default"]
+    devices = {**profile.devices, "gpu": {"type": "gpu", "id": "1"}}
+    lxd.set_profile_devices("default", devices)
+    lxd.store.instances["default", "ben"] = FakeInstance(profiles=("default",))
+    (problem,) = problems(lxd, machine)
+    assert problem.fix == "lxc config device override ben gpu id= pci=0000:31:00.0"
+
+
+def test_ours_keeps_its_other_cards(lxd: FakeLxd, machine: Machine) -> None:
+    give(lxd, "ann", {"gpu-a": {"pci": "0000:ca:00.0"}, "gpu0": {"id": "1"}}, config=OURS)
+    (problem,) = problems(lxd, machine)
+    assert problem.fix == "invoke provision ann --gpus 0000:ca:00.0,0000:31:00.0"
+
+
+def test_cdi_parts_and_other_makers_name_their_card(lxd: FakeLxd, machine: Machine) -> None:
+    lxd.store.gpu_cards = tuple(
+        replace(card, mig=("MIG-1",)) if card.uuid == "GPU-2" else card for card in CARDS
+    )
+    give(
+        lxd,
+        "ben",
+        {
+            "a": {"gputype": "physical", "id": "nvidia.com/gpu=GPU-2"},
+            "b": {"gputype": "mig", "pci": "0000:b1:00.0", "mig.uuid": "MIG-1"},
+            "c": {"vendorid": "1002"},
+        },
+    )
+    assert problems(lxd, machine) == []
+
+
+def test_card_that_moved_to_another_slot_is_found_by_its_uuid(
+    lxd: FakeLxd, machine: Machine
+) -> None:
+    told = {**OURS, keys.GPUS: "0000:e4:00.0=GPU-2,0000:31:00.0=GPU-0"}
+    devices = {"gpu-a": {"pci": "0000:e4:00.0"}, "gpu-b": {"pci": "0000:31:00.0"}}
+    give(lxd, "ann", devices, config=told)
+    (problem,) = problems(lxd, machine)
+    assert (problem.name, problem.status) == ("cards-there", Status.FAIL)
+    assert problem.found == "0000:e4:00.0 moved to 0000:b1:00.0"
+    assert problem.fix == "invoke provision ann --gpus 0000:31:00.0,0000:b1:00.0"
+
+
+def test_card_that_is_gone(lxd: FakeLxd, machine: Machine) -> None:
+    give(lxd, "ann", {"gpu-a": {"pci": "0000:e4:00.0"}}, config=OURS)
+    give(lxd, "ben", {"gpu0": {"pci": "0000:E4:00.0"}, "gpu1": {"pci": "0000:31:00.0"}})
+    assert [(one.found, one.fix) for one in problems(lxd, machine)] == [
+        ("0000:e4:00.0 is gone", "invoke provision ann --gpus 1"),
+        ("0000:e4:00.0 is gone", "lxc config device remove ben gpu0"),
+    ]
+
+
+def test_host_that_lost_its_last_card_still_names_who_had_one(tmp_path: Path) -> None:
+    lxd = FakeLxd()
+    give(lxd, "ann", {"gpu-a": {"pci": "0000:e4:00.0"}}, config=OURS)
+    give(lxd, "ben", {"gpu0": {"id": "1"}})
+    (problem,) = problems(lxd, machine_in(tmp_path))
+    assert problem.fix == "invoke provision ann --gpus none"
+
+
+def test_what_is_being_made_is_left_to_who_makes_it(lxd: FakeLxd, machine: Machine) -> None:
+    give(lxd, "ann", {"gpu0": {"id": "1"}}, config={keys.PHASE: keys.PREPARING})
+    assert problems(lxd, machine) == []
+
+
+def test_instance_that_cannot_be_looked_into_is_no_problem(lxd: FakeLxd, machine: Machine) -> None:
+    give(lxd, "vm", {"gpu0": {"pci": "0000:31:00.0"}})
+    lxd.store.instances["default", "vm"].files.clear()
+    assert problems(lxd, machine) == []

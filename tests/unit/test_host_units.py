@@ -1,0 +1,225 @@
+"""What labstamp puts on a machine: units, links, holds; once, and away again."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from host import driver_hook, gpu_unit
+from host.machine import Machine
+from lab.errors import InputError
+from tests.unit.machines import Apt, files_of, machine_in, write
+
+BOOT = "/etc/systemd/system/labstamp-gpu-boot.service"
+BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/labstamp-gpu-boot.service"
+HOOK = "/etc/systemd/system/labstamp-driver-update.service"
+HOOK_LINK = "/etc/systemd/system/multi-user.target.wants/labstamp-driver-update.service"
+BLACKLIST = "/etc/apt/apt.conf.d/52labstamp-nvidia"
+HELD = "/var/lib/labstamp/held-packages"
+DRIVER = {
+    "libnvidia-ml1:amd64": "ii ",
+    "libcuda1:i386": "ii ",
+    "nvidia-driver": "ii ",
+    "linux-modules-nvidia-550-generic": "hi ",
+    "nvidia-old": "rc ",
+    "nvidia-container-toolkit": "ii ",
+    "libnvidia-container1:amd64": "ii ",
+    "bash": "ii ",
+    "unattended-upgrades": "ii ",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    path = tmp_path / "my lab 100%$"
+    invoke = path / ".venv/bin/invoke"
+    invoke.parent.mkdir(parents=True)
+    invoke.write_text("#!/bin/sh\n")
+    invoke.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+def test_boot_unit_is_installed_once_and_removed_whole(root: Path) -> None:
+    apt = Apt()
+    machine = machine_in(root, apt)
+    assert not gpu_unit.is_installed(machine)
+    assert gpu_unit.install(machine) == (
+        "/usr/local/lib/labstamp/gpu-boot.sh: written",
+        f"{BOOT}: written",
+        f"{BOOT_LINK}: written",
+    )
+    assert apt.ran == ["systemctl daemon-reload", "systemctl restart labstamp-gpu-boot.service"]
+    assert gpu_unit.is_installed(machine)
+    assert (root / "usr/local/lib/labstamp/gpu-boot.sh").stat().st_mode & 0o777 == 0o755
+    assert gpu_unit.install(machine) == ()
+    assert len(gpu_unit.remove(machine)) == 3
+    assert files_of(root) == []
+    assert not (root / "usr/local/lib/labstamp").exists()
+    assert (root / "usr/local/lib").exists()
+    assert gpu_unit.remove(machine) == ()
+
+
+def test_boot_unit_comes_before_every_daemon_and_no_socket(root: Path) -> None:
+    gpu_unit.install(machine_in(root))
+    (before,) = [line for line in (root / BOOT[1:]).read_text().splitlines() if "Before=" in line]
+    services = before.removeprefix("Before=").split()
+    assert {"snap.lxd.daemon.service", "lxd.service", "incus.service"} <= set(services)
+    assert not [name for name in services if name.endswith("socket")]
+
+
+def test_boot_unit_of_another_version_is_brought_up_to_date(root: Path) -> None:
+    machine = machine_in(root)
+    gpu_unit.install(machine)
+    write(root, BOOT, "# Made by labstamp 0.0\n[Unit]\n")
+    assert not gpu_unit.is_installed(machine)
+    assert gpu_unit.is_touched(machine)
+    assert gpu_unit.install(machine) == (f"{BOOT}: written",)
+
+
+def test_disabled_boot_unit_is_not_installed(root: Path) -> None:
+    machine = machine_in(root)
+    gpu_unit.install(machine)
+    (root / BOOT_LINK[1:]).unlink()
+    assert not gpu_unit.is_installed(machine)
+
+
+def test_somebody_elses_unit_of_that_name_is_left_alone(root: Path) -> None:
+    machine = machine_in(root)
+    write(root, BOOT, "[Unit]\nDescription=mine\n")
+    with pytest.raises(InputError, match="labstamp did not make it"):
+        gpu_unit.install(machine)
+    assert files_of(root) == [BOOT]
+    assert gpu_unit.remove(machine) == ()
+    assert files_of(root) == [BOOT]
+
+
+def test_without_systemd_the_unit_is_written_and_nothing_started(root: Path) -> None:
+    apt = Apt()
+    machine = machine_in(root, apt, systemd=False)
+    assert len(gpu_unit.install(machine)) == 3
+    assert len(gpu_unit.remove(machine)) == 3
+    assert apt.ran == []
+
+
+def test_hook_runs_this_checkouts_command_for_this_lab(root: Path, checkout: Path) -> None:
+    environ = {"LAB_SETTINGS": "/srv/my lab.yaml", "HOME": "/root"}
+    driver_hook.install(machine_in(root), checkout, environ)
+    lines = (root / HOOK[1:]).read_text().splitlines()
+    escaped = str(checkout).replace("%", "%%")
+    assert f"WorkingDirectory={escaped}" in lines
+    assert f'ExecStart="{escaped}/.venv/bin/invoke" host.after-driver-update' in lines
+    assert 'Environment="LAB_SETTINGS=/srv/my lab.yaml"' in lines
+    assert [line for line in lines if line.startswith("Environment=")] == [
+        'Environment="LAB_SETTINGS=/srv/my lab.yaml"'
+    ]
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
+def test_systemd_understands_the_units(root: Path, checkout: Path) -> None:
+    machine = machine_in(root)
+    driver_hook.install(machine, checkout, {"LXD_DIR": "/srv/my lxd"})
+    gpu_unit.install(machine)
+    # The script's place is another one than on a machine.
+    text = (root / BOOT[1:]).read_text()
+    (root / BOOT[1:]).write_text(text.replace("=/usr/local", f"={root}/usr/local"))
+    judged = subprocess.run(
+        ["systemd-analyze", "verify", str(root / BOOT[1:]), str(root / HOOK[1:])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (judged.stdout, judged.stderr) == ("", "")
+
+
+def test_hook_holds_the_driver_and_lets_go_of_what_it_held(root: Path, checkout: Path) -> None:
+    apt = Apt(installed=dict(DRIVER), held={"linux-modules-nvidia-550-generic", "bash"})
+    machine = machine_in(root, apt)
+    done = driver_hook.install(machine, checkout, {})
+    assert done == (
+        f"{HOOK}: written",
+        f"{HOOK_LINK}: written",
+        "held against upgrades: libcuda1:i386, libnvidia-ml1, nvidia-driver",
+        f"{BLACKLIST}: unattended upgrades leave the driver alone",
+    )
+    assert apt.held == {
+        "bash",
+        "libcuda1:i386",
+        "libnvidia-ml1",
+        "linux-modules-nvidia-550-generic",
+        "nvidia-driver",
+    }
+    assert driver_hook.install(machine, checkout, {}) == ()
+    assert driver_hook.remove(machine) == (
+        f"{HOOK}: removed",
+        f"{HOOK_LINK}: removed",
+        "no longer held: libcuda1:i386, libnvidia-ml1, nvidia-driver",
+        f"{HELD}: removed",
+        f"{BLACKLIST}: removed",
+    )
+    assert apt.held == {"bash", "linux-modules-nvidia-550-generic"}
+    assert files_of(root) == []
+    assert driver_hook.remove(machine) == ()
+
+
+def test_hook_holds_what_was_installed_since(root: Path, checkout: Path) -> None:
+    apt = Apt(installed=dict(DRIVER))
+    machine = machine_in(root, apt)
+    driver_hook.install(machine, checkout, {})
+    apt.installed["nvidia-fabricmanager"] = "ii "
+    assert driver_hook.install(machine, checkout, {}) == (
+        "held against upgrades: nvidia-fabricmanager",
+    )
+    driver_hook.remove(machine)
+    assert apt.held == set()
+
+
+def test_hold_that_was_lifted_meanwhile_is_no_error(root: Path, checkout: Path) -> None:
+    apt = Apt(installed=dict(DRIVER))
+    machine = machine_in(root, apt)
+    driver_hook.install(machine, checkout, {})
+    apt.held = {"nvidia-driver"}
+    assert "no longer held: nvidia-driver" in driver_hook.remove(machine)
+
+
+def test_hook_without_apt_is_the_unit_alone(root: Path, checkout: Path) -> None:
+    machine = machine_in(root, Apt(there=False))
+    (root / "etc/apt").rmdir()
+    driver_hook.install(machine, checkout, {})
+    assert files_of(root) == [HOOK, HOOK_LINK]
+
+
+def test_checkout_without_its_environment_is_refused(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not there, and the unit is to run it"):
+        driver_hook.install(machine_in(root), tmp_path / "bare", {})
+    assert files_of(root) == []
+
+
+def test_a_checkout_that_moved_is_noticed(root: Path) -> None:
+    machine = machine_in(root)
+    inside = root / "srv/lab 1%"
+    write(root, "/srv/lab 1%/.venv/bin/invoke", "")
+    driver_hook.install(machine, inside, {})
+    # As that machine sees itself.
+    unit = root / HOOK[1:]
+    unit.write_text(unit.read_text().replace(str(root), ""))
+    assert driver_hook.is_able(machine)
+    (inside / ".venv/bin/invoke").unlink()
+    assert driver_hook.is_installed(machine)
+    assert not driver_hook.is_able(machine)
+
+
+def test_root_is_asked_for() -> None:
+    with pytest.raises(InputError) as refused:
+        Machine(superuser=False).require_root("sudo .venv/bin/invoke host.remove-gpu-unit")
+    assert str(refused.value) == (
+        "This changes files of the machine and needs root.\n"
+        "Next: sudo .venv/bin/invoke host.remove-gpu-unit"
+    )

@@ -1,0 +1,73 @@
+"""What the module and the tools of this machine tell of cards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.nvidia import Known, known_cards, parts_of_cards
+from tests.unit.cards import PARTS, PCI, uuid
+
+INFORMATION = """\
+Model: \t\t NVIDIA GeForce RTX 4090
+IRQ:   \t\t 90
+GPU UUID: \t {uuid}
+Video BIOS: \t 95.02.3c.00.8c
+Bus Location: \t 0000:b1:00.0
+Device Minor: \t 2
+"""
+LISTED = f"""\
+GPU 0: NVIDIA A100-SXM4-40GB (UUID: {uuid(0)})
+GPU 1: NVIDIA A100-SXM4-40GB (UUID: {uuid(1)})
+  MIG 3g.20gb     Device  0: (UUID: {PARTS[0]})
+  MIG 2g.10gb     Device  1: (UUID: {PARTS[1]})
+GPU 2: NVIDIA A100-SXM4-40GB (UUID: {uuid(2)})
+  MIG 7g.40gb     Device  0: (UUID: {PARTS[2]})
+"""
+
+
+def proc_with(root: Path, pci: str, text: str) -> Path:
+    (root / "gpus" / pci).mkdir(parents=True)
+    (root / "gpus" / pci / "information").write_text(text)
+    return root
+
+
+def test_a_host_without_the_module_knows_no_card(tmp_path: Path) -> None:
+    assert known_cards(tmp_path / "none") == {}
+    assert parts_of_cards(tmp_path / "none", lambda: pytest.fail("nobody is asked")) == {}
+
+
+def test_cards_are_known_by_address(tmp_path: Path) -> None:
+    proc = proc_with(tmp_path, PCI[2], INFORMATION.format(uuid=uuid(2)))
+    proc_with(tmp_path, PCI[0], "")
+    proc_with(tmp_path, "strange", INFORMATION.format(uuid=uuid(0)))
+    assert known_cards(proc) == {
+        PCI[0]: Known(),
+        PCI[2]: Known(uuid=uuid(2), model="NVIDIA GeForce RTX 4090"),
+    }
+
+
+def test_a_card_that_nothing_has_used_yet_has_no_uuid(tmp_path: Path) -> None:
+    unused = INFORMATION.format(uuid="GPU-????????-????-????-????-????????????")
+    assert known_cards(proc_with(tmp_path, PCI[2], unused)) == {
+        PCI[2]: Known(model="NVIDIA GeForce RTX 4090")
+    }
+
+
+def test_nvidia_smi_is_asked_for_parts_only_where_there_are_some(tmp_path: Path) -> None:
+    proc = proc_with(tmp_path, PCI[0], "")
+    (proc / "capabilities" / "gpu0" / "mig").mkdir(parents=True)
+    assert parts_of_cards(proc, lambda: pytest.fail("nobody is asked")) == {}
+    (proc / "capabilities" / "gpu0" / "mig" / "gi3").mkdir()
+    assert parts_of_cards(proc, lambda: LISTED) == {uuid(1): PARTS[:2], uuid(2): PARTS[2:]}
+    assert parts_of_cards(proc, lambda: "No devices were found\n") == {}
+    assert parts_of_cards(proc, lambda: f"(UUID: {PARTS[0]})") == {}
+
+
+def test_a_machine_without_nvidia_smi_tells_of_no_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "capabilities" / "gpu0" / "mig" / "gi3").mkdir(parents=True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert parts_of_cards(tmp_path) == {}

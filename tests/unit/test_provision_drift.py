@@ -1,0 +1,252 @@
+"""Nobody is given a release, or a start, that could not use its cards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from commands import stamping
+from lab import lock
+from lab.delivery import Delivery
+from lab.errors import CapacityError
+from lab.gpu_wish import parse_wish
+from lab.lxd.model import State
+from lab.report import Silent
+from lab.settings import Settings
+from provision import card, lifecycle, listing
+from provision.drift import DriftError
+from provision.stamp import Stamped
+from tests.fake_lxd import FakeLxd
+from tests.unit.cards import FOUR, uuid
+from tests.unit.cards import card as a_card
+from tests.unit.gpu_lab import A, D, a_gpu_lab
+from tests.unit.stamping import BASE, bob, hasty, publish, stamp
+
+OLD, NEW = "535.261.03", "550.163.01"
+
+
+@pytest.fixture
+def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
+    """A host at OLD, with base for OLD."""
+    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+    return a_gpu_lab(OLD)
+
+
+def update_host(lxd: FakeLxd, version: str | None) -> None:
+    lxd.gpu_cards = tuple(replace(card, driver=version) for card in lxd.gpu_cards)
+
+
+def gpus(text: str) -> dict[str, object]:
+    return {"gpus": parse_wish(text)}
+
+
+def delivered(how: str) -> Settings:
+    return Settings.model_validate({"driver": {"delivery": how}})
+
+
+def test_a_release_that_drifts_is_given_to_nobody(lxd: FakeLxd) -> None:
+    update_host(lxd, NEW)
+    for wish in ("1", "none"):
+        with pytest.raises(DriftError) as error:
+            stamp(lxd, bob(**gpus(wish)))
+    assert error.value.exit_code == 2
+    assert error.value.template == "base"
+    assert str(error.value) == (
+        f"The release base 20261121.1 is for driver {OLD}, the host runs {NEW}.\n"
+        "  nvidia-smi would fail in it: Driver/library version mismatch.\n"
+        "Next: invoke build-images --only base\n"
+        "      (with `driver: {on-drift: build}` in lab.yaml, provision does that by itself)"
+    )
+    assert lxd.changes == []
+
+
+def test_a_release_without_userland_is_for_those_without_cards(lxd: FakeLxd) -> None:
+    publish(lxd, BASE)
+    with pytest.raises(DriftError) as error:
+        stamp(lxd, bob(**gpus("1")))
+    assert error.value.brief == (
+        f"The release base 20261121.1 has no NVIDIA userland, the host runs driver {OLD}."
+    )
+    stamp(lxd, bob(**gpus("none")))
+
+
+def test_a_lab_that_delivers_nothing_is_left_alone(lxd: FakeLxd) -> None:
+    publish(lxd, BASE)
+    update_host(lxd, NEW)
+    done = stamp(lxd, bob(**gpus("1")), settings=delivered("none"))
+    assert done.card is not None
+    assert (done.card["gpus"], done.card["drift"]) == ([A], False)
+
+
+def test_a_template_may_want_its_userland_in_another_way(lxd: FakeLxd) -> None:
+    publish(lxd, replace(BASE, needs=replace(BASE.needs, delivery=Delivery.NONE)))
+    stamp(lxd, bob(**gpus("1")))
+    assert lxd.store.instances["default", "bob"].config["user.lab.delivery"] == "none"
+    done = stamp(lxd, bob(keys=(), only_gpus=True, **gpus("2")))
+    assert done.card is not None
+    assert (done.card["delivery"], done.card["drift"]) == ("none", False)
+
+
+def test_what_is_baked_in_counts_whatever_the_lab_delivers(lxd: FakeLxd) -> None:
+    update_host(lxd, NEW)
+    with pytest.raises(DriftError):
+        stamp(lxd, bob(**gpus("1")), settings=delivered("none"))
+
+
+def test_an_injected_userland_needs_none_in_the_release(lxd: FakeLxd) -> None:
+    server = lxd.store.server
+    lxd.store.server = replace(server, api_extensions=server.api_extensions | {"nvidia_runtime"})
+    update_host(lxd, NEW)
+    with pytest.raises(DriftError):
+        stamp(lxd, bob(**gpus("1")), settings=delivered("runtime"))
+    publish(lxd, BASE)
+    done = stamp(lxd, bob(**gpus("1")), settings=delivered("runtime"))
+    assert ("driver", f"{NEW}, the host's own") in card.of_stamped(done)[1]
+
+
+def test_cards_without_a_driver_are_no_use(lxd: FakeLxd) -> None:
+    update_host(lxd, None)
+    with pytest.raises(CapacityError) as error:
+        stamp(lxd, bob(**gpus("1")))
+    assert str(error.value) == (
+        "The host has NVIDIA cards, but their driver is not loaded.\n"
+        "  A container would get cards that do not work.\n"
+        "Next: See what is wrong: invoke host.check\n"
+        "      Without a GPU it can be had now: --gpus none"
+    )
+    stamp(lxd, bob(**gpus("none")))
+
+
+def test_a_card_is_refused_before_anything_is_built_for_it(lxd: FakeLxd) -> None:
+    update_host(lxd, NEW)
+    with pytest.raises(CapacityError):
+        stamp(lxd, bob(**gpus("5")))
+
+
+def test_an_existing_container_tells_its_drift_and_the_way_out(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(**gpus("1")))
+    update_host(lxd, NEW)
+    done = stamp(lxd, bob())
+    assert done.card is not None
+    assert (done.card["driver"], done.card["drift"]) == (OLD, True)
+    assert ("driver", f"{OLD}, the host runs {NEW}; mend it: invoke sync-drivers bob") in (
+        card.of_stamped(done)[1]
+    )
+    row = listing.containers(lxd, Settings())[0]
+    assert (row["driver"], row["drift"]) == (OLD, True)
+
+
+def test_drift_is_no_matter_without_driver_and_cards(lxd: FakeLxd) -> None:
+    publish(lxd, BASE)
+    done = stamp(lxd, bob(**gpus("none")))
+    assert done.card is not None
+    assert (done.card["driver"], done.card["drift"], done.card["gpus"]) == (None, False, [])
+    assert ("gpus", "none") in card.of_stamped(done)[1]
+
+
+# ---- on-drift: build -------------------------------------------------------------------------
+
+
+def drifting(template: str) -> Callable[..., Stamped]:
+    """Stamps that end in drift until TEMPLATE is built."""
+    stamped = Stamped(changed=True, actions=(), card=None)
+    built: list[str] = []
+
+    def once(_settings: object, _wish: object, *, plan: bool) -> Stamped:
+        if template not in built and not plan:
+            built.append(template)
+            raise DriftError(BASE, "drifts", details="")
+        if plan:
+            raise DriftError(BASE, "drifts", details="")
+        return stamped
+
+    return once
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    asked: list[str] = []
+    monkeypatch.setattr(stamping, "_build", asked.append)
+    monkeypatch.setattr(stamping, "_stamp", drifting("base"))
+    return asked
+
+
+def on_drift(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    settings = Settings.model_validate({"driver": {"on_drift": what}})
+    monkeypatch.setattr(stamping, "read_settings", lambda: settings)
+
+
+def test_the_lab_may_have_it_built_first(
+    built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_drift(monkeypatch, "build")
+    done = stamping.stamp_or_build(bob(), plan=False)
+    assert done is not None
+    assert done.changed
+    assert built == ["base"]
+    assert "The release base 20261121.1 drifts." in capsys.readouterr().err
+
+
+def test_a_plan_builds_nothing(
+    built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_drift(monkeypatch, "build")
+    assert stamping.stamp_or_build(bob(), plan=True) is None
+    assert built == []
+    assert capsys.readouterr().out == ("build base for the host's driver, then make bob from it\n")
+
+
+def test_the_usual_lab_refuses(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    on_drift(monkeypatch, "refuse")
+    with pytest.raises(DriftError):
+        stamping.stamp_or_build(bob(), plan=False)
+    assert built == []
+
+
+# ---- starting --------------------------------------------------------------------------------
+
+
+def test_a_start_without_its_card_says_what_to_do(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(gpus=parse_wish(f"{A},{D}")))
+    lxd.gpu_cards = FOUR[:3]
+    with pytest.raises(CapacityError) as error:
+        lifecycle.restart(lxd, Settings(), "bob", report=Silent())
+    assert str(error.value) == (
+        f"bob cannot start: its card {D} is not where it was.\n"
+        f"  {D} ({uuid(3)}) is gone, or its driver does not run it\n"
+        f"Next: invoke provision bob --gpus {A}\n"
+        "      All that there are: invoke host.gpus"
+    )
+    assert lxd.store.instances["default", "bob"].state is State.RUNNING
+    lxd.stop("bob")
+    with pytest.raises(CapacityError):
+        lifecycle.start(lxd, Settings(), "bob", report=Silent())
+    assert "start bob" not in lxd.changes[-1:]
+
+
+def test_a_start_with_its_card_elsewhere_says_where(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(gpus=parse_wish(D)))
+    lxd.stop("bob")
+    lxd.gpu_cards = (*FOUR[:3], a_card(3, pci="0000:e1:00.0"))
+    with pytest.raises(CapacityError) as error:
+        lifecycle.start(lxd, Settings(), "bob", report=Silent())
+    assert f"{D} ({uuid(3)}) is at 0000:e1:00.0 now" in str(error.value)
+    assert error.value.fix is not None
+    assert error.value.fix.startswith("invoke provision bob --gpus 0000:e1:00.0\n")
+    stamp(lxd, bob(keys=(), gpus=parse_wish("0000:e1:00.0"), only_gpus=True))
+    assert lifecycle.start(lxd, Settings(), "bob", report=Silent(), patience=hasty())
+
+
+def test_the_card_of_a_container_names_what_is_missing(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(gpus=parse_wish(f"{A},{D}")))
+    lxd.gpu_cards = FOUR[:3]
+    rows = card.of_container(listing.show(lxd, Settings(), "bob"))[1]
+    assert rows[rows.index(("gpu", f"0  {A}  {FOUR[0].model}")) :][:4] == [
+        ("gpu", f"0  {A}  {FOUR[0].model}"),
+        ("gpu", f"{D} is gone"),
+        ("", f"mend it: invoke provision bob --gpus {A}"),
+        ("driver", OLD),
+    ]

@@ -1,0 +1,136 @@
+"""Other cards for containers that are there, and cards that are not where they were."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab import lock
+from lab.errors import CapacityError, InputError, LxdError
+from lab.lxd.model import State
+from tests.fake_lxd import FakeLxd
+from tests.unit.cards import FOUR, card, uuid
+from tests.unit.gpu_lab import (
+    EXCLUSIVE,
+    HERE,
+    A,
+    B,
+    C,
+    D,
+    a_gpu_lab,
+    another_machine,
+    change,
+    give,
+    gpus_of,
+    held,
+)
+
+
+@pytest.fixture
+def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
+    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+    return a_gpu_lab()
+
+
+def test_gpus_alone_change_nothing_else(lxd: FakeLxd) -> None:
+    give(lxd, "1", template="docker", memory_bytes=1 << 30)
+    before = len(lxd.changes)
+    done = change(lxd, C)
+    assert str(done.actions[0]) == (
+        f"give bob the GPUs {C}, take {A} from bob; "
+        "what has it open there keeps it until: invoke restart bob"
+    )
+    assert lxd.changes[before:] == ["update bob"]
+    assert held(lxd) == [C]
+    assert lxd.store.instances[HERE].config["user.lab.gpus"] == f"{C}={uuid(2)}"
+    assert lxd.store.instances[HERE].state is State.RUNNING
+    assert change(lxd, C).actions == ()
+    change(lxd, "none")
+    assert held(lxd) == []
+    assert "user.lab.gpus" not in lxd.store.instances[HERE].config
+
+
+def test_the_same_request_with_other_gpus_changes_them(lxd: FakeLxd) -> None:
+    give(lxd, "1", memory_bytes=1 << 30)
+    give(lxd, "2", memory_bytes=1 << 30)
+    assert held(lxd) == [A, B]
+
+
+def test_another_difference_still_ends_it(lxd: FakeLxd) -> None:
+    give(lxd, "1", memory_bytes=1 << 30)
+    with pytest.raises(InputError) as error:
+        give(lxd, "2", memory_bytes=2 << 30)
+    assert "memory: 1.0 GiB now, 2.0 GiB asked" in str(error.value)
+    assert held(lxd) == [A]
+
+
+def test_without_gpus_the_cards_stay(lxd: FakeLxd) -> None:
+    give(lxd, "2")
+    assert give(lxd, None).actions == ()
+    assert held(lxd) == [A, B]
+
+
+def test_a_count_keeps_the_cards_that_it_has(lxd: FakeLxd) -> None:
+    give(lxd, D)
+    give(lxd, A, "ann")
+    change(lxd, "2")
+    assert held(lxd) == [B, D]
+    change(lxd, "1")
+    assert held(lxd) == [B]
+
+
+def test_lxds_own_id_is_replaced(lxd: FakeLxd) -> None:
+    """On LXD 5.0.2 `id: 2` passes every card."""
+    give(lxd, "none")
+    devices = lxd.store.instances[HERE].devices
+    devices["gpu0"] = {"type": "gpu", "id": "2"}
+    devices["mine"] = {"type": "gpu", "pci": C}
+    change(lxd, f"{C}")
+    assert gpus_of(lxd) == {"mine": {"type": "gpu", "pci": C}}
+
+
+def test_what_lxd_refuses_is_undone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
+    give(lxd, "1")
+    lxd.failures["update bob"] = LxdError("LXD would not change bob.")
+    with pytest.raises(LxdError):
+        change(lxd, "2")
+    assert held(lxd) == [A]
+
+
+# ---- cards that vanished or moved ------------------------------------------------------------
+
+
+def test_a_card_that_moved_is_found_by_its_uuid(lxd: FakeLxd) -> None:
+    give(lxd, A, "ann", settings=EXCLUSIVE)
+    give(lxd, D, settings=EXCLUSIVE)
+    lxd.gpu_cards = (FOUR[0], card(3, pci="0000:17:00.0"), FOUR[1], FOUR[2])
+    done = give(lxd, None, settings=EXCLUSIVE)
+    assert done.card is not None
+    assert done.card["missing_cards"] == [{"pci": D, "uuid": uuid(3), "now": "0000:17:00.0"}]
+    assert done.card["mend"] == "invoke provision bob --gpus 0000:17:00.0"
+    assert held(lxd) == [D]
+    change(lxd, "1", settings=EXCLUSIVE)
+    assert held(lxd) == ["0000:17:00.0"]
+
+
+def test_a_card_that_vanished_is_replaced_by_a_count(lxd: FakeLxd) -> None:
+    give(lxd, f"{A},{D}")
+    lxd.gpu_cards = FOUR[:3]
+    done = give(lxd, None)
+    assert done.card is not None
+    assert (done.card["gpus"], done.card["mend"]) == ([A, D], f"invoke provision bob --gpus {A}")
+    change(lxd, "2")
+    assert held(lxd) == [A, B]
+
+
+def test_a_change_gives_way_to_another_machine_and_is_undone(
+    lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(lxd, C, settings=EXCLUSIVE)
+    before = replace(lxd.store.instances[HERE])
+    another_machine(lxd, monkeypatch, "update", earlier=False)
+    with pytest.raises(CapacityError):
+        change(lxd, f"{A},{C}", settings=EXCLUSIVE)
+    assert lxd.store.instances[HERE] == before

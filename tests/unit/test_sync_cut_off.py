@@ -1,0 +1,123 @@
+"""A sync that was cut off: what it left is found, mended and removed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from lab import keys
+from lab.errors import CheckError, LxdError
+from lab.lxd.model import State
+from lab.process import me
+from tests.fake_lxd import FakeLxd
+from tests.unit.driven import NEW, OLD, Installer, has, inside, put, run
+
+DEAD = "nowhere 1 1"
+
+
+def test_what_a_crash_left_is_mended_and_removed(
+    driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provision.sync_mark.is_alive", lambda _: False)
+    cat = inside(driven, "cat")
+    driven.create_snapshot("cat", "sync-20261120-101500")
+    driven.create_snapshot("cat", "sync-of-the-user")
+    cat.config[keys.SYNC] = f"{DEAD} sync-20261120-101500"
+    outcome = run(driven)
+    assert str(outcome.done[-1]) == (
+        f"cat: install driver {NEW} again (an earlier run was cut off at it)"
+    )
+    assert cat.snapshots == ("sync-of-the-user",)
+    driven.delete_snapshot("cat", "sync-of-the-user")
+
+
+def test_the_way_back_from_before_a_crash_outlives_another_failure(
+    driven: FakeLxd, installer: Installer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provision.sync_mark.is_alive", lambda _: False)
+    ann = inside(driven, "ann")
+    driven.create_snapshot("ann", "sync-20261120-101500")
+    ann.config[keys.SYNC] = f"{DEAD} sync-20261120-101500"
+    installer.failures["ann"] = CheckError("apt broke.")
+    (failed,) = run(driven, "ann").failed
+    assert failed.error.fix == (
+        "The state before the run that was cut off: ann/sync-20261120-101500"
+    )
+    assert ann.snapshots == ("sync-20261120-101500",)
+    assert ann.config[keys.SYNC] == f"{DEAD} sync-20261120-101500"
+    installer.failures.clear()
+    run(driven, "ann")
+
+
+def test_a_restart_that_was_cut_off_is_finished(
+    driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provision.sync_mark.is_alive", lambda _: False)
+    for name, state in (("ann", State.STOPPED), ("cat", State.RUNNING)):
+        inside(driven, name).state = state
+        inside(driven, name).config |= {keys.DELIVERY: "runtime", keys.SYNC: f"{DEAD} -"}
+    assert [str(action) for action in run(driven, "ann", "cat").done] == [
+        f"ann: restart, for driver {NEW} by runtime",
+        "cat: remove what a run that was cut off left",
+    ]
+    assert inside(driven, "ann").state is State.RUNNING
+
+
+def test_what_another_run_is_at_is_left_to_it(
+    driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside(driven, "ann").config[keys.SYNC] = f"{me()} sync-20261120-101500"
+    assert "is at it" in str(run(driven, "ann").left[0])
+    inside(driven, "ann").config[keys.SYNC] = f"{DEAD} sync-20261120-101500"
+    assert str(run(driven, "ann").left[0]) == (
+        "ann: skip, process 1 on nowhere may be at it; if that run is gone for good, first: "
+        "lxc config unset ann user.lab.sync"
+    )
+    del inside(driven, "ann").config[keys.SYNC]
+
+
+def test_going_back_that_fails_keeps_the_snapshot_and_says_how(
+    driven: FakeLxd, installer: Installer
+) -> None:
+    installer.failures["ann"] = CheckError("apt broke.")
+    driven.failures["restore_snapshot"] = LxdError("LXD would not restore ann.")
+    (failed,) = run(driven, "ann").failed
+    (snapshot,) = inside(driven, "ann").snapshots
+    assert str(failed.error) == (
+        "apt broke. Going back failed, too: LXD would not restore ann.\n"
+        f"Next: Go back by hand: lxc restore ann {snapshot}"
+    )
+    assert inside(driven, "ann").config[keys.SYNC].endswith(snapshot)
+    driven.delete_snapshot("ann", snapshot)
+    del inside(driven, "ann").config[keys.SYNC]
+
+
+def test_a_snapshot_that_cannot_be_taken_leaves_nothing(driven: FakeLxd) -> None:
+    driven.failures["create_snapshot"] = LxdError("LXD would not take the snapshot.")
+    (failed,) = run(driven, "ann").failed
+    assert failed.error.brief == "LXD would not take the snapshot."
+
+
+def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = threading.Barrier(2)
+
+    def install(
+        _lxd: object, name: str, _userland: object, *, on_output: Callable[[str], None]
+    ) -> None:
+        put(inside(driven, name), NEW)
+        if at_once.wait(10) == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(500):
+            on_output("Unpacking libcuda1\n")
+            time.sleep(0.01)
+
+    monkeypatch.setattr("provision.sync_one.install", install)
+    with pytest.raises(KeyboardInterrupt):
+        run(driven)
+    assert has(driven, "ann", OLD)
+    assert has(driven, "ben", OLD)

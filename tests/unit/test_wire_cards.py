@@ -1,0 +1,131 @@
+"""What /1.0/resources says of cards, in the odd forms that hosts give it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests_mock
+
+from lab.lxd import cards, parse
+from lab.lxd.client import Client
+from lab.lxd.model import Card
+from lab.lxd.refusals import Place
+from lab.lxd.rest import Rest
+from lab.lxd.session import tls_session
+from lab.lxd.wire import greet
+from lab.nvidia import Known
+from tests.unit.cards import FOUR, PARTS, PCI, card, uuid
+
+URL = "https://lab.example:8443"
+NINTH = Known(uuid=uuid(9), model="nine")
+PRODUCT = "AD102 [GeForce RTX 4090]"
+HELLO = {"type": "sync", "metadata": {"auth": "trusted", "environment": {}, "api_extensions": []}}
+
+
+def raw(number: int, **changes: Any) -> dict[str, Any]:
+    """As LXD 5.0.2 tells of it on the simulated host."""
+    told = {
+        "driver": "nvidia",
+        "driver_version": "535.261.03",
+        "drm": {"id": number + 1, "card_name": f"card{number + 1}"},
+        "nvidia": {
+            "cuda_version": "12.2",
+            "nvrm_version": "535.261.03",
+            "brand": "GeForce",
+            "model": "NVIDIA GeForce RTX 4090",
+            "uuid": uuid(number),
+            "card_name": f"nvidia{number}",
+            "card_device": f"195:{number}",
+        },
+        "numa_node": 0,
+        "pci_address": PCI[number],
+        "vendor_id": "10de",
+        "vendor": "NVIDIA Corporation",
+        "product_id": "2684",
+        "product": PRODUCT,
+        **changes,
+    }
+    return {key: value for key, value in told.items() if value is not None}
+
+
+VGA = {"driver": "ast", "driver_version": "6.1.0", "pci_address": "0000:03:00.0"}
+
+
+@pytest.mark.parametrize(
+    ("raws", "found"),
+    [
+        ([], ()),
+        ([raw(0)], (card(0),)),
+        ([{**VGA, "vendor_id": "1a03"}, raw(0)], (card(0),)),
+        ([raw(3), raw(0), raw(2)], (card(0), card(2), card(3))),
+        ([raw(0, pci_address="0000:B1:00.0")], (card(0, pci=PCI[2]),)),
+        ([raw(0, driver="vfio-pci"), raw(1)], (card(1),)),
+        ([raw(0, pci_address=None, usb_address="1:4")], ()),
+        ([raw(0, driver="nouveau", driver_version="6.1.0-9-amd64")], (card(0, driver=None),)),
+        ([raw(0, driver=None, driver_version=None), raw(1)], (card(1), card(0, driver=None))),
+    ],
+    ids=[
+        "none",
+        "one",
+        "beside-vga",
+        "by-address",
+        "upper-case",
+        "to-a-vm",
+        "on-usb",
+        "nouveau",
+        "driverless-last",
+    ],
+)
+def test_cards_of_a_host(raws: list[dict[str, Any]], found: tuple[Card, ...]) -> None:
+    assert parse.cards(raws) == found
+
+
+@pytest.mark.parametrize(
+    ("told", "known", "found"),
+    [
+        ({}, {}, card(0)),
+        ({}, {PCI[0]: Known(uuid=uuid(9), model="other")}, card(0)),
+        ({"nvidia": {"model": "RTX"}}, {PCI[0]: NINTH}, card(0, model="RTX", uuid=uuid(9))),
+        ({"nvidia": None}, {PCI[0]: NINTH}, card(0, model="nine", uuid=uuid(9))),
+        ({"nvidia": None}, {PCI[1]: NINTH}, card(0, model=PRODUCT, uuid=None)),
+        ({"nvidia": None, "product": None}, {}, card(0, model="NVIDIA 10de:2684", uuid=None)),
+        ({"nvidia": {"uuid": ""}, "product": ""}, {}, card(0, model="NVIDIA 10de:2684", uuid=None)),
+    ],
+)
+def test_what_lxd_leaves_out_is_filled_in(
+    told: dict[str, Any], known: dict[str, Known], found: Card
+) -> None:
+    assert parse.cards([raw(0, **told)], known=known) == (found,)
+
+
+def test_parts_belong_to_the_card_with_their_uuid() -> None:
+    parts = {uuid(1): PARTS}
+    assert parse.cards([raw(0), raw(1)], parts=parts) == (card(0), card(1, mig=PARTS))
+
+
+@pytest.mark.parametrize("gpu", [None, {}, {"cards": None, "total": 0}, {"cards": []}])
+def test_a_host_without_any(gpu: dict[str, Any] | None) -> None:
+    assert asked(Place(url=URL), {"gpu": gpu}) == ()
+
+
+def test_this_machines_files_count_for_its_own_lxd_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards, "known_cards", lambda: {PCI[0]: Known(uuid=uuid(9))})
+    monkeypatch.setattr(cards, "parts_of_cards", lambda: {uuid(9): PARTS[:1]})
+    told = {"gpu": {"cards": [raw(0, nvidia=None)]}}
+    assert asked(Place(url=URL), told) == (card(0, uuid=None, model=PRODUCT),)
+    assert asked(Place(socket=Path("/run/unix.socket")), told) == (
+        card(0, uuid=uuid(9), model=PRODUCT, mig=PARTS[:1]),
+    )
+
+
+def asked(place: Place, resources: dict[str, Any]) -> tuple[Card, ...]:
+    with requests_mock.Mocker() as http:
+        http.get(f"{URL}/1.0", json=HELLO)
+        http.get(f"{URL}/1.0/resources", json={"type": "sync", "metadata": resources})
+        return Client(Rest(greet(place, URL, tls_session(None, None))), "default").cards()
+
+
+def test_the_simulated_host() -> None:
+    assert parse.cards([raw(number) for number in range(4)]) == FOUR

@@ -1,0 +1,36 @@
+"""Any number of names after a command, read by invoke's own parser."""
+
+from __future__ import annotations
+
+import pytest
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.parser import Parser
+from invoke.tasks import task
+
+from commands.words import TakesNames
+
+
+@task(klass=TakesNames, auto_shortflags=False)
+def sync_things(_c: Context, names: list[str] | None = None, plan: bool = False) -> None:  # noqa: FBT001, FBT002
+    """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("line", "names", "plan"),
+    [
+        ("sync-things", [], False),
+        ("sync-things ann", ["ann"], False),
+        ("sync-things ann ben cat", ["ann", "ben", "cat"], False),
+        ("sync-things ann --plan ben", ["ann", "ben"], True),
+        ("sync-things --plan", [], True),
+        ("sync-things --plan ann", ["ann"], True),
+        # A container may be called as a command is.
+        ("sync-things sync-things", ["sync-things"], False),
+    ],
+)
+def test_names(line: str, names: list[str], plan: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001
+    words = line.split()
+    monkeypatch.setattr("sys.argv", ["invoke", *words])
+    (context,) = Parser(contexts=Collection(sync_things).to_contexts()).parse_argv(words)
+    assert context.as_kwargs == {"names": names, "plan": plan}
