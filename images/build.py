@@ -127,11 +127,12 @@ def _steps(work: Work, decision: Build, *, smoke_test: bool) -> list[Step]:
         name=work.name,
         do=partial(work.release, smoke_test=smoke_test),
         after=frozenset({body}),
+        cost=work.cost,
     )
     if not decision.body:
         return [release]
     after = frozenset({f"body of {work.parent}"})
-    return [Step(name=body, do=work.body, after=after), release]
+    return [Step(name=body, do=work.body, after=after, cost=work.cost), release]
 
 
 def _raise_errors(shop: Workshop, outcome: Outcome, names: Sequence[str]) -> None:

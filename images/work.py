@@ -33,6 +33,8 @@ class Work:
         self._log = log
         self.name = order.definition.name
         self.parent = order.definition.parent
+        self.cost = len(order.definition.packages)
+        """How long it takes beside others, roughly: what a template installs itself."""
         self.built: Built | None = None
 
     def body(self) -> None:

@@ -55,12 +55,14 @@ def given(lab: Lab, public: str, cards: None) -> Iterator[dict[str, dict[str, An
         said = lab.succeed("provision", name, "--gpus", wish, "--key", public, "--json")
         return dict(said.document)
 
-    # A count gives what is used least: those come one after the other.
-    counted = {name: make(name) for name in ("gt-a", "gt-b", "gt-c")}
-    named = [name for name in WISHES if name not in counted]
-    with ThreadPoolExecutor(max_workers=len(named)) as pool:
-        yield counted | dict(zip(named, pool.map(make, named), strict=True))
-    destroy(lab, list(WISHES))
+    try:
+        # A count gives what is used least: those come one after the other.
+        counted = {name: make(name) for name in ("gt-a", "gt-b", "gt-c")}
+        named = [name for name in WISHES if name not in counted]
+        with ThreadPoolExecutor(max_workers=len(named)) as pool:
+            yield counted | dict(zip(named, pool.map(make, named), strict=True))
+    finally:
+        destroy(lab, list(WISHES))
 
 
 def test_everybody_gets_the_cards_asked_for_and_no_other(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -99,3 +100,16 @@ def test_what_is_needed_but_not_among_the_steps_counts_as_done() -> None:
     step = Step(name="a", do=lambda: done.append("a"), after=frozenset({"kept"}))
     assert _run([step]) == []
     assert done == ["a"]
+
+
+def test_of_those_that_may_begin_the_dearest_does() -> None:
+    done: list[str] = []
+    steps = [
+        Step(name="base", do=lambda: done.append("base"), cost=21),
+        *(
+            Step(name=name, do=partial(done.append, name), after=frozenset({"base"}), cost=cost)
+            for name, cost in (("docker", 2), ("gnome", 25), ("xfce", 36), ("other", 25))
+        ),
+    ]
+    assert not side_by_side(steps, jobs=1, stop=threading.Event()).errors
+    assert done == ["base", "xfce", "gnome", "other", "docker"]

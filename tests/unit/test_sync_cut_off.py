@@ -117,7 +117,12 @@ def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.Mo
             time.sleep(0.01)
 
     monkeypatch.setattr("provision.sync_one.install", install)
-    with pytest.raises(KeyboardInterrupt):
-        run(driven)
+    # Of a shell's background job it is ignored, and we inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(driven)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert has(driven, "ann", OLD)
     assert has(driven, "ben", OLD)

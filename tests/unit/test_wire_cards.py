@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests_mock
 
+from lab.errors import LxdError
 from lab.lxd import cards, parse
 from lab.lxd.client import Client
 from lab.lxd.model import Card
@@ -125,6 +126,33 @@ def asked(place: Place, resources: dict[str, Any]) -> tuple[Card, ...]:
         http.get(f"{URL}/1.0", json=HELLO)
         http.get(f"{URL}/1.0/resources", json={"type": "sync", "metadata": resources})
         return Client(Rest(greet(place, URL, tls_session(None, None))), "default").cards()
+
+
+RACE = {
+    "type": "error",
+    "error_code": 500,
+    "error": "Failed to retrieve network information: bad file descriptor",
+}
+
+
+@pytest.mark.parametrize(("failures", "told"), [(2, "0000:31:00.0"), (9, "LXD would not list")])
+def test_a_listing_that_races_with_a_nic_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, failures: int, told: str
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("lab.lxd.cards.time.sleep", waits.append)
+    right = {"json": {"type": "sync", "metadata": {"gpu": {"cards": [raw(0)]}}}}
+    with requests_mock.Mocker() as http:
+        http.get(f"{URL}/1.0", json=HELLO)
+        wrong = {"json": RACE, "status_code": 500}
+        http.get(f"{URL}/1.0/resources", [*([wrong] * failures), right])
+        lxd = Client(Rest(greet(Place(url=URL), URL, tls_session(None, None))), "default")
+        try:
+            said = lxd.cards()[0].pci
+        except LxdError as error:
+            said = error.brief
+    assert said.startswith(told)
+    assert len(waits) == min(failures, 5)
 
 
 def test_the_simulated_host() -> None:
