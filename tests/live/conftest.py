@@ -88,9 +88,12 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pair(lab: Lab, key: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Two containers of one docker-nested release, as `provision --json` told of them."""
+    """Two containers of one docker-nested release, as `provision --json` told of them.
+
+    For one module: what a test says of all containers of the server is of its own alone.
+    """
     names = ("lt-ann", "lt-ben")
     public = str(key.with_suffix(".pub"))
     for name in names:
