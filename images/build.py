@@ -27,6 +27,8 @@ POOL_ROOM = 4 * 1024**3
 STORE_ROOM = 2 * 1024**3
 """Bytes that packing an image takes where the daemon keeps images (canonical/lxd#3353)."""
 MEMORY_PER_JOB = 2 * 1024**3
+_BODIES_FIRST = 1000
+"""More than any release costs: each body has a release and perhaps other bodies behind it."""
 
 
 def plan_images(
@@ -132,7 +134,7 @@ def _steps(work: Work, decision: Build, *, smoke_test: bool) -> list[Step]:
     if not decision.body:
         return [release]
     after = frozenset({f"body of {work.parent}"})
-    return [Step(name=body, do=work.body, after=after, cost=work.cost), release]
+    return [Step(name=body, do=work.body, after=after, cost=_BODIES_FIRST + work.cost), release]
 
 
 def _raise_errors(shop: Workshop, outcome: Outcome, names: Sequence[str]) -> None:
