@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from images.workshop import Workshop
-from lab.delivery import Delivery, choose, instance_config
-from lab.driver import host_driver
+from lab.delivery import Delivery, instance_config
+from lab.driver import driver_of
 from lab.gpu_devices import gpu_devices
 from lab.lxd.model import Card, Completed
 from lab.nvidia_smi import complaint
-from lab.release import Release
+from lab.release import Release, delivery_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +47,9 @@ class Given:
 
 def given(shop: Workshop, release: Release) -> Given:
     """All cards: it only asks them, so it takes none from anybody, whatever the policy."""
+    cards = shop.lxd.cards()
     return Given(
-        cards=shop.lxd.cards(),
-        delivery=delivery_of(shop, release),
-        version=host_driver(shop.lxd, local=shop.settings.remote == "local"),
+        cards=cards,
+        delivery=delivery_of(release, shop.settings, shop.lxd.server(), cards),
+        version=driver_of(cards, local=shop.settings.remote == "local"),
     )
-
-
-def delivery_of(shop: Workshop, release: Release) -> Delivery:
-    """How containers of RELEASE get their userland; what is inside counts first."""
-    if release.driver is not None:
-        return Delivery.IMAGE
-    server, cards = shop.lxd.server(), shop.lxd.cards()
-    return choose(shop.settings, server, cards, template=release.needs.delivery).delivery

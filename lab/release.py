@@ -6,13 +6,14 @@ The images wing writes these, the provision wing reads them; that is how the two
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from lab.delivery import Delivery
-from lab.lxd.model import Image
+from lab.delivery import Delivery, choose
+from lab.lxd.model import Card, Image, Server
+from lab.settings import Settings
 
 _PREFIX = "lab."
 _PROMOTED_AT = _PREFIX + "promoted_at"
@@ -152,6 +153,16 @@ def promoted_at(image: Image) -> datetime | None:
         return datetime.fromisoformat(image.properties.get(_PROMOTED_AT, ""))
     except ValueError:
         return None
+
+
+def delivery_of(
+    release: Release, settings: Settings, server: Server, cards: Sequence[Card]
+) -> Delivery:
+    """How containers of RELEASE get their userland."""
+    # What is inside already counts first: nothing is injected over it.
+    if release.driver is not None:
+        return Delivery.IMAGE
+    return choose(settings, server, cards, template=release.needs.delivery).delivery
 
 
 def stable_alias(prefix: str, template: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lab import keys
 from lab.delivery import Chosen, Delivery, choose
-from lab.driver import host_driver
+from lab.driver import driver_of
 from lab.errors import LxdError, LxdUnreachable, NotFound
 from lab.gpu_devices import held_by
 from lab.lxd.model import Card, Instance, State
@@ -85,7 +85,7 @@ def survey(lxd: Lxd, settings: Settings) -> Survey:
 def look_at_host(lxd: Lxd, settings: Settings) -> Host:
     cards = lxd.cards()
     return Host(
-        driver=host_driver(lxd, local=settings.remote == "local"),
+        driver=driver_of(cards, local=settings.remote == "local"),
         cards=cards,
         chosen=choose(settings, lxd.server(), cards),
     )

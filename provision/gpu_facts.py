@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lab.delivery import Delivery, choose
-from lab.driver import host_driver
+from lab.driver import driver_of
 from lab.gpu_holders import holders
 from lab.gpu_wish import Wish, parse_wish
 from lab.gpus import Policy, Users, users
 from lab.lxd.model import Card, Server
 from lab.lxd.port import Lxd
-from lab.release import Release
+from lab.release import Release, delivery_of
 from lab.settings import Settings
 
 
@@ -37,19 +37,11 @@ def read_gpus(lxd: Lxd, settings: Settings, server: Server, release: Release | N
         policy=Policy(limit=settings.gpus.limit),
         # Nobody who asks for no card is refused for want of one.
         usual=parse_wish(settings.gpus.default) if cards else Wish(),
-        driver=host_driver(lxd, local=settings.remote == "local"),
-        delivery=_delivery(settings, server, cards, release),
+        driver=driver_of(cards, local=settings.remote == "local"),
+        delivery=delivery_of(release, settings, server, cards)
+        if release is not None
+        else choose(settings, server, cards).delivery,
     )
-
-
-def _delivery(
-    settings: Settings, server: Server, cards: tuple[Card, ...], release: Release | None
-) -> Delivery:
-    # What is inside already counts: nothing is injected over it.
-    if release is not None and release.driver is not None:
-        return Delivery.IMAGE
-    asked = release.needs.delivery if release is not None else None
-    return choose(settings, server, cards, template=asked).delivery
 
 
 def _users(lxd: Lxd, settings: Settings, cards: tuple[Card, ...]) -> Mapping[str, tuple[str, ...]]:
