@@ -98,6 +98,15 @@ def open_shop(*, keep_failed: bool = False) -> Iterator[Workshop]:
         yield open_workshop(ROOT, settings, connect_to(settings), report, keep_failed=keep_failed)
 
 
+def rebuild(*templates: str) -> None:
+    """Build TEMPLATES where they have changed, or where the host's driver has."""
+    from images import build
+
+    with open_shop() as shop:
+        keep_quotas(shop.settings, shop.report)
+        build.build_images(shop, templates)
+
+
 def names(only: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in only.split(",") if name.strip())
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from invoke.context import Context
 
-from commands.edge import ROOT, command, connect_to, keep_quotas, open_shop, read_settings
+from commands.edge import ROOT, command, connect_to, read_settings, rebuild
 from commands.versions import drifting
 from lab import console
 from lab.errors import CheckError, InputError, LabError
@@ -81,20 +81,12 @@ def after_driver_update(_c: Context) -> None:
         return
     failures: list[LabError] = []
     if found.releases:
-        _try(lambda: _build([one.name for one in found.releases]), failures)
+        _try(lambda: rebuild(*(one.name for one in found.releases)), failures)
     # Also after a build that failed: these are people's containers, and need no release.
     if found.containers or found.restarts:
         _try(lambda: _sync(lxd, settings), failures)
     if failures:
         raise _together(failures)
-
-
-def _build(templates: Sequence[str]) -> None:
-    from images import build
-
-    with open_shop() as shop:
-        keep_quotas(shop.settings, shop.report)
-        build.build_images(shop, templates)
 
 
 def _sync(lxd: Lxd, settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from commands.edge import connect_to, keep_quotas, open_shop, read_settings
+from commands.edge import connect_to, keep_quotas, read_settings, rebuild
 from lab import console
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def stamp_or_build(wish: Request, *, plan: bool) -> Stamped | None:
     if plan:
         console.print_text(f"build {template} for the host's driver, then make {wish.name} from it")
         return None
-    _build(template)
+    rebuild(template)
     return _stamp(settings, wish, plan=plan)
 
 
@@ -39,11 +39,3 @@ def _stamp(settings: Settings, wish: Request, *, plan: bool) -> Stamped:
         if not plan:
             keep_quotas(settings, report)
         return stamp.provision(connect_to(settings), settings, wish, report, only_plan=plan)
-
-
-def _build(template: str) -> None:
-    from images import build
-
-    with open_shop() as shop:
-        keep_quotas(shop.settings, shop.report)
-        build.build_images(shop, (template,))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -28,7 +26,7 @@ class Day:
         monkeypatch.setattr(hook, "read_settings", Settings)
         monkeypatch.setattr(hook, "connect_to", lambda _settings: FakeLxd())
         monkeypatch.setattr(hook, "drifting", lambda _lxd, _settings: self.versions)
-        monkeypatch.setattr(hook, "_build", self._build)
+        monkeypatch.setattr(hook, "rebuild", self._rebuild)
         monkeypatch.setattr(hook, "_sync", lambda _lxd, _settings: self._do("sync"))
 
     def run(self) -> int:
@@ -38,7 +36,7 @@ class Day:
             return ended.code
         return 0
 
-    def _build(self, templates: Sequence[str]) -> None:
+    def _rebuild(self, *templates: str) -> None:
         self._do(f"build {','.join(templates)}")
 
     def _do(self, what: str) -> None:

@@ -169,7 +169,7 @@ def drifting(template: str) -> Callable[..., Stamped]:
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
-    monkeypatch.setattr(stamping, "_build", asked.append)
+    monkeypatch.setattr(stamping, "rebuild", asked.append)
     monkeypatch.setattr(stamping, "_stamp", drifting("base"))
     return asked
 
