@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import time
 from contextlib import ExitStack
 
 from images.aptcache import DEVICE, cache_device
 from images.boot_errors import explain_boot
 from images.definition import Definition
+from images.inside import run_script
+from images.packing import pack_body, packs_inside
 from images.placing import placed
 from images.recipe import Recipe
 from images.source import have_source
 from images.workshop import Log, Workshop
 from lab import keys
 from lab.boot import BootFailed, wait_for_cloud_init, wait_for_init
-from lab.errors import CheckError, InputError
+from lab.errors import InputError
 from lab.lxd.model import InstanceSpec
 from lab.process import me
 
 FIRST_BOOT_SECONDS = 1800
 """A first boot installs everything; on a slow mirror a desktop took 20 minutes."""
-SCRIPT_SECONDS = 1800
 
 
 def body_name(template: str) -> str:
@@ -44,6 +44,9 @@ def make_body(
         boot(shop, builder, definition, user_data, log)
         run_scripts(shop, builder, definition, log)
         clean(shop, builder, log)
+        if packs_inside(shop.settings):
+            pack_body(shop, builder, log)
+        shop.build.stop(builder, force=True)
         body = _keep(shop, builder, definition, recipe)
         undo.pop_all()
     return body
@@ -102,34 +105,13 @@ def run_scripts(shop: Workshop, builder: str, definition: Definition, log: Log) 
         run_script(shop, builder, script, log)
 
 
-def clean(shop: Workshop, builder: str, log: Log) -> None:
-    """Take the builder's traces away and stop it so hard that it leaves no new ones."""
+def clean(shop: Workshop, builder: str, log: Log, *, keep_body: bool = False) -> None:
+    """Take the builder's traces away, but for its packed body where that is to be kept.
+
+    Stopped by force, it leaves no new ones.
+    """
     log.phase("clean")
-    run_script(shop, builder, "clean.sh", log)
-    shop.build.stop(builder, force=True)
-
-
-def run_script(shop: Workshop, builder: str, script: str, log: Log) -> None:
-    """Run a file of images/scripts/ as root; CheckError with its last words when it fails."""
-    path = f"/run/labstamp/{script}"
-    shop.build.write_file(builder, path, (shop.scripts / script).read_bytes(), mode=0o700)
-    began = time.monotonic()
-    ended = shop.build.run(
-        builder,
-        # One at a time, should LXD make us start it twice (see `Lxd.run`).
-        ["flock", "/run/labstamp", path],
-        env={"DEBIAN_FRONTEND": "noninteractive"},
-        timeout=SCRIPT_SECONDS,
-        on_output=log.write,
-    )
-    log.write(f"[{script}: exit {ended.exit_code}, {time.monotonic() - began:.1f} s]\n")
-    if ended.exit_code != 0:
-        last = (ended.stdout + ended.stderr).splitlines()[-12:]
-        raise CheckError(
-            f"images/scripts/{script} failed with exit code {ended.exit_code}.",
-            details="\n".join(last),
-            fix=f"The full log: {log.path}",
-        )
+    run_script(shop, builder, "clean.sh", log, *(["keep-body"] if keep_body else ()))
 
 
 def _check_schema(

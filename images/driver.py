@@ -1,41 +1,15 @@
-"""The driver layer: NVIDIA's userland on top of a body, always the last thing in an image.
-
-Last, because it changes most often: after a driver update on the host only this layer is made
-anew, and no package of the body is downloaded or unpacked again.
-"""
+"""How the driver gets into the containers of each template, and which userland that takes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 
-from images.aptcache import cache_device
-from images.body import body_name, clean
-from images.definition import Definition
-from images.placing import placed
-from images.workshop import Log, Workshop
-from lab import keys
-from lab.boot import wait_for_init
+from images.workshop import Workshop
 from lab.delivery import Chosen, Delivery, choose
 from lab.driver import host_driver
-from lab.errors import InputError, LxdError
-from lab.lxd.model import InstanceSpec
-from lab.process import me
-from lab.userland import Userland, install, userland_of
-from lab.wait import poll
-
-# Nothing in a layer's builder needs cloud-init: without it the clone is up in a second.
-_NO_CLOUD_INIT = "/etc/cloud/cloud-init.disabled"
-# Its network then has to come from elsewhere, and goes with the builder's memory.
-_NETWORK = "/run/systemd/network/10-labstamp-builder.network"
-_DHCP = b"[Match]\nName=eth0\n[Network]\nDHCP=ipv4\n"
-_GET_ONLINE = """\
-cp -n --reflink=auto /mnt/*.deb /var/cache/apt/archives/ 2>/dev/null
-systemctl start systemd-resolved 2>/dev/null
-systemctl restart systemd-networkd
-"""
-_ADDRESS_SECONDS = 20
+from lab.errors import InputError
+from lab.userland import Userland, userland_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,60 +76,3 @@ def _version(shop: Workshop) -> str:
             "lab.yaml.",
         )
     return version
-
-
-def layer_name(template: str) -> str:
-    return f"layer-{template}"
-
-
-def add_driver(
-    shop: Workshop, definition: Definition, userland: Userland, log: Log, undo: ExitStack
-) -> str:
-    """A stopped clone of DEFINITION's body with USERLAND in it, removed again by UNDO."""
-    layer = layer_name(definition.name)
-    log.phase(f"driver {userland.version}")
-    undo.callback(shop.build.delete, layer)
-    _clone(shop, definition, layer, log)
-    shop.build.start(layer)
-    wait_for_init(shop.build, layer)
-    _get_online(shop, layer)
-    install(shop.build, layer, userland, throwaway=True, on_output=log.write)
-    clean(shop, layer, log)
-    shop.build.delete_file(layer, _NO_CLOUD_INIT)
-    return layer
-
-
-def _clone(shop: Workshop, definition: Definition, layer: str, log: Log) -> None:
-    needs = shop.catalog.needs(definition.name)
-    shop.build.delete(layer)
-    shop.build.create(
-        InstanceSpec(
-            name=layer,
-            copy_of=body_name(definition.name),
-            copy_project=shop.build.project,
-            config={
-                **needs.config,
-                keys.TEMPLATE: definition.name,
-                keys.PHASE: keys.PREPARING,
-                keys.BUILDER: me(),
-            },
-            devices={**placed(shop, needs.devices), **cache_device(shop)},
-        ),
-        on_progress=log.progress(),
-    )
-    shop.build.write_file(layer, _NO_CLOUD_INIT, b"")
-
-
-def _get_online(shop: Workshop, layer: str) -> None:
-    """With the packages that earlier builds have downloaded. What needs no network does without."""
-    shop.build.write_file(layer, _NETWORK, _DHCP)
-    shop.build.run(layer, ["sh", "-c", _GET_ONLINE], timeout=60)
-    try:
-        poll(
-            lambda: shop.build.state(layer).ipv4 or None,
-            what=f"an address of {layer}",
-            timeout=_ADDRESS_SECONDS,
-            every=0.2,
-        )
-    except LxdError:
-        return

@@ -8,7 +8,9 @@ from datetime import datetime, timezone
 
 from images.fitness import refuse_misfit
 from images.gpus import given
+from images.layer import Finished
 from images.packages import packages_property
+from images.packing import PACKED
 from images.recipe import PIPELINE
 from images.smoke import smoke
 from images.sweep import BUILDER
@@ -32,13 +34,13 @@ from lab.release import (
 
 
 def publish_release(
-    shop: Workshop, order: Order, origin: str, log: Log, *, smoke_test: bool
+    shop: Workshop, order: Order, finished: Finished, log: Log, *, smoke_test: bool
 ) -> tuple[Release, Image, Smoke]:
-    """Publish the stopped instance ORIGIN, judge the image, and only then give it to users."""
+    """Publish what is FINISHED, judge the image, and only then give it to users."""
     release = _release(shop, order)
     with ExitStack() as undo:
-        undo.callback(_discard, shop, release, origin)
-        image = _publish(shop, release, origin, log)
+        undo.callback(_discard, shop, release, finished.instance)
+        image = _publish(shop, release, finished, log)
         outcome = gpu = Smoke.SKIPPED
         if smoke_test:
             outcome, gpu = Smoke.PASSED, _judge(shop, release, image, log)
@@ -75,17 +77,26 @@ def _release(shop: Workshop, order: Order) -> Release:
     )
 
 
-def _publish(shop: Workshop, release: Release, origin: str, log: Log) -> Image:
+def _publish(shop: Workshop, release: Release, finished: Finished, log: Log) -> Image:
     log.phase("publish")
-    alias = version_alias(shop.settings.alias_prefix, release.template, release.version)
+    aliases = [version_alias(shop.settings.alias_prefix, release.template, release.version)]
+    properties = {
+        **release.properties(),
+        **packages_property(shop.build, finished.instance),
+        BUILDER: me(),
+    }
+    if finished.packed:
+        return shop.build.publish_packed(
+            finished.instance,
+            PACKED,
+            aliases=aliases,
+            properties=properties,
+            on_progress=log.progress(),
+        )
     return shop.build.publish(
-        origin,
-        aliases=[alias],
-        properties={
-            **release.properties(),
-            **packages_property(shop.build, origin),
-            BUILDER: me(),
-        },
+        finished.instance,
+        aliases=aliases,
+        properties=properties,
         compression=shop.settings.compression,
         on_progress=log.progress(),
     )
@@ -130,11 +141,15 @@ def _discard(shop: Workshop, release: Release, origin: str) -> None:
     """Remove an image that was not promoted; never one that a stable alias points at."""
     # Interrupted at publishing, only the client stopped: LXD goes on, and the image is yet to come.
     shop.build.wait_until_idle(origin)
-    prefix, aliases = shop.settings.alias_prefix, shop.lxd.aliases()
-    made = aliases.get(version_alias(prefix, release.template, release.version))
-    if made is None or made == aliases.get(stable_alias(prefix, release.template)):
-        return
-    image = shop.lxd.image(made)
-    # Of another host that had the same idea at the same moment, it is not ours to remove.
-    if image is not None and image.properties.get(BUILDER) == me():
-        shop.lxd.delete_image(made)
+    stable = stable_alias(shop.settings.alias_prefix, release.template)
+    for image in shop.lxd.images():
+        # One of the same name by another host, at the same moment, is not ours to remove. One that
+        # was uploaded has no name before it has its alias.
+        if image.properties.get(BUILDER) != me() or stable in image.aliases:
+            continue
+        made = Release.of(image)
+        if made is not None and (made.template, made.version) == (
+            release.template,
+            release.version,
+        ):
+            shop.lxd.delete_image(image.fingerprint)

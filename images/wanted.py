@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from images.definition import Definition
 from images.driver import Layer, layers
+from images.packing import packs_inside
 from images.plan import Wanted
 from images.recipe import PARENT, PIPELINE, Recipe, content
 from images.source import source_recipe
@@ -78,7 +79,8 @@ def _body_recipe(
     )
     for source in sources_of(definition.cloud_init, shop.templates):
         inputs[f"cloud-init/{source.name}"] = content(source.read_bytes())
-    for script in (*definition.scripts, "clean.sh"):
+    packing = ("pack.sh",) if packs_inside(shop.settings) else ()
+    for script in (*definition.scripts, "clean.sh", *packing):
         inputs[f"images/scripts/{script}"] = content((shop.scripts / script).read_bytes())
     return Recipe(inputs=inputs)
 

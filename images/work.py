@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from images.body import body_name, make_body
-from images.driver import add_driver
+from images.body import make_body
+from images.layer import finish
 from images.publish import publish_release
 from images.schedule import Stopped
 from images.wanted import Order
@@ -48,11 +48,14 @@ class Work:
         """Add the driver, publish, judge, give to users."""
         with self._told():
             with ExitStack() as undo:
-                origin = self._with_driver(undo)
+                order = self._order
+                finished = finish(
+                    self._shop, order.definition, order.layer.userland, self._log, undo
+                )
                 release, image, outcome = publish_release(
                     self._shop,
-                    self._order,
-                    origin,
+                    order,
+                    finished,
                     self._log,
                     smoke_test=smoke_test,
                 )
@@ -66,13 +69,6 @@ class Work:
             self._shop.report.done(
                 self.name, f"{release.version} is current, {size}, {outcome.value}"
             )
-
-    def _with_driver(self, undo: ExitStack) -> str:
-        """The stopped instance to publish."""
-        userland = self._order.layer.userland
-        if userland is None:
-            return body_name(self.name)
-        return add_driver(self._shop, self._order.definition, userland, self._log, undo)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

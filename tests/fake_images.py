@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -61,6 +63,44 @@ class FakeImages(FakeCalls):
         packed = f"{instance} {self.store.next()}".encode()
         digest = hashlib.sha256(packed).hexdigest()
         return self._keep(digest, properties, files=source.files, aliases=aliases, parts=(packed,))
+
+    def publish_packed(
+        self,
+        instance: str,
+        files: Sequence[str],
+        *,
+        aliases: Sequence[str],
+        properties: Mapping[str, str],
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        self._do("publish_packed", instance)
+        what = f"publish {instance}"
+        if taken := sorted(set(aliases) & set(self.store.aliases)):
+            raise refused(what, f"The alias {', '.join(taken)} exists.", status=409)
+        there = self._instance(instance, what).files
+        if not set(files) <= set(there):
+            raise refused(what, "Not Found", status=404)
+        packed = b"".join(there[file].content for file in files)
+        if on_progress is not None:
+            on_progress(Progress(text="Upload: 100%", percent=100))
+        digest = hashlib.sha256(packed).hexdigest()
+        self._keep(digest, properties, files={}, aliases=(), parts=(packed,))
+        for alias in aliases:
+            self.set_alias(alias, digest)
+        return self._named_image(digest)
+
+    def image_parts(self, instance: str) -> Mapping[str, bytes]:
+        self._instance(instance, f"publish {instance}")
+        metadata = {
+            "architecture": platform.machine(),
+            "creation_date": self.store.next(),
+            "properties": {},
+            "templates": {"/etc/hostname": {"when": ["create"], "template": "hostname.tpl"}},
+        }
+        return {
+            "metadata.yaml": json.dumps(metadata).encode(),
+            "templates/hostname.tpl": b"{{ container.name }}\n",
+        }
 
     def import_image(
         self,

@@ -8,9 +8,9 @@ from lab.errors import InputError
 from lab.lxd.cards import CardCalls
 from lab.lxd.certificates import check_certificate, known_certificate, own_certificate
 from lab.lxd.commands import CommandCalls
-from lab.lxd.images import ImageCalls
 from lab.lxd.instances import InstanceCalls
 from lab.lxd.port import Lxd
+from lab.lxd.publishing import PublishCalls
 from lab.lxd.refusals import Place
 from lab.lxd.rest import Rest
 from lab.lxd.server import ServerCalls
@@ -21,7 +21,7 @@ from lab.lxd.wire import Wire, greet
 
 
 class Client(
-    ServerCalls, CardCalls, ImageCalls, InstanceCalls, SnapshotCalls, CommandCalls, VolumeCalls
+    ServerCalls, CardCalls, PublishCalls, InstanceCalls, SnapshotCalls, CommandCalls, VolumeCalls
 ):
     """LXD through one connection; threads may share it."""
 

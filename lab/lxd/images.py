@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from lab.lxd.download import Download
 from lab.lxd.model import Image
 from lab.lxd.port import OnProgress
 from lab.lxd.rest import path
-from lab.lxd.upload import Upload
+from lab.lxd.upload import Upload, part
 
 _LIST = {"recursion": "1"}
 
@@ -57,29 +57,6 @@ class ImageCalls(Calls):
                 params=self._here,
             )
 
-    def publish(
-        self,
-        instance: str,
-        *,
-        aliases: Sequence[str],
-        properties: Mapping[str, str],
-        compression: str,
-        on_progress: OnProgress | None = None,
-    ) -> Image:
-        what = f"publish {instance}"
-        # LXD finds out after packing, and then keeps the image without a name.
-        if taken := sorted(set(aliases) & set(self.aliases())):
-            raise Conflict(
-                f"LXD would not {what}.", details=f"The alias {', '.join(taken)} exists."
-            )
-        body = {
-            "source": {"type": "instance", "name": instance},
-            "properties": dict(properties),
-            "aliases": [{"name": alias, "description": ""} for alias in aliases],
-            "compression_algorithm": compression,
-        }
-        return self._image(self._made(body, what=what, on_progress=on_progress))
-
     def import_image(
         self,
         metadata: Path,
@@ -91,27 +68,10 @@ class ImageCalls(Calls):
         for file in (metadata, rootfs):
             if file is not None and not file.is_file():
                 raise InputError(f"There is no image file {file}.")
-        upload = Upload(metadata, rootfs, on_progress=on_progress)
-        try:
-            self._rest.post(
-                "images",
-                None,
-                what=f"import {rootfs or metadata}",
-                params=self._here,
-                headers={
-                    "Content-Type": upload.content_type,
-                    "X-LXD-filename": metadata.name,
-                    "X-LXD-properties": urlencode(properties),
-                },
-                data=iter(upload),
-                on_progress=on_progress,
-            )
-        except Conflict:
-            if self.image(upload.fingerprint) is None:
-                raise
-            if properties:
-                self.set_image_properties(upload.fingerprint, properties)
-        return self._image(upload.fingerprint)
+        parts = [part("metadata", metadata), *([part("rootfs", rootfs)] if rootfs else ())]
+        upload = Upload(parts, on_progress)
+        what = f"import {rootfs or metadata}"
+        return self._send(upload, what=what, properties=properties, on_progress=on_progress)
 
     def download_image(
         self,
@@ -165,6 +125,35 @@ class ImageCalls(Calls):
                 what=f"delete the image {fingerprint[:12]}",
                 params=self._here,
             )
+
+    def _send(
+        self,
+        upload: Upload,
+        *,
+        what: str,
+        properties: Mapping[str, str],
+        on_progress: OnProgress | None,
+    ) -> Image:
+        try:
+            self._rest.post(
+                "images",
+                None,
+                what=what,
+                params=self._here,
+                headers={
+                    "Content-Type": upload.content_type,
+                    "X-LXD-filename": upload.name,
+                    "X-LXD-properties": urlencode(properties),
+                },
+                data=iter(upload),
+                on_progress=on_progress,
+            )
+        except Conflict:
+            if self.image(upload.fingerprint) is None:
+                raise
+            if properties:
+                self.set_image_properties(upload.fingerprint, properties)
+        return self._image(upload.fingerprint)
 
     def _made(self, body: Mapping[str, Any], *, what: str, on_progress: OnProgress | None) -> str:
         metadata = self._rest.post(

@@ -85,6 +85,27 @@ class Lxd(Protocol):
         COMPRESSION: `none`, `zstd`, `gzip` …, as LXD's `compression_algorithm`.
         """
 
+    def publish_packed(
+        self,
+        instance: str,
+        files: Sequence[str],
+        *,
+        aliases: Sequence[str],
+        properties: Mapping[str, str],
+        on_progress: OnProgress | None = None,
+    ) -> Image:
+        """Make an image of what FILES, paths in INSTANCE, are together: a unified image, packed.
+
+        Conflict when an alias exists (looked up first), NotFound when a file is not there.
+        INSTANCE may be running. ALIASES are set when the image is there.
+        """
+
+    def image_parts(self, instance: str) -> Mapping[str, bytes]:
+        """What an image of INSTANCE has beside `rootfs/`: `metadata.yaml` and `templates/NAME`.
+
+        Made as of now, and without properties.
+        """
+
     def import_image(
         self,
         metadata: Path,

@@ -1,29 +1,45 @@
-"""An image on its way to LXD: read piece by piece, counted and hashed, never whole in memory."""
+"""An image on its way to LXD: sent piece by piece, counted and hashed, never whole in memory."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from lab.errors import LxdError
 from lab.lxd.model import Progress
 from lab.lxd.port import OnProgress
 
 _PIECE = 1 << 20
 
 
-class Upload:
-    """The body of one POST /images. Iterating it sends it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One of the files that an image consists of: SIZE bytes, in PIECES that can be read once."""
 
-    def __init__(
-        self, metadata: Path, rootfs: Path | None, *, on_progress: OnProgress | None = None
-    ) -> None:
-        self._files = {"metadata": metadata, **({"rootfs": rootfs} if rootfs else {})}
-        self._unified = rootfs is None
+    field: str
+    name: str
+    size: int
+    pieces: Iterator[bytes]
+
+
+def part(field: str, file: Path) -> Part:
+    """What LXD takes for FIELD (`metadata`, `rootfs`), from a FILE."""
+    return Part(field=field, name=file.name, size=file.stat().st_size, pieces=_read(file))
+
+
+class Upload:
+    """The body of one POST /images, unified when it has one part. Iterating it sends it."""
+
+    def __init__(self, parts: Sequence[Part], on_progress: OnProgress | None = None) -> None:
+        self.name = parts[0].name
+        self._parts = parts
+        self._unified = len(parts) == 1
         self._boundary = secrets.token_hex(16)
         self._on_progress = on_progress
-        self._total = sum(file.stat().st_size for file in self._files.values())
+        self._total = sum(part.size for part in parts)
         self._sent = 0
         self._told = -1
         self._digest = hashlib.sha256()
@@ -40,25 +56,32 @@ class Upload:
         return self._digest.hexdigest()
 
     def __iter__(self) -> Iterator[bytes]:
-        for field, file in self._files.items():
+        for part in self._parts:
             if not self._unified:
-                yield self._heading(field, file.name)
-            with file.open("rb") as content:
-                while piece := content.read(_PIECE):
-                    self._digest.update(piece)
-                    yield piece
-                    self._tell(len(piece))
+                yield self._heading(part)
+            yield from self._body(part)
             if not self._unified:
                 yield b"\r\n"
         if not self._unified:
             yield f"--{self._boundary}--\r\n".encode()
 
-    def _heading(self, field: str, filename: str) -> bytes:
+    def _heading(self, part: Part) -> bytes:
         return (
             f"--{self._boundary}\r\n"
-            f'Content-Disposition: form-data; name="{field}"; filename="{filename}"\r\n'
+            f'Content-Disposition: form-data; name="{part.field}"; filename="{part.name}"\r\n'
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
+
+    def _body(self, part: Part) -> Iterator[bytes]:
+        """LxdError unless as much comes as announced: LXD would take half an image for whole."""
+        left = part.size
+        for piece in part.pieces:
+            self._digest.update(piece)
+            yield piece
+            left -= len(piece)
+            self._tell(len(piece))
+        if left:
+            raise LxdError(f"{part.name} came incomplete, and is no image.")
 
     def _tell(self, count: int) -> None:
         self._sent += count
@@ -66,3 +89,9 @@ class Upload:
         if self._on_progress is not None and percent != self._told:
             self._told = percent
             self._on_progress(Progress(text=f"Upload: {percent}%", percent=percent))
+
+
+def _read(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as content:
+        while piece := content.read(_PIECE):
+            yield piece

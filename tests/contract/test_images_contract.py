@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import platform
+import tarfile
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -132,6 +137,72 @@ def test_an_export_is_what_was_imported(backend: Backend, tmp_path: Path) -> Non
     assert metadata.read_bytes() == backend.metadata.read_bytes()
     assert rootfs.read_bytes() == backend.rootfs.read_bytes()
     assert told[-1] == Progress(text="Download: 100%", percent=100)
+
+
+def _unified(backend: Backend, made: str) -> bytes:
+    """What a builder packs: the parts that LXD names, and a root file system."""
+    packed = io.BytesIO()
+    mark = {"rootfs/etc/mark": b"packed"}
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in {**backend.lxd.image_parts(made), **mark}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _write_halves(backend: Backend, made: str, packed: bytes) -> list[str]:
+    halves = {"/var/one": packed[:1000], "/var/two": packed[1000:]}
+    for path, half in halves.items():
+        backend.lxd.write_file(made, path, half)
+    return list(halves)
+
+
+def test_what_was_packed_in_an_instance_is_published_as_it_is(
+    backend: Backend, made: str, alias: str, tmp_path: Path
+) -> None:
+    packed = _unified(backend, made)
+    heard: list[Progress] = []
+    image = backend.lxd.publish_packed(
+        made,
+        _write_halves(backend, made, packed),
+        aliases=[alias, f"{alias}/20261121.1"],
+        properties={"lab.template": "base", "description": "Ein Bild – 图"},
+        on_progress=heard.append,
+    )
+    assert image.aliases == (alias, f"{alias}/20261121.1")
+    assert image.properties == {"lab.template": "base", "description": "Ein Bild – 图"}
+    assert image.fingerprint == hashlib.sha256(packed).hexdigest()
+    assert image in backend.outside.images()
+    assert heard[-1].percent == 100
+    exported, rootfs = backend.lxd.export_image(image.fingerprint, tmp_path)
+    assert rootfs is None
+    assert exported.read_bytes() == packed
+
+
+def test_what_is_not_packed_yet_is_not_published(backend: Backend, made: str, alias: str) -> None:
+    before = backend.lxd.images()
+    there = _write_halves(backend, made, b"x" * 2000)
+    with pytest.raises(NotFound):
+        backend.lxd.publish_packed(made, [*there, "/var/three"], aliases=[alias], properties={})
+    backend.lxd.set_alias(alias, backend.image.fingerprint)
+    with pytest.raises(Conflict) as caught:
+        backend.lxd.publish_packed(made, there, aliases=[alias], properties={})
+    assert str(caught.value) == f"LXD would not publish {made}.\n  The alias {alias} exists."
+    assert {one.fingerprint for one in backend.lxd.images()} == {one.fingerprint for one in before}
+
+
+def test_the_parts_of_an_image_say_what_it_is_for(backend: Backend, made: str) -> None:
+    parts = backend.lxd.image_parts(made)
+    metadata = json.loads(parts["metadata.yaml"])
+    assert metadata["architecture"] == platform.machine()
+    assert metadata["creation_date"] > 0
+    assert metadata["properties"] == {}
+    assert set(parts) - {"metadata.yaml"} == {
+        f"templates/{one['template']}" for one in metadata["templates"].values()
+    }
+    with pytest.raises(NotFound):
+        backend.lxd.image_parts(backend.unused())
 
 
 def test_an_export_of_a_published_image_is_imported_as_the_same_image(

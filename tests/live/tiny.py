@@ -27,7 +27,8 @@ apt: {preserve_sources_list: true}
 # Half of what would be packed and unpacked in every build, and nothing that takes part in it.
 _BALLAST = (
     "/usr/share/doc /usr/share/man /usr/share/locale /usr/share/i18n /usr/share/vim "
-    "/usr/share/perl /usr/share/bash-completion /usr/lib/git-core /usr/bin/git* /usr/bin/vim*"
+    "/usr/share/perl /usr/share/bash-completion /usr/lib/git-core /usr/bin/git* /usr/bin/vim* "
+    "/var/cache/labstamp-pack"
 )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from images.build import build_images
+from images.packing import PACKED
 from images.workshop import open_workshop
 from lab import keys
 from lab.lxd.model import Completed
@@ -21,7 +22,7 @@ from lab.report import Silent
 from lab.settings import Settings
 from lab.source import FromInstance
 from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeCalls, FakeInstance
+from tests.fake_store import FakeCalls, FakeFile, FakeInstance
 
 ROOT = Path(__file__).resolve().parents[2]
 STABLE = "kill/tiny"
@@ -55,8 +56,10 @@ def death(monkeypatch: pytest.MonkeyPatch) -> Death:
     return Death(monkeypatch)
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+@pytest.fixture(params=["zstd", "none"])
+def checkout(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Whose images are packed in their builders, and by LXD."""
+    (tmp_path / "compression").write_text(request.param)
     for name in ("images", "cloud-init"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "definitions").mkdir()
@@ -74,7 +77,15 @@ def _write(checkout: Path, words: str) -> None:
 
 def _lxd() -> FakeLxd:
     lxd = FakeLxd()
-    lxd.on_run = _answer
+
+    def answer(name: str, argv: Sequence[str], stdin: bytes | None) -> Completed:
+        if argv[-2:] == ["/run/labstamp/pack.sh", "release"]:
+            files = lxd.store.instances["kill-build", name].files
+            for piece in PACKED:
+                files[piece] = FakeFile(content=f"{piece} {lxd.store.next()}".encode())
+        return _answer(name, argv, stdin)
+
+    lxd.on_run = answer
     lxd.store.instances["default", "by-hand"] = FakeInstance(profiles=("default",))
     return lxd
 
@@ -87,7 +98,7 @@ def _answer(name: str, argv: Sequence[str], stdin: bytes | None) -> Completed:
 
 @cache
 def _settings(checkout: Path) -> Settings:
-    return Settings(
+    settings = Settings(
         alias_prefix="kill",
         build_project="kill-build",
         distribution="debian-12",
@@ -96,6 +107,7 @@ def _settings(checkout: Path) -> Settings:
         source=FromInstance(kind="instance", name="by-hand"),
         timezone="Etc/UTC",
     )
+    return settings.model_copy(update={"compression": (checkout / "compression").read_text()})
 
 
 def _build(checkout: Path, lxd: FakeLxd) -> None:
