@@ -31,10 +31,11 @@ class Layer:
         return {**asked, **(self.userland.inputs() if self.userland else {})}
 
     def __str__(self) -> str:
-        version = f" {self.version}" if self.version else ""
-        return (
-            f"driver{version} by {self.chosen}" if version else f"no driver inside, {self.chosen}"
-        )
+        if self.version:
+            return f"driver {self.version} by {self.chosen}"
+        if self.chosen.delivery is Delivery.NONE:
+            return f"no driver inside: {self.chosen.reason}"
+        return f"no driver inside, {self.chosen}"
 
 
 def layers(shop: Workshop, templates: Iterable[str]) -> Mapping[str, Layer]:

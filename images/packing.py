@@ -19,8 +19,11 @@ PACKED = (f"{_PLACE}/head.tar.zst", f"{_PLACE}/body.tar.zst", f"{_PLACE}/rest.ta
 
 
 def packs_inside(settings: Settings) -> bool:
-    """Whether builders are to pack: they know the one way that is fast."""
-    return settings.compression == "zstd"
+    """Whether builders are to pack: they know the one way that is fast.
+
+    From a remote LXD the image would travel here and back; there LXD packs.
+    """
+    return settings.compression == "zstd" and settings.remote == "local"
 
 
 def pack_body(shop: Workshop, builder: str, log: Log) -> None:

@@ -100,7 +100,7 @@ def test_a_template_may_do_without(tiny: Tiny, gpu_host: GpuHost, tmp_path: Path
     tiny.define(checks=[SMI], driver={"delivery": "none"})
     assert gpu_host.driver_version() == OLD
     planned = tiny.lab.succeed("build-images", "--plan").out.splitlines()
-    assert planned[0] == "no driver inside, none: the template's definition says so"
+    assert planned[0] == "no driver inside: the template's definition says so"
     tiny.lab.succeed("build-images")
     # Nobody asked nvidia-smi, and nobody says it had passed.
     assert (newest(tiny)["driver"], newest(tiny)["gpu"]) == (None, "skipped")

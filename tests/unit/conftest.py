@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from host.machine import Machine
 from lab import keys, lock
 from lab.rdp import Greeting
 from tests.fake_lxd import FakeLxd
+from tests.unit.card_host import sound_machine
 from tests.unit.carried import V, export
 from tests.unit.driven import CARDS, NEW, OLD, Installer, Smi, driven_lab, every, give
+from tests.unit.machines import Apt
 from tests.unit.releases import Shelf
 
 
@@ -72,3 +75,15 @@ def driven(installer: Installer) -> Iterator[FakeLxd]:
     yield lxd
     assert not any(name.startswith("sync-") for one in every(lxd) for name in one.snapshots)
     assert not any(keys.SYNC in one.config for one in every(lxd))
+
+
+@pytest.fixture
+def apt() -> Apt:
+    """The package manager of `machine`."""
+    return Apt()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, apt: Apt) -> Machine:
+    """A host with cards on which all is well."""
+    return sound_machine(tmp_path, apt)

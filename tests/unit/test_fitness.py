@@ -114,7 +114,7 @@ def made(lxd: FakeLxd, **driver: object) -> Layer:
 
 def test_a_layer_is_of_the_hosts_version_and_says_why() -> None:
     lxd = FakeLxd()
-    assert str(made(lxd)) == "no driver inside, none: the host has no NVIDIA card"
+    assert str(made(lxd)) == "no driver inside: the host has no NVIDIA card"
     lxd.gpu_cards = FOUR
     lxd.store.server = Server(version="5.0", api_extensions=frozenset(), name="lab")
     layer = made(lxd)

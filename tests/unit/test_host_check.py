@@ -19,7 +19,6 @@ from tests.unit.card_host import (
     give,
     lxd_with_cards,
     problems,
-    sound_machine,
 )
 from tests.unit.machines import Apt, machine_in
 
@@ -27,16 +26,6 @@ from tests.unit.machines import Apt, machine_in
 @pytest.fixture
 def lxd() -> FakeLxd:
     return lxd_with_cards()
-
-
-@pytest.fixture
-def apt() -> Apt:
-    return Apt()
-
-
-@pytest.fixture
-def machine(tmp_path: Path, apt: Apt) -> Machine:
-    return sound_machine(tmp_path, apt)
 
 
 def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> None:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from host import gpu_unit
 from host.finding import Status
 from host.machine import Machine
 from tests.fake_lxd import FakeLxd
-from tests.unit.card_host import found, lxd_with_cards, problems, sound_machine
+from tests.unit.card_host import found, lxd_with_cards, problems
 from tests.unit.machines import Apt, write
 
 
 @pytest.fixture
 def lxd() -> FakeLxd:
     return lxd_with_cards()
-
-
-@pytest.fixture
-def apt() -> Apt:
-    return Apt()
-
-
-@pytest.fixture
-def machine(tmp_path: Path, apt: Apt) -> Machine:
-    return sound_machine(tmp_path, apt)
 
 
 def test_module_that_is_not_loaded(lxd: FakeLxd, machine: Machine, apt: Apt) -> None:

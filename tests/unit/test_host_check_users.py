@@ -12,23 +12,13 @@ from host.machine import Machine
 from lab import keys
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
-from tests.unit.card_host import CARDS, OURS, give, lxd_with_cards, problems, sound_machine
-from tests.unit.machines import Apt, machine_in
+from tests.unit.card_host import CARDS, OURS, give, lxd_with_cards, problems
+from tests.unit.machines import machine_in
 
 
 @pytest.fixture
 def lxd() -> FakeLxd:
     return lxd_with_cards()
-
-
-@pytest.fixture
-def apt() -> Apt:
-    return Apt()
-
-
-@pytest.fixture
-def machine(tmp_path: Path, apt: Apt) -> Machine:
-    return sound_machine(tmp_path, apt)
 
 
 def test_containers_that_were_started_without_uvm(lxd: FakeLxd, machine: Machine) -> None:

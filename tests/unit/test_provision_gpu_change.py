@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from lab import lock
 from lab.errors import CapacityError, InputError, LxdError
 from lab.lxd.model import State
 from tests.fake_lxd import FakeLxd
@@ -29,8 +27,7 @@ from tests.unit.gpu_lab import (
 
 
 @pytest.fixture
-def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
-    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+def lxd() -> FakeLxd:
     return a_gpu_lab()
 
 

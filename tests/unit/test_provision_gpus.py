@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -37,8 +36,7 @@ from tests.unit.stamping import BASE, DOCKER, bob, publish, stamp
 
 
 @pytest.fixture
-def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
-    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+def lxd() -> FakeLxd:
     return a_gpu_lab()
 
 
