@@ -14,6 +14,7 @@ from lab.errors import InputError
 from lab.lxd.model import Image, Progress, State
 from lab.lxd.port import OnProgress
 from lab.lxd.refusals import refused
+from lab.sizes import format_size
 from tests.fake_store import EPOCH, FakeCalls, FakeFile, FakeImage
 
 _COMPRESSIONS = {"none", "zstd", "gzip", "pigz", "bzip2", "xz", "lzma", "squashfs"}
@@ -81,8 +82,7 @@ class FakeImages(FakeCalls):
         if not set(files) <= set(there):
             raise refused(what, "Not Found", status=404)
         packed = b"".join(there[file].content for file in files)
-        if on_progress is not None:
-            on_progress(Progress(text="Upload: 100%", percent=100))
+        _tell_uploaded(len(packed), on_progress)
         digest = hashlib.sha256(packed).hexdigest()
         self._keep(digest, properties, files={}, aliases=(), parts=(packed,))
         for alias in aliases:
@@ -117,8 +117,7 @@ class FakeImages(FakeCalls):
                 raise InputError(f"There is no image file {file}.")
             if file is not None:
                 parts.append(file.read_bytes())
-        if on_progress is not None:
-            on_progress(Progress(text="Upload: 100%", percent=100))
+        _tell_uploaded(sum(map(len, parts)), on_progress)
         fingerprint = hashlib.sha256(b"".join(parts)).hexdigest()
         if fingerprint in self.store.images:
             self.set_image_properties(fingerprint, properties)
@@ -188,3 +187,8 @@ class FakeImages(FakeCalls):
     def _named_image(self, fingerprint: str) -> Image:
         names = (alias for alias, to in self.store.aliases.items() if to == fingerprint)
         return replace(self.store.images[fingerprint].image, aliases=tuple(sorted(names)))
+
+
+def _tell_uploaded(size: int, on_progress: OnProgress | None) -> None:
+    if on_progress is not None:
+        on_progress(Progress(text=f"Upload: 100% of {format_size(size)}", percent=100))

@@ -11,6 +11,7 @@ from pathlib import Path
 from lab.errors import LxdError
 from lab.lxd.model import Progress
 from lab.lxd.port import OnProgress
+from lab.sizes import format_size
 
 _PIECE = 1 << 20
 
@@ -88,7 +89,8 @@ class Upload:
         percent = 100 * self._sent // max(1, self._total)
         if self._on_progress is not None and percent != self._told:
             self._told = percent
-            self._on_progress(Progress(text=f"Upload: {percent}%", percent=percent))
+            text = f"Upload: {percent}% of {format_size(self._total)}"
+            self._on_progress(Progress(text=text, percent=percent))
 
 
 def _read(file: Path) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ import pytest
 
 from lab.errors import Conflict, InputError, LxdError, NotFound
 from lab.lxd.model import InstanceSpec, Progress
+from lab.sizes import format_size
 from tests.contract.conftest import Backend
 
 
@@ -122,7 +123,8 @@ def test_import_tells_of_its_progress_and_returns_what_is_there(backend: Backend
     assert image.fingerprint == backend.image.fingerprint
     assert image.properties["note"] == "again & again"
     assert image.properties["os"] == "tiny"
-    assert told[-1] == Progress(text="Upload: 100%", percent=100)
+    size = format_size(backend.metadata.stat().st_size + backend.rootfs.stat().st_size)
+    assert told[-1] == Progress(text=f"Upload: 100% of {size}", percent=100)
     age = datetime.now(tz=timezone.utc) - image.created_at
     assert age > timedelta(0)
 
