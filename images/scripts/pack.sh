@@ -77,17 +77,20 @@ pack_body() {
     sort -z "$work/now" >"$listing"
 }
 
-# What a release cannot say by adding to its body: that a file is gone, or is a directory now.
+compare_with_body() {
+    touch "$listing"
+    list_files | sort -z >"$work/now"
+    comm -z -13 "$listing" "$work/now" | paths | sort -z >"$work/list"
+    types_and_paths <"$listing" >"$work/names-then"
+    types_and_paths <"$work/now" >"$work/names-now"
+    comm -z -23 "$work/names-then" "$work/names-now" >"$work/gone"
+}
+count() { tr -cd '\0' <"$1" | wc -c; }
+
+# By adding to its body a release cannot say that a file is gone, or is a directory now.
 is_an_addition() {
-    local gone changed all
-    [ -e "$body" ] && [ -e "$listing" ] || return 1
-    gone=$(comm -z -23 <(types_and_paths <"$listing") <(types_and_paths <"$work/now") |
-        tee "$work/gone" | tr -cd '\0' | wc -c)
-    changed=$(tr -cd '\0' <"$work/list" | wc -c)
-    all=$(tr -cd '\0' <"$listing" | wc -c)
-    echo "$changed of $all files changed or new, $gone gone"
-    tr '\0' '\n' <"$work/gone" | head -n 10
-    [ "$gone" = 0 ] && [ "$((2 * changed))" -lt "$all" ]
+    [ -s "$body" ] && [ "$(count "$work/gone")" = 0 ] &&
+        [ "$((2 * $(count "$work/list")))" -lt "$(count "$listing")" ]
 }
 
 pack_release() {
@@ -96,10 +99,11 @@ pack_release() {
     (cd "$work/head" && printf 'metadata.yaml\0' && find templates -print0) >"$work/head.list"
     tarball -C "$work/head" -T "$work/head.list" | without_end | compressed "$work/head.tar.zst"
 
-    list_files | sort -z >"$work/now"
-    touch "$listing"
-    comm -z -13 "$listing" "$work/now" | paths | sort -z >"$work/list"
+    compare_with_body
+    echo "$(count "$work/list") of $(count "$listing") files changed or new," \
+        "$(count "$work/gone") gone"
     if ! is_an_addition; then
+        tr '\0' '\n' <"$work/gone" | sed -n '1,10p'
         echo 'packing it whole'
         pack_body
         : >"$work/list"

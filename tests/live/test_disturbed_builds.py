@@ -19,6 +19,7 @@ write_files:
       Acquire::Retries "0";
       Acquire::http::Timeout "5";
       Acquire::http::ConnectionAttemptDelayMsec "100";
+      APT::Update::Pre-Invoke {"touch /run/apt-begins; sleep 3";};
 package_update: true
 packages: ["tree"]
 """
@@ -55,6 +56,8 @@ def test_a_network_that_goes_away_in_mid_apt_is_told_and_leaves_nothing(tiny: Ti
     def cut(line: str) -> bool:
         if not at("cloud-init")(line):
             return False
+        wait = "until [ -e /run/apt-begins ]; do sleep 0.1; done"
+        lxc("exec", "builder-tiny", "--", "timeout", "60", "sh", "-c", wait, project=PROJECT)
         lxc("config", "device", "add", "builder-tiny", "eth0", "none", project=PROJECT)
         return True
 

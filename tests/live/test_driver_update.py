@@ -9,7 +9,7 @@ import pytest
 
 from tests.live.conftest import BUILD_PROJECT, PREFIX
 from tests.live.gpu_host import GpuHost
-from tests.live.lab import Lab, query, stable
+from tests.live.lab import Lab, lxc, query, stable
 from tests.live.standins import NEW, OLD
 
 TEMPLATES = ("base", "docker-nested", "gnome-xrdp", "xfce-xrdp")
@@ -17,11 +17,14 @@ TEMPLATES = ("base", "docker-nested", "gnome-xrdp", "xfce-xrdp")
 
 @pytest.fixture
 def lab_as_it_was(lab: Lab, gpu_host: GpuHost) -> Iterator[Lab]:
-    """Other tests stamp releases for the driver that the host has in them."""
+    """For other tests the newest releases are the current ones, and fit the host."""
+    before = _releases()
     yield lab
     gpu_host.driver(OLD)
-    for template in TEMPLATES:
-        lab.succeed("rollback", template)
+    for template, fingerprint in _releases().items():
+        if fingerprint != before[template]:
+            lab.succeed("rollback", template)
+            lxc("image", "delete", str(fingerprint))
 
 
 def test_the_driver_layers_of_all_templates_are_made_anew_judged_and_given_to_users(
