@@ -22,6 +22,12 @@ def drive(tiny: Tiny, *checks: dict[str, object], **driver: object) -> None:
     tiny.set(source=source, driver={"delivery": "image", **driver})
 
 
+def pack_inside(tiny: Tiny) -> None:
+    """Have images packed as they are by default: by their builders."""
+    settings = json.loads(tiny.lab.settings.read_text())
+    tiny.lab.settings.write_text(json.dumps(settings | {"compression": "zstd"}))
+
+
 def runs(name: str, *argv: str, shows: str) -> dict[str, object]:
     """A check: ARGV prints something that matches SHOWS."""
     return {"name": name, "kind": "command", "run": list(argv), "stdout": shows}

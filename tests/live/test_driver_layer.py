@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from tests.live.driven import SMI, decisions, drive, inside, newest, running, runs
+from tests.live.driven import SMI, decisions, drive, inside, newest, pack_inside, running, runs
 from tests.live.gpu_host import GpuHost
 from tests.live.lab import instances, lxc, query
 from tests.live.standins import NEW, OLD, make_debs
@@ -23,6 +24,7 @@ def test_a_driver_update_keeps_the_body_and_says_so(
     tiny: Tiny, gpu_host: GpuHost, tmp_path: Path
 ) -> None:
     _with_packages(tiny, tmp_path)
+    pack_inside(tiny)
     planned = tiny.lab.succeed("build-images", "--plan").out.splitlines()
     assert planned[0] == f"driver {OLD} by image: lab.yaml says so"
     tiny.lab.succeed("build-images")
@@ -40,6 +42,7 @@ def test_a_driver_update_keeps_the_body_and_says_so(
     (why,) = decisions(tiny.lab.succeed("build-images"))
     assert why.startswith(f"tiny: build (its body is kept), driver {OLD} → {NEW}")
     assert query(f"/1.0/instances/body-tiny?project={PROJECT}")["created_at"] == body
+    _packed_little(tiny)
     assert tiny.release() != first
     now = newest(tiny)
     assert (now["driver"], now["smoke"], now["gpu"]) == (NEW, "passed", "passed")
@@ -49,6 +52,14 @@ def test_a_driver_update_keeps_the_body_and_says_so(
     assert not [name for name in instances(PROJECT) if name.startswith(("layer-", "check-"))]
     assert tiny.lab.succeed("build-images").out.splitlines()[-1] == "Nothing to do."
     _no_way_back(tiny, was["version"])
+
+
+def _packed_little(tiny: Tiny) -> None:
+    """Not the body again, but what the driver changed."""
+    told = re.search(r"(\d+) of (\d+) files changed or new, 0 gone", tiny.kept_log())
+    assert told is not None, tiny.kept_log()
+    changed, every = map(int, told.groups())
+    assert 0 < changed < every / 50
 
 
 def _no_way_back(tiny: Tiny, old: str) -> None:
