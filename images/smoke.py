@@ -141,7 +141,8 @@ def _run(shop: Workshop, name: str, kind: str, argv: Sequence[str], timeout: int
         return Completed(exit_code=124, stdout="", stderr=f"{error.brief}")
     if kind == "boots" and answer.stdout.strip() != "running":
         failed = _said(shop, name, ["systemctl", "--failed", "--no-legend", "--plain"])
-        return Completed(exit_code=answer.exit_code, stdout=answer.stdout, stderr=failed)
+        why = failed or answer.stderr
+        return Completed(exit_code=answer.exit_code, stdout=answer.stdout, stderr=why)
     return answer
 
 
