@@ -52,6 +52,13 @@ class LxdUnreachable(LxdError):
     """No daemon answers, or it does not let us in."""
 
 
+class Spoiled(LxdError):
+    """LXD gave up in mid-start and left the instance's files in a state in which it never starts.
+
+    Made anew it does; nobody has put anything into an instance that has never started.
+    """
+
+
 class NotFound(LxdError):
     """The object asked for is not there."""
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from lab import keys
-from lab.errors import LabError, LxdError
+from lab.errors import LabError, LxdError, Spoiled
 from lab.lxd.model import Progress
 from lab.lxd.port import Lxd
 from lab.process import me
@@ -75,8 +75,7 @@ def apply(
                     _change_cards(action, lxd, report, undo)
                     claimed()
                 case Start(name=name, account=account, rdp=rdp):
-                    report.phase(name, "boot")
-                    lxd.start(name)
+                    _start(name, actions, lxd, report, claimed)
                     wait_for_first_boot(lxd, name, account, report, patience=waits)
                     address = wait_for_address(lxd, name, report, patience=waits)
                     wait_for_ssh(lxd, name, address, report, patience=waits, knock=knock)
@@ -106,6 +105,26 @@ def _create_instance(action: CreateInstance, lxd: Lxd, report: Report, undo: Exi
         report.detail(name, progress.text)
 
     lxd.create(action.spec, on_progress=tell)
+
+
+def _start(
+    name: str,
+    actions: Sequence[Action],
+    lxd: Lxd,
+    report: Report,
+    claimed: Callable[[], None],
+) -> None:
+    report.phase(name, "boot")
+    try:
+        lxd.start(name)
+    except Spoiled as error:
+        (made,) = (one for one in actions if isinstance(one, CreateInstance))
+        report.say(f"{name} is made once more: {error.details or error.brief}")
+        lxd.delete(name)
+        lxd.create(made.spec)
+        # Its cards were anybody's for a moment.
+        claimed()
+        lxd.start(name)
 
 
 def _change_cards(action: ChangeCards, lxd: Lxd, report: Report, undo: ExitStack) -> None:

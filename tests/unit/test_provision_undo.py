@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from lab.errors import LxdError
+from lab.errors import LxdError, Spoiled
 from lab.process import me
 from lab.report import Silent
 from provision.ready import Knock
@@ -185,3 +185,28 @@ def test_ssh_that_never_answers(lxd: FakeLxd) -> None:
     with pytest.raises(LxdError) as error:
         stamp(lxd, bob(), knock=lambda _: Knock.CLOSED)
     assert str(error.value).startswith("ssh in bob (10.77.0.3) did not answer within 60 s.\n")
+
+
+def test_one_that_lxd_spoiled_at_its_first_start_is_made_once_more(lxd: FakeLxd) -> None:
+    lxd.failures["start bob"] = Spoiled("LXD would not start bob.", details="It gave up.")
+    done = stamp(lxd, bob())
+    assert done.changed
+    assert lxd.changes[:5] == [
+        "create_volume home-bob",
+        "create bob",
+        "delete bob",
+        "create bob",
+        "start bob",
+    ]
+    assert lxd.store.instances[HERE].config["user.lab.phase"] == "ready"
+
+
+def test_one_that_is_spoiled_twice_is_undone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoil(_lxd: FakeLxd, _name: str) -> None:
+        raise Spoiled("LXD would not start bob.", details="It gave up.")
+
+    monkeypatch.setattr(FakeLxd, "start", spoil)
+    with pytest.raises(Spoiled):
+        stamp(lxd, bob())
+    assert HERE not in lxd.store.instances
+    assert HOME not in lxd.store.volumes
