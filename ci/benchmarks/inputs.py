@@ -67,6 +67,10 @@ def make_driver(directory: Path, version: str) -> Path:
     program = tree / "usr/bin/standin-driver-version"
     program.write_text(f"#!/bin/sh\necho {version}\n", encoding="utf-8")
     program.chmod(0o755)
+    # By whose name labstamp knows that the version is there.
+    library = tree / f"usr/lib/x86_64-linux-gnu/libnvidia-ml.so.{version}"
+    library.parent.mkdir(parents=True)
+    library.write_text("a stand-in\n", encoding="utf-8")
     packages.mkdir()
     subprocess.run(
         ["dpkg-deb", "--build", "--root-owner-group", str(tree), str(packages / "userland.deb")],
