@@ -25,12 +25,21 @@ class Known:
     """One card, as far as the module tells."""
 
     uuid: str | None = None
-    """None also for a card that nothing has used since the boot: it reads GPU-????????-… then."""
+    """None for a card that nothing has used since the boot: it reads GPU-????????-… then."""
     model: str | None = None
 
 
-def known_cards(proc: Path = PROC) -> Mapping[str, Known]:
+def known_cards(proc: Path = PROC, wake: Callable[[], object] | None = None) -> Mapping[str, Known]:
     """By PCI address; none where the module is not loaded."""
+    found = _known_cards(proc)
+    if any(card.uuid is None for card in found.values()):
+        # nvidia-smi uses them all, for the first time since the boot.
+        (wake or _nvidia_smi)()
+        found = _known_cards(proc)
+    return found
+
+
+def _known_cards(proc: Path) -> Mapping[str, Known]:
     found = {}
     for file in sorted(proc.glob("gpus/*/information")):
         address = pci_address(file.parent.name)

@@ -1,4 +1,4 @@
-"""NVIDIA's cards, from what LXD knows of the hardware."""
+"""NVIDIA's cards, from what LXD or the kernel knows of the hardware."""
 
 from __future__ import annotations
 
@@ -10,20 +10,30 @@ from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.model import Card
 from lab.nvidia import known_cards, parts_of_cards
+from lab.sysfs import graphics_cards, root_seen_by
 
-# LXD lists all hardware or none of it. Seen on 5.0.2 with four containers starting at once, whose
-# nics come and go: "Failed to retrieve network information: … bad file descriptor".
+# LXD lists all hardware or none of it.
 _LISTINGS = 6
 
 
 class CardCalls(Calls):
     def cards(self) -> tuple[Card, ...]:
-        found = self._hardware()
-        gpus = ((found or {}).get("gpu") or {}).get("cards") or ()
-        if not self._rest.is_local:
-            return parse.cards(gpus)
-        # LXD learns UUIDs from nvidia-container-cli alone, which few machines have.
-        return parse.cards(gpus, known=known_cards(), parts=parts_of_cards())
+        return self._of_this_machine() if self._rest.is_local else self._listed()
+
+    def _of_this_machine(self) -> tuple[Card, ...]:
+        # Not what LXD lists: while it does, it closes a file twice for each network card
+        # (lxd/resources/network_ethtool.go, 5.0.2 to 5.21), and the second time that may be
+        # somebody else's. Containers fail to start of it ("Failed to change ownership"), and
+        # LXD itself was seen to die.
+        hello = self._rest.get("", what="say who it is")
+        root = root_seen_by((hello.get("environment") or {}).get("server_pid"))
+        proc = root / "proc/driver/nvidia"
+        return parse.cards(
+            graphics_cards(root), known=known_cards(proc), parts=parts_of_cards(proc)
+        )
+
+    def _listed(self) -> tuple[Card, ...]:
+        return parse.cards(((self._hardware() or {}).get("gpu") or {}).get("cards") or ())
 
     def _hardware(self) -> Any:
         attempts = iter(range(1, _LISTINGS))
@@ -31,6 +41,7 @@ class CardCalls(Calls):
             try:
                 return self._rest.get("resources", what="list its hardware")
             except LxdError as error:  # noqa: PERF203 - trying again is the point
+                # It may be its own file that it closed: "… bad file descriptor".
                 attempt = next(attempts, None)
                 if attempt is None or isinstance(error, LxdUnreachable):
                     raise

@@ -11,8 +11,9 @@ from lab.lxd.model import State
 from lab.lxd.rest import path
 
 _LOG_LINES = 20
-# Giving all files to the container's range of uids, LXD 5.0.2 failed at one of them while 20
-# containers started at once; some files were given by then, and the next start would not know.
+# Giving all files to the container's range of uids, LXD loses one of them while somebody asks it
+# for its hardware (see lab.lxd.cards); some files were given by then, and the next start would not
+# know.
 _HALF_SHIFTED = "Failed to handle idmapped storage: Failed to change ownership"
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from lab.sysfs import graphics_cards, root_seen_by
+
 SANDBOX: Final = Path(__file__).parents[2] / "ci" / "sandbox"
 VERSION: Final = "535.261.03"
 CARDS: Final = {
@@ -81,13 +83,12 @@ class GpuHost:
         return ended
 
 
-def simulated_cards(environ: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    """NVIDIA's cards as LXD lists them; none where it has real ones or none."""
-    pid = _daemon(environ)
-    if pid is None or not list(Path(f"/proc/{pid}/root/dev").glob("nvidia-simulated-*")):
+def simulated_cards(environ: Mapping[str, str] | None = None) -> list[Mapping[str, str]]:
+    """NVIDIA's cards as LXD sees them; none where it has real ones or none."""
+    root = root_seen_by(_daemon(environ))
+    if not list((root / "dev").glob("nvidia-simulated-*")):
         return []
-    cards = _query("/1.0/resources", environ)["gpu"]["cards"]
-    return [card for card in cards if card["driver"] == "nvidia"]
+    return [card for card in graphics_cards(root) if card.get("driver") == "nvidia"]
 
 
 def kill_and_start_lxd() -> None:

@@ -42,16 +42,24 @@ def test_cards_are_known_by_address(tmp_path: Path) -> None:
     proc = proc_with(tmp_path, PCI[2], INFORMATION.format(uuid=uuid(2)))
     proc_with(tmp_path, PCI[0], "")
     proc_with(tmp_path, "strange", INFORMATION.format(uuid=uuid(0)))
-    assert known_cards(proc) == {
+    assert known_cards(proc, lambda: "") == {
         PCI[0]: Known(),
         PCI[2]: Known(uuid=uuid(2), model="NVIDIA GeForce RTX 4090"),
     }
 
 
-def test_a_card_that_nothing_has_used_yet_has_no_uuid(tmp_path: Path) -> None:
+def test_cards_that_nothing_has_used_yet_are_used_once(tmp_path: Path) -> None:
     unused = INFORMATION.format(uuid="GPU-????????-????-????-????-????????????")
-    assert known_cards(proc_with(tmp_path, PCI[2], unused)) == {
-        PCI[2]: Known(model="NVIDIA GeForce RTX 4090")
+    proc = proc_with(tmp_path, PCI[2], unused)
+    model = "NVIDIA GeForce RTX 4090"
+    assert known_cards(proc, lambda: "") == {PCI[2]: Known(model=model)}
+
+    def wake() -> None:
+        (proc / "gpus" / PCI[2] / "information").write_text(INFORMATION.format(uuid=uuid(2)))
+
+    assert known_cards(proc, wake) == {PCI[2]: Known(uuid=uuid(2), model=model)}
+    assert known_cards(proc, lambda: pytest.fail("they tell by themselves")) == {
+        PCI[2]: Known(uuid=uuid(2), model=model)
     }
 
 

@@ -1,4 +1,4 @@
-"""What /1.0/resources says of cards, in the odd forms that hosts give it."""
+"""What is said of cards, in the odd forms that hosts give it."""
 
 from __future__ import annotations
 
@@ -111,14 +111,28 @@ def test_a_host_without_any(gpu: dict[str, Any] | None) -> None:
     assert asked(Place(url=URL), {"gpu": gpu}) == ()
 
 
-def test_this_machines_files_count_for_its_own_lxd_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cards, "known_cards", lambda: {PCI[0]: Known(uuid=uuid(9))})
-    monkeypatch.setattr(cards, "parts_of_cards", lambda: {uuid(9): PARTS[:1]})
-    told = {"gpu": {"cards": [raw(0, nvidia=None)]}}
-    assert asked(Place(url=URL), told) == (card(0, uuid=None, model=PRODUCT),)
-    assert asked(Place(socket=Path("/run/unix.socket")), told) == (
-        card(0, uuid=uuid(9), model=PRODUCT, mig=PARTS[:1]),
-    )
+def test_of_this_machines_own_cards_its_kernel_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Path] = []
+
+    def graphics_cards(root: Path) -> tuple[dict[str, Any], ...]:
+        seen.append(root)
+        return (raw(0, nvidia=None, product=None),)
+
+    def known_cards(proc: Path) -> dict[str, Known]:
+        seen.append(proc)
+        return {PCI[0]: NINTH}
+
+    monkeypatch.setattr(cards, "graphics_cards", graphics_cards)
+    monkeypatch.setattr(cards, "known_cards", known_cards)
+    monkeypatch.setattr(cards, "parts_of_cards", lambda _: {uuid(9): PARTS[:1]})
+    with requests_mock.Mocker() as http:
+        http.get(f"{URL}/1.0", json=HELLO)
+        place = Place(socket=Path("/run/unix.socket"))
+        rest = Rest(greet(place, URL, tls_session(None, None)))
+        found = Client(rest, "default").cards()
+        assert {request.path for request in http.request_history} == {"/1.0"}
+    assert found == (card(0, uuid=uuid(9), model="nine", mig=PARTS[:1]),)
+    assert seen == [Path("/"), Path("/proc/driver/nvidia")]
 
 
 def asked(place: Place, resources: dict[str, Any]) -> tuple[Card, ...]:
