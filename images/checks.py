@@ -55,7 +55,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
 def judge(
     checks: Sequence[Check],
     first: Evidence,
-    second: Evidence,
+    second: Evidence | None = None,
     *,
     timezone: str,
     given: Given | None = None,
@@ -64,7 +64,7 @@ def judge(
 
     GIVEN: the cards that the first one has.
     """
-    cards = given or Given()
+    cards, second = given or Given(), second or Evidence()
     verdicts = []
     for check in checks:
         if why := _why_skipped(check, first, cards):

@@ -1,10 +1,11 @@
-"""Running an image's checks: two fresh instances of what was published, never of the builder."""
+"""Running an image's checks: fresh instances of what was published, never of the builder."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -33,27 +34,43 @@ ADDRESS_SECONDS = 60
 
 
 def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
-    """Judge on two instances that are gone afterwards (the first stays on --keep-failed)."""
-    first, second = (f"check-{trial.template}-{number}" for number in (1, 2))
+    """Judge on instances that are gone afterwards (the first stays on --keep-failed)."""
+    first, *others = names = [f"check-{trial.template}-{n + 1}" for n in range(trial.size)]
     with ExitStack() as undo, scratch() as directory:
-        key = _make_key(directory)
-        for name in (first, second):
-            undo.callback(shop.build.delete, name)
-            cards = trial.given if name == first and trial.asks_cards else Given()
-            _start(shop, name, trial, key, cards)
+        undo.callback(_delete, shop, names)
+        _start_all(shop, names, trial, _make_key(directory))
+        key = directory / "key"
         verdicts = judge(
             trial.checks,
             _collect(shop, first, trial.to_run, key, log),
-            _collect(shop, second, (), key, log),
+            *(_collect(shop, name, (), key, log) for name in others),
             timezone=shop.timezone,
             given=trial.given,
         )
         log.write("".join(f"{verdict}\n" for verdict in verdicts))
         if shop.keep_failed and any(verdict.failed for verdict in verdicts):
             undo.pop_all()
-            shop.build.delete(second)
+            _delete(shop, others)
             _keep(shop, first)
     return verdicts
+
+
+def _start_all(shop: Workshop, names: Sequence[str], trial: Trial, key: Path) -> None:
+    """Cards are the first one's alone."""
+    given = {names[0]: trial.given} if trial.asks_cards else {}
+    _each(names, lambda name: _start(shop, name, trial, key, given.get(name, Given())))
+
+
+def _delete(shop: Workshop, names: Sequence[str]) -> None:
+    _each(names, shop.build.delete)
+
+
+def _each(names: Sequence[str], work: Callable[[str], None]) -> None:
+    """Side by side: LXD gives each one's files to its range of uids, one file after the other."""
+    with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
+        done = [pool.submit(work, name) for name in names]
+    for one in done:
+        one.result()
 
 
 def _start(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:

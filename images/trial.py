@@ -30,3 +30,8 @@ class Trial:
     def asks_cards(self) -> bool:
         """Cards are given only where something is asked of them."""
         return any(check.kind == "gpu" for check in self.checks)
+
+    @property
+    def size(self) -> int:
+        """How many instances it takes: two, where they are compared."""
+        return 2 if any(check.kind == "identity" for check in self.checks) else 1

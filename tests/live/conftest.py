@@ -1,4 +1,4 @@
-"""One lab for all live tests: templates are built once, by the command that users type."""
+"""What live tests share: one lab, whose templates are built once, and what users have in it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.live.gpu_host import GpuHost, simulated_cards
-from tests.live.lab import Lab, instances, lxc, query
-from tests.live.standins import NEW, OLD, make_debs
+from tests.live.gpu_host import GpuHost, back_afterwards
+from tests.live.lab import Lab
+from tests.live.making import BUILD_PROJECT, Making
+from tests.live.removing import remove_instance, remove_lab
 from tests.live.tiny import PREFIX as TINY_PREFIX
 from tests.live.tiny import PROJECT as TINY_PROJECT
 from tests.live.tiny import Tiny, make_source, make_tiny
-
-PREFIX = "labtest"
-BUILD_PROJECT = "labtest-build"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,33 +27,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(making: Making | Exception | None) -> Lab:
     """All four templates, built from nothing by one plain command, with the host's userland."""
-    directory = tmp_path_factory.mktemp("lab")
-    for version in (OLD, NEW):
-        make_debs(directory, version)
-    driver = {"delivery": "image", "packages": str(directory / "debs-{version}")}
-    if not simulated_cards():
-        # What is not about cards can be tested on any LXD.
-        driver["version"] = OLD
-    settings = {"alias-prefix": PREFIX, "build-project": BUILD_PROJECT, "driver": driver}
-    lab = Lab(settings=directory / "lab.yaml")
-    lab.settings.write_text(json.dumps(settings))
-    remove_lab(PREFIX, BUILD_PROJECT)
-    lab.succeed("build-images")
-    yield lab
-    remove_lab(PREFIX, BUILD_PROJECT)
+    if isinstance(making, Exception):
+        raise making
+    assert making is not None
+    return making.finish()
 
 
 @pytest.fixture
 def gpu_host() -> Iterator[GpuHost]:
     """The simulated host that LXD runs on, as it was started: 4 cards, driver OLD."""
-    host = GpuHost()
-    host.insist()
-    yield host
-    if host.driver_version() != OLD:
-        host.driver(OLD)
-    host.nodes("make")
+    with back_afterwards() as host:
+        yield host
 
 
 @pytest.fixture(scope="session")
@@ -110,29 +94,6 @@ def pair(lab: Lab, key: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]
     yield made[0], made[1]
     for name in names:
         lab.invoke("destroy", name, "--yes", "--purge")
-
-
-def remove_instance(name: str) -> None:
-    """Of the default project; also when it is not there."""
-    if name in instances("default"):
-        lxc("delete", "--force", name)
-
-
-def remove_lab(prefix: str, project: str) -> None:
-    """Images, instances and the build project of a test's lab, whatever state they are in."""
-    projects = [path.rsplit("/", 1)[1] for path in query("/1.0/projects")]
-    if project in projects:
-        for instance in query(f"/1.0/instances?recursion=1&project={project}"):
-            lxc("delete", "--force", instance["name"], project=project)
-    for image in query("/1.0/images?recursion=1"):
-        if any(alias["name"].startswith(f"{prefix}/") for alias in image["aliases"]):
-            lxc("image", "delete", image["fingerprint"])
-    if project in projects:
-        lxc("project", "delete", project)
-    for pool in query("/1.0/storage-pools?recursion=1"):
-        for volume in query(f"/1.0/storage-pools/{pool['name']}/volumes/custom?recursion=1"):
-            if volume["name"].startswith(f"{project}-apt-"):
-                lxc("storage", "volume", "delete", pool["name"], volume["name"])
 
 
 def settings_file(path: Path, **values: object) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +72,6 @@ def exists(name: str) -> bool:
     return any(one["name"] == name for one in query("/1.0/instances?recursion=1"))
 
 
-def destroy(lab: Lab, names: list[str]) -> None:
+def destroy(lab: Lab, names: Sequence[str]) -> None:
     with ThreadPoolExecutor(max_workers=4) as pool:
         list(pool.map(lambda name: lab.invoke("destroy", name, "--yes", "--purge"), names))

@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -53,6 +54,11 @@ class GpuHost:
         """Upgrade the host to VERSION and reboot it; containers that ran run again."""
         self._sandbox("driver", version)
 
+    def at(self, version: str) -> None:
+        """The same, unless it is there."""
+        if self.driver_version() != version:
+            self.driver(version)
+
     def reboot(self, *, uvm: bool = True) -> None:
         """Without UVM as after a power cut: /dev/nvidia-uvm is made by whoever needs it first."""
         self._sandbox("reboot", *([] if uvm else ["--no-uvm"]))
@@ -81,6 +87,16 @@ class GpuHost:
         )
         assert not check or ended.returncode == 0, ended.stdout + ended.stderr
         return ended
+
+
+@contextmanager
+def back_afterwards() -> Iterator[GpuHost]:
+    """The simulated host that LXD runs on, as it was started, and so again in the end."""
+    host = GpuHost()
+    host.insist()
+    yield host
+    host.at(VERSION)
+    host.nodes("make")
 
 
 def simulated_cards(environ: Mapping[str, str] | None = None) -> list[Mapping[str, str]]:

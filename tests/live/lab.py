@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from tests.live.gpu_host import where_lxd_is
 
@@ -53,6 +53,19 @@ class Lab:
             check=False,
         )
         return Said(code=ended.returncode, out=ended.stdout, err=ended.stderr)
+
+    def begin(self, output: TextIO, *arguments: str) -> subprocess.Popen[str]:
+        """Start `invoke ARGUMENTS`; what it says goes to OUTPUT."""
+        environment = self.environment({})
+        return subprocess.Popen(
+            [*where_lxd_is(environment, self.root), str(INVOKE), *arguments],
+            cwd=self.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def succeed(self, *arguments: str, stdin: str = "") -> Said:
         """Run it and insist on exit code 0."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import BUILD_PROJECT, PREFIX
 from tests.live.lab import ROOT, Lab, instances, lxc, query, stable
+from tests.live.making import BUILD_PROJECT, PREFIX
 from tests.live.standins import OLD
 
 SHORT = {

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.conftest import remove_lab
 from tests.live.lab import Said, instances, lxc, query
+from tests.live.removing import remove_lab
 from tests.live.tiny import (
     PREFIX,
     PROJECT,

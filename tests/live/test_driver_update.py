@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.conftest import BUILD_PROJECT, PREFIX
 from tests.live.gpu_host import GpuHost
 from tests.live.lab import Lab, lxc, query, stable
+from tests.live.making import BUILD_PROJECT, PREFIX
 from tests.live.standins import NEW, OLD
 
 TEMPLATES = ("base", "docker-nested", "gnome-xrdp", "xfce-xrdp")

@@ -17,8 +17,9 @@ import pytest
 
 from tests.live.gpu_host import GpuHost
 from tests.live.lab import INVOKE, ROOT, Said, instances, lxc
+from tests.live.removing import remove_lab
 from tests.live.standins import NEW, OLD, make_debs
-from tests.live.tiny import STABLE, Tiny
+from tests.live.tiny import PREFIX, PROJECT, STABLE, Tiny, make_tiny
 
 ANN, BEN = "hc-ann", "hc-ben"
 UNITS = "/etc/systemd/system"
@@ -68,18 +69,27 @@ class Desk:
         return os.path.lexists(f"{self.copies}{path}")
 
 
-@pytest.fixture
-def desk(tiny: Tiny, gpu_host: GpuHost, tmp_path: Path) -> Iterator[Desk]:
-    """A lab with one release that fits the host, and no containers."""
+@pytest.fixture(scope="module")
+def shared(source: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
+    """A lab whose releases follow the host."""
+    directory = tmp_path_factory.mktemp("desk")
     for version in (OLD, NEW):
-        make_debs(tmp_path, version)
-    source = json.loads(tiny.lab.settings.read_text())["source"]
-    driver = {"delivery": "image", "packages": str(tmp_path / "debs-{version}")}
+        make_debs(directory, version)
+    remove_lab(PREFIX, PROJECT)
+    tiny = make_tiny(directory, source)
+    driver = {"delivery": "image", "packages": str(directory / "debs-{version}")}
     tiny.set(source=source, driver=driver)
     # What containers get at their first boot is the repository's own.
     for file in (ROOT / "cloud-init").iterdir():
-        shutil.copy(file, tiny.directory / "cloud-init")
-    tiny.lab.succeed("build-images")
+        shutil.copy(file, directory / "cloud-init")
+    yield tiny
+    remove_lab(PREFIX, PROJECT)
+
+
+@pytest.fixture
+def desk(shared: Tiny, gpu_host: GpuHost, tmp_path: Path) -> Iterator[Desk]:
+    """A lab with a release that fits the host, and no containers."""
+    shared.lab.succeed("build-images")
     copies = tmp_path / "copies"
     for place in ("etc/systemd/system", "etc/apt/apt.conf.d", "usr/local/lib", "var/lib/dpkg"):
         shutil.copytree(f"/{place}", copies / place, symlinks=True)
@@ -88,7 +98,7 @@ def desk(tiny: Tiny, gpu_host: GpuHost, tmp_path: Path) -> Iterator[Desk]:
     memory.mkdir(exist_ok=True)
     (copies / "var/lib/labstamp").mkdir()
     _remove()
-    yield Desk(host=gpu_host, tiny=tiny, copies=copies)
+    yield Desk(host=gpu_host, tiny=shared, copies=copies)
     _remove()
     if made:
         memory.rmdir()

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.live.aptrepo import PACKAGE, VERSION, AptRepository, apt_repository, make_key
-from tests.live.conftest import BUILD_PROJECT, PREFIX, remove_instance
 from tests.live.lab import ROOT, Lab, Said, lxc
+from tests.live.making import BUILD_PROJECT, PREFIX
+from tests.live.removing import remove_instance
 from tests.live.tiny import Tiny
 
 BODY = "ft-docker"

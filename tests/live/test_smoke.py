@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from images.outside import hear
-from tests.live.conftest import BUILD_PROJECT, PREFIX
 from tests.live.lab import ROOT, Lab, instances, query, ssh, stable
+from tests.live.making import BUILD_PROJECT, PREFIX
 from tests.live.tiny import STABLE, Tiny, litter, plainly
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.live.conftest import PREFIX
 from tests.live.lab import Lab, Said, lxc, query, ssh, stable
+from tests.live.making import PREFIX
 from tests.live.standins import OLD
 
 Pair = tuple[dict[str, Any], dict[str, Any]]

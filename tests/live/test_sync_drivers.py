@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from lab.wait import poll
+from tests.live.gpu_containers import destroy
 from tests.live.gpu_host import CARDS, GpuHost
 from tests.live.lab import Said, lxc, query
 from tests.live.standins import NEW, OLD, make_debs
@@ -109,23 +111,22 @@ def people(tiny: Tiny, gpu_host: GpuHost, key: Path, tmp_path: Path) -> Iterator
     driver = {"delivery": "image", "packages": str(tmp_path / "debs-{version}")}
     tiny.set(source=source, driver=driver)
     tiny.lab.succeed("build-images")
-    _remove(tiny)
+    destroy(tiny.lab, PEOPLE)
     package = users_own(tmp_path)
-    for name, card in zip(PEOPLE, [*CARDS, *CARDS], strict=False):
+
+    def settle(name: str, card: str) -> None:
         public = str(key.with_suffix(".pub"))
         tiny.lab.succeed(
             *("provision", name, "--template", "tiny", "--gpus", card, "--key", public)
         )
         lxc("file", "push", str(package), f"{name}/root/users-own.deb")
         shell(name, THEIRS)
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        list(pool.map(settle, PEOPLE, [*CARDS, *CARDS]))
     lxc("stop", "--force", FAY)
     yield People(tiny=tiny, host=gpu_host, packages=tmp_path / f"debs-{NEW}")
-    _remove(tiny)
-
-
-def _remove(tiny: Tiny) -> None:
-    for name in PEOPLE:
-        tiny.lab.invoke("destroy", name, "--yes", "--purge")
+    destroy(tiny.lab, PEOPLE)
 
 
 def _until_up(*names: str) -> None:

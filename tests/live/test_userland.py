@@ -14,15 +14,22 @@ from lab.driver_settings import DriverSettings
 from lab.lxd.client import connect
 from lab.settings import Settings
 from lab.userland import install, userland_of, version_in
-from tests.live.conftest import remove_instance
 from tests.live.driven import bring_archive, drive, inside, newest, running, runs
-from tests.live.gpu_host import GpuHost
+from tests.live.gpu_host import GpuHost, back_afterwards
 from tests.live.lab import instances, lxc
+from tests.live.removing import remove_instance
 from tests.live.standins import NEW, OLD, Scheme, driver_repository, make_debs, make_run
 from tests.live.tiny import PROJECT, Tiny
 
 LATER = "590.48.01"
 ANN = "lt-userland"
+
+
+@pytest.fixture(scope="module")
+def gpu_host() -> Iterator[GpuHost]:
+    """For the whole module: each test says which driver it wants, and those in a row share it."""
+    with back_afterwards() as host:
+        yield host
 
 
 @pytest.mark.parametrize(
@@ -35,7 +42,7 @@ def test_apt_gives_exactly_the_hosts_version_and_keeps_it(
     branch = version.partition(".")[0]
     held = sorted(name.format(branch=branch) for name in scheme.packages)
     newer = version.replace(".", ".9", 1)
-    gpu_host.driver(version)
+    gpu_host.at(version)
     with driver_repository(tmp_path / "archive", version, newer, scheme=scheme) as archive:
         bring_archive(tiny, archive)
         drive(tiny)
@@ -59,27 +66,10 @@ def _wait_for_network() -> None:
     )
 
 
-def test_nvidias_installer_serves_where_no_archive_does(
-    tiny: Tiny, gpu_host: GpuHost, tmp_path: Path
-) -> None:
-    installer = make_run(tmp_path, OLD)
-    wrong = {"file": str(installer), "sha256": "0" * 64}
-    drive(tiny, run=wrong)
-    said = tiny.lab.invoke("build-images")
-    assert said.code == 2
-    assert hashlib.sha256(installer.read_bytes()).hexdigest() in said.err
-    assert tiny.release() is None
-    uninstaller = runs("its uninstaller", "ls", "/usr/bin", shows="^nvidia-uninstall$")
-    drive(tiny, uninstaller, run={"file": str(tmp_path / "NVIDIA-Linux-x86_64-{version}.run")})
-    tiny.lab.succeed("build-images")
-    assert gpu_host.driver_version() == OLD
-    assert (newest(tiny)["driver"], newest(tiny)["gpu"]) == (OLD, "passed")
-
-
 def test_a_version_that_is_not_to_be_had_names_those_that_are(
     tiny: Tiny, gpu_host: GpuHost
 ) -> None:
-    gpu_host.driver("470.256.02")
+    gpu_host.at("470.256.02")
     drive(tiny)
     said = tiny.lab.invoke("build-images")
     assert said.code == 2
@@ -91,10 +81,28 @@ def test_a_version_that_is_not_to_be_had_names_those_that_are(
     assert [name for name in instances(PROJECT) if not name.startswith("source-")] == ["body-tiny"]
 
 
+def test_nvidias_installer_serves_where_no_archive_does(
+    tiny: Tiny, gpu_host: GpuHost, tmp_path: Path
+) -> None:
+    gpu_host.at(OLD)
+    installer = make_run(tmp_path, OLD)
+    wrong = {"file": str(installer), "sha256": "0" * 64}
+    drive(tiny, run=wrong)
+    said = tiny.lab.invoke("build-images")
+    assert said.code == 2
+    assert hashlib.sha256(installer.read_bytes()).hexdigest() in said.err
+    assert tiny.release() is None
+    uninstaller = runs("its uninstaller", "ls", "/usr/bin", shows="^nvidia-uninstall$")
+    drive(tiny, uninstaller, run={"file": str(tmp_path / "NVIDIA-Linux-x86_64-{version}.run")})
+    tiny.lab.succeed("build-images")
+    assert (newest(tiny)["driver"], newest(tiny)["gpu"]) == (OLD, "passed")
+
+
 def test_the_real_userland_is_honest_about_a_host_without_its_driver(
     tiny: Tiny, gpu_host: GpuHost
 ) -> None:
     """Debian's own 535.261.03, which asks a real module: behind these cards there is none."""
+    gpu_host.at(OLD)
     drive(tiny)
     said = tiny.lab.invoke("build-images")
     assert said.code == 5
@@ -103,7 +111,6 @@ def test_the_real_userland_is_honest_about_a_host_without_its_driver(
     )
     assert "nvidia-smi: nvidia-smi ended with 9" in said.err
     assert tiny.release() is None
-    assert gpu_host.driver_version() == OLD
     assert "Setting up nvidia-smi (535.261.03-1)" in tiny.kept_log()
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import remove_instance, remove_lab
 from tests.live.lab import Said, lxc, query, stable
+from tests.live.removing import remove_instance, remove_lab
 from tests.live.tiny import Tiny, make_tiny
 
 PREFIX = "ltvers"

@@ -49,7 +49,6 @@ class Tiny:
             "checks": [
                 {"name": "cloud-init", "kind": "cloud-init"},
                 {"name": "address", "kind": "address"},
-                {"name": "identity", "kind": "identity"},
             ],
         }
         # A key a line, for errors to point at.

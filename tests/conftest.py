@@ -1,0 +1,31 @@
+"""The live tests' lab takes minutes: it is begun before the first test, beside those without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live.making import Making
+
+
+@pytest.fixture(scope="session", autouse=True)
+def making(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Making | Exception | None]:
+    """What the fixture `lab` waits for; why there is none, for the tests that need one."""
+    if not any(_wants_lab(item) for item in request.session.items):
+        yield None
+        return
+    try:
+        making = Making(tmp_path_factory.mktemp("lab"))
+    except Exception as error:  # noqa: BLE001 - unit tests need no LXD
+        yield error
+        return
+    yield making
+    making.undo()
+
+
+def _wants_lab(item: pytest.Item) -> bool:
+    live = item.get_closest_marker("live") is not None
+    return live and "lab" in getattr(item, "fixturenames", ())

@@ -1,0 +1,51 @@
+"""The lab of the live tests, made while those tests run that need no lab."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from tests.live.gpu_host import simulated_cards
+from tests.live.lab import Lab
+from tests.live.removing import remove_lab
+from tests.live.standins import NEW, OLD, make_debs
+
+PREFIX: Final = "labtest"
+BUILD_PROJECT: Final = "labtest-build"
+_PATIENCE: Final = 1800
+
+
+class Making:
+    """All four templates, built from nothing by one plain command, with the host's userland."""
+
+    def __init__(self, directory: Path) -> None:
+        self._lab = Lab(settings=_settings(directory))
+        self._said = directory / "said"
+        remove_lab(PREFIX, BUILD_PROJECT)
+        with self._said.open("w") as said:
+            self._process = self._lab.begin(said, "build-images")
+
+    def finish(self) -> Lab:
+        """Wait until it is made; also fails again for who asks later."""
+        self._process.wait(timeout=_PATIENCE)
+        assert self._process.returncode == 0, self._said.read_text()
+        return self._lab
+
+    def undo(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=_PATIENCE)
+        remove_lab(PREFIX, BUILD_PROJECT)
+
+
+def _settings(directory: Path) -> Path:
+    for version in (OLD, NEW):
+        make_debs(directory, version)
+    driver = {"delivery": "image", "packages": str(directory / "debs-{version}")}
+    if not simulated_cards():
+        # What is not about cards can be tested on any LXD.
+        driver["version"] = OLD
+    settings = {"alias-prefix": PREFIX, "build-project": BUILD_PROJECT, "driver": driver}
+    path = directory / "lab.yaml"
+    path.write_text(json.dumps(settings))
+    return path
