@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -37,9 +36,11 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
     """Judge on instances that are gone afterwards (the first stays on --keep-failed)."""
     first, *others = names = [f"check-{trial.template}-{n + 1}" for n in range(trial.size)]
     with ExitStack() as undo, scratch() as directory:
-        undo.callback(_delete, shop, names)
-        _start_all(shop, names, trial, _make_key(directory))
-        key = directory / "key"
+        key = _make_key(directory)
+        for name in names:
+            undo.callback(shop.build.delete, name)
+            cards = trial.given if name == first and trial.asks_cards else Given()
+            _start(shop, name, trial, key, cards)
         verdicts = judge(
             trial.checks,
             _collect(shop, first, trial.to_run, key, log),
@@ -50,27 +51,10 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
         log.write("".join(f"{verdict}\n" for verdict in verdicts))
         if shop.keep_failed and any(verdict.failed for verdict in verdicts):
             undo.pop_all()
-            _delete(shop, others)
+            for name in others:
+                shop.build.delete(name)
             _keep(shop, first)
     return verdicts
-
-
-def _start_all(shop: Workshop, names: Sequence[str], trial: Trial, key: Path) -> None:
-    """Cards are the first one's alone."""
-    given = {names[0]: trial.given} if trial.asks_cards else {}
-    _each(names, lambda name: _start(shop, name, trial, key, given.get(name, Given())))
-
-
-def _delete(shop: Workshop, names: Sequence[str]) -> None:
-    _each(names, shop.build.delete)
-
-
-def _each(names: Sequence[str], work: Callable[[str], None]) -> None:
-    """Side by side: LXD gives each one's files to its range of uids, one file after the other."""
-    with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
-        done = [pool.submit(work, name) for name in names]
-    for one in done:
-        one.result()
 
 
 def _start(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:

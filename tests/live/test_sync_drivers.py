@@ -122,7 +122,7 @@ def people(tiny: Tiny, gpu_host: GpuHost, key: Path, tmp_path: Path) -> Iterator
         lxc("file", "push", str(package), f"{name}/root/users-own.deb")
         shell(name, THEIRS)
 
-    with ThreadPoolExecutor(max_workers=3) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(settle, PEOPLE, [*CARDS, *CARDS]))
     lxc("stop", "--force", FAY)
     yield People(tiny=tiny, host=gpu_host, packages=tmp_path / f"debs-{NEW}")
