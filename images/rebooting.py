@@ -22,7 +22,8 @@ def reboot(lxd: Lxd, name: str, *, timeout: float) -> bool:
 
     def probe() -> bool | None:
         try:
-            return lxd.run(name, ["test", "-e", MARKER], timeout=30).exit_code != 0 or None
+            # 1 is test's own answer. Whatever else: it was killed on the way down, as all are.
+            return lxd.run(name, ["test", "-e", MARKER], timeout=30).exit_code == 1 or None
         except LxdUnreachable:
             raise
         except LxdError:

@@ -51,7 +51,9 @@ class BootFailed(LxdError):
 _AT_WORK = """\
 test -S /run/systemd/private || exit 1
 unit=systemd-tmpfiles-setup.service
-case "$(systemctl show --property=LoadState --value $unit) $(systemctl is-active $unit)" in
+# On its way down its sockets are still there, and refuse.
+loaded=$(systemctl show --property=LoadState --value $unit) || exit 1
+case "$loaded $(systemctl is-active $unit)" in
     "loaded inactive" | "loaded activating") exit 1 ;;
 esac
 """

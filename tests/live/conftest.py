@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.live.gpu_containers import destroy
 from tests.live.gpu_host import GpuHost, back_afterwards
 from tests.live.lab import Lab
 from tests.live.making import BUILD_PROJECT, Making
@@ -80,20 +82,21 @@ def pair(lab: Lab, key: Path) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]
     """
     names = ("lt-ann", "lt-ben")
     public = str(key.with_suffix(".pub"))
-    for name in names:
-        lab.invoke("destroy", name, "--yes", "--purge")
-    made = [
-        lab.succeed(
+
+    def provision(name: str) -> dict[str, Any]:
+        told: dict[str, Any] = lab.succeed(
             "provision",
             name,
             *("--template", "docker", "--key", public, "--disk", "6GiB"),
             *("--memory", "2GiB", "--cpus", "1", "--password", "--json"),
         ).document
-        for name in names
-    ]
-    yield made[0], made[1]
-    for name in names:
-        lab.invoke("destroy", name, "--yes", "--purge")
+        return told
+
+    destroy(lab, names)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        ann, ben = pool.map(provision, names)
+    yield ann, ben
+    destroy(lab, names)
 
 
 def settings_file(path: Path, **values: object) -> Path:

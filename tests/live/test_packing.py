@@ -115,7 +115,7 @@ def test_without_zstd_inside_lxd_packs_it(packed: Tiny) -> None:
 
 
 def test_killed_while_it_packs_or_publishes_the_next_run_goes_on(packed: Tiny) -> None:
-    for phase in ("pack", "publish", "pack"):
+    for phase in ("pack", "publish"):
         said = packed.lab.signal_at(signal.SIGKILL, at(phase), "build-images")
         assert said.code == -signal.SIGKILL
         assert packed.release() is None

@@ -12,6 +12,7 @@ from tests.fake_lxd import FakeLxd
 
 DONE = Completed(exit_code=0, stdout="", stderr="")
 ABSENT = Completed(exit_code=1, stdout="", stderr="")
+KILLED = Completed(exit_code=137, stdout="", stderr="")
 
 
 @pytest.fixture
@@ -24,10 +25,12 @@ def lxd() -> FakeLxd:
 
 
 class System:
-    """Answers commands; DOWN times nobody can enter it, then it is up anew."""
+    """Answers commands; KILLED times it kills them, DOWN times nobody can enter it, then it is
+    up anew."""
 
-    def __init__(self, *, down: int, comes_back: bool = True) -> None:
+    def __init__(self, *, down: int, killed: int = 0, comes_back: bool = True) -> None:
         self.down = down
+        self.killed = killed
         self.comes_back = comes_back
         self.rebooting = False
 
@@ -39,6 +42,9 @@ class System:
             assert argv[2] == MARKER
             if not self.rebooting or not self.comes_back:
                 return DONE
+            self.killed -= 1
+            if self.killed >= 0:
+                return KILLED
             self.down -= 1
             if self.down >= 0:
                 raise LxdError("Instance is not running.")
@@ -49,6 +55,12 @@ class System:
 def test_it_is_back_when_the_marker_is_gone(lxd: FakeLxd) -> None:
     lxd.on_run = System(down=2)
     assert reboot(lxd, "it", timeout=60)
+
+
+def test_a_question_that_was_killed_on_the_way_down_is_asked_again(lxd: FakeLxd) -> None:
+    system = lxd.on_run = System(down=1, killed=2)
+    assert reboot(lxd, "it", timeout=60)
+    assert system.down < 0
 
 
 def test_one_that_hangs_on_its_way_down_is_not_back(lxd: FakeLxd) -> None:
