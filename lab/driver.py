@@ -25,7 +25,7 @@ def host_driver(lxd: Lxd, *, local: bool, module: Path = MODULE) -> str | None:
 
 
 def driver_of(cards: Iterable[Card], *, local: bool, module: Path = MODULE) -> str | None:
-    """The same for who has the daemon's CARDS already: to list them takes LXD a while."""
+    """The same for who has the daemon's CARDS already: to list them takes a remote LXD a while."""
     told = next((card.driver for card in cards if card.driver), None)
     return told or (module_version(module) if local else None)
 

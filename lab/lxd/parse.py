@@ -65,7 +65,7 @@ def cards(
     known: Mapping[str, Known] | None = None,
     parts: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Card, ...]:
-    """Of /1.0/resources; KNOWN (by PCI address) and PARTS (by UUID) fill in what LXD left out."""
+    """Of /1.0/resources or lab.sysfs; KNOWN (by PCI address) and PARTS (by UUID) fill gaps."""
     found = [_card(raw, known or {}, parts or {}) for raw in raws if _is_nvidias(raw)]
     # nvidia-smi counts only those that its driver runs.
     found.sort(key=lambda card: (card.driver is None, by_address(card.pci)))

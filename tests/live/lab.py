@@ -54,16 +54,18 @@ class Lab:
         )
         return Said(code=ended.returncode, out=ended.stdout, err=ended.stderr)
 
-    def begin(self, output: TextIO, *arguments: str) -> subprocess.Popen[str]:
-        """Start `invoke ARGUMENTS`; what it says goes to OUTPUT."""
+    def begin(
+        self, *arguments: str, stdout: int | TextIO = subprocess.PIPE, stderr: int = subprocess.PIPE
+    ) -> subprocess.Popen[str]:
+        """Start `invoke ARGUMENTS`."""
         environment = self.environment({})
         return subprocess.Popen(
             [*where_lxd_is(environment, self.root), str(INVOKE), *arguments],
             cwd=self.root,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdout=stdout,
+            stderr=stderr,
             text=True,
         )
 
@@ -81,16 +83,7 @@ class Lab:
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             # Of a shell's background job, and inherited: nobody could interrupt what we start.
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        environment = self.environment({})
-        with subprocess.Popen(
-            [*where_lxd_is(environment, self.root), str(INVOKE), *arguments],
-            cwd=self.root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
+        with self.begin(*arguments) as process:
             heard: list[str] = []
             for line in process.stderr or ():
                 heard.append(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ class Making:
         self._said = directory / "said"
         remove_lab(PREFIX, BUILD_PROJECT)
         with self._said.open("w") as said:
-            self._process = self._lab.begin(said, "build-images")
+            self._process = self._lab.begin("build-images", stdout=said, stderr=subprocess.STDOUT)
 
     def finish(self) -> Lab:
         """Wait until it is made; also fails again for who asks later."""

@@ -95,6 +95,7 @@ def test_nvidias_installer_serves_where_no_archive_does(
     uninstaller = runs("its uninstaller", "ls", "/usr/bin", shows="^nvidia-uninstall$")
     drive(tiny, uninstaller, run={"file": str(tmp_path / "NVIDIA-Linux-x86_64-{version}.run")})
     tiny.lab.succeed("build-images")
+    assert gpu_host.driver_version() == OLD
     assert (newest(tiny)["driver"], newest(tiny)["gpu"]) == (OLD, "passed")
 
 
@@ -111,6 +112,7 @@ def test_the_real_userland_is_honest_about_a_host_without_its_driver(
     )
     assert "nvidia-smi: nvidia-smi ended with 9" in said.err
     assert tiny.release() is None
+    assert gpu_host.driver_version() == OLD
     assert "Setting up nvidia-smi (535.261.03-1)" in tiny.kept_log()
 
 

@@ -133,6 +133,10 @@ def test_of_this_machines_own_cards_its_kernel_is_asked(monkeypatch: pytest.Monk
         assert {request.path for request in http.request_history} == {"/1.0"}
     assert found == (card(0, uuid=uuid(9), model="nine", mig=PARTS[:1]),)
     assert seen == [Path("/"), Path("/proc/driver/nvidia")]
+    # They count for its own LXD alone.
+    told = {"gpu": {"cards": [raw(0, nvidia=None)]}}
+    assert asked(Place(url=URL), told) == (card(0, uuid=None, model=PRODUCT),)
+    assert len(seen) == 2
 
 
 def asked(place: Place, resources: dict[str, Any]) -> tuple[Card, ...]:
