@@ -120,7 +120,8 @@ _install_lock() { # LOCK STAMP SUMS
     .venv/bin/python -m pip --version 2>/dev/null || "$python" -m venv --clear .venv
     rm -f "$2"
     .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
-        --require-hashes -r "$1"
+        --require-hashes --no-deps -r "$1"
+    .venv/bin/python -m pip check
     printf '%s\n' "$3" >"$2"
     note "$(.venv/bin/python -V)"
 }
