@@ -2,7 +2,7 @@
 
 apt's own archive directory cannot be shared: it is locked by one apt at a time. So the volume is
 mounted aside, a builder starts with copies (of no weight on btrfs: shared blocks) and hands new
-ones back when it is cleaned; see `_common.yaml.j2` and `clean.sh`.
+ones back before it is cleaned; see `_common.yaml.j2` and `keep-packages.sh`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from contextlib import suppress
 
 from images.placing import Devices, pool_of
 from images.workshop import Workshop
+from lab import keys
 from lab.errors import Conflict
 
 DEVICE = "aptcache"
 SIZE = "8GiB"
-# /mnt is there in every root, and empty: nothing of the mount stays in an image.
+# /mnt is there in every root, and empty: nothing of the mount stays in an image. Nothing else is
+# mounted in a builder (images.placing), and this no longer while it is cleaned.
 _PATH = "/mnt"
 
 
@@ -27,5 +29,5 @@ def cache_device(shop: Workshop) -> Devices:
     volume = f"{shop.build.project}-apt-{shop.distro.name.replace('.', '-')}"
     if volume not in {one.name for one in shop.lxd.volumes(pool.name)}:
         with suppress(Conflict):  # another builder was quicker
-            shop.lxd.create_volume(pool.name, volume, {"size": SIZE})
+            shop.lxd.create_volume(pool.name, volume, {"size": SIZE, keys.PHASE: keys.READY})
     return {DEVICE: {"type": "disk", "pool": pool.name, "source": volume, "path": _PATH}}

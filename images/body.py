@@ -6,11 +6,13 @@ import json
 from contextlib import ExitStack
 
 from images.aptcache import DEVICE, cache_device
+from images.at_rest import RAW, at_rest
 from images.boot_errors import explain_boot
 from images.definition import Definition
 from images.inside import run_script
+from images.kept import keep
 from images.packing import pack_body, packs_inside
-from images.placing import placed
+from images.placing import GROUNDS, NO_PROFILES, placed
 from images.recipe import Recipe
 from images.source import have_source
 from images.workshop import Log, Workshop
@@ -19,6 +21,7 @@ from lab.boot import BootFailed, wait_for_cloud_init, wait_for_init
 from lab.errors import InputError
 from lab.lxd.model import InstanceSpec
 from lab.process import me
+from lab.removal import remove_instance
 
 FIRST_BOOT_SECONDS = 1800
 """A first boot installs everything; on a slow mirror a desktop took 20 minutes."""
@@ -43,10 +46,11 @@ def make_body(
         clone(shop, definition, origin=origin, user_data=user_data, log=log)
         boot(shop, builder, definition, user_data, log)
         run_scripts(shop, builder, definition, log)
-        clean(shop, builder, log)
-        if packs_inside(shop.settings):
-            pack_body(shop, builder, log)
-        shop.build.stop(builder, force=True)
+        put_aside(shop, builder, log)
+        with at_rest(shop.build, builder):
+            clean(shop, builder, definition, log)
+            if packs_inside(shop.settings):
+                pack_body(shop, builder, log)
         body = _keep(shop, builder, definition, recipe)
         undo.pop_all()
     return body
@@ -56,15 +60,17 @@ def clone(shop: Workshop, definition: Definition, *, origin: str, user_data: str
     """Clone ORIGIN copy-on-write into a stopped builder that will boot with USER_DATA."""
     log.phase("clone")
     builder = builder_name(definition.name)
-    shop.build.delete(builder)
+    remove_instance(shop.build, builder)
     needs = shop.catalog.needs(definition.name)
     shop.build.create(
         InstanceSpec(
             name=builder,
             copy_of=origin,
             copy_project=shop.build.project,
+            profiles=NO_PROFILES,
             config={
                 **needs.config,
+                **GROUNDS,
                 shop.build.server().user_data_key: user_data,
                 keys.TEMPLATE: definition.name,
                 keys.PHASE: keys.PREPARING,
@@ -72,7 +78,8 @@ def clone(shop: Workshop, definition: Definition, *, origin: str, user_data: str
                 keys.RECIPE: "",
                 keys.INPUTS: "",
             },
-            devices={**placed(shop, needs.devices), **cache_device(shop)},
+            # None of its devices: a builder is no container, and what it writes is not theirs.
+            devices={**placed(shop), **cache_device(shop)},
         ),
         on_progress=log.progress(),
     )
@@ -105,13 +112,26 @@ def run_scripts(shop: Workshop, builder: str, definition: Definition, log: Log) 
         run_script(shop, builder, script, log)
 
 
-def clean(shop: Workshop, builder: str, log: Log, *, keep_body: bool = False) -> None:
-    """Take the builder's traces away, but for its packed body where that is to be kept.
+def put_aside(shop: Workshop, builder: str, log: Log) -> None:
+    """Give downloaded packages back, stop BUILDER for good, and take the cache off it."""
+    run_script(shop, builder, "keep-packages.sh", log)
+    shop.build.stop(builder, force=True)
+    shop.build.update(builder, devices={DEVICE: None})
 
-    Stopped by force, it leaves no new ones.
+
+def clean(
+    shop: Workshop, builder: str, definition: Definition, log: Log, *, keep_body: bool = False
+) -> None:
+    """Take the traces of BUILDER, which is at rest, away.
+
+    But for its packed body where that is to be kept.
     """
     log.phase("clean")
-    run_script(shop, builder, "clean.sh", log, *(["keep-body"] if keep_body else ()))
+    now = shop.build.run(builder, ["date", "+%s.%N"], timeout=30).stdout.strip()
+    shop.build.update(builder, config={keys.CLEANED: now})
+    own_files = shop.catalog.own_files(definition.name)
+    options = ["--keep-body"] if keep_body else []
+    run_script(shop, builder, "clean.sh", log, *options, *own_files)
 
 
 def _check_schema(
@@ -142,30 +162,28 @@ def _keep(shop: Workshop, builder: str, definition: Definition, recipe: Recipe) 
         builder,
         config={
             shop.build.server().user_data_key: None,
-            keys.RECIPE: recipe.id,
             keys.INPUTS: json.dumps(dict(recipe.inputs), sort_keys=True),
         },
-        devices={DEVICE: None},
     )
     # A crash in between leaves no body, and the next run makes it again: it is a cache. Whatever
     # its name is by then, it counts as half made until the last of these calls.
-    shop.build.delete(body)
+    remove_instance(shop.build, body)
     shop.build.rename(builder, body)
-    shop.build.update(body, config={keys.PHASE: keys.READY, keys.BUILDER: None})
+    keep(shop.build, body, recipe.id)
     return body
 
 
 def _discard(shop: Workshop, builder: str, definition: Definition) -> None:
     """Remove a builder that failed, or keep it for a look when asked to."""
     if not shop.keep_failed:
-        shop.build.delete(builder)
+        remove_instance(shop.build, builder)
         return
     kept = f"failed-{definition.name}"
     if shop.build.instance(builder) is None:
         return
-    shop.build.delete(kept)
+    remove_instance(shop.build, kept)
     shop.build.stop(builder, force=True)
-    shop.build.update(builder, config={keys.PHASE: keys.FAILED})
+    shop.build.update(builder, config={keys.PHASE: keys.FAILED, RAW: None})
     shop.build.rename(builder, kept)
     shop.report.say(
         f"{definition.name}: the builder is kept as {kept}. Look at it with:\n"

@@ -88,6 +88,14 @@ class Catalog:
             found.update({check.name: check for check in definition.checks})
         return tuple(found.values())
 
+    def own_files(self, name: str) -> tuple[str, ...]:
+        """What a container of NAME makes for itself, by its own and its ancestors' word."""
+        return tuple(path for one in self.lineage(name) for path in one.own_files)
+
+    def allowed_secrets(self, name: str) -> tuple[str, ...]:
+        """Files of NAME's images that may look secret, by its own and its ancestors' word."""
+        return tuple(path for one in self.lineage(name) for path in one.allow_secrets)
+
     def refusal(self, name: str, distro: str) -> str | None:
         """Why NAME cannot be built on DISTRO, by its own or an ancestor's word."""
         reasons = [one.refuse[distro] for one in self.lineage(name) if distro in one.refuse]

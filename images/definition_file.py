@@ -53,8 +53,19 @@ def _file(value: str) -> str:
     return value
 
 
+def _inside(value: str) -> str:
+    parts = value.split("/")[1:]
+    if not value.startswith("/") or len(parts) < 2 or not {"", ".", ".."}.isdisjoint(parts):
+        raise refusal("must be the whole path of a file, such as /etc/service/key.pem")
+    if not value.isprintable():
+        raise refusal("must be printable")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 FileName = Annotated[str, AfterValidator(_file)]
+InsidePath = Annotated[str, AfterValidator(_inside)]
+"""Of a file in an image."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -132,6 +143,10 @@ class Definition(Written):
     """Instead of `driver.delivery` in lab.yaml."""
     refuse: Mapping[str, str] = Field(default_factory=dict)
     """Distribution → why it cannot be built there."""
+    own_files: tuple[InsidePath, ...] = ()
+    """What each container makes for itself at its first boot: keys, ids. Taken out of the image."""
+    allow_secrets: tuple[InsidePath, ...] = ()
+    """Files that look secret, and are the same in every container on purpose."""
     checks: tuple[Check, ...] = ()
 
     _path: Path = PrivateAttr(default=Path())

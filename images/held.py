@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from images.body import body_name
+from images.kept import recipe_of
 from images.plan import Current, Held
 from images.workshop import Workshop
 from lab import keys
@@ -117,11 +118,11 @@ def _bodies(shop: Workshop) -> dict[str, str]:
     if shop.build.project not in shop.lxd.projects():
         return {}
     return {
-        template: instance.config[keys.RECIPE]
+        template: recipe
         for instance in shop.build.instances()
         if (template := instance.config.get(keys.TEMPLATE))
         and instance.name == body_name(template)
-        and instance.config.get(keys.PHASE) == keys.READY
+        and (recipe := recipe_of(instance)) is not None
     }
 
 

@@ -130,6 +130,7 @@ def judge_release(shop: Workshop, one: Published) -> Judged:
         needs=release.needs,
         checks=shop.catalog.checks(release.template),
         given=given(shop, release),
+        allowed=shop.catalog.allowed_secrets(release.template),
     )
     with logged(shop, release.template) as log:
         log.phase("check")

@@ -1,7 +1,7 @@
 """The last layer of a release: a clone of its body, with the driver's userland in it, packed.
 
 Last, because it changes most often: after a driver update on the host only this is made anew, and
-no package of the body is downloaded or unpacked again.
+no package of the body is downloaded or unpacked again. The clone never boots (images.at_rest).
 """
 
 from __future__ import annotations
@@ -9,31 +9,19 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from images.aptcache import cache_device
+from images.aptcache import DEVICE, cache_device
+from images.at_rest import at_rest
 from images.body import body_name, clean
 from images.definition import Definition
+from images.inside import run_script, try_script
 from images.packing import pack_release, packs_inside
-from images.placing import placed
+from images.placing import GROUNDS, NO_PROFILES, placed
 from images.workshop import Log, Workshop
 from lab import keys
-from lab.boot import wait_for_init
-from lab.errors import LxdError
 from lab.lxd.model import InstanceSpec
 from lab.process import me
+from lab.removal import remove_instance
 from lab.userland import Userland, install
-from lab.wait import poll
-
-# Nothing in a layer's builder needs cloud-init: without it the clone is up in a second.
-_NO_CLOUD_INIT = "/etc/cloud/cloud-init.disabled"
-# Its network then has to come from elsewhere, and goes with the builder's memory.
-_NETWORK = "/run/systemd/network/10-labstamp-builder.network"
-_DHCP = b"[Match]\nName=eth0\n[Network]\nDHCP=ipv4\n"
-_GET_ONLINE = """\
-cp -n --reflink=auto /mnt/*.deb /var/cache/apt/archives/ 2>/dev/null
-systemctl start systemd-resolved 2>/dev/null
-systemctl restart systemd-networkd
-"""
-_ADDRESS_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,22 +36,22 @@ def finish(
     shop: Workshop, definition: Definition, userland: Userland | None, log: Log, undo: ExitStack
 ) -> Finished:
     """DEFINITION's body with USERLAND in it; what is made for it is removed again by UNDO."""
-    if userland is None and not packs_inside(shop.settings):
+    pack = packs_inside(shop.settings)
+    if userland is None and not pack:
         return Finished(instance=body_name(definition.name))
     layer = layer_name(definition.name)
     log.phase(f"driver {userland.version}" if userland else "clone")
-    undo.callback(shop.build.delete, layer)
+    undo.callback(remove_instance, shop.build, layer)
     _clone(shop, definition, layer, log)
-    shop.build.start(layer)
-    wait_for_init(shop.build, layer)
     if userland is not None:
-        _get_online(shop, layer)
-        install(shop.build, layer, userland, throwaway=True, on_output=log.write)
-    shop.build.delete_file(layer, _NO_CLOUD_INIT)
-    pack = packs_inside(shop.settings)
-    clean(shop, layer, log, keep_body=pack)
-    packed = pack and pack_release(shop, layer, log)
-    shop.build.stop(layer, force=True)
+        _install(shop, layer, userland, log)
+    packed = False
+    with at_rest(shop.build, layer):
+        # A clone of a clean body that never ran is as clean.
+        if userland is not None:
+            clean(shop, layer, definition, log, keep_body=pack)
+        if pack:
+            packed = pack_release(shop, layer, log)
     return Finished(instance=layer, packed=packed)
 
 
@@ -73,35 +61,32 @@ def layer_name(template: str) -> str:
 
 def _clone(shop: Workshop, definition: Definition, layer: str, log: Log) -> None:
     needs = shop.catalog.needs(definition.name)
-    shop.build.delete(layer)
+    remove_instance(shop.build, layer)
     shop.build.create(
         InstanceSpec(
             name=layer,
             copy_of=body_name(definition.name),
             copy_project=shop.build.project,
+            profiles=NO_PROFILES,
             config={
                 **needs.config,
+                **GROUNDS,
                 keys.TEMPLATE: definition.name,
                 keys.PHASE: keys.PREPARING,
                 keys.BUILDER: me(),
             },
-            devices={**placed(shop, needs.devices), **cache_device(shop)},
+            devices=placed(shop),
         ),
         on_progress=log.progress(),
     )
-    shop.build.write_file(layer, _NO_CLOUD_INIT, b"")
 
 
-def _get_online(shop: Workshop, layer: str) -> None:
-    """With the packages that earlier builds have downloaded. What needs no network does without."""
-    shop.build.write_file(layer, _NETWORK, _DHCP)
-    shop.build.run(layer, ["sh", "-c", _GET_ONLINE], timeout=60)
-    try:
-        poll(
-            lambda: shop.build.state(layer).ipv4 or None,
-            what=f"an address of {layer}",
-            timeout=_ADDRESS_SECONDS,
-            every=0.2,
-        )
-    except LxdError:
-        return
+def _install(shop: Workshop, layer: str, userland: Userland, log: Log) -> None:
+    """Put USERLAND into LAYER. What that starts ends with it, before the layer is cleaned."""
+    shop.build.update(layer, devices=cache_device(shop))
+    with at_rest(shop.build, layer):
+        # What needs no network does without.
+        try_script(shop, layer, "online.sh", log)
+        install(shop.build, layer, userland, throwaway=True, on_output=log.write)
+        run_script(shop, layer, "keep-packages.sh", log)
+    shop.build.update(layer, devices={DEVICE: None})

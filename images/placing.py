@@ -1,8 +1,14 @@
-"""Where builders, bodies and checked instances live: in the pool and network of the settings."""
+"""What builders, sources, bodies and judged instances get: a root disk and one NIC, and no profile.
+
+A server's profiles are read, to learn its pool and its network, and never inherited: a lab's
+default profile may mount its NAS, start everything at boot, or make containers privileged. An
+instance of the build project has what is named here, and nothing else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from images.workshop import Workshop
 from lab.errors import InputError
@@ -12,53 +18,100 @@ from lab.settings import Settings
 
 Devices = Mapping[str, Mapping[str, str]]
 
+NO_PROFILES: Final = ()
+"""For each `InstanceSpec` of the build project."""
+GROUNDS: Final = {
+    # What is stopped on purpose does not start with LXD, also after a crash while it ran.
+    "boot.autostart": "false",
+    "security.privileged": "false",
+}
+"""Config that each instance of the build project says outright."""
 
-def placed(shop: Workshop, needed: Devices) -> Devices:
-    """NEEDED and the devices that put an instance where the settings say."""
-    settings = shop.settings
-    if settings.pool is None and settings.network is None:
-        return needed
-    return {**needed, **places(settings, shop.lxd.profile("default"), shop.lxd.networks())}
+_SET_IT_UP = "Prepare the host (sudo ci/up, or invoke host.setup), or set `{}:` in lab.yaml."
+_CONNECTION: Final = ("network", "nictype", "parent", "vlan", "mtu")
+"""Of a profile's NIC: where it is plugged in. Addresses, limits and filters are its users' own."""
+_SHARED: Final = ("bridged", "macvlan", "sriov")
+"""Kinds of NIC that any number of instances may have, without an address of the settings."""
+
+
+def placed(shop: Workshop) -> Devices:
+    """The root disk and the NIC of an instance in the build project."""
+    return places(shop.settings, shop.lxd.profile("default"), shop.lxd.networks(), shop.lxd.pools())
 
 
 def pool_of(shop: Workshop) -> Pool | None:
-    """The pool that builds fill; None where nothing names one."""
+    """The pool that builds fill; None where LXD has no such one."""
     pools = {pool.name: pool for pool in shop.lxd.pools()}
-    chosen = shop.settings.pool
-    if chosen is None:
-        profile = shop.lxd.profile("default")
-        devices: Devices = profile.devices if profile else {}
-        return pools.get(devices.get(_named(devices, "disk", path="/") or "", {}).get("pool", ""))
-    if chosen not in pools:
-        raise InputError(
-            f"pool: LXD has no storage pool {chosen}{did_you_mean(chosen, pools)}.",
-            details=f"It has: {', '.join(pools) or 'none'}.",
-            fix="Correct `pool:` in lab.yaml.",
-        )
-    return pools[chosen]
+    try:
+        return pools.get(_pool(shop.settings, shop.lxd.profile("default"), pools))
+    except InputError:
+        if shop.settings.pool is not None:
+            raise
+        return None
 
 
-def places(settings: Settings, profile: Profile | None, networks: Sequence[Network]) -> Devices:
-    """What replaces the profile's root and network devices; nothing where its own will do. Pure."""
-    own: Devices = profile.devices if profile else {}
-    found: dict[str, Mapping[str, str]] = {}
+def places(
+    settings: Settings, profile: Profile | None, networks: Sequence[Network], pools: Sequence[Pool]
+) -> Devices:
+    """Root and NIC by the settings, else by what PROFILE says of them. Pure.
+
+    InputError where neither names a pool or a network.
+    """
+    pool = _pool(settings, profile, {one.name: one for one in pools})
+    return {
+        "root": {"type": "disk", "path": "/", "pool": pool},
+        "eth0": {"type": "nic", "name": "eth0", **_nic(settings, profile, networks)},
+    }
+
+
+def _pool(settings: Settings, profile: Profile | None, pools: Mapping[str, Pool]) -> str:
     if settings.pool is not None:
-        root = _named(own, "disk", path="/") or "root"
-        found[root] = {**own.get(root, {}), "type": "disk", "path": "/", "pool": settings.pool}
+        if settings.pool not in pools:
+            raise InputError(
+                f"pool: LXD has no storage pool {settings.pool}"
+                f"{did_you_mean(settings.pool, pools)}.",
+                details=f"It has: {', '.join(pools) or 'none'}.",
+                fix="Correct `pool:` in lab.yaml.",
+            )
+        return settings.pool
+    root = _first(profile, "disk", path="/")
+    if root is not None:
+        return root[1].get("pool", "")
+    if len(pools) == 1:
+        return next(iter(pools))
+    raise InputError(
+        "It is not known in which storage pool to build: the default profile has no root disk.",
+        details=f"LXD has the pools: {', '.join(pools) or 'none'}.",
+        fix=_SET_IT_UP.format("pool"),
+    )
+
+
+def _nic(
+    settings: Settings, profile: Profile | None, networks: Sequence[Network]
+) -> Mapping[str, str]:
     if settings.network is not None:
-        nic = _named(own, "nic") or "eth0"
-        found[nic] = {
-            "type": "nic",
-            "name": "eth0",
-            **_connection(_chosen(settings.network, networks)),
-        }
-    return found
+        return _connection(_chosen(settings.network, networks))
+    nic = _first(profile, "nic")
+    if nic is None:
+        raise InputError(
+            "It is not known on which network to build: the default profile has no NIC.",
+            fix=_SET_IT_UP.format("network"),
+        )
+    name, device = nic
+    kind = device.get("nictype", "bridged")
+    if "network" not in device and kind not in _SHARED:
+        raise InputError(
+            f"Builders cannot share the network of the default profile: {name} is {kind}.",
+            fix="Name a bridge as `network:` in lab.yaml.",
+        )
+    return {key: device[key] for key in _CONNECTION if key in device}
 
 
-def _named(devices: Devices, kind: str, **keys: str) -> str | None:
-    """The first device of KIND with these KEYS."""
+def _first(profile: Profile | None, kind: str, **keys: str) -> tuple[str, Mapping[str, str]] | None:
+    """The first device of KIND with these KEYS, and its name."""
     wanted = {"type": kind, **keys}
-    return next((name for name, one in devices.items() if wanted.items() <= one.items()), None)
+    devices: Devices = profile.devices if profile else {}
+    return next((one for one in devices.items() if wanted.items() <= one[1].items()), None)
 
 
 def _chosen(name: str, networks: Sequence[Network]) -> Network:

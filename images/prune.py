@@ -13,6 +13,7 @@ from lab.errors import InputError
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
 from lab.release import stable_alias
+from lab.removal import remove_image
 from lab.sizes import format_size
 
 
@@ -48,7 +49,7 @@ def prune_images(lxd: Lxd, prefix: str, keep: int) -> tuple[Fate, ...]:
     for fate in plan_prune(lxd, prefix, keep):
         # Looked at again, since a colleague may have rolled back to it meanwhile.
         if fate.goes and not _is_current(lxd, prefix, fate.of):
-            lxd.delete_image(fate.of.image.fingerprint)
+            remove_image(lxd, fate.of.image.fingerprint)
             gone.append(fate)
     return tuple(gone)
 

@@ -12,6 +12,7 @@ from images.layer import Finished
 from images.packages import packages_property
 from images.packing import PACKED
 from images.recipe import PIPELINE
+from images.secrets import CLEANED
 from images.smoke import smoke
 from images.sweep import BUILDER
 from images.trial import Trial
@@ -31,6 +32,7 @@ from lab.release import (
     stable_alias,
     version_alias,
 )
+from lab.removal import remove_image
 
 
 def publish_release(
@@ -83,6 +85,7 @@ def _publish(shop: Workshop, release: Release, finished: Finished, log: Log) -> 
     properties = {
         **release.properties(),
         **packages_property(shop.build, finished.instance),
+        **_cleaned(shop, finished.instance),
         BUILDER: me(),
     }
     if finished.packed:
@@ -102,6 +105,12 @@ def _publish(shop: Workshop, release: Release, finished: Finished, log: Log) -> 
     )
 
 
+def _cleaned(shop: Workshop, instance: str) -> Mapping[str, str]:
+    found = shop.build.instance(instance)
+    when = found.config.get(keys.CLEANED) if found else None
+    return {CLEANED: when} if when else {}
+
+
 def _judge(shop: Workshop, release: Release, image: Image, log: Log) -> Smoke:
     """What nvidia-smi's part came to; CheckError when any check failed."""
     log.phase("check")
@@ -113,6 +122,7 @@ def _judge(shop: Workshop, release: Release, image: Image, log: Log) -> Smoke:
         needs=release.needs,
         checks=checks,
         given=given(shop, release),
+        allowed=shop.catalog.allowed_secrets(name),
     )
     verdicts = smoke(shop, trial, log)
     failed = [verdict for verdict in verdicts if verdict.failed]
@@ -152,4 +162,4 @@ def _discard(shop: Workshop, release: Release, origin: str) -> None:
             release.template,
             release.version,
         ):
-            shop.lxd.delete_image(image.fingerprint)
+            remove_image(shop.lxd, image.fingerprint)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-PIPELINE = "1"
+PIPELINE = "2"
 """Raised whenever the pipeline's own code changes what it makes of the same inputs."""
 
 PARENT = "parent "

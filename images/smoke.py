@@ -9,13 +9,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from images.at_rest import at_rest
 from images.checks import PROGRAMS, Evidence, judge
 from images.definition import Check
 from images.gpus import Given
 from images.outside import ACCOUNT, hear, log_in
-from images.placing import placed
+from images.placing import GROUNDS, NO_PROFILES, placed
 from images.rebooting import reboot
 from images.scratch import scratch
+from images.secrets import look_in, span_of, verdict
 from images.trial import Trial
 from images.verdict import Verdict
 from images.workshop import Log, Workshop
@@ -26,6 +28,7 @@ from lab.errors import CommandTimeout, LxdError
 from lab.lxd.model import Completed, InstanceSpec
 from lab.process import me
 from lab.rdp import shake_hands
+from lab.removal import remove_instance
 from lab.wait import poll
 
 BOOT_SECONDS = 300
@@ -38,9 +41,13 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
     with ExitStack() as undo, scratch() as directory:
         key = _make_key(directory)
         for name in names:
-            undo.callback(shop.build.delete, name)
+            undo.callback(remove_instance, shop.build, name)
             cards = trial.given if name == first and trial.asks_cards else Given()
-            _start(shop, name, trial, key, cards)
+            _create(shop, name, trial, key, cards)
+        with at_rest(shop.build, first):
+            fresh = look_in(shop, first, span_of(trial.image))
+        for name in names:
+            shop.build.start(name)
         verdicts = judge(
             trial.checks,
             _collect(shop, first, trial.to_run, key, log),
@@ -48,35 +55,38 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
             timezone=shop.timezone,
             given=trial.given,
         )
+        booted = [look_in(shop, name) for name in names if others]
+        verdicts += (verdict(fresh, booted, trial.allowed),)
         log.write("".join(f"{verdict}\n" for verdict in verdicts))
         if shop.keep_failed and any(verdict.failed for verdict in verdicts):
             undo.pop_all()
             for name in others:
-                shop.build.delete(name)
+                remove_instance(shop.build, name)
             _keep(shop, first)
     return verdicts
 
 
-def _start(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:
+def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:
     public = key.with_suffix(".pub").read_text().strip()
     user_data = render("check.yaml.j2", shop.own_templates, {"account": ACCOUNT, "key": public})
-    shop.build.delete(name)
+    remove_instance(shop.build, name)
     shop.build.create(
         InstanceSpec(
             name=name,
             image=trial.image.fingerprint,
+            profiles=NO_PROFILES,
             config={
                 **trial.needs.config,
+                **GROUNDS,
                 **given.config,
                 shop.build.server().user_data_key: user_data,
                 keys.TEMPLATE: trial.template,
                 keys.PHASE: keys.PREPARING,
                 keys.BUILDER: me(),
             },
-            devices={**placed(shop, trial.needs.devices), **given.devices},
+            devices={**trial.needs.devices, **placed(shop), **given.devices},
         )
     )
-    shop.build.start(name)
 
 
 def _collect(shop: Workshop, name: str, checks: tuple[Check, ...], key: Path, log: Log) -> Evidence:

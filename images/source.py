@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from images import bootstrap
-from images.placing import placed
+from images.kept import keep, recipe_of
+from images.placing import GROUNDS, NO_PROFILES, placed
 from images.recipe import Recipe, content
 from images.scratch import scratch
 from images.workshop import Log, Workshop
@@ -16,6 +17,7 @@ from lab.lxd.certificates import check_certificate
 from lab.lxd.model import Image, InstanceSpec, State
 from lab.names import did_you_mean
 from lab.process import me
+from lab.removal import remove_image, remove_instance
 from lab.source import Bootstrap, File, FromInstance, Simplestreams, Source
 
 IMPORTED = "lab.source"
@@ -57,25 +59,21 @@ def have_source(shop: Workshop, log: Log) -> str:
     """The name of a stopped instance in the build project that holds the source."""
     name, recipe = source_name(shop), source_recipe(shop)
     held = shop.build.instance(name)
-    if (
-        held is not None
-        and held.config.get(keys.PHASE) == keys.READY
-        and held.config.get(keys.RECIPE) == recipe.id
-    ):
+    if held is not None and recipe_of(held) == recipe.id:
         return name
     log.phase("source")
-    shop.build.delete(name)
+    remove_instance(shop.build, name)
     with ExitStack() as undo:
         _create(shop, name, log, undo)
-        shop.build.update(name, config={keys.PHASE: keys.READY, keys.RECIPE: recipe.id})
+        keep(shop.build, name, recipe.id)
         undo.pop_all()
     return name
 
 
 def _create(shop: Workshop, name: str, log: Log, undo: ExitStack) -> None:
-    config: dict[str, str] = {keys.PHASE: keys.PREPARING, keys.BUILDER: me()}
+    config: dict[str, str] = {**GROUNDS, keys.PHASE: keys.PREPARING, keys.BUILDER: me()}
     source = source_of(shop)
-    undo.callback(shop.build.delete, name)
+    undo.callback(remove_instance, shop.build, name)
     if isinstance(source, FromInstance):
         _copy(shop, source, name, config, log)
         return
@@ -85,15 +83,16 @@ def _create(shop: Workshop, name: str, log: Log, undo: ExitStack) -> None:
             InstanceSpec(
                 name=name,
                 image=image.fingerprint,
+                profiles=NO_PROFILES,
                 config=config,
-                devices=placed(shop, {}),
+                devices=placed(shop),
             ),
             on_progress=log.progress(),
         )
     finally:
         # An image of the user's own is kept; ours carries the mark.
         if IMPORTED in image.properties:
-            shop.lxd.delete_image(image.fingerprint)
+            remove_image(shop.lxd, image.fingerprint)
 
 
 def _copy(
@@ -114,30 +113,30 @@ def _copy(
             details="A copy of a running system holds half-written files.",
             fix=f"lxc --project {source.project} stop {source.name}",
         )
+    devices = placed(shop)
+    # An instance has one root disk: ours under the name that the original's own has, if it has one.
+    roots = [key for key, device in origin.devices.items() if device.get("path") == "/"]
+    renamed = {roots[0] if roots and key == "root" else key: one for key, one in devices.items()}
     made = shop.build.create(
         InstanceSpec(
             name=name,
             copy_of=source.name,
             copy_project=source.project,
+            profiles=NO_PROFILES,
             config=config,
-            devices=placed(shop, {}),
+            devices=renamed,
         ),
         on_progress=log.progress(),
     )
-    ours = {*config, *placed(shop, {})}
     shop.build.update(
         name,
         # The `image.` keys tell what system it is, the `volatile.` ones are LXD's own.
         config={
             key: None
             for key in made.config
-            if key not in ours and not key.startswith(("volatile.", "image."))
+            if key not in config and not key.startswith(("volatile.", "image."))
         },
-        devices={
-            key: None
-            for key, device in made.devices.items()
-            if key not in ours and device.get("path") != "/"
-        },
+        devices={**dict.fromkeys(made.devices), **devices},
     )
 
 

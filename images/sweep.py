@@ -13,6 +13,7 @@ from lab.errors import Conflict
 from lab.lxd.model import Image, Instance
 from lab.process import in_words, is_alive
 from lab.release import Release, stable_alias
+from lab.removal import remove_image, remove_instance
 
 BUILDER = "lab.builder"
 """Property of images that are not finished: who makes them. Empty afterwards."""
@@ -42,7 +43,7 @@ def sweep(shop: Workshop) -> None:
     for instance in _half_made(shop):
         _refuse_if_alive(instance)
         _wait_until_idle(shop, instance)
-        shop.build.delete(instance.name)
+        remove_instance(shop.build, instance.name)
         shop.report.say(f"Removed {instance.name}, left by a build that was cut off.")
     # A publish goes on in the daemon after its client is gone: its image may be yet to come.
     for instance in shop.build.instances():
@@ -54,7 +55,7 @@ def sweep(shop: Workshop) -> None:
             # Cut off after its promotion; with the mark it would be removed when superseded.
             shop.lxd.set_image_properties(image.fingerprint, {BUILDER: ""})
             continue
-        shop.lxd.delete_image(image.fingerprint)
+        remove_image(shop.lxd, image.fingerprint)
         shop.report.say(f"Removed image {_name(image)}, left by a build that was cut off.")
 
 
@@ -85,7 +86,7 @@ def remove_kept(shop: Workshop, templates: Collection[str]) -> None:
     for instance in shop.build.instances():
         config = instance.config
         if config.get(keys.PHASE) == keys.FAILED and config.get(keys.TEMPLATE) in templates:
-            shop.build.delete(instance.name)
+            remove_instance(shop.build, instance.name)
             shop.report.say(f"Removed {instance.name}, kept for a look from an earlier failure.")
 
 

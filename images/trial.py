@@ -20,6 +20,8 @@ class Trial:
     checks: tuple[Check, ...]
     given: Given = field(default_factory=Given)
     """The cards of the first instance."""
+    allowed: tuple[str, ...] = ()
+    """Files that may be the same in every container, though they look secret."""
 
     @property
     def to_run(self) -> tuple[Check, ...]:

@@ -17,7 +17,16 @@ from lab.cloudinit import sources_of
 from lab.errors import InputError
 
 # What of a definition is part of its root file system; the rest belongs to the release alone.
-_BODY_FIELDS = {"name", "parent", "cloud_init", "packages", "scripts", "options", "instance"}
+_BODY_FIELDS = {
+    "name",
+    "parent",
+    "cloud_init",
+    "packages",
+    "scripts",
+    "options",
+    "instance",
+    "own_files",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from lab.errors import LabError, LxdError, Spoiled
 from lab.lxd.model import Progress
 from lab.lxd.port import Lxd
 from lab.process import me
+from lab.removal import remove_instance, remove_volume
 from lab.report import Report
 from provision.actions import (
     Action,
@@ -60,9 +61,9 @@ def apply(
                     report.phase(name, "remove what a crash left")
                     # LXD may still be at what the crashed run asked it for.
                     lxd.wait_until_idle(name, timeout=60)
-                    lxd.delete(name)
+                    remove_instance(lxd, name)
                 case RemoveLeftoverVolume(pool=pool, name=volume):
-                    lxd.delete_volume(pool, volume)
+                    remove_volume(lxd, pool, volume)
                 case CreateVolume():
                     _create_volume(action, lxd, report, undo)
                 case ReuseVolume(pool=pool, name=volume, config=config):
@@ -120,7 +121,7 @@ def _start(
     except Spoiled as error:
         (made,) = (one for one in actions if isinstance(one, CreateInstance))
         report.say(f"{name} is made once more: {error.details or error.brief}")
-        lxd.delete(name)
+        remove_instance(lxd, name)
         lxd.create(made.spec)
         # Its cards were anybody's for a moment.
         claimed()
@@ -176,7 +177,7 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
         instance = lxd.instance(name)
         if instance is not None and instance.config.get(keys.BUILDER) == me():
             report.phase(name, "undo")
-            lxd.delete(name)
+            remove_instance(lxd, name)
     except LabError as error:
         report.say(f"{name} stays half made, the next run removes it: {error.brief}")
 
@@ -198,6 +199,6 @@ def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:
     try:
         for volume in lxd.volumes(pool):
             if volume.name == name and volume.config.get(keys.BUILDER) == me():
-                lxd.delete_volume(pool, name)
+                remove_volume(lxd, pool, name)
     except LabError as error:
         report.say(f"The volume {name} stays, the next run removes it: {error.brief}")

@@ -11,6 +11,7 @@ from lab.lock import held
 from lab.lxd.model import Instance, State, Volume
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
+from lab.removal import remove_instance, remove_volume
 from lab.report import Report
 from lab.settings import Settings
 from provision.facts import home_volume
@@ -92,10 +93,10 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
         if instance is not None:
             report.phase(name, "destroy")
             _unprotect(lxd, name)
-            lxd.delete(name)
+            remove_instance(lxd, name)
         for home in homes:
             if _goes(home, purge=purge):
-                lxd.delete_volume(home.pool, home.name)
+                remove_volume(lxd, home.pool, home.name)
         report.done(name, "destroyed")
         return what_destroy_would(instance, homes, purge=purge)
 

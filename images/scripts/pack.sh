@@ -1,6 +1,7 @@
 #!/bin/bash
 # Packs the root file system into an image, as LXD would ("unified": metadata.yaml, templates/ and
-# rootfs/ in one tarball), but with all cores, and what has not changed only once. Runs after clean.sh.
+# rootfs/ in one tarball), but with all cores, and what has not changed only once. Runs after clean.sh,
+# in a builder at rest: nothing wakes up and writes meanwhile.
 #
 #   pack.sh body      keeps the body, packed, for the releases that are made of clones of it
 #   pack.sh release   packs what a release has beside it
@@ -111,7 +112,5 @@ pack_release() {
     tarball -C / -T "$work/list" | compressed "$work/rest.tar.zst"
 }
 
-# Nothing may wake up and write meanwhile.
-systemctl stop '*.timer' >/dev/null 2>&1 || true
 find_mounted
 "pack_$1"

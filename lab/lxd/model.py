@@ -102,6 +102,8 @@ class Instance:
     profiles: tuple[str, ...] = ()
     location: str = "none"
     created_at: datetime
+    last_started_at: datetime | None = None
+    """By the daemon's own record (`last_used_at`); None: it never ran."""
 
     @property
     def image(self) -> str | None:

@@ -127,7 +127,13 @@ def instance(raw: Json) -> Instance:
         profiles=tuple(raw.get("profiles") or ()),
         location=raw.get("location") or "none",
         created_at=moment(raw.get("created_at")),
+        last_started_at=_ever(moment(raw.get("last_used_at"))),
     )
+
+
+def _ever(started: datetime) -> datetime | None:
+    """LXD tells of what never was as of the beginning of 1970."""
+    return started if started.year > 1970 else None
 
 
 def instance_state(raw: Json) -> InstanceState:
