@@ -7,6 +7,7 @@ from typing import Any
 
 from lab.sizes import format_size
 from provision.lifecycle import Removed
+from provision.profile import in_words
 from provision.stamp import Stamped
 
 COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "disk used", "gpus")
@@ -46,6 +47,7 @@ def of_container(container: Mapping[str, Any]) -> Card:
         *_gpus(container),
         *(("volume", _volume(volume)) for volume in container["volumes"]),
         *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
+        *(("of the profile", line) for line in in_words(container["profile"])),
     ]
     return container["name"], rows, [_DF]
 

@@ -10,11 +10,12 @@ from lab.delivery import Delivery, instance_config
 from lab.errors import InputError
 from lab.gpu_devices import gpu_devices, held_by, missing, remembered
 from lab.gpus import Users, allocate
-from lab.lxd.model import Card, Instance, State
+from lab.lxd.model import Card, Instance, Profile, State
 from provision.actions import ChangeCards
 from provision.drift import refuse_drift
 from provision.drivers import delivery_of
 from provision.facts import Facts, Offer
+from provision.profile import outright
 from provision.request import Request
 
 _NOT_HERE = {"type": "none"}
@@ -37,7 +38,7 @@ def share(request: Request, offer: Offer, facts: Facts) -> Share:
     wish = gpus.usual if request.gpus is None else request.gpus
     cards = allocate(wish, gpus.cards, gpus.users, gpus.policy, name=request.name)
     refuse_drift(offer.release, gpus, with_cards=bool(cards))
-    config = _config(cards, gpus.delivery)
+    config = _config(cards, gpus.delivery, facts.profile)
     if cards or offer.release.driver:
         config[keys.DELIVERY] = gpus.delivery.value
     if gpus.delivery is Delivery.IMAGE:
@@ -58,7 +59,7 @@ def change_of_cards(request: Request, instance: Instance, facts: Facts) -> tuple
     cards = allocate(request.gpus, gpus.cards, users, gpus.policy, name=request.name)
     delivery = delivery_of(instance, gpus.delivery)
     devices = _device_changes(instance, gpu_devices(cards, delivery))
-    wanted = _config(cards, delivery)
+    wanted = _config(cards, delivery, facts.profile)
     if cards:
         wanted[keys.DELIVERY] = delivery.value
     config = {key: to for key, to in wanted.items() if instance.config.get(key) != to}
@@ -82,12 +83,12 @@ def change_of_cards(request: Request, instance: Instance, facts: Facts) -> tuple
     )
 
 
-def _config(cards: Sequence[Card], delivery: Delivery) -> dict[str, str | None]:
+def _config(cards: Sequence[Card], delivery: Delivery, profile: Profile) -> dict[str, str | None]:
     # LXD gives parts of cards through nvidia.runtime alone, except by CDI.
     parts = any(card.mig for card in cards) and delivery is not Delivery.CDI
     config = instance_config(Delivery.RUNTIME if parts else delivery) if cards else {}
     none = dict.fromkeys(instance_config(Delivery.RUNTIME))
-    return {keys.GPUS: remembered(cards) or None, **none, **config}
+    return {keys.GPUS: remembered(cards) or None, **none, **outright(profile), **config}
 
 
 def _hidden(profile: Devices) -> dict[str, dict[str, str]]:

@@ -6,13 +6,14 @@ from typing import Any, TypeAlias
 
 from lab import keys
 from lab.errors import NotFound
-from lab.lxd.model import Image, Instance, InstanceState
+from lab.lxd.model import Image, Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
 from lab.release import Needs, Release
 from lab.settings import Settings
 from provision.gpu_rows import HostGpus, in_brief, in_full, look_at_gpus
 from provision.limits import ROOT, bytes_of, cpus_of, named_device
 from provision.ours import our_container, ours
+from provision.profile import inherited
 
 Row: TypeAlias = dict[str, Any]
 """A JSON object."""
@@ -43,7 +44,13 @@ def show(lxd: Lxd, settings: Settings, name: str) -> Row:
         "access": _access(instance, state),
         "volumes": _volumes(lxd, instance, state),
         "snapshots": list(lxd.snapshots(name)),
+        "profile": inherited(instance, _profiles(lxd, instance)),
     }
+
+
+def _profiles(lxd: Lxd, instance: Instance) -> tuple[Profile, ...]:
+    found = (lxd.profile(name) for name in instance.profiles)
+    return tuple(profile for profile in found if profile is not None)
 
 
 def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:

@@ -21,6 +21,7 @@ from provision.actions import (
 from provision.facts import Facts, Offer, find_offer, home_volume
 from provision.gpu_plan import change_of_cards, share
 from provision.limits import as_limit, bytes_of
+from provision.profile import refuse_raw
 from provision.request import Request, differences
 from provision.room import check_room, home_size
 from provision.spec import instance_spec
@@ -38,6 +39,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
         actions.append(RemoveLeftover(name=request.name))
     if offer is None:
         raise _no_release(request, facts.offers)
+    refuse_raw(facts.profile)
     check_room(request, offer, facts)
     gpus = share(request, offer, facts)
     volume = home_volume(request.name)

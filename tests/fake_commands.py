@@ -25,11 +25,19 @@ class FakeCommands(FakeCalls):
         what = f"run {argv[0]} in {name}"
         if self._instance(name, what).state is not State.RUNNING:
             raise refused(what, "Instance is not running", status=400)
+        if list(argv) == ["cat", "/proc/1/comm"]:
+            return Completed(exit_code=0, stdout=f"{self._init(name, what)}\n", stderr="")
         completed = self.store.on_run(name, argv, stdin)
         for text in (completed.stdout, completed.stderr):
             if on_output is not None and text:
                 on_output(text)
         return completed
+
+    def _init(self, name: str, what: str) -> str:
+        """As the kernel would name it: LXC starts what `lxc.init.cmd` says, else /sbin/init."""
+        raw = self._instance(name, what).config.get("raw.lxc", "")
+        wanted = [line.partition("=")[2].split() for line in raw.splitlines() if "init.cmd" in line]
+        return wanted[0][0].rpartition("/")[2] if wanted else "systemd"
 
     def read_file(self, name: str, path: str) -> bytes:
         what = f"read {path} in {name}"

@@ -93,6 +93,7 @@ def _lxd() -> FakeLxd:
 def _answer(name: str, argv: Sequence[str], stdin: bytes | None) -> Completed:
     finished = json.dumps({"v1": {"errors": []}})
     said = f"{finished}\n0\n" if "result.json" in " ".join(argv) else ""
+    said = "[]" if "/run/labstamp/look.py" in argv else said
     return Completed(exit_code=0, stdout=said, stderr="")
 
 

@@ -86,6 +86,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
             }
         ],
         "snapshots": [],
+        "profile": {"config": {}, "devices": {"eth0": {"type": "nic"}}},
     }
     assert json.loads(json.dumps(shown)) == shown
 

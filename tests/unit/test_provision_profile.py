@@ -1,0 +1,71 @@
+"""A server's default profile: what a container has of it, and what it says against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from lab.errors import InputError
+from provision.card import of_container
+from tests.fake_lxd import FakeLxd
+from tests.unit.stamping import a_lab, bob, stamp
+
+HERE = ("default", "bob")
+
+
+def _with(config: Mapping[str, str], devices: Mapping[str, Mapping[str, str]]) -> FakeLxd:
+    lxd = a_lab()
+    old = lxd.store.profiles["default"]
+    lxd.store.profiles["default"] = replace(
+        old, config={**old.config, **config}, devices={**old.devices, **devices}
+    )
+    return lxd
+
+
+NAS = {"nas": {"type": "disk", "source": "/srv/nas", "path": "/mnt/nas"}}
+
+
+def test_its_devices_are_kept_and_shown() -> None:
+    lxd = _with({"boot.autostart": "true"}, NAS)
+    done = stamp(lxd, bob())
+    assert done.card is not None
+    assert done.card["profile"] == {
+        "config": {"boot.autostart": "true"},
+        "devices": {"eth0": {"type": "nic"}, "nas": NAS["nas"]},
+    }
+    lines = [text for label, text in of_container(done.card)[1] if label == "of the profile"]
+    assert lines == ["boot.autostart: true", "disk nas: /srv/nas at /mnt/nas"]
+
+
+@pytest.mark.parametrize("value", ["true", "1", "yes", "TRUE"])
+def test_what_it_may_do_is_said_outright(value: str) -> None:
+    lxd = _with({"security.privileged": value, "nvidia.runtime": value}, {})
+    stamp(lxd, bob())
+    config = lxd.store.instances[HERE].config
+    assert config["security.privileged"] == "false"
+    assert config["nvidia.runtime"] == "false"
+    assert stamp(lxd, bob()).actions == ()
+
+
+def test_a_daemon_that_knows_no_such_key_is_not_told_of_it() -> None:
+    lxd = _with({}, {})
+    stamp(lxd, bob())
+    assert "nvidia.runtime" not in lxd.store.instances[HERE].config
+
+
+def test_raw_keys_are_refused_by_name_before_anything_is_made() -> None:
+    lxd = _with({"raw.idmap": "both 1000 1000", "raw.lxc": "lxc.cap.drop ="}, {})
+    with pytest.raises(InputError) as error:
+        stamp(lxd, bob())
+    assert str(error.value) == (
+        "The default profile sets raw.idmap, raw.lxc, and each container would have it.\n"
+        "  raw keys go past LXD's own safeguards.\n"
+        "  raw.idmap: both 1000 1000\n"
+        "  raw.lxc: lxc.cap.drop =\n"
+        "Next: Take it out, or into a profile of those containers that need it:\n"
+        "      lxc profile unset default raw.idmap\n"
+        "      lxc profile unset default raw.lxc"
+    )
+    assert lxd.changes == []

@@ -1,0 +1,77 @@
+"""Nothing of others is deleted: it is told by labstamp's mark, and one module alone deletes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import keys
+from lab.errors import Conflict
+from lab.removal import remove_image, remove_instance, remove_volume
+from tests.fake_lxd import FakeLxd
+from tests.fake_store import FakeInstance
+
+ROOT = Path(__file__).resolve().parents[2]
+DELETING = {"delete", "delete_volume", "delete_image"}
+
+
+def test_an_instance_of_somebody_s_is_refused_by_any_name() -> None:
+    lxd = FakeLxd()
+    for name in ("body-base", "check-base-1", "bob"):
+        lxd.store.instances["default", name] = FakeInstance(config={"user.note": "mine"})
+        with pytest.raises(Conflict) as error:
+            remove_instance(lxd, name)
+        assert str(error.value) == (
+            f"The instance {name} in the project default is not labstamp's.\n"
+            "  labstamp needs this name, and touches nothing that it did not make.\n"
+            f"Next: Rename it: lxc --project default rename {name} NEW-NAME"
+        )
+    assert len(lxd.instances()) == 3
+
+
+def test_ours_goes_and_what_is_not_there_is_no_error() -> None:
+    lxd = FakeLxd()
+    lxd.store.instances["default", "bob"] = FakeInstance(config={keys.OWNER: "bob"})
+    remove_instance(lxd, "bob")
+    remove_instance(lxd, "bob")
+    assert lxd.instances() == ()
+
+
+def test_a_volume_without_our_mark_stays() -> None:
+    lxd = FakeLxd()
+    lxd.create_volume("default", "home-ann", {"size": "1GiB"})
+    lxd.create_volume("default", "home-bob", {keys.OWNER: "bob"})
+    remove_volume(lxd, "default", "home-bob")
+    with pytest.raises(Conflict, match="The volume home-ann in the pool default is not labstamp's"):
+        remove_volume(lxd, "default", "home-ann")
+    assert [volume.name for volume in lxd.volumes("default")] == ["home-ann"]
+
+
+def test_an_image_without_our_properties_stays() -> None:
+    lxd = FakeLxd()
+    lxd.store.instances["default", "x"] = FakeInstance()
+    theirs = lxd.publish("x", aliases=[], properties={"os": "debian"}, compression="none")
+    ours = lxd.publish("x", aliases=[], properties={"lab.source": "x"}, compression="none")
+    remove_image(lxd, ours.fingerprint)
+    with pytest.raises(Conflict, match="is not labstamp's"):
+        remove_image(lxd, theirs.fingerprint)
+    assert [image.fingerprint for image in lxd.images()] == [theirs.fingerprint]
+
+
+def _deletions() -> Iterator[str]:
+    """Where LXD is asked to delete an instance, a volume or an image, or somebody is given the
+    means to."""
+    for folder in ("commands", "images", "provision", "host", "lab"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if path.is_relative_to(ROOT / "lab" / "lxd"):
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Attribute) and node.attr in DELETING:
+                    yield str(path.relative_to(ROOT))
+
+
+def test_no_other_module_deletes() -> None:
+    assert set(_deletions()) == {"lab/removal.py"}
