@@ -93,7 +93,7 @@ def _unreadable(looks: Iterable[Look]) -> str:
 def _in_image(fresh: Look, allowed: Collection[str]) -> str:
     found = [
         f"{path} ({sign})"
-        for path, sign in sorted(fresh.signs.items())
+        for path, sign in sorted(fresh.signs.items(), key=_worst_first)
         if path not in _HARMLESS and path not in allowed
     ]
     return f"every container would have the same {_listed(found)}" if found else ""
@@ -111,6 +111,11 @@ def _common(booted: Iterable[Look], allowed: Collection[str]) -> str:
         if _is_own(first, path) and digest in others and path not in allowed
     ]
     return f"two instances have the same {_listed(found)}" if found else ""
+
+
+def _worst_first(found: tuple[str, str]) -> tuple[bool, str]:
+    path, sign = found
+    return sign not in _ONE_S_OWN, path
 
 
 def _is_own(look: Look, path: str) -> bool:

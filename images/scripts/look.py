@@ -101,7 +101,7 @@ def main(span: list[str]) -> None:
         content = b""
         if stat.S_ISREG(status.st_mode) and status.st_size <= READ:
             content = Path(path).read_bytes()
-        what = "written late" if late else sign(status, content)
+        what = sign(status, content) or ("written late" if late else "")
         if what:
             digest = hashlib.sha256(content).hexdigest() if content else ""
             found.append({"path": path, "sign": what, "sha256": digest})
