@@ -30,8 +30,9 @@ def try_script(shop: Workshop, builder: str, script: str, log: Log, *arguments: 
     began = time.monotonic()
     ended = shop.build.run(
         builder,
-        # One at a time, should LXD make us start it twice (see `Lxd.run`).
-        ["flock", "/run/labstamp", path, *arguments],
+        # One at a time, should LXD make us start it twice (see `Lxd.run`). A daemon that it
+        # leaves behind does not hold the lock: --close.
+        ["flock", "--close", "/run/labstamp", path, *arguments],
         env={"DEBIAN_FRONTEND": "noninteractive"},
         timeout=_SECONDS,
         on_output=log.write,

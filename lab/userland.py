@@ -83,7 +83,7 @@ def install(
             instance,
             # One at a time, should LXD make us start it twice (see `Lxd.run`).
             [
-                *("flock", _INBOX, "sh", f"{_INBOX}/{_SCRIPT.name}", userland.version),
+                *("flock", "--close", _INBOX, "sh", f"{_INBOX}/{_SCRIPT.name}", userland.version),
                 *userland.origin.arguments(_INBOX),
             ],
             env={"LABSTAMP_THROWAWAY": "yes"} if throwaway else {},
