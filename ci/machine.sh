@@ -126,19 +126,14 @@ _install_lock() { # LOCK STAMP SUMS
     note "$(.venv/bin/python -V)"
 }
 
-lxd_answers() { have lxc && timeout 10 lxc -q query /1.0 >/dev/null 2>&1; }
+lxd_answers() { have lxc && timeout 10 lxc -q query local:/1.0 >/dev/null 2>&1; }
 
-# start_lxd: sets started_lxd where none ran before. sandbox_options: what ci/sandbox is told then.
-sandbox_options=()
 start_lxd() {
-    started_lxd=""
     if lxd_answers; then
         step "start LXD" unchanged "runs already"
-        return
+    else
+        step "start LXD" _start_lxd
     fi
-    # Set first: an interrupted start is to be stopped, too.
-    started_lxd=yes
-    step "start LXD" _start_lxd
 }
 
 _start_lxd() {
@@ -148,18 +143,8 @@ _start_lxd() {
         systemctl enable --now lxcfs.service lxd.socket
         systemctl start lxd.service
     else
-        "$root/ci/sandbox" start "${sandbox_options[@]}"
+        "$root/ci/sandbox" start
     fi
     lxd waitready --timeout=120
     note "$(lxd --version)"
-}
-
-stop_lxd() {
-    if lxd_from_snap; then
-        snap stop lxd
-    elif systemd_runs; then
-        systemctl stop lxd.service lxd.socket
-    else
-        "$root/ci/sandbox" stop
-    fi
 }

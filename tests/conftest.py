@@ -7,6 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.making import Making
+from tests.lxd_watch import watch_lxd
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The LXD of ci/test is watched, and started again where it dies of its own."""
+    watch_lxd(config)
 
 
 @pytest.fixture(scope="session", autouse=True)
