@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154 # lib.sh and machine.sh set the variables
+# shellcheck shell=bash disable=SC2034,SC2154 # variables from lib.sh, and for ci/test
 # The LXDs of the tests, all below one directory: beside whatever LXD the machine has, which they
 # leave alone. What a killed run left is recognised by that directory, and cleared by the next one.
 # Sourced by ci/test.

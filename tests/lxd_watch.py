@@ -117,12 +117,17 @@ class Watch:
             if len(self._deaths) > 1:
                 item.session.shouldfail = "LXD died a second time"
             else:
-                item.session.shouldfail = "LXD died and could not be started again"
-                self.daemons.revive()
-                item.session.shouldfail = False
+                self._revive(item)
         finally:
             # Whatever fixtures made in it, also those of the session, died with it.
             item.session._setupstate.teardown_exact(None)
+
+    def _revive(self, item: pytest.Item) -> None:
+        try:
+            self.daemons.revive()
+        except Exception:
+            item.session.shouldfail = "LXD died and could not be started again"
+            raise
 
     def _run(self, item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
         self._died = None
