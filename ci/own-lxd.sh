@@ -7,7 +7,7 @@
 . "$root/ci/processes.sh"
 
 place=$(realpath -ms "${TEST_LXD_DIR:-/var/lib/labstamp-test}")
-mark=$place/.made-by-ci-test          # nothing is ever deleted where this is not
+place_mark=$place/.made-by-ci-test          # nothing is ever deleted where this is not
 turn=/run/lock/labstamp-test${place//\//-} # who works there
 pool_gib=40                           # the most that the tests' pool grows to
 room_gib=30                           # what a whole run was seen to write, and a reserve
@@ -39,12 +39,12 @@ take_place() {
         flock -w 10 9 || fail 4 "$place is in use, by what is left of a killed ci/test." "end it: fuser -v $turn"
     fi
     echo $$ >"$turn"
-    if [ ! -e "$mark" ] && [ -n "$(ls -A "$place" 2>/dev/null)" ]; then
+    if [ ! -e "$place_mark" ] && [ -n "$(ls -A "$place" 2>/dev/null)" ]; then
         fail 2 "$place is not the tests' own: it holds what they did not make." \
             "have another one: TEST_LXD_DIR=/another/directory ci/test"
     fi
     mkdir -p "$place"
-    : >"$mark"
+    : >"$place_mark"
     taken=yes
 }
 
@@ -88,12 +88,12 @@ clear_place() {
 }
 
 clear_leftovers() {
-    if [ -z "$(find "$place" -mindepth 1 ! -path "$mark" -print -quit)" ]; then
+    if [ -z "$(find "$place" -mindepth 1 ! -path "$place_mark" -print -quit)" ]; then
         unchanged "nothing left by an earlier run"
         return
     fi
     clear_place
-    : >"$mark"
+    : >"$place_mark"
     note "what a killed run left in $place"
 }
 

@@ -85,7 +85,7 @@ class OwnLxds:
         return False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Watch:
     """Asks after each test, before its fixtures are taken down."""
 
