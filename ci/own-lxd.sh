@@ -75,7 +75,7 @@ end_orphans() {
 clear_place() {
     local one
     end_orphans
-    for one in "$place"/*/; do
+    for one in "$place"/*/ "$place"/*/*/; do
         [ -d "$one/database" ] || continue
         LXD_DIR=${one%/} "$root/ci/sandbox" stop
     done
