@@ -179,6 +179,6 @@ def test_every_installation_is_by_that_function() -> None:
     for file in files:
         if not file.is_file() or file.suffix in {".pyc", ".py"}:
             continue
-        text = file.read_text(encoding="utf-8").replace("\\\n", " ")
+        text = file.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
         for line in re.findall(r"pip install .*requirements.*", text):
             assert "--no-deps" in line, file
