@@ -123,7 +123,9 @@ _install_lock() { # LOCK STAMP SUMS
     exec 6<. # ci/up and ci/test share .venv
     flock -w 600 6
     # Without its stamp it is what an interrupted run left, files half written among it.
-    [ -e "$2" ] && .venv/bin/python -m pip --version 2>/dev/null || "$python" -m venv --clear .venv
+    if [ ! -e "$2" ] || ! .venv/bin/python -m pip --version 2>/dev/null; then
+        "$python" -m venv --clear .venv
+    fi
     rm -f "$2"
     # A lock tells all there is to install: nothing is resolved, so that every day gives the same.
     .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \

@@ -31,7 +31,7 @@ take_place() {
     exec 9>>"$turn"
     if ! flock -n 9; then
         runner=$(cat "$turn")
-        if tr '\0' ' ' <"/proc/$runner/cmdline" 2>/dev/null | grep -q "ci/test"; then
+        if tr '\0' ' ' 2>/dev/null <"/proc/$runner/cmdline" | grep -q "ci/test"; then
             fail 4 "Another ci/test works in $place: process $runner." \
                 "wait for its end, or have a place of its own: TEST_LXD_DIR=/another/directory ci/test"
         fi

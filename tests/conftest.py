@@ -15,6 +15,12 @@ def pytest_configure(config: pytest.Config) -> None:
     watch_lxd(config)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever needs no lab goes first: it is built meanwhile."""
+    items.sort(key=_wants_lab)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def making(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
