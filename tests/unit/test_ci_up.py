@@ -159,7 +159,9 @@ def test_all_is_well(machine: Machine) -> None:
 
 
 def test_a_signal_reaches_what_is_at_work(machine: Machine) -> None:
-    machine.building('trap "echo undone; exit 130" TERM; echo at work; sleep 60 & wait')
+    machine.building(
+        "trap 'echo undone; kill $sleep; exit 130' TERM\nsleep 60 & sleep=$!; echo at work; wait\n"
+    )
     machine.has(base=True, docker=True)
     process = machine.begin()
     wait_for(process, "at work")
