@@ -6,7 +6,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 changes=0        # steps that changed something
 current_step=""  # for the message when all ends early
 ticker=""        # the process that shows a running clock
-child=""         # the command that `attended` waits for
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ -z "${CI:-}" ]; then
     live=yes bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' dim=$'\e[2m' plain=$'\e[0m'
@@ -125,21 +124,19 @@ step() {
 # attended COMMAND…: in the background, so that a signal to this script is heard at once. Ctrl-C on a
 # terminal reaches both; shells have background jobs ignore it.
 attended() {
-    local code=0
     env --default-signal=INT,QUIT "$@" </dev/null &
-    child=$!
-    wait "$child" || code=$?
-    child=""
-    return "$code"
+    wait $!
 }
 
 # interrupted EXIT [SIGNAL]: for traps. What is at work gets SIGNAL, ends in its own way, then we do.
 interrupted() {
+    local job
     trap '' INT TERM HUP
-    if [ -n "$child" ]; then
-        [ -z "${2:-}" ] || kill "-$2" "$child" 2>/dev/null || true
-        wait "$child" || true
-    fi
+    _stop_ticker
+    for job in $(jobs -pr); do
+        [ -z "${2:-}" ] || kill "-$2" "$job" 2>/dev/null || true
+        wait "$job" || true
+    done
     exit "$1"
 }
 
