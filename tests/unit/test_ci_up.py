@@ -124,7 +124,7 @@ def test_what_failed_costs_itself_alone_and_is_told_last(machine: Machine) -> No
     assert "but not all is built (invoke build-images: exit 5)." in said[-3]
     assert said[-2:] == [
         "  xfce-xrdp: no release",
-        "Next: see above why; then again: ci/up",
+        "Next: see above why; then again: ci/up --all",
     ]
 
 
