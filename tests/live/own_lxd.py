@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -33,9 +32,3 @@ def run_sandbox(lxd: Path, *arguments: str, check: bool = True) -> subprocess.Co
     )
     assert not check or ended.returncode == 0, ended.stdout + ended.stderr
     return ended
-
-
-def remove(lxd: Path) -> None:
-    """End the daemon in the directory LXD, and all that is in there."""
-    run_sandbox(lxd, "stop")
-    shutil.rmtree(lxd)
