@@ -24,8 +24,18 @@ fail() {
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
+as_root() { # as_root COMMAND-LINE: how it is typed here by somebody who may; not all have sudo
+    if [ "$(id -u)" = 0 ]; then
+        printf '%s' "$1"
+    elif have sudo; then
+        printf 'sudo %s' "$1"
+    else
+        printf "su -c '%s'" "$1"
+    fi
+}
+
 require_root() { # require_root COMMAND-LINE
-    [ "$(id -u)" = 0 ] || fail 2 "This needs root." "sudo $1"
+    [ "$(id -u)" = 0 ] || fail 2 "This needs root." "$(as_root "$1")"
 }
 
 systemd_runs() { [ -d /run/systemd/system ]; }
@@ -111,21 +121,51 @@ step() {
     current_step=""
 }
 
-# shown TITLE COMMAND…: like step, for a command whose own output people should see.
-shown() {
+# attended COMMAND…: in the background, so that a signal to this script is heard at once. Ctrl-C on a
+# terminal reaches both; shells have background jobs ignore it.
+attended() {
+    env --default-signal=INT,QUIT "$@" </dev/null &
+    wait $!
+}
+
+# interrupted EXIT [SIGNAL]: for traps. What is at work gets SIGNAL, ends in its own way, then we do.
+interrupted() {
+    local job
+    trap '' INT TERM HUP
+    _stop_ticker
+    for job in $(jobs -pr); do
+        [ -z "${2:-}" ] || kill "-$2" "$job" 2>/dev/null || true
+        wait "$job" || true
+    done
+    exit "$1"
+}
+
+heed_signals() {
+    trap 'interrupted 130' INT
+    trap 'interrupted 143 TERM' TERM
+    trap 'interrupted 129 TERM' HUP
+}
+
+# tried TITLE COMMAND…: like step, for a program whose own output people should see, and whose
+# failure is not the end: its exit code is ours.
+tried() {
     local title=$1 began=$SECONDS code=0
     shift
     current_step=$title
     printf '%s%s%s\n' "$bold" "$title" "$plain"
     printf '\n== %s: %s\n' "$title" "$*" >>"$log"
-    set +e
-    "$@" </dev/null
-    code=$?
-    set -e
+    attended "$@" || code=$?
     if [ "$code" -ne 0 ]; then
         _line $((SECONDS - began)) "$red" "$title" "failed (exit $code)" >&2
-        exit "$code"
+        return "$code"
     fi
     _line $((SECONDS - began)) "" "$title" "done"
     current_step=""
+}
+
+# shown TITLE COMMAND…: the same, and its failure is the end.
+shown() {
+    local code=0
+    tried "$@" || code=$?
+    [ "$code" = 0 ] || exit "$code"
 }

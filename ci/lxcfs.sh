@@ -6,9 +6,15 @@ lxcfs_works() {
     mountpoint -q "$lxcfs_dir" 2>/dev/null && timeout 5 cat "$lxcfs_dir/proc/uptime" >/dev/null 2>&1
 }
 
+lxcfs_is_a_service() { systemd_runs && systemctl -q cat lxcfs.service >/dev/null 2>&1; }
+
 start_lxcfs() {
     have lxcfs || return 0 # LXD works without: containers then see the host's memory and CPUs
     if lxcfs_works; then return; fi
+    if lxcfs_is_a_service; then
+        systemctl start lxcfs.service
+        return
+    fi
     # A dead one leaves "Transport endpoint is not connected", for mkdir as well.
     while grep -q " $lxcfs_dir fuse" /proc/self/mounts; do umount -l "$lxcfs_dir"; done
     local dead
@@ -26,6 +32,7 @@ start_lxcfs() {
 
 stop_lxcfs() {
     local others pids
+    if lxcfs_is_a_service; then return; fi # systemd's to stop
     others=$(other_daemons; all_monitors | cut -d' ' -f1)
     mapfile -t pids < <(lxcfs_pids)
     [ "${#pids[@]}" -gt 0 ] || return 0

@@ -59,12 +59,15 @@ install_packages() {
 
 _apt_install() {
     export DEBIAN_FRONTEND=noninteractive
-    if ! systemd_runs && [ ! -e /usr/sbin/policy-rc.d ]; then
+    # One of ours is there when a run was killed while it installed.
+    if ! systemd_runs && { [ ! -e /usr/sbin/policy-rc.d ] || grep -q labstamp /usr/sbin/policy-rc.d; }; then
         # No init will answer when a package wants its service started.
-        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        printf '#!/bin/sh\n# of labstamp, while it installs packages\nexit 101\n' >/usr/sbin/policy-rc.d
         chmod +x /usr/sbin/policy-rc.d
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     fi
+    # What an interrupted installation left half done keeps apt from everything else.
+    [ -z "$(dpkg --audit)$(ls -A /var/lib/dpkg/updates)" ] || dpkg --configure -a
     # A fresh machine has no lists at all, an old one may ask for versions that are gone.
     apt-get -q -o DPkg::Lock::Timeout=120 update
     apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
@@ -117,28 +120,30 @@ make_venv() {
 
 _install_lock() { # LOCK STAMP SUMS
     cd "$root" || return
-    .venv/bin/python -m pip --version 2>/dev/null || "$python" -m venv --clear .venv
+    exec 6<. # ci/up and ci/test share .venv
+    flock -w 600 6
+    # Without its stamp it is what an interrupted run left, files half written among it.
+    if [ ! -e "$2" ] || ! .venv/bin/python -m pip --version 2>/dev/null; then
+        "$python" -m venv --clear .venv
+    fi
     rm -f "$2"
+    # A lock tells all there is to install: nothing is resolved, so that every day gives the same.
     .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
         --require-hashes --no-deps -r "$1"
-    .venv/bin/python -m pip check
+    .venv/bin/python -m pip check ||
+        fail 2 "$1 is not whole: it lacks what pip names above." "make it anew, with the command in its first lines"
     printf '%s\n' "$3" >"$2"
     note "$(.venv/bin/python -V)"
 }
 
-lxd_answers() { have lxc && timeout 10 lxc -q query /1.0 >/dev/null 2>&1; }
+lxd_answers() { have lxc && timeout 10 lxc -q query local:/1.0 >/dev/null 2>&1; }
 
-# start_lxd: sets started_lxd where none ran before. sandbox_options: what ci/sandbox is told then.
-sandbox_options=()
 start_lxd() {
-    started_lxd=""
     if lxd_answers; then
         step "start LXD" unchanged "runs already"
-        return
+    else
+        step "start LXD" _start_lxd
     fi
-    # Set first: an interrupted start is to be stopped, too.
-    started_lxd=yes
-    step "start LXD" _start_lxd
 }
 
 _start_lxd() {
@@ -148,18 +153,8 @@ _start_lxd() {
         systemctl enable --now lxcfs.service lxd.socket
         systemctl start lxd.service
     else
-        "$root/ci/sandbox" start "${sandbox_options[@]}"
+        "$root/ci/sandbox" start
     fi
     lxd waitready --timeout=120
     note "$(lxd --version)"
-}
-
-stop_lxd() {
-    if lxd_from_snap; then
-        snap stop lxd
-    elif systemd_runs; then
-        systemctl stop lxd.service lxd.socket
-    else
-        "$root/ci/sandbox" stop
-    fi
 }

@@ -1,4 +1,4 @@
-"""One labstamp at a time on one host; between hosts, LXD's own keys decide."""
+"""One labstamp at a time for each LXD of one host; between hosts, LXD's own keys decide."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lab.errors import Conflict, LxdError
+from lab.hostfacts import lxd_directory
 from lab.process import in_words, is_alive, me
 from lab.report import Report
 
@@ -29,9 +30,10 @@ def held(
 ) -> Iterator[None]:
     """Hold the lock NAME while WHAT is done ("provision bob"), or wait and say who has it.
 
+    Another LXD on this host has locks of its own: its container bob is another bob.
     Conflict after PATIENCE seconds. A process that dies gives its lock back by dying.
     """
-    path = (directory or _directory()) / f"labstamp-{re.sub(r'[^A-Za-z0-9.-]', '_', name)}.lock"
+    path = (directory or _directory()) / _file_name(name, lxd_directory())
     lock = FileLock(path, mode=0o666)
     try:
         _take(lock, path, report, patience)
@@ -60,6 +62,12 @@ def _take(lock: FileLock, path: Path, report: Report, patience: float) -> None:
             f"Waited {patience:.0f} s for {_holder(path)} in vain.",
             fix="Try again when it has ended.",
         ) from error
+
+
+def _file_name(name: str, lxd: Path) -> str:
+    """LXD: the daemon's directory, however it is spelled."""
+    plain = re.sub(r"[^A-Za-z0-9.-]", "_", name)
+    return f"labstamp-{plain}@{str(lxd.resolve()).strip('/').replace('/', '-')}.lock"
 
 
 def _directory() -> Path:

@@ -7,6 +7,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.making import Making
+from tests.lxd_watch import watch_lxd
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The LXD of ci/test is watched, and started again where it dies of its own."""
+    watch_lxd(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever needs no lab goes first: it is built meanwhile."""
+    items.sort(key=_wants_lab)
 
 
 @pytest.fixture(scope="session", autouse=True)

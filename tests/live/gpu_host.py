@@ -23,10 +23,10 @@ CARDS: Final = {
 """PCI address → UUID, in the order of nvidia-smi; minor numbers are in that order, too."""
 
 _PLAIN: Final = (
-    "This LXD has no simulated NVIDIA cards, and these tests need four. Run ci/test on a machine "
-    "where no LXD runs, or give it one of its own:\n"
+    "This LXD has no simulated NVIDIA cards, and these tests need four. "
+    "ci/test starts one that has them; by hand it is:\n"
     "  export LXD_DIR=/var/lib/lxd-labtest\n"
-    f"  ci/sandbox start --gpus {len(CARDS)} --driver {VERSION} && ci/test; ci/sandbox stop"
+    f"  ci/sandbox start --gpus {len(CARDS)} --driver {VERSION} && invoke host.setup"
 )
 
 
@@ -113,12 +113,8 @@ def kill_and_start_lxd() -> None:
     pid = _daemon(None)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    if Path("/run/systemd/system").exists():
-        # Its unit starts it again.
-        command = ["lxd", "waitready", "--timeout=60"]
-    else:
-        same = ["--gpus", str(len(cards)), "--driver", cards[0]["driver_version"]] if cards else []
-        command = [str(SANDBOX), "start", *same]
+    same = ["--gpus", str(len(cards)), "--driver", cards[0]["driver_version"]] if cards else []
+    command = [str(SANDBOX), "start", *same]
     subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
 
 
@@ -137,16 +133,16 @@ def _mounts(process: str) -> Path:
 
 
 def _daemon(environ: Mapping[str, str] | None) -> int | None:
-    """Its PID; None where none answers."""
+    """Its PID; None where none answers, or LXD is not installed."""
     try:
         return int(_query("/1.0", environ)["environment"]["server_pid"])
-    except subprocess.CalledProcessError:
+    except (FileNotFoundError, subprocess.CalledProcessError):
         return None
 
 
 def _query(path: str, environ: Mapping[str, str] | None) -> Any:
     done = subprocess.run(
-        ["lxc", "-q", "query", path],
+        ["lxc", "-q", "query", f"local:{path}"],
         env=environ,
         check=True,
         capture_output=True,

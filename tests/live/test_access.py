@@ -17,6 +17,7 @@ import pytest
 
 from lab.lxd.session import local_socket
 from tests.live.conftest import settings_file
+from tests.live.gpu_containers import destroy
 from tests.live.lab import ROOT, Lab, lxc, query
 from tests.unit.test_wire_remote import Pair, make_pair
 
@@ -45,7 +46,13 @@ def test_an_account_without_the_right_to_use_lxd() -> None:
     script = f"{bound} && cd /mnt && exec {AS_NOBODY}"
     said = subprocess.run(
         ["unshare", "--mount", "sh", "-c", script],
-        env={**os.environ, "HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "HOME": "/nonexistent",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # Not the checkout's own lab.yaml, which may name another server.
+            "LAB_SETTINGS": "/dev/null",
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -113,11 +120,34 @@ def _remote(directory: Path, url: str, client: Pair, server: Path) -> Lab:
     return Lab(settings=settings)
 
 
-def test_another_machine_s_lxd(lab: Lab, far: Far, trusted: Pair, tmp_path: Path) -> None:
-    there = _remote(tmp_path, far.url, trusted, far.certificate)
-    here = Lab(settings=settings_file(tmp_path / "here.yaml"))
-    assert there.succeed("images", "--json").document == here.succeed("images", "--json").document
-    assert _containers(there) == _containers(here)
+@pytest.fixture
+def user(lab: Lab, key: Path) -> Iterator[str]:
+    """Somebody's container."""
+    name, public = "ft-far", str(key.with_suffix(".pub"))
+    destroy(lab, [name])
+    lab.succeed("provision", name, "--template", "base", "--key", public, "--gpus", "none")
+    yield name
+    destroy(lab, [name])
+
+
+def test_another_machine_s_lxd(
+    lab: Lab, user: str, far: Far, trusted: Pair, tmp_path: Path
+) -> None:
+    """The same lab, looked at from elsewhere: nothing is stale there that is not stale here."""
+    there = lab.also(
+        tmp_path / "lab.yaml",
+        remote=far.url,
+        client_certificate=trusted.certificate,
+        client_key=trusted.key,
+        server_certificate=far.certificate,
+    )
+    seen = there.succeed("images", "--json").document
+    assert seen == lab.succeed("images", "--json").document
+    releases = [version for one in seen["templates"] for version in one["versions"]]
+    assert len(releases) >= len(seen["templates"]) == 4
+    assert [one["stale"] for one in seen["templates"]] == [None] * 4
+    assert user in _containers(there)
+    assert _containers(there) == _containers(lab)
 
 
 def _containers(lab: Lab) -> list[str]:

@@ -20,6 +20,7 @@ from lab.report import Silent
 from lab.settings import Settings
 from tests.contract.tiny_root import make_unified
 from tests.live.gpu_host import CARDS, SANDBOX, VERSION, GpuHost
+from tests.live.own_lxd import directory
 from tests.live.standins import NEW, unpacked
 
 BRIDGE = "labgpus0"
@@ -63,14 +64,13 @@ class Sandbox(GpuHost):
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    # Short, and not below pytest's directory: a socket's path has at most 107 bytes.
-    directory = Path(f"/var/lib/lxd-gpus-{os.getpid()}")
-    sandbox = Sandbox(environ={"LXD_DIR": str(directory)})
+    place = directory("gpus")
+    sandbox = Sandbox(environ={"LXD_DIR": str(place)})
     try:
         yield sandbox
     finally:
         sandbox._sandbox("stop", check=False)
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture
@@ -235,14 +235,14 @@ def test_cards_and_containers_outlive_a_killed_daemon(container: str, sandbox: S
 def test_stop_leaves_nothing_and_another_start_has_other_cards(
     container: str, sandbox: Sandbox
 ) -> None:
-    directory = sandbox.environ["LXD_DIR"]
+    place = sandbox.environ["LXD_DIR"]
     sandbox.type("stop")
     assert not list(Path("/dev").glob("nvidia*"))
-    assert list(Path(directory, "gpu-host").iterdir()) == []
+    assert list(Path(place, "gpu-host").iterdir()) == []
     assert not Path(f"/sys/class/net/{BRIDGE}").exists()
     tables = [file.read_text() for file in _mount_tables()]
-    assert [table for table in tables if directory in table] == []
-    assert directory not in sandbox.inside("losetup", "--list").stdout
+    assert [table for table in tables if place in table] == []
+    assert place not in sandbox.inside("losetup", "--list").stdout
     sandbox.type("start", "--gpus", "8", "--driver", NEW, "--model", "NVIDIA H100 PCIe")
     found = connect().cards()
     assert [card.pci for card in found][:4] == list(CARDS)

@@ -37,6 +37,11 @@ def _users() -> list[str]:
     return list(query(f"/1.0/storage-pools/{POOL}")["used_by"] or ())
 
 
+def _network() -> str:
+    """What containers are plugged into here."""
+    return lxc("profile", "device", "get", "default", "eth0", "network").strip()
+
+
 def _free() -> int:
     space = query(f"/1.0/storage-pools/{POOL}/resources")["space"]
     return int(space["total"] - space.get("used", 0))
@@ -69,17 +74,18 @@ def test_a_pool_that_is_not_there(tiny: Tiny, source: dict[str, str]) -> None:
 
 
 def test_a_network_that_is_not_there(tiny: Tiny, source: dict[str, str]) -> None:
-    tiny.set(source=source, network="lxdbr7")
+    wrong = f"{_network()}7"
+    tiny.set(source=source, network=wrong)
     said = tiny.lab.invoke("build-images")
     assert said.code == 2
-    assert "error: network: LXD has no network lxdbr7 (did you mean" in said.err
+    assert f"error: network: LXD has no network {wrong} (did you mean" in said.err
     assert litter() == []
 
 
 def test_a_pool_that_fills_up_in_the_middle(
     pool_of: Callable[[str], str], tiny: Tiny, source: dict[str, str]
 ) -> None:
-    tiny.set(source=source, pool=pool_of("6GiB"), network="lxdbr0")
+    tiny.set(source=source, pool=pool_of("6GiB"), network=_network())
     tiny.boot_with(
         "runcmd:\n"
         "  - [sh, -c, 'n=0; while fallocate -l 256M /var/big-$n; do n=$((n + 1)); done; exit 1']\n"

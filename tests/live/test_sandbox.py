@@ -20,22 +20,19 @@ from lab.lxd.port import Lxd
 from lab.report import Silent
 from lab.settings import Settings
 from tests.contract.tiny_root import make_unified
+from tests.live.own_lxd import SANDBOX, directory
 
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.skipif(Path("/run/systemd/system").exists(), reason="systemd starts LXD here"),
-]
-
-SANDBOX = Path(__file__).parents[2] / "ci" / "sandbox"
 BRIDGE = "labsandbox0"
 SETTINGS = Settings(pool="labsandbox", network=BRIDGE)
 NOT_RUNNING = 3
 
-# Nothing of the machine's own LXD: not its processes, its lxcfs, nor its lock files in /run.
+# Nothing of this machine's LXDs: not their processes, lxcfs, lock files in /run, nor their mounts,
+# which a copy would keep busy for as long as this namespace is there.
 PREPARE = """
 mount -t tmpfs tmpfs /run
-for place in $(awk '$2 ~ "^/var/lib/lx" { print $2 }' /proc/self/mounts | sort -r); do
-    umount -l "$place"
+for lxd in /var/lib/lxcfs $(awk 'sub("/shmounts$", "", $2) { print $2 }' /proc/self/mounts); do
+    awk -v at="$lxd/" 'index($2 "/", at) == 1 { print $2 }' /proc/self/mounts | sort -r |
+        while read -r place; do umount -l "$place"; done
 done
 """
 
@@ -84,19 +81,23 @@ class Machine:
     def mounts(self) -> list[str]:
         table = self.run("cat", "/proc/self/mounts").stdout
         places = [line.split()[1] for line in table.splitlines()]
-        return [place for place in places if place.startswith("/var/lib/lx")]
+        ours = (f"{self.directory}/", "/var/lib/lxcfs/")
+        return [place for place in places if f"{place}/".startswith(ours)]
 
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    # Short, and not below pytest's directory: a socket's path has at most 107 bytes.
-    directory = Path(f"/var/lib/lxd-labtest-{os.getpid()}")
+    place = directory("sandbox")
     holder = subprocess.Popen(
-        ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sleep", "900"],
+        # Dies with pytest, whatever ends that.
+        [
+            *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"),
+            *("--mount-proc", "--kill-child", "sleep", "900"),
+        ],
         stdin=subprocess.DEVNULL,
     )
     inside = first_child(holder.pid)
-    machine = Machine(holder=inside, directory=directory)
+    machine = Machine(holder=inside, directory=place)
     try:
         assert machine.run("bash", "-ec", PREPARE).returncode == 0
         yield machine
@@ -105,7 +106,7 @@ def machine() -> Iterator[Machine]:
         holder.kill()
         holder.wait()
         subprocess.run(["ip", "link", "delete", BRIDGE], check=False, stderr=subprocess.DEVNULL)
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def first_child(pid: int) -> int:

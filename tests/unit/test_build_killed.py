@@ -56,6 +56,12 @@ def death(monkeypatch: pytest.MonkeyPatch) -> Death:
     return Death(monkeypatch)
 
 
+@pytest.fixture(autouse=True)
+def _a_disk_of_an_lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on a machine where none is installed."""
+    monkeypatch.setenv("LXD_DIR", str(tmp_path))
+
+
 @pytest.fixture(params=["zstd", "none"])
 def checkout(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """Whose images are packed in their builders, and by LXD."""

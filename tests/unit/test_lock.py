@@ -81,7 +81,40 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
         assert heard.said == []
 
 
-def test_any_name_makes_a_file_in_the_directory(tmp_path: Path) -> None:
+def test_any_name_makes_a_file_in_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LXD_DIR", "/nonexistent/my-lxd")
     with held("a/../b c", Silent(), "x", directory=tmp_path):
         names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"labstamp-a_.._b_c.lock", "labstamp-a_.._b_c.holder"}
+    file = "labstamp-a_.._b_c@nonexistent-my-lxd"
+    assert names == {f"{file}.lock", f"{file}.holder"}
+
+
+def test_another_lxd_of_this_host_has_locks_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LXD_DIR", str(tmp_path / "one"))
+    holder = hold(tmp_path)
+    monkeypatch.setenv("LXD_DIR", str(tmp_path / "two"))
+    heard = Heard()
+    with held("bob", heard, "x", patience=0, directory=tmp_path):
+        assert heard.said == []
+    holder.communicate()
+
+
+def test_one_lxd_has_one_lock_however_it_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lxd").mkdir()
+    (tmp_path / "link").symlink_to("lxd")
+    monkeypatch.setenv("LXD_DIR", str(tmp_path / "lxd"))
+    holder = hold(tmp_path)
+    for spelling in (f"{tmp_path}/link/", f"{tmp_path}//x/../lxd"):
+        monkeypatch.setenv("LXD_DIR", spelling)
+        with (
+            pytest.raises(Conflict),
+            held("bob", Silent(), "x", patience=0.1, directory=tmp_path),
+        ):
+            pass
+    holder.communicate()

@@ -1,0 +1,34 @@
+"""LXDs that tests start beside the one they share: where they live, and their end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Final
+
+SANDBOX: Final = Path(__file__).parents[2] / "ci" / "sandbox"
+PLACE: Final = "TEST_LXD_DIR"
+"""Set by ci/test, which clears it: a run that is killed leaves nothing for long."""
+
+
+def directory(name: str) -> Path:
+    """For an LXD called NAME. Short, and not pytest's: a socket's path has at most 107 bytes."""
+    place = os.environ.get(PLACE)
+    ours = f"{name}-{os.getpid()}"
+    return Path(place, ours) if place else Path("/var/lib", f"lxd-{ours}")
+
+
+def run_sandbox(lxd: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """`ci/sandbox ARGUMENTS` for the daemon in the directory LXD."""
+    ended = subprocess.run(
+        [str(SANDBOX), *arguments],
+        env={**os.environ, "LXD_DIR": str(lxd)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert not check or ended.returncode == 0, ended.stdout + ended.stderr
+    return ended

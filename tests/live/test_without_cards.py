@@ -1,0 +1,83 @@
+"""The main thread on a host without cards, which is what a newcomer has: build, check, log in.
+
+Where there are no cards a build has no pause for their driver: what a first boot does late meets
+the cleaning, and what users get is packed as soon as it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live.gpu_host import where_lxd_is
+from tests.live.lab import Lab, query, ssh, stable
+from tests.live.own_lxd import directory, run_sandbox
+
+PREFIX, PROJECT, BRIDGE = "ltplain", "ltplain-build", "labplain0"
+ANN = "lp-ann"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab on an LXD of its own, as `ci/up` would leave it: set up, nothing built."""
+    lxd = directory("plain")
+    settings = tmp_path_factory.mktemp("plain") / "lab.yaml"
+    keys = {"alias-prefix": PREFIX, "build-project": PROJECT, "network": BRIDGE}
+    settings.write_text(json.dumps(keys))
+    lab = Lab(settings=settings)
+    try:
+        run_sandbox(lxd, "start")
+        with pytest.MonkeyPatch.context() as here:
+            here.setenv("LXD_DIR", str(lxd))
+            lab.succeed("host.setup")
+            yield lab
+    finally:
+        run_sandbox(lxd, "stop", check=False)
+        shutil.rmtree(lxd, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def built(plain: Lab) -> str:
+    """What the plain command said of building base from the distribution's archive."""
+    return plain.succeed("build-images", "--only", "base").err
+
+
+def test_base_is_built_checked_and_given_to_users(plain: Lab, built: str) -> None:
+    assert where_lxd_is(plain.environment({}), plain.root) == ()
+    assert query("/1.0/projects") == [f"/1.0/projects/{one}" for one in ("default", PROJECT)]
+    assert ", passed (" in built.splitlines()[-1].split(" is current, ")[1]
+    documents = plain.succeed("images", "--json").document["templates"]
+    (base,) = [one for one in documents if one["name"] == "base"]
+    (version,) = base["versions"]
+    assert (base["stale"], version["state"], version["smoke"]) == (None, "current", "passed")
+    assert (version["driver"], version["gpu"]) == (None, "skipped")
+    assert stable(f"{PREFIX}/base") is not None
+    again = plain.succeed("build-images", "--only", "base")
+    assert again.out.splitlines()[-1] == "Nothing to do."
+
+
+@pytest.fixture
+def ann(plain: Lab, built: str, key: Path) -> Iterator[dict[str, Any]]:
+    """What `provision --json` told of a container of base."""
+    public = str(key.with_suffix(".pub"))
+    made = plain.succeed("provision", ANN, "--template", "base", "--key", public, "--json")
+    yield made.document
+    plain.succeed("destroy", ANN, "--yes", "--purge")
+
+
+def test_a_person_logs_in(plain: Lab, ann: dict[str, Any], key: Path) -> None:
+    assert (ann["gpus"], ann["driver"], ann["drift"]) == ([], None, False)
+    asked = "id -un; sudo -n id -un; systemctl is-system-running; ls /dev | grep -c nvidia"
+    said = ssh(ann["ipv4"][0], ann["owner"], key, [asked])
+    assert said.out.split() == [ANN, "root", "running", "0"], said.err
+    listed = plain.succeed("list", "--json").document["containers"]
+    assert [one["name"] for one in listed] == [ANN]
+    again = plain.succeed(
+        *("provision", ANN, "--template", "base", "--key", str(key.with_suffix(".pub")))
+    )
+    assert "It is as asked for; nothing was changed" in again.out + again.err
