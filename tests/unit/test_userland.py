@@ -86,7 +86,7 @@ def test_an_installation_brings_the_script_and_takes_it_away_again(
     ran = answering(lxd, DONE, NEW)
     install(lxd, "bob", of(packages=tmp_path / "{version}"))
     assert ran == [
-        ["flock", INBOX, "sh", f"{INBOX}/userland.sh", NEW, "debs", INBOX],
+        ["flock", "--close", INBOX, "sh", f"{INBOX}/userland.sh", NEW, "debs", INBOX],
         ["rm", "-rf", INBOX],
     ]
     assert inside(lxd)[f"{INBOX}/libcuda1.deb"].content == b"deb"
