@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from lab.errors import InputError
-from lab.sizes import parse_size
+from lab.sizes import as_written
 
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._:+/~-]*", re.ASCII)
 _URL: Final = re.compile(r"https?://[A-Za-z0-9._~\[\]:@-]+(/[A-Za-z0-9._~/%+@:-]*)?", re.ASCII)
@@ -50,10 +50,9 @@ def _matching(pattern: re.Pattern[str], text: str) -> Callable[[str], str]:
 
 def _size(value: str) -> str:
     try:
-        parse_size(value)
+        return as_written(value)
     except InputError as error:
         raise refusal(f"must be a size such as 20GiB ({error.details or error.fix})") from None
-    return value
 
 
 def _from_the_file(value: Path, info: ValidationInfo) -> Path:
@@ -79,7 +78,7 @@ Word = Annotated[str, AfterValidator(_matching(_WORD, "must be one word of lette
 Url = Annotated[str, AfterValidator(_url)]
 """http or https, without query and without a slash at its end."""
 Size = Annotated[str, AfterValidator(_size)]
-"""As `lab.sizes` reads it; kept as written."""
+"""As `lab.sizes` reads it; kept as written where LXD reads that, too."""
 LocalPath = Annotated[Path, AfterValidator(_from_the_file)]
 """Relative to the file it is written in."""
 Pattern = Annotated[str, AfterValidator(_pattern)]

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab.errors import InputError
+from lab.sizes import as_limit as as_limit
 from lab.sizes import parse_size
-
-_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
-
-
-def as_limit(size: int) -> str:
-    """SIZE bytes in the largest unit that holds it exactly: `8GiB`."""
-    for factor, unit in _UNITS:
-        if size and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return f"{size}B"
-
 
 def bytes_of(limit: str | None) -> int | None:
     """The bytes in an LXD key's value; None where it has none, or holds no plain size (`50%`)."""

@@ -82,7 +82,8 @@ REFUSED: tuple[tuple[Mapping[str, int], type[LabError], str], ...] = (
     (
         {"home_bytes": 1},
         InputError,
-        "--home 1 B is too small.\nNext: The least that works is 16.0 MiB.",
+        "--home 1 B is too small.\n"
+        "Next: The least that works is 16.0 MiB. A number without a unit is bytes: --home 1GiB?",
     ),
     (
         {"memory_bytes": 100 << 20},
