@@ -52,7 +52,7 @@ def provision(
         name=name,
         account=account,
         template=template or "base",
-        keys=keys.read_keys(key or [], sys.stdin),
+        keys=keys.read_keys(key or [], sys.stdin.buffer, warn=console.print_note),
         cpus=count("cpus", cpus),
         memory_bytes=size("memory", memory),
         disk_bytes=size("disk", disk),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab.errors import InputError
-from lab.sizes import as_limit as as_limit
-from lab.sizes import parse_size
+from lab.sizes import as_limit, parse_size
+
+__all__ = ["HOME", "NIC", "ROOT", "as_limit", "bytes_of", "cpus_of", "named_device"]
+
 
 def bytes_of(limit: str | None) -> int | None:
     """The bytes in an LXD key's value; None where it has none, or holds no plain size (`50%`)."""

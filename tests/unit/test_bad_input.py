@@ -80,8 +80,9 @@ def test_a_private_key_is_refused_and_not_echoed(typed: Lab, private: Path) -> N
     [
         (
             "ssh-ed25519 AAAAbad",
-            "error: Not every key can be used.\n"
-            "  the key on the command line:1: the key's base64 is damaged or cut off\n",
+            "error: No key can be used.\n"
+            "  the key on the command line:1: the key's base64 is damaged or cut off\n"
+            "Next: Make one: ssh-keygen -t ed25519 (the file that ends in .pub is to be given)\n",
         ),
         (
             f"{ed25519()}\n{ed25519()}",
