@@ -13,6 +13,7 @@ from tests.unit.public_keys import ed25519
 NAME_RULES = (
     "Next: Use 1 to 63 letters, digits and dashes; begin with a letter, do not end with a dash.\n"
 )
+NEAR = "      Nearest to it: "
 
 
 @pytest.fixture
@@ -27,22 +28,22 @@ def _said(lab: Lab, *arguments: str, stdin: str = "") -> Said:
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("name", "reason", "offer"),
     [
-        ("bob; rm -rf /", 'It has ";", " ", "/" in it.'),
-        ("../x", 'It has ".", "/" in it.'),
-        ("-x", 'It begins with "-".'),
-        ("b" * 64, "It has 64 characters."),
-        ("bøb", 'It has "ø" in it.'),
-        ("", "It is empty."),
+        ("bob; rm -rf /", 'It has ";", " ", "/" in it.', f"{NEAR}bob-rm-rf\n"),
+        ("../x", 'It has ".", "/" in it.', f"{NEAR}x\n"),
+        ("-x", 'It begins with "-".', f"{NEAR}x\n"),
+        ("b" * 64, "It has 64 characters.", f"{NEAR}{'b' * 32}\n"),
+        ("bøb", 'It has "ø" in it.', "      Write it in Latin letters, as in pinyin: zhang-san\n"),
+        ("", "It is empty.", ""),
     ],
 )
-def test_a_name_that_no_container_can_have(typed: Lab, name: str, reason: str) -> None:
+def test_a_name_that_no_container_can_have(typed: Lab, name: str, reason: str, offer: str) -> None:
     said = _said(typed, "provision", name, "--password")
     assert (said.code, said.out, said.err) == (
         2,
         "",
-        f'error: "{name}" cannot be the name of a container.\n  {reason}\n{NAME_RULES}',
+        f'error: "{name}" cannot be the name of a container.\n  {reason}\n{NAME_RULES}{offer}',
     )
 
 
