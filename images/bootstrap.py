@@ -180,7 +180,8 @@ def _explained(output: str, mirror: str, shop: Workshop, log: Log) -> Exception:
         return InputError(
             f"The mirror {mirror} lacks a package that {shop.distro.name} asks for.",
             details="\n".join(lines),
-            fix=f"Look at `include:` in images/distros/{shop.distro.name}.yaml.",
+            fix="Look at `source: {kind: bootstrap, include: …}` in "
+            f"images/distros/{shop.distro.name}.yaml.",
         )
     if any(word in output for word in unreachable):
         return InputError(
