@@ -18,6 +18,7 @@ from images.distro import Distro
 from images.workshop import Log, Workshop
 from lab.errors import CapacityError, CheckError, InputError
 from lab.source import Bootstrap, File
+from lab.urls import without_password
 
 ROOM_NEEDED = 2 * 1024**3
 """Bytes of scratch space that a minbase tree and its tarball take, with room to spare."""
@@ -38,10 +39,10 @@ def make_root(shop: Workshop, source: Bootstrap, scratch: Path, log: Log) -> tup
     rootfs = scratch / "rootfs.tar"
     archives = _archives(shop, source, mirror)
     argv = command(source, archives=archives, target=rootfs, proxy=shop.settings.proxy)
-    log.write("+ " + " ".join(argv) + "\n")
+    log.write("+ " + without_password(" ".join(argv)) + "\n")
     output = _run(argv, log)
     if output is not None:
-        raise _explained(output, mirror, shop, log)
+        raise _explained(output, without_password(mirror), shop, log)
     metadata = scratch / "metadata.tar"
     write_metadata(shop.distro, metadata)
     return metadata, rootfs

@@ -18,7 +18,7 @@ from lab.names import did_you_mean
 from lab.problems import shown
 from lab.source import Source
 from lab.toolkit import Toolkit
-from lab.written import LocalPath, Url, Word, Written, refusal
+from lab.written import LocalPath, UrlInside, Word, Written, refusal
 from lab.yamlfile import load_yaml
 
 FILE: Final = "lab.yaml"
@@ -71,11 +71,11 @@ class Settings(Written):
     network: Word | None = None
     distribution: Word = "auto"
     source: Source | None = None
-    mirror: Url | None = None
-    security_mirror: Url | None = None
+    mirror: UrlInside | None = None
+    security_mirror: UrlInside | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] | None = None
     locale: Annotated[str, AfterValidator(_locale)] = "C.UTF-8"
-    proxy: Url | None = None
+    proxy: UrlInside | None = None
     compression: Literal["zstd", "gzip", "pigz", "xz", "bzip2", "lzma", "none"] = "zstd"
     definitions: LocalPath | None = None
     cloud_init: LocalPath | None = None
