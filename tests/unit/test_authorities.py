@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import yaml
 
 from images.boot_errors import explain_boot
-from images.bootstrap import options
+from images.bootstrap import make_root, options
 from images.definition import load_catalog
 from images.distro import load_distro
+from images.source import source_recipe
 from images.userdata import user_data
+from images.workshop import Log, Workshop
 from lab.aptsources import Mirrors, Terms
 from lab.authorities import read_authorities, untrusted
 from lab.errors import InputError
 from lab.settings import Settings, load_settings
+from lab.source import Bootstrap
 from tests.unit.test_wire_remote import Pair, make_pair
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +128,32 @@ def test_the_terms_of_a_mirror_in_mmdebstrap_s_line(tmp_path: Path) -> None:
         f"[signed-by={key} check-valid-until=no trusted=yes] "
     )
     assert (key.read_bytes(), oct(key.stat().st_mode)[-3:]) == (b"-----BEGIN", "644")
+
+
+def test_the_terms_of_a_mirror_are_part_of_the_source_s_recipe() -> None:
+    usual = source_recipe(shop(Mirrors(main="https://m.example/debian"))).inputs
+    assert set(usual) == {"distribution", "source", "mirror", "security mirror"}
+    terms = Mirrors(main="https://m.example/debian", main_terms=Terms(key=b"one"))
+    others = replace(terms, main_terms=Terms(key=b"two"))
+    ids = {source_recipe(shop(each)).id for each in (terms, others)}
+    assert len(ids | {source_recipe(shop(Mirrors(main="https://m.example/debian"))).id}) == 3
+
+
+def test_a_host_whose_only_mirror_is_its_own_loopback(tmp_path: Path) -> None:
+    mirrors = Mirrors(unusable=("http://localhost:3142/debian is this host itself, …",))
+    source = Bootstrap(kind="bootstrap", suite="bookworm")
+    with pytest.raises(InputError) as caught:
+        make_root(shop(mirrors), source, tmp_path, cast("Log", None))
+    assert str(caught.value) == (
+        "No apt mirror for debian-12: this host's apt sources name none.\n"
+        "  http://localhost:3142/debian is this host itself, …\n"
+        "Next: Set `mirror:` in lab.yaml, for instance mirror: https://mirror.example/debian"
+    )
+
+
+def shop(mirrors: Mirrors) -> Workshop:
+    """As much of one as knows where packages come from."""
+    return cast("Workshop", SimpleNamespace(settings=Settings(), distro=DEBIAN, mirrors=mirrors))
 
 
 def test_docker_asks_the_mirrors_of_the_settings(tmp_path: Path) -> None:
