@@ -6,7 +6,7 @@ import sys
 
 from invoke.context import Context
 
-from commands.edge import command, connect_to, count, keep_quotas, read_settings
+from commands.edge import command, connect_to, count, keep_quotas, read_settings, size
 from commands.stamping import stamp_or_build
 from lab import console
 from lab.errors import InputError
@@ -46,18 +46,17 @@ def provision(
 ) -> None:
     """Stamp NAME's container from a template: address, account, quota, ready for ssh."""
     from lab.gpu_wish import parse_wish
-    from lab.sizes import parse_size
     from provision import card, keys, request
 
     wish = request.Request(
         name=name,
         account=account,
         template=template or "base",
-        keys=keys.read_keys(key or [], sys.stdin),
+        keys=keys.read_keys(key or [], sys.stdin.buffer, warn=console.print_note),
         cpus=count("cpus", cpus),
-        memory_bytes=parse_size(memory) if memory else None,
-        disk_bytes=parse_size(disk) if disk else None,
-        home_bytes=parse_size(home) if home else None,
+        memory_bytes=size("memory", memory),
+        disk_bytes=size("disk", disk),
+        home_bytes=size("home", home),
         password=password,
         gpus=parse_wish(gpus) if gpus else None,
         only_gpus=bool(gpus)

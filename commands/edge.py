@@ -117,3 +117,15 @@ def count(option: str, text: str) -> int | None:
     if not text.isdecimal():
         raise InputError(f"--{option} {text}: a whole number is wanted, such as --{option} 4.")
     return int(text)
+
+
+def size(option: str, text: str) -> int | None:
+    """TEXT in bytes; says what it was taken for where that is not plain."""
+    if not text:
+        return None
+    from lab.sizes import parse_size, reading
+
+    found = parse_size(text)
+    if taken := reading(text):
+        console.print_note(f"--{option} {text} is {taken}.")
+    return found

@@ -49,10 +49,7 @@ def open_blueprint(root: Path, settings: Settings) -> Blueprint:
             scripts=root / "images" / "scripts",
         ),
         distro=distro,
-        mirrors=Mirrors(
-            main=settings.mirror or host.main,
-            security=settings.security_mirror or host.security,
-        ),
+        mirrors=host.instead(settings.mirror, settings.security_mirror),
         timezone=settings.timezone or host_timezone(),
         root=root,
     )

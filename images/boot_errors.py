@@ -7,6 +7,7 @@ from pathlib import Path
 
 from images.definition import Definition
 from images.distro import Distro
+from lab.authorities import untrusted
 from lab.boot import excerpt
 from lab.errors import CheckError, InputError, LabError
 
@@ -33,6 +34,12 @@ def explain_boot(
             f"{definition.name}: the builder ran out of disk space.",
             details=_first(_NO_ROOM, output),
             fix="Free space in the storage pool (invoke prune-images) or enlarge it.",
+        )
+    if said := untrusted(output):
+        return InputError(
+            f"{definition.name}: the builder does not trust the certificate of the apt mirror.",
+            details=said[0],
+            fix=said[1],
         )
     if _NO_MIRROR.search(output):
         return InputError(

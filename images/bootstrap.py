@@ -15,10 +15,15 @@ from pathlib import Path
 import yaml
 
 from images.distro import Distro
+from images.scratch import scratch_for_all
 from images.workshop import Log, Workshop
+from lab.aptsources import Terms
+from lab.authorities import STORE, read_authorities, untrusted
 from lab.errors import CapacityError, CheckError, InputError
 from lab.source import Bootstrap, File
+from lab.urls import without_password
 
+_CA_CONFIG = '"$1"/etc/apt/apt.conf.d/00labstamp-ca'
 ROOM_NEEDED = 2 * 1024**3
 """Bytes of scratch space that a minbase tree and its tarball take, with room to spare."""
 
@@ -36,21 +41,36 @@ def make_root(shop: Workshop, source: Bootstrap, scratch: Path, log: Log) -> tup
             fix="Free some space there, or set TMPDIR to a larger disk.",
         )
     rootfs = scratch / "rootfs.tar"
-    archives = _archives(shop, source, mirror)
-    argv = command(source, archives=archives, target=rootfs, proxy=shop.settings.proxy)
-    log.write("+ " + " ".join(argv) + "\n")
-    output = _run(argv, log)
+    with scratch_for_all() as shared:
+        argv = command(
+            source,
+            archives=_archives(shop, source, mirror, shared),
+            target=rootfs,
+            proxy=shop.settings.proxy,
+            authorities=_authorities(shop, shared),
+        )
+        log.write("+ " + without_password(" ".join(argv)) + "\n")
+        output = _run(argv, log)
     if output is not None:
-        raise _explained(output, mirror, shop, log)
+        raise _explained(output, without_password(mirror), shop, log)
     metadata = scratch / "metadata.tar"
     write_metadata(shop.distro, metadata)
     return metadata, rootfs
 
 
 def command(
-    source: Bootstrap, *, archives: Sequence[str], target: Path, proxy: str | None = None
+    source: Bootstrap,
+    *,
+    archives: Sequence[str],
+    target: Path,
+    proxy: str | None = None,
+    authorities: Path | None = None,
 ) -> list[str]:
-    """The mmdebstrap call; ARCHIVES are apt's one-line sources. Pure but for who runs it."""
+    """The mmdebstrap call; ARCHIVES are apt's one-line sources. Pure but for who runs it.
+
+    AUTHORITIES: a file with all that https mirrors may be signed by, where that of the host will
+    not do.
+    """
     hooks = [f"systemctl --root=$1 enable {unit}" for unit in source.enable]
     hooks += [f"systemctl --root=$1 mask {unit}" for unit in source.mask]
     as_root = os.geteuid() == 0
@@ -63,6 +83,13 @@ def command(
         f"--include={','.join(source.include)}",
         *([f"--keyring={source.keyring}"] if source.keyring else []),
         *([f'--aptopt=Acquire::http::Proxy "{proxy}"'] if proxy else []),
+        # Not by --aptopt, which would leave the path in the root.
+        *(
+            [f"--setup-hook=echo 'Acquire::https::CaInfo \"{authorities}\";' >{_CA_CONFIG}"]
+            if authorities
+            else []
+        ),
+        *([f"--customize-hook=rm {_CA_CONFIG}"] if authorities else []),
         # Unit names come from the distribution's own file, validated there.
         *(f"--customize-hook={hook.replace('$1', chr(34) + '$1' + chr(34))}" for hook in hooks),
         source.suite,
@@ -120,22 +147,55 @@ def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
     archive.addfile(entry, io.BytesIO(text.encode()))
 
 
-def _archives(shop: Workshop, source: Bootstrap, mirror: str) -> list[str]:
+def _archives(shop: Workshop, source: Bootstrap, mirror: str, shared: Path) -> list[str]:
     """The release with its updates, so that a first boot has next to nothing to upgrade."""
     components = " ".join(source.components)
     suites = [source.suite]
     if source.suite == shop.distro.codename:
         suites = list(shop.distro.suites)
-    lines = [f"deb {mirror} {suite} {components}" for suite in suites]
+    deb = f"deb {options(shop.mirrors.main_terms, shared / 'main')}{mirror}"
+    lines = [f"{deb} {suite} {components}" for suite in suites]
     if shop.mirrors.security is not None and len(suites) > 1:
-        lines.append(f"deb {shop.mirrors.security} {shop.distro.security_suite} {components}")
+        terms = options(shop.mirrors.security_terms, shared / "security")
+        deb = f"deb {terms}{shop.mirrors.security}"
+        lines.append(f"{deb} {shop.distro.security_suite} {components}")
     return lines
+
+
+def options(terms: Terms, key: Path) -> str:
+    """`[…] ` of a one-line source, where TERMS are not the usual; a key of theirs goes to KEY."""
+    found = []
+    if terms.key is not None:
+        # apt tells by the ending which form a key has.
+        armoured = terms.key.startswith(b"-----BEGIN")
+        key = key.with_suffix(".asc" if armoured else ".gpg")
+        key.write_bytes(terms.key)
+        key.chmod(0o644)
+        found.append(f"signed-by={key}")
+    if not terms.check_valid_until:
+        found.append("check-valid-until=no")
+    if terms.trusted:
+        found.append("trusted=yes")
+    return f"[{' '.join(found)}] " if found else ""
+
+
+def _authorities(shop: Workshop, shared: Path) -> Path | None:
+    """Those of this host and of the settings in one file: apt takes it in place of the host's."""
+    own = read_authorities(shop.settings.ca_certificates)
+    if not own:
+        return None
+    hosts = STORE.read_text(encoding="ascii", errors="ignore") if STORE.exists() else ""
+    file = shared / "authorities.crt"
+    file.write_text("\n".join([hosts, *own, ""]), encoding="ascii")
+    file.chmod(0o644)
+    return file
 
 
 def _mirror(shop: Workshop) -> str:
     if shop.mirrors.main is None:
         raise InputError(
             f"No apt mirror for {shop.distro.name}: this host's apt sources name none.",
+            details="\n".join(shop.mirrors.unusable) or None,
             fix="Set `mirror:` in lab.yaml, for instance mirror: https://mirror.example/"
             f"{shop.distro.family}",
         )
@@ -180,7 +240,14 @@ def _explained(output: str, mirror: str, shop: Workshop, log: Log) -> Exception:
         return InputError(
             f"The mirror {mirror} lacks a package that {shop.distro.name} asks for.",
             details="\n".join(lines),
-            fix=f"Look at `include:` in images/distros/{shop.distro.name}.yaml.",
+            fix="Look at `source: {kind: bootstrap, include: …}` in "
+            f"images/distros/{shop.distro.name}.yaml.",
+        )
+    if said := untrusted(output):
+        return InputError(
+            f"The certificate of the apt mirror {mirror} is not trusted.",
+            details=said[0],
+            fix=said[1],
         )
     if any(word in output for word in unreachable):
         return InputError(

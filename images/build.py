@@ -116,7 +116,7 @@ def _build_all(
 
 def _prepare(shop: Workshop, every: Sequence[Order]) -> None:
     """Say how drivers get into images, and fetch what that takes before anything is made."""
-    for line in deliveries(every):
+    for line in (*deliveries(every), *shop.mirrors.remarks()):
         shop.report.say(line)
     for userland in {order.layer.userland for order in every if order.layer.userland}:
         userland.prepare()

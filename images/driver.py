@@ -67,7 +67,8 @@ def _version(shop: Workshop) -> str:
         raise InputError(
             f"`driver: {{version: {wanted}}}` in lab.yaml is not the version of this host's "
             f"kernel module, {host}: users would never get such a release.",
-            fix="Take `version:` out of lab.yaml, or update the host's driver and reboot first.",
+            fix="Take `driver: {version: …}` out of lab.yaml, or update the host's driver and "
+            "reboot first.",
         )
     version = wanted or host
     if version is None:

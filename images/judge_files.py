@@ -94,6 +94,7 @@ def _variants(settings: Settings, catalog: Catalog, sources: Path) -> tuple[Sett
         "nvidia_container_toolkit": None
         if settings.nvidia_container_toolkit
         else Toolkit(url=_MIRROR, key_url=_MIRROR),
+        "registry_mirrors": () if settings.registry_mirrors else ("https://mirror.example",),
         "options": {name: not value for name, value in options.items()},
     }
     return (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
+from images.accounts import accounts_property
 from images.fitness import refuse_misfit
 from images.gpus import given
 from images.layer import Finished
@@ -86,6 +87,7 @@ def _publish(shop: Workshop, release: Release, finished: Finished, log: Log) -> 
         **release.properties(),
         **packages_property(shop.build, finished.instance),
         **_cleaned(shop, finished.instance),
+        **accounts_property(shop.build, finished.instance),
         BUILDER: me(),
     }
     if finished.packed:

@@ -25,6 +25,14 @@ def scratch(within: Path | None = None) -> Iterator[Path]:
         yield Path(directory)
 
 
+@contextmanager
+def scratch_for_all() -> Iterator[Path]:
+    """The same for what other accounts are to read: apt fetches as one without rights."""
+    with scratch() as directory:
+        directory.chmod(0o755)
+        yield directory
+
+
 def sweep_scratch(within: Path | None = None) -> None:
     """Remove the directories of our own account whose makers are dead."""
     for directory in (within or Path(tempfile.gettempdir())).glob("labstamp-*"):

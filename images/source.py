@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 
 from images import bootstrap
 from images.kept import keep, recipe_of
@@ -12,6 +13,7 @@ from images.recipe import Recipe, content
 from images.scratch import scratch
 from images.workshop import Log, Workshop
 from lab import keys
+from lab.aptsources import USUAL
 from lab.errors import InputError, LxdError
 from lab.lxd.certificates import check_certificate
 from lab.lxd.model import Image, InstanceSpec, State
@@ -45,6 +47,9 @@ def source_recipe(shop: Workshop) -> Recipe:
     if isinstance(source, Bootstrap):
         inputs["mirror"] = shop.mirrors.main or ""
         inputs["security mirror"] = shop.mirrors.security or ""
+        terms = (shop.mirrors.main_terms, shop.mirrors.security_terms)
+        if terms != (USUAL, USUAL):
+            inputs["terms of the mirrors"] = content([asdict(each) for each in terms])
     if isinstance(source, File):
         stat = source.path.stat() if source.path.exists() else None
         inputs["source file"] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else "missing"

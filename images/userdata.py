@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from images.definition import Definition
 from images.distro import Distro
-from lab.aptsources import Mirrors
+from lab.aptsources import Mirrors, Terms
+from lab.authorities import read_authorities
 from lab.cloudinit import render
 from lab.errors import InputError
 from lab.hostfacts import host_timezone
@@ -41,6 +42,8 @@ def template_values(
         "packages": list(distro.packages(definition.packages)),
         "archives": _archives(distro, mirrors),
         "keyring": str(distro.keyring),
+        "ca_certificates": list(read_authorities(settings.ca_certificates)),
+        "registry_mirrors": list(settings.registry_mirrors),
         "timezone": settings.timezone or host_timezone(),
         "locale": settings.locale,
         "proxy": settings.proxy,
@@ -53,14 +56,34 @@ def _archives(distro: Distro, mirrors: Mirrors) -> list[dict[str, object]]:
     """The apt sources of the image; none where no mirror is known: then it keeps its own."""
     if mirrors.main is None:
         return []
-    security = mirrors.security
+    security, terms = mirrors.security, mirrors.security_terms
     if security is None and distro.family == "ubuntu":
         # Ubuntu's mirrors carry the security suite themselves, Debian's have it apart.
-        security = mirrors.main
-    archives = [{"uri": mirrors.main, "suites": list(distro.suites)}]
+        security, terms = mirrors.main, mirrors.main_terms
+    archives = [_archive(distro, "main", mirrors.main, mirrors.main_terms, distro.suites)]
     if security is not None:
-        archives.append({"uri": security, "suites": [distro.security_suite]})
-    return [{**archive, "components": list(distro.components)} for archive in archives]
+        suites = (distro.security_suite,)
+        archives.append(_archive(distro, "security", security, terms, suites))
+    return archives
+
+
+def _archive(
+    distro: Distro, name: str, uri: str, terms: Terms, suites: Sequence[str]
+) -> dict[str, object]:
+    keyring = str(distro.keyring)
+    if terms.key is not None:
+        # apt tells by the ending which form a key has.
+        ending = "asc" if terms.key.startswith(b"-----BEGIN") else "gpg"
+        keyring = f"/etc/apt/keyrings/labstamp-{name}.{ending}"
+    return {
+        "uri": uri,
+        "suites": list(suites),
+        "components": list(distro.components),
+        "keyring": keyring,
+        "key": b64encode(terms.key).decode() if terms.key is not None else None,
+        "check_valid_until": terms.check_valid_until,
+        "trusted": terms.trusted,
+    }
 
 
 def _toolkit(toolkit: Toolkit | None) -> dict[str, object] | None:

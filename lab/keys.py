@@ -25,6 +25,8 @@ INPUTS: Final = "user.lab.inputs"
 """On bodies: recipe id and the hashes of what it was computed from."""
 PACKAGES: Final = "image.lab.packages"
 """What LXD copies from a release onto each instance of it; long, and of no use there."""
+ACCOUNTS: Final = "image.lab.accounts"
+"""The same: the names of the release's accounts and groups."""
 FINISHED: Final = "user.lab.finished"
 """On sources and bodies: when they last ran, at the time they were finished. Whoever starts one
 later changes what is in it."""

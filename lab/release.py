@@ -19,6 +19,8 @@ _PREFIX = "lab."
 _PROMOTED_AT = _PREFIX + "promoted_at"
 PACKAGES = _PREFIX + "packages"
 """Property of releases: what is installed, packed by images.packages."""
+ACCOUNTS = _PREFIX + "accounts"
+"""Property of releases: the names of the image's accounts and groups, with blanks between."""
 
 
 class Smoke(str, Enum):
@@ -153,6 +155,11 @@ def promoted_at(image: Image) -> datetime | None:
         return datetime.fromisoformat(image.properties.get(_PROMOTED_AT, ""))
     except ValueError:
         return None
+
+
+def accounts_of(image: Image) -> frozenset[str]:
+    """The names that are taken in IMAGE; none of a release from before they were stored."""
+    return frozenset(image.properties.get(ACCOUNTS, "").split())
 
 
 def delivery_of(

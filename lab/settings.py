@@ -18,7 +18,7 @@ from lab.names import did_you_mean
 from lab.problems import shown
 from lab.source import Source
 from lab.toolkit import Toolkit
-from lab.written import LocalPath, Url, Word, Written, refusal
+from lab.written import LocalPath, UrlInside, Word, Written, refusal
 from lab.yamlfile import load_yaml
 
 FILE: Final = "lab.yaml"
@@ -48,6 +48,13 @@ def _prefix(value: str) -> str:
     return value
 
 
+def _registry_mirror(value: str) -> str:
+    # docker's own rule: with anything else in its configuration it does not start.
+    if not re.fullmatch(r"https?://[^/@]+", value):
+        raise refusal("must be a URL of host and port alone, such as https://mirror.example:5000")
+    return value
+
+
 def _timezone(value: str) -> str:
     # Where this machine has no zone database there is nothing to look the zone up in.
     known = zoneinfo.available_timezones()
@@ -71,11 +78,15 @@ class Settings(Written):
     network: Word | None = None
     distribution: Word = "auto"
     source: Source | None = None
-    mirror: Url | None = None
-    security_mirror: Url | None = None
+    mirror: UrlInside | None = None
+    security_mirror: UrlInside | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] | None = None
     locale: Annotated[str, AfterValidator(_locale)] = "C.UTF-8"
-    proxy: Url | None = None
+    proxy: UrlInside | None = None
+    ca_certificates: tuple[LocalPath, ...] = ()
+    """Authorities that images trust beside the distribution's, as that of the mirror."""
+    registry_mirrors: tuple[Annotated[UrlInside, AfterValidator(_registry_mirror)], ...] = ()
+    """What docker in images asks in place of Docker Hub."""
     compression: Literal["zstd", "gzip", "pigz", "xz", "bzip2", "lzma", "none"] = "zstd"
     definitions: LocalPath | None = None
     cloud_init: LocalPath | None = None

@@ -1,34 +1,61 @@
-"""Sizes as people write them, in LXD's units."""
+"""Sizes as people write them, in bytes, and back."""
 
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Final
 
 from lab.errors import InputError
 from lab.names import quote
 
 _BINARY: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_UNITS: Final[dict[str, int]] = {unit: 1024**power for power, unit in enumerate(_BINARY)} | {
-    unit: 1000**power for power, unit in enumerate(("kB", "MB", "GB", "TB", "PB"), start=1)
-}
-_SIZE: Final = re.compile(r"([0-9]{1,19}) ?([A-Za-z]*)", re.ASCII)
+_DECIMAL: Final = ("B", "kB", "MB", "GB", "TB", "PB")
+_SIZE: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?(?:(|b)|([kmgtp])(|i?b))", re.I | re.A)
 _MOST: Final = 2**63 - 1  # LXD counts in int64
 
 
 def parse_size(text: str) -> int:
-    """Bytes of `16GiB`, `500MB`, `1TiB`; a number without unit is bytes, as in LXD."""
-    match = _SIZE.fullmatch(text)
-    if match is None or (match[2] or "B") not in _UNITS:
+    """Bytes of `16GiB`, `50G`, `0.5tib`, `500MB`; a number without unit is bytes, as in LXD.
+
+    G is GiB, as people mean it who speak of memory and disks; GB is 1000³ bytes, as in LXD. How
+    large letters are does not count.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
         raise InputError(
             f"{quote(text)} is not a size.",
-            fix=f"Write a whole number and its unit: {_suggestion(text)}.",
+            fix=f"Write a number and its unit: {_suggestion(text)}.",
         )
-    size = int(match[1]) * _UNITS[match[2] or "B"]
+    number, _, letter, ending = match.groups()
+    power = "bkmgtp".index((letter or "b").lower())
+    base = 1000 if letter and (ending or "").lower() == "b" else 1024
+    size = int(Decimal(number) * base**power)
     if not 0 < size <= _MOST:
         reason = "It is nothing." if size == 0 else f"The most is {_MOST // 1024**5} PiB."
         raise InputError(f"{quote(text)} is an impossible size.", details=reason)
     return size
+
+
+def as_limit(size: int) -> str:
+    """SIZE bytes as LXD's keys hold them, in the largest unit that holds it exactly: `8GiB`."""
+    for power in range(len(_BINARY) - 1, 0, -1):
+        if size and size % 1024**power == 0:
+            return f"{size // 1024**power}{_BINARY[power]}"
+    return f"{size}B"
+
+
+def reading(text: str) -> str | None:
+    """What TEXT was taken for, where LXD would not read it, or its unit is not of 1024s."""
+    size = parse_size(text)
+    if _is_lxds(text) and not text.endswith(_DECIMAL[1:]):
+        return None
+    return as_limit(size) if size % 1024**2 == 0 else format_size(size)
+
+
+def as_written(text: str) -> str:
+    """TEXT where LXD itself would read it, else the same size in a form that it reads."""
+    return text if _is_lxds(text) else as_limit(parse_size(text))
 
 
 def format_size(n: int) -> str:
@@ -40,7 +67,19 @@ def format_size(n: int) -> str:
     return f"{n} B" if units[0] == "B" else f"{size:.1f} {units[0]}"
 
 
+def _is_lxds(text: str) -> bool:
+    number = re.fullmatch(r"([0-9]+) ?([A-Za-z]*)", text, re.ASCII)
+    return number is not None and number[2] in ("", *_BINARY, *_DECIMAL)
+
+
 def _suggestion(text: str) -> str:
-    # `16G` and `16gb` are what most other tools take: answer with the very number.
-    short = re.fullmatch(r"([0-9]{1,18}) ?([kKmMgGtTpP])i?[bB]?", text, re.ASCII)
-    return f"{short[1]}{short[2].upper()}iB" if short else "500MB, 16GiB, 1TiB"
+    # A comma for a point, two blanks, 全角 digits: answer with the very number.
+    found = re.search(r"(\d{1,18})(?:[.,](\d{1,9}))?\s*([kmgtp])", text, re.I)
+    if found is None or text.strip().startswith("-"):
+        return "500MB, 16GiB, 1TiB"
+    point = f".{_ascii(found[2])}" if found[2] else ""
+    return f"{_ascii(found[1])}{point}{found[3].upper()}iB"
+
+
+def _ascii(digits: str) -> str:
+    return "".join(str(int(digit)) for digit in digits)

@@ -47,8 +47,8 @@ class Apt:
     def instead(self, version: str) -> str:
         return (
             f"Set {_INSTALLER % version}, or {_DIRECTORY};\n"
-            "or bring the host's module to a version that apt has, and correct `version:` where "
-            "lab.yaml sets it."
+            "or bring the host's module to a version that apt has, and correct "
+            "`driver: {version: …}` where lab.yaml sets it."
         )
 
 

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from lab.errors import InputError
-from lab.sizes import parse_size
+from lab.sizes import as_written
+from lab.urls import URL, is_loopback, needs_escapes
 
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._:+/~-]*", re.ASCII)
-_URL: Final = re.compile(r"https?://[A-Za-z0-9._~\[\]:@-]+(/[A-Za-z0-9._~/%+@:-]*)?", re.ASCII)
 BASE: Final = "base"
 """Key of the validation context: the directory that relative paths start from."""
 
@@ -50,10 +50,9 @@ def _matching(pattern: re.Pattern[str], text: str) -> Callable[[str], str]:
 
 def _size(value: str) -> str:
     try:
-        parse_size(value)
+        return as_written(value)
     except InputError as error:
         raise refusal(f"must be a size such as 20GiB ({error.details or error.fix})") from None
-    return value
 
 
 def _from_the_file(value: Path, info: ValidationInfo) -> Path:
@@ -62,8 +61,24 @@ def _from_the_file(value: Path, info: ValidationInfo) -> Path:
 
 
 def _url(value: str) -> str:
-    _matching(_URL, "must be a URL such as https://mirror.example/debian")(value)
+    if not URL.fullmatch(value):
+        raise refusal(
+            "must be a URL such as https://mirror.example/debian",
+            hint="; write %40 for an @ in its user or password, %3A for :, %25 for %"
+            if needs_escapes(value)
+            else "",
+        )
     return value.rstrip("/")
+
+
+def _seen_from_inside(value: str) -> str:
+    if is_loopback(value):
+        raise refusal(
+            "must be an address that containers reach",
+            hint=": inside of one that is the container itself. Have it listen on the bridge, "
+            "whose address is told by `lxc network get lxdbr0 ipv4.address`, and write that",
+        )
+    return value
 
 
 def _pattern(value: str) -> str:
@@ -78,8 +93,10 @@ Word = Annotated[str, AfterValidator(_matching(_WORD, "must be one word of lette
 """Names of packages, units, suites: safe as an argument, never an option."""
 Url = Annotated[str, AfterValidator(_url)]
 """http or https, without query and without a slash at its end."""
+UrlInside = Annotated[Url, AfterValidator(_seen_from_inside)]
+"""A URL that builders and containers use."""
 Size = Annotated[str, AfterValidator(_size)]
-"""As `lab.sizes` reads it; kept as written."""
+"""As `lab.sizes` reads it; kept as written where LXD reads that, too."""
 LocalPath = Annotated[Path, AfterValidator(_from_the_file)]
 """Relative to the file it is written in."""
 Pattern = Annotated[str, AfterValidator(_pattern)]

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from lab.names import did_you_mean, quote
 from lab.problems import BadFiles, Problem
+from lab.urls import without_password
 from lab.written import BASE
 from lab.yamltree import Loc, Tree, dotted, read_tree
 
@@ -112,7 +113,7 @@ def _trap(kind: str, given: object) -> str:
 
 def _shown(given: object) -> str:
     if isinstance(given, str):
-        return quote(given)
+        return quote(without_password(given))
     if isinstance(given, list):
         return "a list"
     if isinstance(given, dict):

@@ -166,6 +166,7 @@ def _mark_ready(action: MarkReady, lxd: Lxd) -> None:
             keys.PHASE: keys.READY,
             keys.BUILDER: None,
             keys.PACKAGES: None,
+            keys.ACCOUNTS: None,
             "security.protection.delete": "true",
         },
     )

@@ -12,7 +12,7 @@ from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
 from lab.lxd.port import Lxd
 from lab.names import nearest
 from lab.process import is_alive, me
-from lab.release import Release, stable_alias
+from lab.release import Release, accounts_of, stable_alias
 from lab.settings import Settings
 from provision.gpu_facts import GpuFacts, read_gpus
 from provision.limits import ROOT, named_device
@@ -27,6 +27,8 @@ class Offer:
 
     release: Release
     fingerprint: str
+    accounts: frozenset[str] = frozenset()
+    """Names of accounts and groups that the image has; empty where it does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class Facts:
     server: Server
     instance: Instance | None = None
     """What has the name already."""
+    namesake: str | None = None
+    """Another instance, whose name differs in case only."""
     offers: tuple[Offer, ...] = ()
     profile: Profile
     pool: Pool
@@ -72,6 +76,7 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
     return Facts(
         server=server,
         instance=instance,
+        namesake=None if instance else _namesake(lxd, request.name),
         offers=offers,
         profile=profile,
         pool=pool,
@@ -93,8 +98,9 @@ def read_offers(lxd: Lxd, prefix: str) -> tuple[Offer, ...]:
     for alias, fingerprint in sorted(lxd.aliases().items()):
         image = images.get(fingerprint)
         release = Release.of(image) if image else None
-        if release is not None and alias == stable_alias(prefix, release.template):
-            found.append(Offer(release=release, fingerprint=fingerprint))
+        if image and release and alias == stable_alias(prefix, release.template):
+            accounts = accounts_of(image)
+            found.append(Offer(release=release, fingerprint=fingerprint, accounts=accounts))
     return tuple(found)
 
 
@@ -104,6 +110,11 @@ def find_offer(offers: tuple[Offer, ...], template: str) -> Offer | None:
         if offer.release.template == template:
             return offer
     return next((offer for offer in offers if offer.release.short == template), None)
+
+
+def _namesake(lxd: Lxd, name: str) -> str | None:
+    names = (one.name for one in lxd.instances())
+    return next((each for each in names if each.lower() == name.lower()), None)
 
 
 def _made_of(instance: Instance | None, offers: tuple[Offer, ...]) -> Offer | None:

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab.errors import InputError
-from lab.sizes import parse_size
+from lab.sizes import as_limit, parse_size
 
-_UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
-
-
-def as_limit(size: int) -> str:
-    """SIZE bytes in the largest unit that holds it exactly: `8GiB`."""
-    for factor, unit in _UNITS:
-        if size and size % factor == 0:
-            return f"{size // factor}{unit}"
-    return f"{size}B"
+__all__ = ["HOME", "NIC", "ROOT", "as_limit", "bytes_of", "cpus_of", "named_device"]
 
 
 def bytes_of(limit: str | None) -> int | None:

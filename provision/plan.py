@@ -37,9 +37,12 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
         if _is_fulfilled(request, facts.instance, facts):
             return change_of_cards(request, facts.instance, facts)
         actions.append(RemoveLeftover(name=request.name))
+    if facts.namesake is not None:
+        raise _one_name(request, facts.namesake)
     if offer is None:
         raise _no_release(request, facts.offers)
     refuse_raw(facts.profile)
+    _refuse_taken(request, offer)
     check_room(request, offer, facts)
     gpus = share(request, offer, facts)
     volume = home_volume(request.name)
@@ -84,6 +87,25 @@ def _is_fulfilled(request: Request, instance: Instance, facts: Facts) -> bool:
             f"(/home is kept): invoke destroy {request.name}, then this command.",
         )
     return True
+
+
+def _one_name(request: Request, namesake: str) -> InputError:
+    return InputError(
+        f'The name "{request.name}" differs from that of "{namesake}" in case only.',
+        details="LXD and DNS take both for one name.",
+        fix=f'Choose another name, or write "{namesake}" where you mean that one.',
+    )
+
+
+def _refuse_taken(request: Request, offer: Offer) -> None:
+    """Told here, and not by groupadd after the boot."""
+    if request.account in offer.accounts:
+        release = offer.release
+        raise InputError(
+            f'"{request.account}" cannot be an account in {release.template} {release.version}.',
+            details="The image has an account or a group of that name.",
+            fix=f"Name the account: --account ACCOUNT (the container stays {request.name}).",
+        )
 
 
 def _refuse_while_made(name: str, builder: str, facts: Facts) -> None:

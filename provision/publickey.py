@@ -36,7 +36,7 @@ def looks_like_key(text: str) -> bool:
     return (
         first in _JUDGES
         or first == "ssh-dss"
-        or first.startswith("-----BEGIN")
+        or first.startswith(("-----BEGIN", "----", "PuTTY-User-Key-File"))
         or any(f" {known} AAAA" in text for known in _JUDGES)
     )
 
@@ -58,8 +58,6 @@ def parse_key(line: str) -> PublicKey:
     if kind not in _JUDGES:
         if any(word in _JUDGES for word in line.split()):
             raise BadKey("options before the key are not taken; begin with its type")
-        if kind == "----" or kind.startswith("----"):
-            raise BadKey("not in OpenSSH's form; convert it with ssh-keygen -i -f FILE")
         raise BadKey("not an ssh public key")
     if len(words) < 2:
         raise BadKey(f"nothing follows {kind}")
@@ -72,6 +70,11 @@ def parse_key(line: str) -> PublicKey:
         raise BadKey(f"says {kind}, but holds a key of another type")
     _JUDGES[kind](fields[1:])
     return PublicKey(type=kind, blob=blob, comment=_clean(words[2] if len(words) > 2 else ""))
+
+
+def type_of(blob: bytes) -> str:
+    """The type that BLOB itself names; BadKey where it is cut off."""
+    return _fields(blob)[0].decode("ascii", errors="replace")
 
 
 def _fields(blob: bytes) -> list[bytes]:

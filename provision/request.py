@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from lab.errors import InputError
 from lab.gpu_wish import Wish
-from lab.names import check_account, check_instance_name
+from lab.names import check_account, check_instance_name, nearest_name
 from lab.sizes import format_size
 from provision.publickey import fingerprint
 
@@ -43,10 +43,11 @@ class Request:
         try:
             check_account(self.name)
         except InputError as error:
+            near = nearest_name(self.name) or "ACCOUNT"
             raise InputError(
                 f"The container may be called {self.name}, an account inside may not.",
-                details=error.brief,
-                fix=f"Name the account: --account ACCOUNT (the container stays {self.name}).",
+                details=f"{error.brief} {error.details}",
+                fix=f"Name the account: --account {near} (the container stays {self.name}).",
             ) from error
         object.__setattr__(self, "account", self.name)
 

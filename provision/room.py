@@ -44,9 +44,11 @@ def check_room(request: Request, offer: Offer, facts: Facts) -> None:
 
 def _at_least(option: str, size: int | None, least: int) -> None:
     if size is not None and size < least:
+        # `--memory 16` is sixteen bytes to LXD, and never meant so.
+        unit = f" A number without a unit is bytes: {option} {size}GiB?" if size < 1024 else ""
         raise InputError(
             f"{option} {format_size(size)} is too small.",
-            fix=f"The least that works is {format_size(least)}.",
+            fix=f"The least that works is {format_size(least)}.{unit}",
         )
 
 

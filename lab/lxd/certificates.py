@@ -21,14 +21,14 @@ def own_certificate(certificate: Path | None, key: Path | None) -> tuple[Path, P
         return pair if all(file.exists() for file in pair) else None
     if certificate is None or key is None:
         given, missing = (
-            ("client_certificate", "client_key")
+            ("client-certificate", "client-key")
             if key is None
-            else ("client_key", "client_certificate")
+            else ("client-key", "client-certificate")
         )
         raise InputError(f"{given} is set without {missing}.", fix="set both in lab.yaml")
-    check_certificate("client_certificate", certificate)
+    check_certificate("client-certificate", certificate)
     if not key.is_file():
-        raise InputError(f"client_key: there is no file {key}.")
+        raise InputError(f"client-key: there is no file {key}.")
     return certificate, key
 
 

@@ -64,6 +64,6 @@ def _local() -> Wire:
 
 def _remote(url: str, own: tuple[Path, Path] | None, server: Path | None) -> Wire:
     if server is not None:
-        check_certificate("server_certificate", server)
+        check_certificate("server-certificate", server)
     place = Place(url=url, client_certificate=own[0] if own else None, server_certificate=server)
     return greet(place, url, tls_session(own, server))

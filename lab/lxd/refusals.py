@@ -65,7 +65,7 @@ def untrusted(place: Place) -> LxdUnreachable:
     if place.client_certificate is None:
         return LxdUnreachable(
             f"LXD at {place} knows its clients by certificate, and none was shown to it.",
-            fix="set `client_certificate` and `client_key` in lab.yaml",
+            fix="set `client-certificate` and `client-key` in lab.yaml",
         )
     return LxdUnreachable(
         f"LXD at {place} does not trust the certificate {place.client_certificate}.", fix=_TRUST
@@ -134,7 +134,7 @@ def _network_trouble(place: Place, causes: tuple[BaseException, ...]) -> LxdUnre
         return LxdUnreachable(
             f"The certificate that {place} shows is signed by nobody we know.",
             fix="copy that server's /var/lib/lxd/server.crt here and name it in lab.yaml as "
-            "`server_certificate`",
+            "`server-certificate`",
         )
     if _first(causes, socket.gaierror) or "Failed to resolve" in texts:
         return LxdUnreachable(f"There is no host named {host}.", fix="check `remote` in lab.yaml")
@@ -151,7 +151,7 @@ def _network_trouble(place: Place, causes: tuple[BaseException, ...]) -> LxdUnre
     return LxdUnreachable(
         f"LXD at {place} cannot be reached.",
         details=_innermost(causes),
-        fix="check `remote`, `client_certificate` and `client_key` in lab.yaml",
+        fix="check `remote`, `client-certificate` and `client-key` in lab.yaml",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.live.aptrepo import bridge_address
 from tests.live.lab import Said, instances, lxc, query
 from tests.live.removing import remove_lab
 from tests.live.tiny import (
@@ -20,7 +21,10 @@ from tests.live.tiny import (
     while_busy_with,
 )
 
-DEAD_MIRROR = "http://127.0.0.1:9/debian"
+
+def dead_mirror() -> str:
+    """Where containers get an answer, and it is no."""
+    return f"http://{bridge_address()}:9/debian"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,7 @@ def _failed(tiny: Tiny, *arguments: str) -> tuple[int, str]:
 def _told(tiny: Tiny, said: Said) -> str:
     release = query(f"/1.0/images/{tiny.release()}")
     distro = release["properties"]["lab.distro"]
-    return plainly(said.err, tmp=str(tiny.directory), distro=distro)
+    return plainly(said.err, tmp=str(tiny.directory), distro=distro, bridge=bridge_address())
 
 
 def test_a_failed_check_keeps_the_old_release(faulty: Tiny) -> None:
@@ -146,7 +150,7 @@ def test_a_builder_that_failed_is_kept_on_request(faulty: Tiny) -> None:
 
 
 def test_a_mirror_that_the_builder_cannot_reach(faulty: Tiny, source: dict[str, str]) -> None:
-    faulty.set(source=source, mirror=DEAD_MIRROR, **{"security-mirror": DEAD_MIRROR})
+    faulty.set(source=source, mirror=dead_mirror(), **{"security-mirror": dead_mirror()})
     faulty.define(packages=["hello"])
     faulty.boot_with(
         "package_update: true\n"
@@ -161,24 +165,24 @@ def test_a_mirror_that_the_builder_cannot_reach(faulty: Tiny, source: dict[str, 
     assert (code, told.partition("error: ")[2]) == (
         2,
         "tiny: the builder cannot reach the apt mirror.\n"
-        "  W: Failed to fetch http://127.0.0.1:9/debian/dists/{suite}/InRelease  "
-        "Could not connect to 127.0.0.1:9 (127.0.0.1). - connect (111: Connection refused)\n"
+        "  W: Failed to fetch http://{bridge}:9/debian/dists/{suite}/InRelease  "
+        "Could not connect to {bridge}:9 ({bridge}). - connect (111: Connection refused)\n"
         "Next: See that containers reach it, or set `mirror:` and `proxy:` in lab.yaml.\n",
     )
 
 
 def test_a_mirror_that_mmdebstrap_cannot_reach(faulty: Tiny) -> None:
-    faulty.set(mirror=DEAD_MIRROR, **{"security-mirror": DEAD_MIRROR})
+    faulty.set(mirror=dead_mirror(), **{"security-mirror": dead_mirror()})
     code, told = _failed(faulty)
     assert (code, told.partition("error: ")[2]) == (
         2,
-        "The apt mirror http://127.0.0.1:9/debian cannot be reached.\n"
-        "  E: Failed to fetch http://127.0.0.1:9/debian/dists/{suite}/InRelease  "
-        "Could not connect to 127.0.0.1:9 (127.0.0.1). - connect (111: Connection refused)\n"
-        "  E: Failed to fetch http://127.0.0.1:9/debian/dists/{suite}/InRelease  "
-        "Unable to connect to 127.0.0.1:9:\n"
-        "  E: Failed to fetch http://127.0.0.1:9/debian/dists/{suite}/InRelease  "
-        "Unable to connect to 127.0.0.1:9:\n"
+        "The apt mirror http://{bridge}:9/debian cannot be reached.\n"
+        "  E: Failed to fetch http://{bridge}:9/debian/dists/{suite}/InRelease  "
+        "Could not connect to {bridge}:9 ({bridge}). - connect (111: Connection refused)\n"
+        "  E: Failed to fetch http://{bridge}:9/debian/dists/{suite}/InRelease  "
+        "Unable to connect to {bridge}:9:\n"
+        "  E: Failed to fetch http://{bridge}:9/debian/dists/{suite}/InRelease  "
+        "Unable to connect to {bridge}:9:\n"
         "Next: See that it answers (curl -I), or set `mirror:` and `proxy:` in lab.yaml.\n",
     )
 

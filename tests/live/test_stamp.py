@@ -169,6 +169,26 @@ def test_a_container_of_somebody_else_is_never_touched(lab: Lab) -> None:
     assert stable(f"{PREFIX}/base")
 
 
+def test_names_that_are_taken_are_told_before_anything_is_made(lab: Lab, pair: Pair) -> None:
+    release = query(f"/1.0/images/{stable(f'{PREFIX}/docker-nested')}")
+    named = set(release["properties"]["lab.accounts"].split())
+    inside = lxc("exec", "lt-ann", "--", "cut", "-d:", "-f1", "/etc/passwd", "/etc/group").split()
+    assert set(inside) - {"lt-ann"} == named
+    assert {"docker", "messagebus", "sudo", "voice"} <= named
+    for arguments, told in (
+        (("voice",), '"voice" cannot be an account. That name belongs to the system.'),
+        (("LT-ANN", "--account", "ann"), "LXD and DNS take both for one name."),
+        (("lt-张三",), "Write it in Latin letters, as in pinyin: zhang-san"),
+    ):
+        said = lab.invoke("provision", *arguments, "--password")
+        assert (said.code, told in said.err) == (2, True), said.err
+    pool = query("/1.0/instances/lt-ann")["expanded_devices"]["root"]["pool"]
+    volumes = [
+        path.rsplit("/", 1)[1] for path in query(f"/1.0/storage-pools/{pool}/volumes/custom")
+    ]
+    assert not {"home-voice", "home-LT-ANN"} & set(volumes)
+
+
 def test_an_unknown_template_offers_the_nearest(lab: Lab) -> None:
     said = lab.invoke("provision", "lt-non", "--template", "dokcer", "--password")
     # The desktops are among them where their tests came first.

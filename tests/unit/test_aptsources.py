@@ -1,10 +1,28 @@
 """The host's own mirrors, from the ways that apt sources are written."""
 
+import hashlib
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from lab.aptsources import Mirrors, host_mirrors
+from lab.aptentries import index_targets, read_entries
+from lab.aptsources import Mirrors, Terms
+from lab.aptsources import host_mirrors as ask_and_choose
+
+
+def host_mirrors(family: str, codename: str, root: Path, targets: str = "") -> Mirrors:
+    """Where apt says TARGETS of what it has fetched."""
+    return ask_and_choose(family, codename, root, ask=lambda: targets)
+
+
+def fetched(uri: str, release: str, *, origin: str = "Debian", codename: str = "") -> str:
+    """A stanza of `apt-get indextargets`, as apt 2.6 prints it."""
+    return (
+        f"MetaKey: main/binary-amd64/Packages\nDescription: {uri} {release}/main\n"
+        f"Codename: {codename or release}\nOrigin: {origin}\nTrusted: yes\nComponent: main\n"
+        f"Created-By: Packages\nRelease: {release}\nRepo-URI: {uri}/\nTarget-Of: deb\n\n"
+    )
 
 
 @pytest.fixture
@@ -81,3 +99,151 @@ def test_a_cloud_images_list_of_mirrors(apt: Path, tmp_path: Path) -> None:
 
 def test_a_host_without_apt(tmp_path: Path) -> None:
     assert host_mirrors("debian", "bookworm", tmp_path / "nothing") == Mirrors()
+
+
+URI = "https://mirror.example/debian"
+SECURITY = "https://mirror.example/debian-security"
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEabc\n=xyz\n-----END PGP PUBLIC KEY BLOCK-----\n"
+
+
+def test_suites_that_move(apt: Path) -> None:
+    (apt.parent / "os-release").write_text('ID=debian\nVERSION_CODENAME="bookworm"\n')
+    (apt / "sources.list").write_text(
+        f"deb {URI} stable main\ndeb {URI} stable-updates main\n"
+        f"deb {SECURITY} stable-security main\n"
+    )
+    found = Mirrors(main=URI, security=SECURITY)
+    # Before apt has fetched anything; and when stable is the release after the host's.
+    assert host_mirrors("debian", "bookworm", apt) == found
+    for release in ("bookworm", "trixie"):
+        targets = (
+            fetched(URI, "stable", codename=release)
+            + fetched(URI, "stable-updates", codename=f"{release}-updates")
+            + fetched(SECURITY, "stable-security", codename=f"{release}-security")
+        )
+        assert host_mirrors("debian", "bookworm", apt, targets) == found
+    assert host_mirrors("ubuntu", "noble", apt) == Mirrors()
+
+
+def test_of_several_sources_the_release_s_own_comes_first(apt: Path) -> None:
+    old, new = "http://old.example/debian", "http://new.example/debian"
+    (apt / "sources.list").write_text(f"deb {old} oldstable main\ndeb {new} stable main\n")
+    targets = fetched(old, "oldstable", codename="bookworm") + fetched(
+        new, "stable", codename="trixie"
+    )
+    assert host_mirrors("debian", "bookworm", apt, targets).main == old
+    assert host_mirrors("debian", "trixie", apt, targets).main == new
+
+
+def test_a_key_within_the_source(apt: Path) -> None:
+    lines = "\n".join(f" {line or '.'}" for line in KEY.splitlines())
+    (apt / "sources.list.d" / "lab.sources").write_text(
+        f"Types: deb\nURIs: {URI}\nSuites: bookworm\nComponents: main\n"
+        f"Signed-By:\n{lines}\nCheck-Valid-Until: no\n"
+    )
+    found = host_mirrors("debian", "bookworm", apt, fetched(URI, "bookworm"))
+    assert found == Mirrors(main=URI, main_terms=Terms(key=KEY.encode(), check_valid_until=False))
+    assert found.remarks() == (
+        f"{URI} is signed with a key of its own, which goes into the images.",
+        f"{URI} is taken although its lists may have expired, as on this host.",
+    )
+    # Before apt has fetched it nothing tells it from a third party's.
+    assert host_mirrors("debian", "bookworm", apt) == Mirrors()
+
+
+def test_options_of_one_line(apt: Path, tmp_path: Path) -> None:
+    key = tmp_path / "lab.gpg"
+    key.write_bytes(b"\x99\x01")
+    own = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (apt / "sources.list").write_text(
+        f"deb [ arch=amd64 signed-by={key} check-valid-until=no ] {URI} bookworm main\n"
+        f"deb [trusted=yes signed-by={own}] http://zhang:x@s.example/s bookworm-security main\n"
+    )
+    targets = fetched(URI, "bookworm") + fetched("http://zhang:x@s.example/s", "bookworm-security")
+    found = host_mirrors("debian", "bookworm", apt, targets)
+    assert found.main_terms == Terms(key=b"\x99\x01", check_valid_until=False)
+    assert found.security_terms == Terms(trusted=True)
+    assert found.remarks()[-1] == (
+        "http://zhang:***@s.example/s is taken without a signature, as on this host."
+    )
+
+
+def test_the_archive_is_told_by_its_own_word(apt: Path) -> None:
+    other = "https://ppa.example/debian"
+    (apt / "sources.list").write_text(f"deb {other} bookworm main\ndeb {URI} bookworm main\n")
+    targets = fetched(other, "bookworm", origin="Somebody") + fetched(URI, "bookworm")
+    assert host_mirrors("debian", "bookworm", apt, targets).main == URI
+    # A mirror that a lab made itself says another word, and is better than none.
+    assert host_mirrors("debian", "bookworm", apt).main == other
+
+
+def test_ubuntu_s_security_suite_has_the_release_s_codename(apt: Path) -> None:
+    uri = "http://mirror.example/ubuntu"
+    (apt / "sources.list").write_text(
+        f"deb {uri} noble main\ndeb http://security.example/ubuntu noble-security main\n"
+    )
+    targets = fetched(uri, "noble", origin="Ubuntu") + fetched(
+        "http://security.example/ubuntu", "noble-security", origin="Ubuntu", codename="noble"
+    )
+    assert host_mirrors("ubuntu", "noble", apt, targets) == Mirrors(
+        main=uri, security="http://security.example/ubuntu"
+    )
+
+
+def test_a_mirror_on_the_host_itself_is_left_out_and_told(apt: Path) -> None:
+    cache = "http://localhost:3142/debian"
+    (apt / "sources.list").write_text(f"deb {cache} bookworm main\n")
+    assert host_mirrors("debian", "bookworm", apt) == Mirrors(
+        unusable=(f"{cache} is this host itself, which containers reach elsewhere",)
+    )
+    (apt / "sources.list").write_text(f"deb {cache} bookworm main\ndeb {URI} bookworm main\n")
+    assert host_mirrors("debian", "bookworm", apt).main == URI
+
+
+def test_the_settings_come_before_the_host() -> None:
+    terms = Terms(trusted=True)
+    host = Mirrors(main=URI, security=SECURITY, main_terms=terms)
+    assert host.instead(None, None) == host
+    assert host.instead(URI, None).main_terms == terms
+    assert host.instead("http://own.example/d", None) == Mirrors(
+        main="http://own.example/d", security=SECURITY
+    )
+
+
+def test_what_apt_itself_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a repository of our own, whose `stable` is bookworm, and an apt that knows no other."""
+    packages = tmp_path / "repository/dists/stable/main/binary-amd64/Packages"
+    packages.parent.mkdir(parents=True)
+    packages.write_text(
+        "Package: hello\nVersion: 1\nArchitecture: amd64\nFilename: pool/hello.deb\nSize: 1\n"
+        f"SHA256: {'0' * 64}\n\n"
+    )
+    content = packages.read_bytes()
+    (tmp_path / "repository/dists/stable/Release").write_text(
+        "Origin: Debian\nCodename: bookworm\nSuite: stable\nComponents: main\n"
+        "Architectures: amd64\nDate: Sat, 21 Nov 2026 12:00:00 UTC\nSHA256:\n"
+        f" {hashlib.sha256(content).hexdigest()} {len(content)} main/binary-amd64/Packages\n"
+    )
+    root = tmp_path / "root"
+    for name in (
+        *("etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d"),
+        *("var/lib/apt/lists/partial", "var/lib/dpkg", "var/cache/apt/archives/partial"),
+    ):
+        (root / name).mkdir(parents=True)
+    (root / "var/lib/dpkg/status").touch()
+    (root / "etc/apt/sources.list").write_text(
+        f"deb [arch=amd64 trusted=yes] file:{tmp_path}/repository stable main\n"
+    )
+    config = tmp_path / "apt.conf"
+    config.write_text(
+        f'Dir "{root}";\nDir::State::status "{root}/var/lib/dpkg/status";\n'
+        'APT::Sandbox::User "root";\nAPT::Architecture "amd64";\n'
+        'Acquire::Max-FutureTime "999999999";\n'
+    )
+    monkeypatch.setenv("APT_CONFIG", str(config))
+    (before,) = read_entries(root / "etc/apt", index_targets())
+    assert (before.origin, before.codename) == ("", "")
+    subprocess.run(["apt-get", "update"], check=True, capture_output=True)
+    (entry,) = read_entries(root / "etc/apt", index_targets())
+    assert (entry.origin, entry.codename, entry.suite) == ("Debian", "bookworm", "stable")
+    assert (entry.trusted, entry.check_valid_until) == (True, True)

@@ -13,6 +13,7 @@ from tests.unit.public_keys import ed25519
 NAME_RULES = (
     "Next: Use 1 to 63 letters, digits and dashes; begin with a letter, do not end with a dash.\n"
 )
+NEAR = "      Nearest to it: "
 
 
 @pytest.fixture
@@ -27,22 +28,22 @@ def _said(lab: Lab, *arguments: str, stdin: str = "") -> Said:
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"),
+    ("name", "reason", "offer"),
     [
-        ("bob; rm -rf /", 'It has ";", " ", "/" in it.'),
-        ("../x", 'It has ".", "/" in it.'),
-        ("-x", 'It begins with "-".'),
-        ("b" * 64, "It has 64 characters."),
-        ("bøb", 'It has "ø" in it.'),
-        ("", "It is empty."),
+        ("bob; rm -rf /", 'It has ";", " ", "/" in it.', f"{NEAR}bob-rm-rf\n"),
+        ("../x", 'It has ".", "/" in it.', f"{NEAR}x\n"),
+        ("-x", 'It begins with "-".', f"{NEAR}x\n"),
+        ("b" * 64, "It has 64 characters.", f"{NEAR}{'b' * 32}\n"),
+        ("bøb", 'It has "ø" in it.', "      Write it in Latin letters, as in pinyin: zhang-san\n"),
+        ("", "It is empty.", ""),
     ],
 )
-def test_a_name_that_no_container_can_have(typed: Lab, name: str, reason: str) -> None:
+def test_a_name_that_no_container_can_have(typed: Lab, name: str, reason: str, offer: str) -> None:
     said = _said(typed, "provision", name, "--password")
     assert (said.code, said.out, said.err) == (
         2,
         "",
-        f'error: "{name}" cannot be the name of a container.\n  {reason}\n{NAME_RULES}',
+        f'error: "{name}" cannot be the name of a container.\n  {reason}\n{NAME_RULES}{offer}',
     )
 
 
@@ -80,8 +81,9 @@ def test_a_private_key_is_refused_and_not_echoed(typed: Lab, private: Path) -> N
     [
         (
             "ssh-ed25519 AAAAbad",
-            "error: Not every key can be used.\n"
-            "  the key on the command line:1: the key's base64 is damaged or cut off\n",
+            "error: No key can be used.\n"
+            "  the key on the command line:1: the key's base64 is damaged or cut off\n"
+            "Next: Make one: ssh-keygen -t ed25519 (the file that ends in .pub is to be given)\n",
         ),
         (
             f"{ed25519()}\n{ed25519()}",
@@ -106,14 +108,13 @@ def test_a_key_that_is_none(typed: Lab, key: str, told: str) -> None:
         (
             "--disk",
             "20Gigs",
-            'error: "20Gigs" is not a size.\n'
-            "Next: Write a whole number and its unit: 500MB, 16GiB, 1TiB.\n",
+            'error: "20Gigs" is not a size.\nNext: Write a number and its unit: 20GiB.\n',
         ),
         (
             "--memory",
             "-5GiB",
             'error: "-5GiB" is not a size.\n'
-            "Next: Write a whole number and its unit: 500MB, 16GiB, 1TiB.\n",
+            "Next: Write a number and its unit: 500MB, 16GiB, 1TiB.\n",
         ),
         ("--memory", "0", 'error: "0" is an impossible size.\n  It is nothing.\n'),
         (

@@ -38,6 +38,16 @@ def test_the_call_names_units_packages_archives_and_proxy() -> None:
     assert argv[argv.index("mmdebstrap") + 2] in {"--mode=root", "--mode=unshare"}
 
 
+def test_authorities_are_trusted_while_the_root_is_made_and_no_longer() -> None:
+    source = Bootstrap(kind="bootstrap", suite="bookworm")
+    argv = command(source, archives=[], target=Path("r.tar"), authorities=Path("/scratch/ca.crt"))
+    assert [word for word in argv if "hook" in word] == [
+        "--setup-hook=echo 'Acquire::https::CaInfo \"/scratch/ca.crt\";'"
+        ' >"$1"/etc/apt/apt.conf.d/00labstamp-ca',
+        '--customize-hook=rm "$1"/etc/apt/apt.conf.d/00labstamp-ca',
+    ]
+
+
 def test_metadata_makes_each_clone_have_its_own_host_name(tmp_path: Path) -> None:
     write_metadata(DISTRO, tmp_path / "metadata.tar")
     with tarfile.open(tmp_path / "metadata.tar") as archive:

@@ -55,14 +55,20 @@ def test_a_definition_knows_its_file_and_its_short_name(lab: Lab) -> None:
     assert base.short == "base"
 
 
+def test_a_size_may_be_written_as_people_say_it(lab: Lab) -> None:
+    lab.write("base", BASE + "disk: 0.5T\n")
+    # What an older labstamp reads of the release, too.
+    assert lab.load().get("base").disk == "512GiB"
+
+
 def test_an_unknown_and_a_duplicate_key_and_a_wrong_type(lab: Lab) -> None:
-    lab.write("base", BASE + "packges: [htop]\ndisk: 20G\ndisk: 30GiB\n")
+    lab.write("base", BASE + "packges: [htop]\ndisk: 20Q\ndisk: 30GiB\n")
     lab.write("gpu", "name: gpu\ncloud-init: base.yaml.j2\npackages: htop\nports: {rdp: 99999}\n")
     assert lab.told() == (
         "2 files cannot be used.\n"
         '  definitions/base.yaml:4: packges: unknown key (did you mean "packages"?)\n'
         "  definitions/base.yaml:5: disk: must be a size such as 20GiB"
-        ' (Write a whole number and its unit: 20GiB.), not "20G"\n'
+        ' (Write a number and its unit: 500MB, 16GiB, 1TiB.), not "20Q"\n'
         "  definitions/base.yaml:6: disk: given twice (first on line 5)\n"
         "  definitions/gpu.yaml:1: description: missing\n"
         '  definitions/gpu.yaml:3: packages: must be a list, not "htop"\n'

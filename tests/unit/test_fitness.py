@@ -136,5 +136,6 @@ def test_no_other_version_than_the_hosts_is_built() -> None:
     with pytest.raises(InputError) as caught:
         made(lxd, delivery="image", version=NEW)
     assert str(caught.value).splitlines()[-1] == (
-        "Next: Take `version:` out of lab.yaml, or update the host's driver and reboot first."
+        "Next: Take `driver: {version: …}` out of lab.yaml, or update the host's driver and "
+        "reboot first."
     )

@@ -18,14 +18,27 @@ from tests.unit.public_keys import ecdsa, ed25519, line, rsa
 # Put together here, so that no scanner takes this file for a leak.
 SECRET = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ"
 PRIVATE = f"-----BEGIN OPENSSH {'PRIVATE'} KEY-----\n{SECRET}\n-----END OPENSSH KEY-----\n"
+PUTTY = (
+    "Next: Give the public half: open the file in PuTTYgen, copy the whole field\n"
+    '      "Public key for pasting into OpenSSH authorized_keys file" into a file, and give that;\n'
+    "      where there is puttygen: puttygen -L FILE.ppk >FILE.pub"
+)
 MAKE_ONE = "Next: Make one: ssh-keygen -t ed25519 (the file that ends in .pub is to be given)"
 
 
-def read(*sources: str, stdin: str = "") -> tuple[str, ...]:
-    return read_keys(sources, io.StringIO(stdin))
+def read(
+    *sources: str, stdin: str | bytes = "", warned: list[str] | None = None
+) -> tuple[str, ...]:
+    content = stdin.encode() if isinstance(stdin, str) else stdin
+    warnings: list[str] = []
+    found = read_keys(sources, io.BytesIO(content), warn=warnings.append)
+    # What nobody expects to be told is told to nobody.
+    assert warned is not None or not warnings
+    (warned if warned is not None else []).extend(warnings)
+    return found
 
 
-def refusal(*sources: str, stdin: str = "") -> str:
+def refusal(*sources: str, stdin: str | bytes = "") -> str:
     with pytest.raises(InputError) as error:
         read(*sources, stdin=stdin)
     return str(error.value)
@@ -105,8 +118,22 @@ def test_a_private_key_on_the_command_line_is_never_echoed(text: str) -> None:
 
 def test_a_putty_key_is_never_echoed() -> None:
     text = refusal("-", stdin=f"PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\n{SECRET}\n")
-    assert SECRET not in text
-    assert text.startswith("A private key was given (standard input).")
+    assert text == (
+        "A private key was given (standard input). It was not used and goes nowhere.\n" + PUTTY
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_putty_key_has_no_pub_file_beside_it(tmp_path: Path, version: int, encoding: str) -> None:
+    file = tmp_path / "alice.ppk"
+    file.write_bytes(
+        f"PuTTY-User-Key-File-{version}: ssh-ed25519\r\nEncryption: none\r\nComment: alice\r\n"
+        f"Public-Lines: 2\r\nAAAA\r\nPrivate-Lines: 1\r\n{SECRET}\r\n".encode(encoding)
+    )
+    assert refusal(str(file)) == (
+        f"A private key was given ({file}). It was not used and goes nowhere.\n{PUTTY}"
+    )
 
 
 def test_a_piece_of_a_private_key_is_never_echoed() -> None:
@@ -128,27 +155,97 @@ DAMAGED = {
     line("ecdsa-sha2-nistp256", b"nistp384", b"\4" * 65): "not a whole nistp256 key",
     f'command="rm -rf /" {ed25519()}': "options before the key are not taken; begin with its type",
     "ssh-ed25519-cert-v01@openssh.com AAAA": "this is a certificate; give the key itself",
-    "---- BEGIN SSH2 PUBLIC KEY ----": (
-        "not in OpenSSH's form; convert it with ssh-keygen -i -f FILE"
+    "---- BEGIN SSH2 PUBLIC KEY ----": "the key is cut off: its END line is missing",
+    "-----BEGIN PUBLIC KEY-----\nMFk\n-----END PUBLIC KEY-----": (
+        "not in OpenSSH's form; convert it with ssh-keygen -i -m PKCS8 -f FILE"
+    ),
+    "-----BEGIN RSA PUBLIC KEY-----\nMFk\n-----END RSA PUBLIC KEY-----": (
+        "not in OpenSSH's form; convert it with ssh-keygen -i -m PEM -f FILE"
+    ),
+    "---- BEGIN SSH2 PUBLIC KEY ----\n!!\n---- END SSH2 PUBLIC KEY ----": (
+        "the key's base64 is damaged or cut off"
+    ),
+    "---- BEGIN SSH2 PUBLIC KEY ----\nAAAAC3Nz\n---- END SSH2 PUBLIC KEY ----": (
+        "the key is cut off"
     ),
     "hello": "not an ssh public key",
 }
 
 
 @pytest.mark.parametrize(("text", "reason"), DAMAGED.items())
-def test_every_bad_line_is_told_with_its_place(text: str, reason: str) -> None:
-    shown = refusal("-", stdin=f"{ed25519()}\n{text}\n")
-    assert shown == f"Not every key can be used.\n  standard input:2: {reason}"
+def test_a_bad_line_is_told_with_its_place_and_the_good_ones_are_taken(
+    text: str, reason: str
+) -> None:
+    warned: list[str] = []
+    taken = read("-", stdin=f"{ed25519(1)}\n{text}\n{ed25519(2)}\n", warned=warned)
+    cut_off = text.startswith("----") and "END" not in text
+    assert taken == ((ed25519(1),) if cut_off else (ed25519(1), ed25519(2)))
+    assert warned == [f"Not taken: standard input:2: {reason}"]
+    assert refusal("-", stdin=f"{text}\n") == (
+        f"No key can be used.\n  standard input:1: {reason}\n{MAKE_ONE}"
+    )
+
+
+def test_authorized_keys_of_many_years(tmp_path: Path) -> None:
+    file = tmp_path / "authorized_keys"
+    good = [ed25519(number) for number in range(1, 5)]
+    dss, bound = "ssh-dss " + "A" * 40 + " old", f'from="10.0.0.0/8" {ed25519(9)}'
+    file.write_text("\n".join([good[0], dss, *good[1:], bound, ""]))
+    warned: list[str] = []
+    assert read(str(file), warned=warned) == tuple(good)
+    assert warned == [
+        f"Not taken: {file}:2: ssh-dss (DSA) keys are broken and refused; make an ed25519 one",
+        f"Not taken: {file}:6: options before the key are not taken; begin with its type",
+    ]
+
+
+def test_one_good_file_does_not_help_another_without_any() -> None:
+    assert refusal(ed25519(), "-", stdin="hello\n").startswith("No key can be used.\n")
 
 
 def test_all_bad_lines_at_once(tmp_path: Path) -> None:
     file = tmp_path / "k"
-    file.write_text(f"hello\n{ed25519()}\nssh-rsa\n")
+    file.write_text("hello\n\nssh-rsa\n")
     assert refusal(str(file)) == (
-        "Not every key can be used.\n"
+        "No key can be used.\n"
         f"  {file}:1: not an ssh public key\n"
-        f"  {file}:3: nothing follows ssh-rsa"
+        f"  {file}:3: nothing follows ssh-rsa\n{MAKE_ONE}"
     )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_what_windows_makes_of_a_file_is_taken(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "bob.pub"
+    text = f"{ed25519(1)}\r\n{ed25519(2)}\r\n"
+    file.write_bytes(text.encode(encoding))
+    assert read(str(file)) == (ed25519(1), ed25519(2))
+    assert read("-", stdin=text.encode(encoding)) == (ed25519(1), ed25519(2))
+    marked = b"\xfe\xff" + text.encode("utf-16-be")
+    assert read("-", stdin=marked) == (ed25519(1), ed25519(2))
+
+
+def test_files_with_marks_put_together() -> None:
+    parts = [ed25519(number).encode("utf-8-sig") + b"\r\n" for number in (1, 2)]
+    assert read("-", stdin=b"".join(parts)) == (ed25519(1), ed25519(2))
+    assert read("\ufeff" + ed25519()) == (ed25519(),)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("ed25519", "256"), ("rsa", "3072"), ("ecdsa", "521")])
+def test_the_form_of_rfc_4716_is_taken(tmp_path: Path, kind: str, bits: str) -> None:
+    file = tmp_path / "id"
+    make = ["ssh-keygen", "-q", "-t", kind, "-b", bits, "-N", "", "-C", "alice", "-f", str(file)]
+    subprocess.run(make, check=True)
+    exported = subprocess.run(
+        ["ssh-keygen", "-e", "-f", f"{file}.pub"], check=True, capture_output=True, text=True
+    ).stdout
+    ours = file.with_suffix(".pub").read_text().split()
+    assert exported.startswith("---- BEGIN SSH2 PUBLIC KEY ----\n")
+    (key,) = read("-", stdin=exported.replace("\n", "\r\n"))
+    assert key.split()[:2] == ours[:2]
+    assert read(exported) == (key,)
+    # As PuTTYgen saves it, twice in one file.
+    headed = exported.replace("Comment:", "x-tool: PuTTY\\\ngen\nComment:")
+    assert read("-", stdin=headed + exported) == (key,)
 
 
 def test_a_key_over_two_lines() -> None:
@@ -160,9 +257,9 @@ def test_a_key_over_two_lines() -> None:
 
 def test_options_on_the_command_line() -> None:
     assert refusal(f"no-pty {ed25519()}") == (
-        "Not every key can be used.\n"
+        "No key can be used.\n"
         "  the key on the command line:1: options before the key are not taken; "
-        "begin with its type"
+        f"begin with its type\n{MAKE_ONE}"
     )
 
 

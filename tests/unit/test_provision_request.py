@@ -45,7 +45,7 @@ def test_names_that_lxd_would_refuse(name: str, reason: str) -> None:
     with pytest.raises(InputError) as error:
         Request(name=name, template="base")
     lines = str(error.value).splitlines()
-    assert lines[1:] == [
+    assert lines[1:3] == [
         f"  {reason}",
         "Next: Use 1 to 63 letters, digits and dashes; begin with a letter, "
         "do not end with a dash.",
@@ -57,8 +57,15 @@ def test_a_name_that_is_no_account() -> None:
         Request(name="Bob", template="base")
     assert str(error.value) == (
         "The container may be called Bob, an account inside may not.\n"
-        '  "Bob" cannot be an account.\n'
-        "Next: Name the account: --account ACCOUNT (the container stays Bob)."
+        '  "Bob" cannot be an account. It has "B" in it.\n'
+        "Next: Name the account: --account bob (the container stays Bob)."
+    )
+    with pytest.raises(InputError) as error:
+        Request(name="voice", template="base")
+    assert str(error.value) == (
+        "The container may be called voice, an account inside may not.\n"
+        '  "voice" cannot be an account. That name belongs to the system.\n'
+        "Next: Name the account: --account ACCOUNT (the container stays voice)."
     )
     assert Request(name="Bob", account="bob", template="base").account == "bob"
 
@@ -73,6 +80,30 @@ def test_an_account_of_the_system() -> None:
     )
 
 
+def test_a_name_that_the_image_has_already() -> None:
+    offer = Offer(release=BASE, fingerprint="f", accounts=frozenset({"bob", "guests"}))
+    for wish in ({}, {"name": "robert", "account": "guests"}):
+        request = bob(**wish)
+        with pytest.raises(InputError) as error:
+            plan(request, facts(offers=(offer,)))
+        assert str(error.value) == (
+            f'"{request.account}" cannot be an account in base 20261121.1.\n'
+            "  The image has an account or a group of that name.\n"
+            f"Next: Name the account: --account ACCOUNT (the container stays {request.name})."
+        )
+    assert plan(bob(account="robert"), facts(offers=(offer,)))
+
+
+def test_a_name_that_differs_in_case_only() -> None:
+    with pytest.raises(InputError) as error:
+        plan(bob(), facts(namesake="Bob"))
+    assert str(error.value) == (
+        'The name "bob" differs from that of "Bob" in case only.\n'
+        "  LXD and DNS take both for one name.\n"
+        'Next: Choose another name, or write "Bob" where you mean that one.'
+    )
+
+
 REFUSED: tuple[tuple[Mapping[str, int], type[LabError], str], ...] = (
     (
         {"disk_bytes": 500 << 20},
@@ -82,7 +113,8 @@ REFUSED: tuple[tuple[Mapping[str, int], type[LabError], str], ...] = (
     (
         {"home_bytes": 1},
         InputError,
-        "--home 1 B is too small.\nNext: The least that works is 16.0 MiB.",
+        "--home 1 B is too small.\n"
+        "Next: The least that works is 16.0 MiB. A number without a unit is bytes: --home 1GiB?",
     ),
     (
         {"memory_bytes": 100 << 20},

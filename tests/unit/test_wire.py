@@ -105,13 +105,13 @@ def test_a_refusal_is_told_in_lxds_words(
             requests.ConnectionError("Connection reset"),
             LxdUnreachable,
             f"LXD at {URL} cannot be reached.\n  Connection reset\n"
-            "Next: check `remote`, `client_certificate` and `client_key` in lab.yaml",
+            "Next: check `remote`, `client-certificate` and `client-key` in lab.yaml",
         ),
         (
             requests.exceptions.ChunkedEncodingError("broken off"),
             LxdUnreachable,
             f"LXD at {URL} cannot be reached.\n  broken off\n"
-            "Next: check `remote`, `client_certificate` and `client_key` in lab.yaml",
+            "Next: check `remote`, `client-certificate` and `client-key` in lab.yaml",
         ),
     ],
 )

@@ -160,7 +160,7 @@ def test_a_certificate_that_nobody_knows_is_not_believed(server: tuple[str, Pair
     assert str(caught.value) == (
         f"The certificate that {url} shows is signed by nobody we know.\n"
         "Next: copy that server's /var/lib/lxd/server.crt here and name it in lab.yaml as "
-        "`server_certificate`"
+        "`server-certificate`"
     )
 
 
@@ -170,7 +170,7 @@ def test_a_stranger_is_told_to_introduce_himself(server: tuple[str, Pair]) -> No
         connect(url, server_certificate=pair.certificate)
     assert str(caught.value) == (
         f"LXD at {url} knows its clients by certificate, and none was shown to it.\n"
-        "Next: set `client_certificate` and `client_key` in lab.yaml"
+        "Next: set `client-certificate` and `client-key` in lab.yaml"
     )
 
 
@@ -214,18 +214,18 @@ def test_settings_that_cannot_work_are_refused_before_connecting(
 
     missing = tmp_path / "missing.crt"
     assert said(client_certificate=client.certificate) == (
-        "client_certificate is set without client_key.\nNext: set both in lab.yaml"
+        "client-certificate is set without client-key.\nNext: set both in lab.yaml"
     )
     assert said(client_key=client.key) == (
-        "client_key is set without client_certificate.\nNext: set both in lab.yaml"
+        "client-key is set without client-certificate.\nNext: set both in lab.yaml"
     )
     assert said(client_certificate=missing, client_key=client.key) == (
-        f"client_certificate: there is no file {missing}."
+        f"client-certificate: there is no file {missing}."
     )
     assert said(client_certificate=client.key, client_key=client.key) == (
-        f"client_certificate: {client.key} is no certificate in PEM form."
+        f"client-certificate: {client.key} is no certificate in PEM form."
     )
-    assert said(server_certificate=missing) == f"server_certificate: there is no file {missing}."
+    assert said(server_certificate=missing) == f"server-certificate: there is no file {missing}."
     with pytest.raises(InputError) as caught:
         connect("lab.example")
     assert str(caught.value) == (

@@ -1,0 +1,137 @@
+"""The apt sources of this machine: as its files say them, with what apt knows of each."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+_OFF: Final = ("no", "false", "0", "off", "without", "disable")
+_ON: Final = ("yes", "true", "1", "on", "with", "enable")
+_LINE: Final = re.compile(
+    r"\s*deb\s+(?:\[(?P<options>[^\]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)(?P<rest>[^#]*).*"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One source: a URI with one suite."""
+
+    uri: str
+    suite: str
+    """As written: `bookworm`, `stable-security`."""
+    components: tuple[str, ...]
+    signed_by: str = ""
+    """Files, fingerprints, or a key itself."""
+    check_valid_until: bool = True
+    trusted: bool = False
+    """Taken unsigned."""
+    origin: str = ""
+    codename: str = ""
+    """What its Release file says; empty where apt has not fetched it."""
+
+
+def read_entries(root: Path, targets: str) -> tuple[Entry, ...]:
+    """All enabled binary sources below ROOT, the distribution's own files first.
+
+    TARGETS: what `index_targets` gives.
+    """
+    extra = root / "sources.list.d"
+    lists = [root / "sources.list", extra / "debian.sources", extra / "ubuntu.sources"]
+    lists += sorted(path for path in extra.glob("*") if path not in lists)
+    found: list[Entry] = []
+    for path in lists:
+        if path.suffix not in (".list", ".sources") or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found += _deb822(text) if path.suffix == ".sources" else _one_line(text)
+    known = {_key(said["repo-uri"], said["release"]): said for said in _fetched(targets)}
+    return tuple(_with(entry, known.get(_key(entry.uri, entry.suite), {})) for entry in found)
+
+
+def index_targets() -> str:
+    """What apt itself says of the sources that it has fetched; nothing on a machine without apt."""
+    try:
+        return subprocess.run(
+            ["apt-get", "indextargets", "Created-By: Packages", "Target-Of: deb"],
+            check=True,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            timeout=30,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _fetched(targets: str) -> Iterator[Mapping[str, str]]:
+    for stanza in targets.split("\n\n"):
+        said = _fields(stanza)
+        if {"repo-uri", "release"} <= said.keys():
+            yield said
+
+
+def _key(uri: str, suite: str) -> tuple[str, str]:
+    return uri.rstrip("/"), suite
+
+
+def _with(entry: Entry, said: Mapping[str, str]) -> Entry:
+    return replace(entry, origin=said.get("origin", ""), codename=said.get("codename", ""))
+
+
+def _one_line(text: str) -> Iterator[Entry]:
+    for line in text.splitlines():
+        match = _LINE.fullmatch(line)
+        if match is None:
+            continue
+        options = dict(
+            part.split("=", 1) for part in (match["options"] or "").split() if "=" in part
+        )
+        yield _entry(match["uri"], match["suite"], match["rest"], options)
+
+
+def _deb822(text: str) -> Iterator[Entry]:
+    kept = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    for stanza in re.split(r"\n\s*\n", kept):
+        fields = _fields(stanza)
+        if "deb" not in fields.get("types", "").split():
+            continue
+        if fields.get("enabled", "yes").lower() in _OFF:
+            continue
+        for uri in fields.get("uris", "").split():
+            for suite in fields.get("suites", "").split():
+                yield _entry(uri, suite, fields.get("components", ""), fields)
+
+
+def _entry(uri: str, suite: str, components: str, options: Mapping[str, str]) -> Entry:
+    """With those OPTIONS that decide whether apt takes a source at all."""
+    return Entry(
+        uri=uri,
+        suite=suite,
+        components=tuple(components.split()),
+        signed_by=options.get("signed-by", "").strip(),
+        check_valid_until=options.get("check-valid-until", "").lower() not in _OFF,
+        trusted=options.get("trusted", "").lower() in _ON,
+    )
+
+
+def _fields(stanza: str) -> dict[str, str]:
+    """Names in small letters; the lines of a value as they are, without their indentation."""
+    fields: dict[str, str] = {}
+    name = ""
+    for line in stanza.splitlines():
+        if line[:1].isspace():
+            # A dot alone stands for an empty line.
+            more = "" if line.strip() == "." else line.strip()
+            fields[name] = f"{fields.get(name, '')}\n{more}"
+        else:
+            name, _, value = line.partition(":")
+            name = name.strip().lower()
+            fields[name] = value.strip()
+    return fields
