@@ -27,7 +27,7 @@ GROUNDS: Final = {
 }
 """Config that each instance of the build project says outright."""
 
-_SET_IT_UP = "Prepare the host (sudo ci/up, or invoke host.setup), or set `{}:` in lab.yaml."
+_SET_IT_UP = "Prepare the host with invoke host.setup, or set"
 _CONNECTION: Final = ("network", "nictype", "parent", "vlan", "mtu")
 """Of a profile's NIC: where it is plugged in. Addresses, limits and filters are its users' own."""
 _SHARED: Final = ("bridged", "macvlan", "sriov")
@@ -82,7 +82,7 @@ def _pool(settings: Settings, profile: Profile | None, pools: Mapping[str, Pool]
     raise InputError(
         "It is not known in which storage pool to build: the default profile has no root disk.",
         details=f"LXD has the pools: {', '.join(pools) or 'none'}.",
-        fix=_SET_IT_UP.format("pool"),
+        fix=f"{_SET_IT_UP} `pool:` in lab.yaml.",
     )
 
 
@@ -95,7 +95,7 @@ def _nic(
     if nic is None:
         raise InputError(
             "It is not known on which network to build: the default profile has no NIC.",
-            fix=_SET_IT_UP.format("network"),
+            fix=f"{_SET_IT_UP} `network:` in lab.yaml.",
         )
     name, device = nic
     kind = device.get("nictype", "bridged")

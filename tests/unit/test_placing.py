@@ -106,7 +106,7 @@ def test_without_a_root_disk_the_only_pool_will_do() -> None:
     assert str(error.value) == (
         "It is not known in which storage pool to build: the default profile has no root disk.\n"
         "  LXD has the pools: default, fast.\n"
-        "Next: Prepare the host (sudo ci/up, or invoke host.setup), or set `pool:` in lab.yaml."
+        "Next: Prepare the host with invoke host.setup, or set `pool:` in lab.yaml."
     )
 
 
