@@ -11,7 +11,7 @@ from pathlib import Path
 
 from host import gpu_unit
 from host.machine import Machine
-from lab.hostfacts import lxd_directory
+from lab.localdaemon import lxd_directory
 from lab.lxd.model import Network, Pool
 from lab.lxd.port import Lxd
 

@@ -19,7 +19,7 @@ from images.work import Built, Work
 from images.workshop import Workshop, have_build_project, logged
 from lab import lock
 from lab.errors import CapacityError, CheckError
-from lab.hostfacts import lxd_directory
+from lab.localdaemon import lxd_directory
 from lab.sizes import format_size
 
 POOL_ROOM = 4 * 1024**3
