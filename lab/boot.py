@@ -95,8 +95,8 @@ def wait_for_cloud_init(
 ) -> Boot:
     """Return when cloud-init has ended, however it ended; BootFailed when it never does.
 
-    So it is, too, when it gets no address in time. TIMEOUT in seconds. ON_OUTPUT gets what cloud-init and the programs it runs print, an empty
-    text where there is nothing new.
+    So it is, too, when it gets no address in time. TIMEOUT in seconds. ON_OUTPUT gets what
+    cloud-init and the programs it runs print, an empty text where there is nothing new.
     """
     heard: list[str] = []
     size = 0

@@ -30,9 +30,7 @@ class Door(Enum):
     """No socket, or one that a daemon left behind."""
 
 
-def lxd_directory(
-    environ: Mapping[str, str] = os.environ, places: Sequence[Path] = PLACES
-) -> Path:
+def lxd_directory(environ: Mapping[str, str] = os.environ, places: Sequence[Path] = PLACES) -> Path:
     """Where the local daemon keeps its things. InputError where two daemons answer.
 
     A directory or a socket alone is no daemon: a snap that is removed leaves both.

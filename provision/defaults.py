@@ -12,7 +12,7 @@ from provision.room import MIN_MEMORY
 
 MEMORY, PROCESSES = "limits.memory", "limits.processes"
 _PARTS = 4
-"""Of the kernel's process ids one container gets a part at most: without systemd there are 32768."""
+"""One container gets a quarter of the kernel's process ids: without systemd these are 32768."""
 
 
 def default_limits(template: str, facts: Facts) -> dict[str, str]:

@@ -102,9 +102,7 @@ OURS = Network(name="lxdbr7", type="bridge", managed=True, config={"ipv4.address
         ),
     ],
 )
-def test_a_container_without_an_address(
-    nic: dict[str, str], network: Network, told: str
-) -> None:
+def test_a_container_without_an_address(nic: dict[str, str], network: Network, told: str) -> None:
     lxd = plugged_into(nic, network)
     with pytest.raises(LxdError) as error:
         wait_for_address(lxd, "bob", Silent(), patience=hasty())
@@ -115,7 +113,7 @@ def test_a_first_boot_without_an_address_is_not_waited_for_longer() -> None:
     """cloud-init waits for the network, and networkd for two minutes."""
     lxd = plugged_into({"network": "lxdbr7"}, OURS)
     lxd.on_run = lambda *_: Completed(exit_code=0, stdout="\n0\n", stderr="")
-    with pytest.raises(NoAddress, match="^bob got no address within 0 s"):
+    with pytest.raises(NoAddress, match="bob got no address within 0 s"):
         wait_for_cloud_init(lxd, "bob", timeout=600, address_within=0)
 
 
