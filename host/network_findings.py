@@ -12,6 +12,8 @@ from host.network_facts import NetworkFacts
 from host.packet import Blocked, Packet, blocked
 
 _NO_ADDRESS: Final = "Containers get no address: nobody can log in, and no image can be built."
+_PLAIN: Final = {"family": "ipv4", "version": "4", "status": "none"}
+"""Of every packet here."""
 _NO_WORLD: Final = "Containers reach nothing outside: apt fails, and no image can be built."
 
 
@@ -119,6 +121,7 @@ def _firewall(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
 def _ways(facts: NetworkFacts) -> Iterator[_Way]:
     bridge = facts.name
     discover = {
+        **_PLAIN,
         "iif": bridge,
         "proto": "udp",
         "sport": "68",
@@ -141,6 +144,7 @@ def _ways(facts: NetworkFacts) -> Iterator[_Way]:
     if not facts.uplink:
         return
     out = {
+        **_PLAIN,
         "iif": bridge,
         "oif": facts.uplink,
         "proto": "tcp",

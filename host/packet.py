@@ -14,7 +14,8 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
 Packet = Mapping[str, str]
-"""iif, oif, proto, sport, dport, saddr, daddr, state, dst-type; what it has not is left out."""
+"""iif, oif, proto, sport, dport, saddr, daddr, dst-type, and what the kernel remembers of its
+connection: state, status. What it has not is left out."""
 _DEEPEST: Final = 16
 
 

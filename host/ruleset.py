@@ -23,6 +23,7 @@ _FLAGS: Final = {
     "--sports": "sport",
     "--ctstate": "state",
     "--state": "state",
+    "--ctstatus": "status",
     "--dst-type": "dst-type",
 }
 _NO_CONDITION: Final = {"-m", "--comment"}
@@ -35,7 +36,16 @@ _TARGETS: Final = {
 _HARMLESS: Final = {"LOG", "NFLOG", "MARK", "CONNMARK", "CHECKSUM", "TCPMSS", "AUDIT", "CT"}
 _HOOKS: Final = {"INPUT": "input", "FORWARD": "forward"}
 
-_META: Final = {"iifname": "iif", "iif": "iif", "oifname": "oif", "oif": "oif", "l4proto": "proto"}
+_META: Final = {
+    "iifname": "iif",
+    "iif": "iif",
+    "oifname": "oif",
+    "oif": "oif",
+    "l4proto": "proto",
+    "nfproto": "family",
+}
+_CT: Final = {"state": "state", "status": "status"}
+_IP: Final = {"saddr": "saddr", "daddr": "daddr", "protocol": "proto", "version": "version"}
 _VERDICTS: Final = {
     "accept": Verdict.ACCEPT,
     "drop": Verdict.DROP,
@@ -184,7 +194,7 @@ def _nft_match(raw: Json) -> list[Condition]:
     key, implied = _nft_key(raw.get("left"))
     values = _nft_values(raw.get("right"))
     if not key or values is None:
-        return [Condition(key="")]
+        return [*implied, Condition(key="")]
     return [*implied, Condition(key=key, values=values, negated=raw.get("op") == "!=")]
 
 
@@ -212,21 +222,21 @@ def _nft_map(raw: Json, conditions: tuple[Condition, ...], text: str) -> list[Ru
 
 
 def _nft_key(left: Any) -> tuple[str, list[Condition]]:
-    """What is compared, and what the comparison takes for granted."""
+    """What is compared, empty for what is not understood, and what is taken for granted with it."""
     if not isinstance(left, Mapping):
         return "", []
     if "meta" in left:
         return _META.get(left["meta"].get("key", ""), ""), []
-    if "ct" in left and left["ct"].get("key") == "state":
-        return "state", []
+    if "ct" in left:
+        return _CT.get(left["ct"].get("key", ""), ""), []
     payload = left.get("payload") or {}
     protocol, name = payload.get("protocol", ""), payload.get("field", "")
-    if protocol in {"udp", "tcp", "th"} and name in {"sport", "dport"}:
-        implied = [] if protocol == "th" else [Condition(key="proto", values=(protocol,))]
-        return name, implied
     if protocol == "ip":
-        return {"saddr": "saddr", "daddr": "daddr", "protocol": "proto"}.get(name, ""), []
-    return "", []
+        return _IP.get(name, ""), []
+    if protocol == "ip6":
+        return "", [Condition(key="family", values=("ipv6",))]
+    implied = [] if protocol in {"", "th"} else [Condition(key="proto", values=(protocol,))]
+    return name if name in {"sport", "dport"} else "", implied
 
 
 def _nft_values(right: Any) -> tuple[str, ...] | None:
