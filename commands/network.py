@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lab.errors import CheckError, LabError, LxdError
+from lab.errors import CheckError, LabError, LxdError, NoNetwork
 
 if TYPE_CHECKING:
     from host.finding import Finding
@@ -22,7 +22,7 @@ def explained(lxd: Lxd, settings: Settings, report: Report) -> Iterator[None]:
         report.say(f"{_found(one)}. Mend it with: {one.fix}")
     try:
         yield
-    except (LxdError, CheckError) as error:
+    except (LxdError, CheckError, NoNetwork) as error:
         # Looked at anew: it may have been mended, or broken, meanwhile.
         explain(error, _obstacles(lxd, settings))
         raise

@@ -26,6 +26,9 @@ class Condition:
     values: tuple[str, ...] = ()
     negated: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.key} {'! ' if self.negated else ''}{','.join(self.values)}".strip() or "…"
+
     def holds(self, packet: Packet) -> bool | None:
         if not self.key or self.key not in packet:
             return None

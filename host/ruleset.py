@@ -168,7 +168,6 @@ def _table(tables: dict[str, Table], raw: Json) -> Table:
 def _nft_rules(expressions: Iterable[Json]) -> list[Rule]:
     conditions: list[Condition] = []
     rules: list[Rule] = []
-    text = json.dumps(list(expressions))
     for expression in expressions:
         for name, value in expression.items():
             if name in _VERDICTS:
@@ -178,13 +177,13 @@ def _nft_rules(expressions: Iterable[Json]) -> list[Rule]:
                         conditions=tuple(conditions),
                         verdict=_VERDICTS[name],
                         target=target,
-                        text=text,
+                        text=" ".join((*map(str, conditions), name)),
                     )
                 )
             elif name == "match":
                 conditions += _nft_match(value)
             elif name == "vmap":
-                rules += _nft_map(value, tuple(conditions), text)
+                rules += _nft_map(value, tuple(conditions))
             elif name not in _STATEMENTS:
                 conditions.append(Condition(key=""))
     return rules
@@ -198,7 +197,7 @@ def _nft_match(raw: Json) -> list[Condition]:
     return [*implied, Condition(key=key, values=values, negated=raw.get("op") == "!=")]
 
 
-def _nft_map(raw: Json, conditions: tuple[Condition, ...], text: str) -> list[Rule]:
+def _nft_map(raw: Json, conditions: tuple[Condition, ...]) -> list[Rule]:
     """`iifname vmap { "lxdbr0": jump x }`: a rule for each of its entries."""
     key, implied = _nft_key(raw.get("key"))
     entries = (raw.get("data") or {}).get("set") if isinstance(raw.get("data"), Mapping) else None
@@ -215,7 +214,7 @@ def _nft_map(raw: Json, conditions: tuple[Condition, ...], text: str) -> list[Ru
                     conditions=(*conditions, *implied, own),
                     verdict=_VERDICTS.get(name, Verdict.NONE),
                     target=target.get("target", "") if isinstance(target, Mapping) else "",
-                    text=text,
+                    text=" ".join((*map(str, (*conditions, own)), name)),
                 )
             )
     return rules

@@ -8,7 +8,7 @@ from pathlib import Path
 from images.definition import Definition
 from images.distro import Distro
 from lab.boot import excerpt
-from lab.errors import CheckError, InputError, LabError
+from lab.errors import CheckError, InputError, LabError, NoNetwork
 
 _NO_PACKAGE = re.compile(
     r"^E: (?:Unable to locate package (\S+)|Package '([^']+)' has no installation candidate"
@@ -35,7 +35,7 @@ def explain_boot(
             fix="Free space in the storage pool (invoke prune-images) or enlarge it.",
         )
     if _NO_MIRROR.search(output):
-        return InputError(
+        return NoNetwork(
             f"{definition.name}: the builder cannot reach the apt mirror.",
             details=_first(_NO_MIRROR, output),
             fix="See that containers reach it, or set `mirror:` and `proxy:` in lab.yaml.",

@@ -13,18 +13,18 @@ from tests.live.lab import query, ssh
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
-# Up to 20000 that only sleep, then for five seconds new ones for all that end.
+# Up to 20000 that only sleep, then for three seconds new ones for all that end.
 BOMB = """
 $| = 1;
 my $made = 0;
 while ($made < 20000) {
     my $child = fork;
     last unless defined $child;
-    if (!$child) { sleep 15; exit }
+    if (!$child) { sleep 8; exit }
     $made++;
 }
 print "$made\\n";
-my $end = time + 5;
+my $end = time + 3;
 while (time < $end) {
     my $child = fork;
     if (defined $child && !$child) { 1 while time < $end; exit }

@@ -6,12 +6,19 @@ import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from lab import loopfile
+from host import pool_findings
+from host.finding import Status
+from images.build import _check_room
+from images.workshop import Workshop
+from lab.errors import CapacityError
 from lab.loopfile import beneath, in_words, way_out
 from lab.lxd.model import Beneath, Pool
+from lab.settings import Settings
+from tests.unit.stamping import a_lab, bob, stamp
 
 GIB, MIB = 1 << 30, 1 << 20
 
@@ -82,9 +89,51 @@ def test_who_may_not_look_at_the_file_takes_it_for_sparse(
         return SimpleNamespace(free=300 * MIB)
 
     monkeypatch.setattr(Path, "stat", refuse)
-    monkeypatch.setattr(loopfile.shutil, "disk_usage", only_the_directory)
+    monkeypatch.setattr(shutil, "disk_usage", only_the_directory)
     assert beneath(str(tmp_path / "disks" / "pool.img"), free_inside=40 * GIB) == Beneath(
         file=str(tmp_path / "disks" / "pool.img"),
         free_bytes=300 * MIB,
         missing_bytes=40 * GIB,
     )
+
+
+def test_host_check_knows_it_before_it_is_too_late() -> None:
+    fine, nearly, full = pool_findings.findings(
+        [pool(50 * GIB, 30 * GIB), pool(5 * GIB, 30 * GIB), pool(300 * MIB, 30 * GIB)]
+    )
+    assert (fine.status, fine.found, fine.fix) == (Status.OK, "40.0 GiB free", None)
+    assert (nearly.status, full.status) == (Status.WARN, Status.FAIL)
+    assert full.found == (
+        "300.0 MiB free. It has 40.0 GiB free inside, but its file /srv/lxd/default.img lies on a "
+        "disk with 300.0 MiB free."
+    )
+    assert full.fix == "df -h /srv/lxd"
+
+
+def test_a_pool_that_is_full_inside_is_told_as_such() -> None:
+    inside = Pool(name="p", driver="zfs", total_bytes=GIB, used_bytes=GIB - 100 * MIB)
+    (one,) = pool_findings.findings([inside, Pool(name="silent", driver="lvm")])
+    assert (one.status, one.found, one.fix) == (
+        Status.FAIL,
+        "100.0 MiB free",
+        "invoke prune-images",
+    )
+
+
+def test_provision_and_build_refuse_with_the_disk_named() -> None:
+    full = pool(300 * MIB, 30 * GIB)
+    lxd = a_lab()
+    lxd.store.pools["default"] = full
+    with pytest.raises(CapacityError) as caught:
+        stamp(lxd, bob(), only_plan=True)
+    assert str(caught.value) == (
+        'The pool "default" is full: 300.0 MiB are left.\n'
+        f"  {in_words(full)}\n"
+        "Next: Free some space on that disk; when it is full, all containers get I/O errors:\n"
+        "      df -h /srv/lxd"
+    )
+    shop = cast("Workshop", SimpleNamespace(lxd=lxd, settings=Settings()))
+    with pytest.raises(CapacityError, match="The storage pool default has 300") as built:
+        _check_room(shop, 1)
+    assert built.value.details == in_words(full)
+    assert built.value.fix == way_out(full)
