@@ -107,7 +107,7 @@ _LABELS = {
 }
 _UNSAID = {
     "cpus": "no limit",
-    "memory": "no limit",
+    "memory": "the lab's default",
     "disk": "the template's default",
     "home": "the same as the disk's",
 }
