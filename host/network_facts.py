@@ -22,8 +22,8 @@ class NetworkFacts:
     config: Mapping[str, str] = field(default_factory=dict)
     there: bool = True
     """Whether the kernel has it."""
-    forwards: bool = True
-    """Whether the kernel passes on what comes from it."""
+    unforwarded: str = ""
+    """The key of the kernel that keeps it from passing on what comes from there, or goes back."""
     filtered: bool = False
     """Whether iptables also judges what stays on a bridge (br_netfilter)."""
     serves: bool | None = None
@@ -40,18 +40,17 @@ def read_network_facts(lxd: Lxd, settings: Settings, machine: Machine) -> Networ
     if network is None or network.type != "bridge":
         return None
     name = network.name
-    forwarding = machine.text(f"/proc/sys/net/ipv4/conf/{name}/forwarding")
-    every = machine.text("/proc/sys/net/ipv4/ip_forward")
+    uplink = _uplink(machine.text("/proc/net/route") or "")
     bridged = machine.text("/proc/sys/net/bridge/bridge-nf-call-iptables")
     return NetworkFacts(
         name=name,
         managed=network.managed,
         config=network.config,
         there=machine.at(f"/sys/class/net/{name}").exists(),
-        forwards=(forwarding or every or "1").strip() != "0",
+        unforwarded=_unforwarded(machine, name, uplink),
         filtered=(bridged or "0").strip() == "1",
         serves=_serves(machine, name),
-        uplink=_uplink(machine.text("/proc/net/route") or ""),
+        uplink=uplink,
         tables=read_tables(machine),
     )
 
@@ -65,6 +64,15 @@ def _chosen(lxd: Lxd, settings: Settings) -> Network | None:
         nic = next((device for device in devices if device.get("type") == "nic"), {})
         name = nic.get("network") or nic.get("parent")
     return next((one for one in lxd.networks() if one.name == name), None)
+
+
+def _unforwarded(machine: Machine, *interfaces: str) -> str:
+    """The first key that is 0: the one for all, which sets the others when it changes, first."""
+    own = (f"net/ipv4/conf/{one}/forwarding" for one in interfaces if one)
+    for key in ("net/ipv4/ip_forward", *own):
+        if (machine.text(f"/proc/sys/{key}") or "").strip() == "0":
+            return key
+    return ""
 
 
 def _serves(machine: Machine, bridge: str) -> bool | None:

@@ -43,16 +43,16 @@ def _bridge(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
 
 
 def _forwarding(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
-    if facts.forwards or not facts.managed:
+    if not facts.unforwarded or not facts.managed:
         return
     yield Finding(
         name="network-forwarding",
         subject=facts.name,
         status=Status.FAIL,
-        found="the kernel passes nothing on (net.ipv4.ip_forward=0)",
+        found=f"the kernel passes nothing on ({facts.unforwarded}=0)",
         why=f"{_NO_WORLD} Something has turned it off since LXD turned it on; look for it in "
         "/etc/sysctl.conf and /etc/sysctl.d.",
-        fix=f"{sudo}sysctl -w net.ipv4.ip_forward=1",
+        fix=f"{sudo}sysctl -w {facts.unforwarded}=1",
     )
 
 

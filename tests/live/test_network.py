@@ -95,6 +95,16 @@ def test_a_policy_that_drops_what_goes_out(checked: Lab) -> None:
     assert mended_by(checked, one["fix"])
 
 
+def test_a_switch_of_the_kernel_that_was_turned_off(checked: Lab) -> None:
+    Path(f"/proc/sys/net/ipv4/conf/{BRIDGE}/forwarding").write_text("0\n")
+    (one,) = in_the_way(checked)
+    assert (one["name"], one["fix"]) == (
+        "network-forwarding",
+        f"sysctl -w net/ipv4/conf/{BRIDGE}/forwarding=1",
+    )
+    assert mended_by(checked, one["fix"])
+
+
 def test_a_dnsmasq_that_was_killed(checked: Lab) -> None:
     for place in Path("/proc").glob("[0-9]*"):
         try:

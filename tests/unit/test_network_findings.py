@@ -147,7 +147,11 @@ def test_a_bridge_of_somebody_elses_with_docker_on_the_host() -> None:
 @pytest.mark.parametrize(
     ("facts", "name", "fix"),
     [
-        (replace(BRIDGE, forwards=False), "network-forwarding", "sysctl -w net.ipv4.ip_forward=1"),
+        (
+            replace(BRIDGE, unforwarded="net/ipv4/ip_forward"),
+            "network-forwarding",
+            "sysctl -w net/ipv4/ip_forward=1",
+        ),
         (
             replace(BRIDGE, serves=False),
             "network-dhcp",
@@ -206,6 +210,24 @@ def test_facts_of_the_bridge_of_the_default_profile(tmp_path: Path) -> None:
     assert facts is not None
     assert facts == replace(BRIDGE, tables=facts.tables)
     assert [one.name for one in facts.tables or ()] == ["inet filter"]
+
+
+@pytest.mark.parametrize(
+    ("zeros", "key"),
+    [
+        (["ip_forward", "conf/lxdbr0/forwarding"], "net/ipv4/ip_forward"),
+        # With a 1 for all already, writing that again changes no interface.
+        (["conf/lxdbr0/forwarding"], "net/ipv4/conf/lxdbr0/forwarding"),
+        ([], ""),
+    ],
+)
+def test_the_switch_that_is_off_is_named(tmp_path: Path, zeros: list[str], key: str) -> None:
+    machine = answering(tmp_path)
+    for one in ("ip_forward", "conf/lxdbr0/forwarding"):
+        write(tmp_path, f"/proc/sys/net/ipv4/{one}", f"{int(one not in zeros)}\n")
+    facts = read_network_facts(FakeLxd(), Settings(), machine)
+    assert facts is not None
+    assert facts.unforwarded == key
 
 
 def test_iptables_speaks_for_its_own_tables(tmp_path: Path) -> None:
