@@ -100,11 +100,13 @@ def open_shop(*, keep_failed: bool = False) -> Iterator[Workshop]:
 
 def rebuild(*templates: str) -> None:
     """Build TEMPLATES where they have changed, or where the host's driver has."""
+    from commands.network import explained
     from images import build
 
     with open_shop() as shop:
         keep_quotas(shop.settings, shop.report)
-        build.build_images(shop, templates)
+        with explained(shop.lxd, shop.settings, shop.report):
+            build.build_images(shop, templates)
 
 
 def names(only: str) -> tuple[str, ...]:

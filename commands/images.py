@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 
 from commands.edge import ROOT, command, count, keep_quotas, names, open_shop, read_settings
+from commands.network import explained
 from lab import console
 
 
@@ -39,13 +40,14 @@ def build_images(
             built: tuple[Built, ...] = ()
         else:
             keep_quotas(shop.settings, shop.report)
-            decisions, built = build.build_images(
-                shop,
-                names(only),
-                force=force,
-                smoke_test=not no_smoke,
-                jobs=count("jobs", jobs),
-            )
+            with explained(shop.lxd, shop.settings, shop.report):
+                decisions, built = build.build_images(
+                    shop,
+                    names(only),
+                    force=force,
+                    smoke_test=not no_smoke,
+                    jobs=count("jobs", jobs),
+                )
     if plan or build.is_nothing(decisions):
         for decision in decisions:
             console.print_text(str(decision))

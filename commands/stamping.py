@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.edge import connect_to, keep_quotas, read_settings, rebuild
+from commands.network import explained
 from lab import console
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def stamp_or_build(wish: Request, *, plan: bool) -> Stamped | None:
 def _stamp(settings: Settings, wish: Request, *, plan: bool) -> Stamped:
     from provision import stamp
 
+    lxd = connect_to(settings)
     with console.reporter() as report:
-        if not plan:
-            keep_quotas(settings, report)
-        return stamp.provision(connect_to(settings), settings, wish, report, only_plan=plan)
+        if plan:
+            return stamp.provision(lxd, settings, wish, report, only_plan=True)
+        keep_quotas(settings, report)
+        with explained(lxd, settings, report):
+            return stamp.provision(lxd, settings, wish, report)

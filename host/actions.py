@@ -48,4 +48,16 @@ class InstallGpuUnit:
         return "install the GPU boot unit (modules and device nodes, before LXD starts)"
 
 
-Action = CreatePool | CreateNetwork | FillDefaultProfile | InstallGpuUnit
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaiseLimits:
+    """Of the kernel: a file of the machine, and at once. Needs root."""
+
+    limits: Mapping[str, int]
+    """Those that are too low now, and what to; none where only the file is lacking."""
+
+    def __str__(self) -> str:
+        raised = ", ".join(f"{key} to {value}" for key, value in self.limits.items())
+        return f"raise limits of the kernel ({raised or 'for the next boot'})"
+
+
+Action = CreatePool | CreateNetwork | FillDefaultProfile | InstallGpuUnit | RaiseLimits

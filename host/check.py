@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from shlex import quote
 
-from host import gpu_unit, machine_findings, user_findings
+from host import (
+    gpu_unit,
+    kernel_limits,
+    machine_findings,
+    network_findings,
+    pool_findings,
+    user_findings,
+)
 from host.drift_findings import Versions
 from host.drift_findings import findings as drift_findings
 from host.finding import Finding, Status
 from host.gpu_facts import GpuFacts, read_gpu_facts
 from host.gpu_users import GpuUser, read_gpu_users
+from host.kernel_limits import read_limits
 from host.machine import Machine
+from host.network_facts import NetworkFacts, read_network_facts
 from host.user_findings import Scene
 from lab.delivery import choose
 from lab.errors import InputError
-from lab.lxd.model import Card, Server
+from lab.lxd.model import Card, Pool, Server
 from lab.lxd.port import Lxd
 from lab.settings import Settings
 
@@ -27,7 +36,10 @@ class Facts:
     server: Server
     users: tuple[GpuUser, ...]
     machine: GpuFacts | None
-    """None for an LXD on another machine."""
+    """None, with all below, for an LXD on another machine."""
+    pools: tuple[Pool, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
+    network: NetworkFacts | None = None
 
 
 def check(
@@ -36,23 +48,44 @@ def check(
     """VERSIONS: which driver is in releases and containers, as the other wings know."""
     facts = read(lxd, settings, machine)
     boot_script = quote(str(gpu_unit.SCRIPT))
-    sudo = "" if machine.superuser else "sudo "
-    return tuple(judge(facts, settings, versions, sudo=sudo, boot_script=boot_script))
+    return tuple(judge(facts, settings, versions, sudo=_sudo(machine), boot_script=boot_script))
+
+
+def obstacles(lxd: Lxd, settings: Settings, machine: Machine) -> tuple[Finding, ...]:
+    """What keeps containers from their addresses and the world, for those that meet it."""
+    if settings.remote != "local":
+        return ()
+    facts = read_network_facts(lxd, settings, machine)
+    found = network_findings.findings(facts, _sudo(machine)) if facts else ()
+    return tuple(one for one in found if one.status is Status.FAIL)
 
 
 def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
-    return Facts(
-        cards=lxd.cards(),
-        server=lxd.server(),
-        users=read_gpu_users(lxd),
-        machine=read_gpu_facts(machine) if settings.remote == "local" else None,
+    facts = Facts(cards=lxd.cards(), server=lxd.server(), users=read_gpu_users(lxd), machine=None)
+    if settings.remote != "local":
+        return facts
+    return replace(
+        facts,
+        machine=read_gpu_facts(machine),
+        pools=lxd.pools(),
+        limits=read_limits(machine),
+        network=read_network_facts(lxd, settings, machine),
     )
+
+
+def _sudo(machine: Machine) -> str:
+    return "" if machine.superuser else "sudo "
 
 
 def judge(
     facts: Facts, settings: Settings, versions: Versions, *, sudo: str, boot_script: str
 ) -> Iterator[Finding]:
     """Pure."""
+    if facts.machine is not None:
+        yield from pool_findings.findings(facts.pools)
+        yield from kernel_limits.findings(facts.limits, sudo)
+        if facts.network is not None:
+            yield from network_findings.findings(facts.network, sudo)
     yield _cards(facts.cards)
     if facts.machine is None:
         yield _elsewhere(settings)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from pathlib import Path
 
-from host import gpu_unit
+from host import gpu_unit, kernel_limits
 from host.machine import Machine
-from lab.hostfacts import lxd_directory
+from lab.localdaemon import lxd_directory
 from lab.lxd.model import Network, Pool
 from lab.lxd.port import Lxd
 
@@ -30,6 +30,9 @@ class Facts:
     """Room on that file system; None for an LXD elsewhere."""
     lacks_gpu_unit: bool = False
     """Whether this machine has cards and no GPU boot unit, or an old one."""
+    low_limits: Mapping[str, int] | None = None
+    """Limits of the kernel that are too low, and what is wanted; None where all is as it should."""
+    superuser: bool = False
     can_install_units: bool = False
     """Whether systemd runs this machine, and we may write its units."""
 
@@ -46,8 +49,16 @@ def read_facts(lxd: Lxd, machine: Machine, *, local: bool) -> Facts:
         directory=str(directory) if local else "",
         free_bytes=_free_bytes(directory) if local else None,
         lacks_gpu_unit=local and not gpu_unit.is_installed(machine) and bool(lxd.cards()),
+        low_limits=_low_limits(machine) if local else None,
+        superuser=machine.superuser,
         can_install_units=machine.superuser and machine.systemd_runs,
     )
+
+
+def _low_limits(machine: Machine) -> Mapping[str, int] | None:
+    if not kernel_limits.is_lacking(machine):
+        return None
+    return kernel_limits.too_low(kernel_limits.read_limits(machine))
 
 
 def routed_subnets(table: str) -> tuple[IPv4Network, ...]:

@@ -15,7 +15,7 @@ class Status(str, Enum):
     WARN = "warn"
     """Users get what they were given; something will go wrong one day, or is not as meant."""
     FAIL = "fail"
-    """Somebody's cards do not work now."""
+    """Somebody's cards do not work now, or nobody's container can be made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Finding:
     """Of the check, the same on every machine."""
     found: str
     subject: str | None = None
-    """The container it is about, where a check is made for each."""
+    """The container, pool, network or limit it is about, where a check is made for each."""
     status: Status = Status.OK
     why: str | None = None
     fix: str | None = None

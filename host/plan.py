@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from host.actions import Action, CreateNetwork, CreatePool, FillDefaultProfile, InstallGpuUnit
+from host.actions import (
+    Action,
+    CreateNetwork,
+    CreatePool,
+    FillDefaultProfile,
+    InstallGpuUnit,
+    RaiseLimits,
+)
 from host.facts import Facts
 from host.subnet import bridge_address
 from lab.errors import CapacityError, InputError
@@ -56,6 +63,8 @@ def plan_setup(facts: Facts, wishes: Wishes) -> tuple[Action, ...]:
 
     if added:
         actions.append(FillDefaultProfile(devices=added))
+    if facts.low_limits is not None and facts.superuser:
+        actions.append(RaiseLimits(limits=facts.low_limits))
     if facts.lacks_gpu_unit and facts.can_install_units:
         actions.append(InstallGpuUnit())
     return tuple(actions)

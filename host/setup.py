@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from host import gpu_unit
-from host.actions import Action, CreateNetwork, CreatePool, FillDefaultProfile
+from host import gpu_unit, kernel_limits
+from host.actions import Action, CreateNetwork, CreatePool, FillDefaultProfile, RaiseLimits
 from host.facts import Facts, read_facts
 from host.machine import Machine
 from host.plan import Wishes, plan_setup
@@ -28,19 +28,19 @@ def set_up(
     """Make what is missing (ONLY_PLAN: do not) and return it; a second run returns nothing."""
     machine = machine or Machine()
     facts = read_facts(lxd, machine, local=settings.remote == "local")
-    if obstacle := _no_gpu_unit(facts, machine):
+    for obstacle in filter(None, (_no_gpu_unit(facts, machine), _low_limits(facts, machine))):
         report.say(obstacle)
     actions = plan_setup(facts, Wishes(pool=settings.pool, network=settings.network))
     if not only_plan:
         for action in actions:
             report.phase(_HOST, str(action))
-            apply(action, lxd, machine)
+            apply(action, lxd, machine, report)
         if actions:
             report.done(_HOST, "LXD is ready for containers")
     return actions
 
 
-def apply(action: Action, lxd: Lxd, machine: Machine) -> None:
+def apply(action: Action, lxd: Lxd, machine: Machine, report: Report) -> None:
     if isinstance(action, CreatePool):
         size = {} if action.size_bytes is None else {"size": f"{action.size_bytes}B"}
         lxd.create_pool(action.name, action.driver, size)
@@ -49,6 +49,12 @@ def apply(action: Action, lxd: Lxd, machine: Machine) -> None:
         lxd.create_network(action.name, config)
     elif isinstance(action, FillDefaultProfile):
         _fill_profile(action, lxd)
+    elif isinstance(action, RaiseLimits):
+        if refused := kernel_limits.raise_limits(machine):
+            report.say(
+                f"The kernel does not let these be raised: {', '.join(refused)}. They stand in "
+                f"{kernel_limits.FILE} for the next boot."
+            )
     else:
         gpu_unit.install(machine)
 
@@ -63,6 +69,12 @@ def _no_gpu_unit(facts: Facts, machine: Machine) -> str | None:
             f"before LXD starts, run {gpu_unit.SCRIPT}"
         )
     return "There are NVIDIA cards; their boot unit needs root: sudo .venv/bin/invoke host.setup"
+
+
+def _low_limits(facts: Facts, machine: Machine) -> str | None:
+    if facts.low_limits is None or machine.superuser:
+        return None
+    return "Limits of the kernel are low; raising them needs root: sudo .venv/bin/invoke host.setup"
 
 
 def _fill_profile(action: FillDefaultProfile, lxd: Lxd) -> None:

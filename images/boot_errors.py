@@ -9,7 +9,7 @@ from images.definition import Definition
 from images.distro import Distro
 from lab.authorities import untrusted
 from lab.boot import excerpt
-from lab.errors import CheckError, InputError, LabError
+from lab.errors import CheckError, InputError, LabError, NoNetwork
 
 _NO_PACKAGE = re.compile(
     r"^E: (?:Unable to locate package (\S+)|Package '([^']+)' has no installation candidate"
@@ -42,7 +42,7 @@ def explain_boot(
             fix=said[1],
         )
     if _NO_MIRROR.search(output):
-        return InputError(
+        return NoNetwork(
             f"{definition.name}: the builder cannot reach the apt mirror.",
             details=_first(_NO_MIRROR, output),
             fix="See that containers reach it, or set `mirror:` and `proxy:` in lab.yaml.",

@@ -17,9 +17,9 @@ from images.sweep import is_littered, remove_kept, sweep
 from images.wanted import Order, orders
 from images.work import Built, Work
 from images.workshop import Workshop, have_build_project, logged
-from lab import lock
+from lab import lock, loopfile
 from lab.errors import CapacityError, CheckError
-from lab.hostfacts import lxd_directory
+from lab.localdaemon import lxd_directory
 from lab.sizes import format_size
 
 POOL_ROOM = 4 * 1024**3
@@ -161,7 +161,10 @@ def _check_room(shop: Workshop, builds: int) -> None:
         raise CapacityError(
             f"The storage pool {pool.name} has {format_size(free)} free, "
             f"a build needs {format_size(POOL_ROOM)}.",
-            fix="Remove old releases and containers, or enlarge the pool "
+            details=loopfile.in_words(pool),
+            fix=loopfile.way_out(pool)
+            if pool.is_on_a_full_disk
+            else "Remove old releases and containers, or enlarge the pool "
             "(`lxc storage set POOL size=…` on LXD 5.1 and later).",
         )
     store = lxd_directory()

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lab.addresses import ADDRESS_SECONDS, AddressWatch, looked_at, no_address, what_next
 from lab.errors import LabError, LxdError, LxdUnreachable
 from lab.lxd.port import Lxd
 from lab.wait import poll
@@ -42,9 +43,15 @@ class Boot:
 class BootFailed(LxdError):
     """An instance did not reach the end of its first boot; OUTPUT is what cloud-init printed."""
 
-    def __init__(self, brief: str, *, output: str, details: str | None = None) -> None:
-        super().__init__(brief, details=details)
+    def __init__(
+        self, brief: str, *, output: str, details: str | None = None, fix: str | None = None
+    ) -> None:
+        super().__init__(brief, details=details, fix=fix)
         self.output = output
+
+
+class NoAddress(BootFailed):
+    """It got no address: its first boot waits for one, for minutes."""
 
 
 # The unit empties /tmp (tmpfiles.d(5), `D`): a script that is at work by then loses its files.
@@ -84,11 +91,12 @@ def wait_for_cloud_init(
     *,
     timeout: float,
     on_output: Callable[[str], None] = lambda _: None,
+    address_within: float = ADDRESS_SECONDS,
 ) -> Boot:
     """Return when cloud-init has ended, however it ended; BootFailed when it never does.
 
-    TIMEOUT in seconds. ON_OUTPUT gets what cloud-init and the programs it runs print, an empty
-    text where there is nothing new.
+    So it is, too, when it gets no address in time. TIMEOUT in seconds. ON_OUTPUT gets what
+    cloud-init and the programs it runs print, an empty text where there is nothing new.
     """
     heard: list[str] = []
     size = 0
@@ -110,6 +118,13 @@ def wait_for_cloud_init(
                 output="".join(heard),
                 details=_unit_states(lxd, name),
             )
+        if address.too_late():
+            raise NoAddress(
+                no_address(name, address_within),
+                output="".join(heard),
+                details=looked_at(lxd, name),
+                fix=what_next(lxd, name),
+            )
         return None
 
     def too_late() -> LabError:
@@ -120,6 +135,7 @@ def wait_for_cloud_init(
         )
 
     wait_for_init(lxd, name)
+    address = AddressWatch(lxd, name, within=address_within)
     return poll(probe, what=f"cloud-init in {name}", timeout=timeout, on_timeout=too_late)
 
 

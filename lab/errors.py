@@ -36,6 +36,10 @@ class InputError(LabError):
     exit_code = 2
 
 
+class NoNetwork(InputError):
+    """A builder does not reach what it was told to fetch from: a setting, or the way there."""
+
+
 class CapacityError(LabError):
     """The machine has no room: cards, disk, memory (exit 3)."""
 

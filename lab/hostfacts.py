@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 _ZONES: Final = "zoneinfo/"
-_SNAP: Final = Path("/var/snap/lxd/common/lxd")
-
-
-def lxd_directory(environ: Mapping[str, str] = os.environ, snap: Path = _SNAP) -> Path:
-    """Where the local daemon keeps its things: $LXD_DIR first, then the snap, then the package."""
-    if environ.get("LXD_DIR"):
-        return Path(environ["LXD_DIR"])
-    return snap if snap.exists() else Path("/var/lib/lxd")
 
 
 def host_timezone(etc: Path = Path("/etc")) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.hostfacts import lxd_directory
+from lab.localdaemon import lxd_directory
 from lab.report import Report
 
 _SYS: Final = Path("/sys/fs/btrfs")

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from lab.driver_settings import DriverSettings
 from lab.errors import InputError
 from lab.gpu_settings import GpuSettings
+from lab.limit_settings import LimitSettings
 from lab.names import did_you_mean
 from lab.problems import shown
 from lab.source import Source
@@ -95,6 +96,7 @@ class Settings(Written):
     """None: docker in images comes without it."""
     driver: DriverSettings = Field(default_factory=DriverSettings)
     gpus: GpuSettings = Field(default_factory=GpuSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
 
 
 def settings_path(root: Path, environ: Mapping[str, str] = os.environ) -> Path:

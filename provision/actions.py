@@ -70,6 +70,7 @@ class CreateInstance:
         said = [
             f"{config['limits.cpu']} CPUs" if "limits.cpu" in config else "all CPUs",
             config.get("limits.memory", "all") + " memory",
+            config.get("limits.processes", "unlimited") + " processes",
             ((root[1].get("size") if root else None) or "unlimited") + " disk",
             *(f"GPU {part}" for card in self.cards for part in card.mig or (card.pci,)),
         ]

@@ -27,7 +27,7 @@ def row(container: Mapping[str, Any]) -> tuple[str, ...]:
         f"{container['template']} {container['version']}",
         _address(container),
         _count(container["cpus"]),
-        _size(container["memory_bytes"], unsaid="all"),
+        _memory(container, "all"),
         _disk(container),
         ", ".join(container["gpus"]) or "none",
     )
@@ -42,7 +42,8 @@ def of_container(container: Mapping[str, Any]) -> Card:
         ("address", _address(container)),
         ("template", f"{container['template']} {container['version']}"),
         ("cpus", _count(container["cpus"])),
-        ("memory", _size(container["memory_bytes"], unsaid="all of the host's")),
+        ("memory", _memory(container, "all of the host's")),
+        ("processes", _processes(container["processes"])),
         ("disk", f"{_disk(container)} used"),
         *_gpus(container),
         *(("volume", _volume(volume)) for volume in container["volumes"]),
@@ -121,6 +122,15 @@ def _address(container: Mapping[str, Any]) -> str:
 
 def _count(cpus: int | None) -> str:
     return "all" if cpus is None else str(cpus)
+
+
+def _memory(container: Mapping[str, Any], unsaid: str) -> str:
+    # A share of the host's, which only LXD knows where it is on another machine.
+    return _size(container["memory_bytes"], unsaid=container["memory_limit"] or unsaid)
+
+
+def _processes(most: int | None) -> str:
+    return "as many as the host has" if most is None else f"{most} at most"
 
 
 def _size(size: int | None, *, unsaid: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from lab import keys
 from lab.errors import InputError, LxdError
+from lab.limit_settings import LimitSettings
 from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
 from lab.lxd.port import Lxd
 from lab.names import nearest
@@ -52,7 +54,10 @@ class Facts:
     """Builder → whether it runs, for every builder met."""
     host_cpus: int | None = None
     host_memory_bytes: int | None = None
-    """None where the server is another machine."""
+    host_pids: int | None = None
+    """How many processes its kernel can number. None, all three, for a server elsewhere."""
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    """Of the settings: for what the request leaves open."""
     user_data: str | None = None
     """For a new instance, once its template is known."""
     gpus: GpuFacts = field(default_factory=GpuFacts)
@@ -86,6 +91,8 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
         alive=_alive(instance, home),
         host_cpus=os.cpu_count() if local else None,
         host_memory_bytes=_memory() if local else None,
+        host_pids=_pids() if local else None,
+        limits=settings.limits,
         user_data=user_data(request, offer.release, settings) if offer else None,
         gpus=read_gpus(lxd, settings, server, made_of.release if made_of else None),
     )
@@ -163,6 +170,13 @@ def _network(lxd: Lxd, settings: Settings) -> Network | None:
 def _alive(instance: Instance | None, home: Volume | None) -> dict[str, bool | None]:
     met = [thing.config.get(keys.BUILDER) for thing in (instance, home) if thing is not None]
     return {builder: is_alive(builder) for builder in met if builder}
+
+
+def _pids() -> int | None:
+    try:
+        return int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def _memory() -> int:

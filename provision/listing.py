@@ -69,6 +69,10 @@ def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
         "cpus": cpus_of(config.get("limits.cpu")),
         "memory_bytes": bytes_of(config.get("limits.memory")),
         "memory_used_bytes": state.memory_bytes,
+        "memory_limit": config.get("limits.memory"),
+        "processes": int(config["limits.processes"])
+        if config.get("limits.processes", "").isdecimal()
+        else None,
         "disk_bytes": bytes_of(root[1].get("size")) if root else None,
         "disk_used_bytes": state.disk_bytes.get(root[0]) if root else None,
         "location": instance.location,

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from lab.boot import BootFailed, excerpt, wait_for_cloud_init
+from lab.addresses import ADDRESS_SECONDS, looked_at, no_address, what_next
+from lab.boot import BootFailed, NoAddress, excerpt, wait_for_cloud_init
 from lab.errors import LxdError
 from lab.lxd.model import State
 from lab.lxd.port import Lxd
@@ -34,7 +35,7 @@ class Patience:
 
     boot: float = 180
     """A first boot on a busy host took 40 s at most; mirrors are not asked."""
-    address: float = 60
+    address: float = ADDRESS_SECONDS
     ssh: float = 60
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
@@ -64,7 +65,15 @@ def wait_for_first_boot(
             report.detail(name, lines[-1])
 
     try:
-        boot = wait_for_cloud_init(lxd, name, timeout=patience.boot, on_output=heard)
+        boot = wait_for_cloud_init(
+            lxd,
+            name,
+            timeout=patience.boot,
+            on_output=heard,
+            address_within=patience.address,
+        )
+    except NoAddress:
+        raise
     except BootFailed as error:
         raise LxdError(
             error.brief, details=_joined(error.details, excerpt(error.output))
@@ -100,8 +109,9 @@ def wait_for_address(lxd: Lxd, name: str, report: Report, *, patience: Patience)
         what=f"an address of {name}",
         timeout=patience.address,
         on_timeout=lambda: LxdError(
-            f"{name} got no address within {patience.address:.0f} s.",
-            fix="Look at the bridge and who has an address on it: lxc network list; lxc list",
+            no_address(name, patience.address),
+            details=looked_at(lxd, name),
+            fix=what_next(lxd, name),
         ),
         clock=patience.clock,
         sleep=patience.sleep,

@@ -108,7 +108,7 @@ _LABELS = {
 }
 _UNSAID = {
     "cpus": "no limit",
-    "memory": "no limit",
+    "memory": "the lab's default",
     "disk": "the template's default",
     "home": "the same as the disk's",
 }

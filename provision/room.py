@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.errors import CapacityError, InputError
+from lab.loopfile import in_words, way_out
 from lab.lxd.model import Pool
 from lab.sizes import format_size, parse_size
 from provision.facts import Facts, Offer
@@ -65,6 +66,12 @@ def _fits_pool(what: str, size: int | None, pool: Pool) -> None:
 def _has_space(pool: Pool) -> None:
     if pool.free_bytes is None or pool.free_bytes >= _MIN_FREE:
         return
+    if why := in_words(pool):
+        raise CapacityError(
+            f'The pool "{pool.name}" is full: {format_size(pool.free_bytes)} are left.',
+            details=why,
+            fix=way_out(pool),
+        )
     raise CapacityError(
         f'The pool "{pool.name}" is full: {format_size(pool.free_bytes)} are left.',
         fix="Make room: invoke prune-images, invoke destroy NAME --purge, or a larger pool.",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from lab import keys
 from lab.errors import LxdError
 from lab.lxd.model import InstanceSpec, Network
+from provision.defaults import default_limits
 from provision.facts import Facts, Offer, home_volume
 from provision.gpu_plan import Share
 from provision.limits import HOME, NIC, ROOT, as_limit, named_device
@@ -27,6 +28,7 @@ def instance_spec(request: Request, offer: Offer, facts: Facts, gpus: Share) -> 
 
 def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
     config = {
+        **default_limits(offer.release.template, facts),
         **offer.release.needs.config,
         # Said outright, because a profile might say otherwise.
         "security.privileged": "false",

@@ -1,5 +1,5 @@
 #!/bin/sh
-# check-docker.sh WHAT: docker does WHAT (settings, run, mount, build, compose, publish or cards).
+# check-docker.sh WHAT: docker does WHAT (settings, run, limits, mount, build, compose, publish or cards).
 # No registry is asked: the image is made of this system's shell, perl and what they link to.
 set -eu
 
@@ -39,6 +39,25 @@ settings() {
 run() {
     have_image
     docker run --rm "$image" /bin/sh -c 'echo hello from docker'
+}
+
+# What the pages of NVIDIA's images tell people to give: locked memory and stack, and shared memory
+# in either way. There is as much to lock as this system has, see docker-limits.sh.
+limits() {
+    have_image
+    most=$(awk '/^Max locked memory/ { print ($5 == "unlimited" ? $5 : $5 / 1024) }' /proc/1/limits)
+    # shellcheck disable=SC2016
+    given=$(docker run --rm --ulimit memlock=-1 --ulimit stack=67108864 --ipc=host "$image" \
+        /bin/sh -c 'echo "$(ulimit -l) $(ulimit -s)"')
+    [ "$given" = "$most 65536" ] || echo "memlock and stack are $given, wanted are $most 65536"
+    # `docker exec` asks for them anew.
+    docker run --detach --rm --name labstamp-limits --ulimit memlock=-1 --shm-size=1g "$image" \
+        /usr/bin/perl -e 'sleep 60' >/dev/null
+    # shellcheck disable=SC2016
+    docker exec labstamp-limits /bin/sh -c 'while read -r _ at _ options _; do
+        [ "$at" != /dev/shm ] || echo "shared memory $options"
+    done </proc/mounts'
+    docker rm --force labstamp-limits >/dev/null
 }
 
 mount() {
@@ -114,6 +133,6 @@ cards() {
 }
 
 case ${1:-} in
-    settings | run | mount | build | compose | publish | cards) "$1" ;;
-    *) echo "usage: check-docker.sh settings|run|mount|build|compose|publish|cards" && exit 2 ;;
+    settings | run | limits | mount | build | compose | publish | cards) "$1" ;;
+    *) echo "usage: check-docker.sh settings|run|limits|mount|build|compose|publish|cards" && exit 2 ;;
 esac

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +11,7 @@ from lab.lxd.changes import when_free
 from lab.lxd.model import Instance, InstanceSpec
 from lab.lxd.port import OnProgress
 from lab.lxd.power import PowerCalls
+from lab.lxd.privilege import asks_for_limits, may_raise_limits, without_limits
 from lab.lxd.rest import path
 from lab.lxd.updates import UpdateCalls
 
@@ -55,7 +57,7 @@ class InstanceCalls(PowerCalls, UpdateCalls):
             "name": spec.name,
             "type": "container",
             "description": spec.description,
-            "config": dict(spec.config),
+            "config": self._possible(spec.config),
             "devices": {name: dict(keys) for name, keys in spec.devices.items()},
             # LXD 5.0.2 takes a copy's profiles from here only, and finds no root disk without.
             "profiles": list(spec.profiles),
@@ -70,6 +72,18 @@ class InstanceCalls(PowerCalls, UpdateCalls):
                 "instance_only": True,
             }
         return body
+
+    def _possible(self, config: Mapping[str, str]) -> dict[str, str]:
+        """Without limits that would keep the instance from starting: "Failed to set limit"."""
+        if not asks_for_limits(config) or self._raises_limits():
+            return dict(config)
+        return without_limits(config)
+
+    def _raises_limits(self) -> bool:
+        if not self._rest.is_local:
+            return True
+        hello = self._rest.get("", what="say who it is")
+        return may_raise_limits((hello.get("environment") or {}).get("server_pid"))
 
     def _has_image(self, fingerprint: str) -> bool:
         try:

@@ -36,18 +36,46 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beneath:
+    """The disk that a pool's file lies on."""
+
+    file: str
+    free_bytes: int
+    missing_bytes: int
+    """What the file, which is sparse, may still take of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
     name: str
     driver: str
     total_bytes: int | None = None
     used_bytes: int | None = None
+    beneath: Beneath | None = None
+    """None for a pool that is no file, and for an LXD elsewhere."""
 
     @property
-    def free_bytes(self) -> int | None:
-        """None where the driver does not tell."""
+    def inside_bytes(self) -> int | None:
+        """What is free by the pool's own account; None where the driver does not tell."""
         if self.total_bytes is None or self.used_bytes is None:
             return None
         return self.total_bytes - self.used_bytes
+
+    @property
+    def free_bytes(self) -> int | None:
+        """What can be written; None where the driver does not tell."""
+        inside = self.inside_bytes
+        if inside is None or self.beneath is None or not self.is_on_a_full_disk:
+            return inside
+        return self.beneath.free_bytes
+
+    @property
+    def is_on_a_full_disk(self) -> bool:
+        """Whether the disk beneath ends before the pool does."""
+        disk, inside = self.beneath, self.inside_bytes
+        if disk is None or inside is None:
+            return False
+        return disk.free_bytes < min(inside, disk.missing_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,7 @@ def server(raw: Json) -> Server:
 
 
 def pool(raw: Json, resources: Json | None) -> Pool:
+    """As LXD knows it; what is beneath, it does not."""
     space = (resources or {}).get("space") or {}
     return Pool(
         name=raw["name"],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import Conflict, LxdError, LxdUnreachable, NotFound
+from lab.localdaemon import SNAP, abandoned, snap_is_there
 
 # The last is what LXD says to the second of two who change one instance at the same moment.
 _TAKEN = re.compile(r"already exists|matching non-reusable operation", re.IGNORECASE)
@@ -97,12 +98,17 @@ def _socket_trouble(path: Path, causes: tuple[BaseException, ...]) -> LxdUnreach
         return LxdUnreachable(
             f"The connection to LXD at {path} broke.", details=_innermost(causes), fix=_start(path)
         )
-    chosen = os.environ.get("LXD_DIR")
     return LxdUnreachable(
         f"LXD is not running: nothing answers at {path}.",
-        details=f"LXD_DIR={chosen} is set in the environment." if chosen else None,
+        details=_looked_at(path),
         fix=_start(path),
     )
+
+
+def _looked_at(path: Path) -> str | None:
+    if chosen := os.environ.get("LXD_DIR"):
+        return f"LXD_DIR={chosen} is set in the environment."
+    return "\n".join(f"Nor does anything at {one}." for one in abandoned(path)) or None
 
 
 def _user() -> str:
@@ -114,7 +120,7 @@ def _user() -> str:
 
 
 def _start(path: Path) -> str:
-    if "/snap/" in str(path):
+    if path.is_relative_to(SNAP) and snap_is_there():
         return "sudo snap start lxd"
     return "sudo systemctl start lxd" if _SYSTEMD.exists() else "sudo ci/sandbox start"
 

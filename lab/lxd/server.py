@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from lab.errors import LxdError, NotFound
+from lab.loopfile import beneath
 from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.model import Network, Pool, Profile, Server
@@ -32,7 +35,14 @@ class ServerCalls(Calls):
 
     def pools(self) -> tuple[Pool, ...]:
         found = self._rest.get("storage-pools", what="list its storage pools", params=_LIST)
-        return tuple(parse.pool(raw, self._space(raw["name"])) for raw in found or ())
+        return tuple(self._measured(raw) for raw in found or ())
+
+    def _measured(self, raw: Mapping[str, Any]) -> Pool:
+        pool = parse.pool(raw, self._space(raw["name"]))
+        if not self._rest.is_local:
+            return pool
+        source = (raw.get("config") or {}).get("source") or ""
+        return replace(pool, beneath=beneath(source, free_inside=pool.inside_bytes))
 
     def _space(self, pool: str) -> Mapping[str, object] | None:
         try:

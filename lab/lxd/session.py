@@ -14,7 +14,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
-from lab.hostfacts import lxd_directory
+from lab.localdaemon import SOCKET, lxd_directory
 from lab.lxd.certificates import fingerprint
 
 CONNECT_TIMEOUT = 5.0
@@ -25,8 +25,8 @@ _POOL_SIZE = 32
 
 
 def local_socket(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the local daemon listens: $LXD_DIR first, then the snap, then the package."""
-    return lxd_directory(environ) / "unix.socket"
+    """Where the local daemon listens."""
+    return lxd_directory(environ) / SOCKET
 
 
 def socket_endpoint(path: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from host.machine import Machine
 from host.setup import set_up
 from lab.lxd import parse
 from lab.lxd.client import connect
@@ -78,7 +79,7 @@ def lxd(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Lxd:
     sandbox.type("start", "--gpus", "4", "--driver", VERSION)
     monkeypatch.setenv("LXD_DIR", sandbox.environ["LXD_DIR"])
     lxd = connect()
-    set_up(lxd, SETTINGS, Silent())
+    set_up(lxd, SETTINGS, Silent(), machine=Machine(superuser=False))
     return lxd
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from lab.localdaemon import lxd_directory
 from lab.wait import poll
-from tests.live.lab import instances, lxc, query
+from tests.live.gpu_host import where_lxd_is
+from tests.live.lab import ROOT, instances, lxc, query
 from tests.live.tiny import PROJECT, Tiny, litter, plainly
 
 POOL = "ft-pool"
@@ -59,6 +64,65 @@ def test_a_pool_without_room_is_told_before_anything_starts(
         "(`lxc storage set POOL size=…` on LXD 5.1 and later).\n",
     )
     assert instances(PROJECT) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 GiB, where the daemon and our commands see it."""
+    image, place = tmp_path / "disk.img", tmp_path / "disk"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(3 << 30)
+    subprocess.run(["mkfs.ext4", "-q", "-F", str(image)], check=True)
+    _where_lxd_is("mount", "-o", "loop", str(image), str(place))
+    yield place
+    _where_lxd_is("umount", str(place))
+
+
+def _where_lxd_is(*argv: str) -> None:
+    within = where_lxd_is(os.environ, ROOT)
+    subprocess.run([*within, *argv], check=True, stdin=subprocess.DEVNULL, timeout=60)
+
+
+@pytest.fixture
+def pool_on(small_disk: Path) -> Iterator[str]:
+    """A pool of 20 GiB whose file lies on that disk."""
+    _remove()
+    link = lxd_directory() / "disks" / f"{POOL}.img"
+    link.symlink_to(small_disk / "pool.img")
+    lxc("storage", "create", POOL, "btrfs", "size=20GiB")
+    yield POOL
+    _remove()
+    link.unlink(missing_ok=True)
+
+
+def test_a_disk_that_something_else_fills_beneath_the_pool(
+    pool_on: str, small_disk: Path, tiny: Tiny, source: dict[str, str]
+) -> None:
+    tiny.set(source=source, pool=pool_on)
+    filler = str(small_disk / "filler")
+    _where_lxd_is(
+        *("sh", "-c"),
+        f"free=$(df --output=avail --block-size=1M {small_disk} | tail -n 1) && "
+        f"fallocate -l $((free - 300))M {filler}",
+    )
+    said = tiny.lab.invoke("build-images")
+    assert (said.code, plainly(said.err, disk=str(small_disk))) == (
+        3,
+        "error: The storage pool ft-pool has {size} free, a build needs {size}.\n"
+        "  It has {size} free inside, but its file {disk}/pool.img lies on a disk with {size} "
+        "free.\n"
+        "Next: Free some space on that disk; when it is full, all containers get I/O errors:\n"
+        "      df -h {disk}\n",
+    )
+    checks = tiny.lab.invoke("host.check", "--json").document["checks"]
+    (room,) = [one for one in checks if one["subject"] == POOL]
+    assert (room["name"], room["status"]) == ("pool-room", "fail")
+    _where_lxd_is("rm", filler)
+    checks = tiny.lab.invoke("host.check", "--json").document["checks"]
+    (room,) = [one for one in checks if one["subject"] == POOL]
+    # Still a small disk for a pool of 20 GiB.
+    assert room["status"] == "warn"
 
 
 def test_a_pool_that_is_not_there(tiny: Tiny, source: dict[str, str]) -> None:

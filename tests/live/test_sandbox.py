@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from host.machine import Machine as Host
 from host.setup import set_up
 from lab.lxd.client import connect
 from lab.lxd.model import InstanceSpec, State
@@ -25,6 +26,8 @@ from tests.live.own_lxd import SANDBOX, directory
 BRIDGE = "labsandbox0"
 SETTINGS = Settings(pool="labsandbox", network=BRIDGE)
 NOT_RUNNING = 3
+HOST = Host(superuser=False)
+"""Whose limits stay as they are."""
 
 # Nothing of this machine's LXDs: not their processes, lxcfs, lock files in /run, nor their mounts,
 # which a copy would keep busy for as long as this namespace is there.
@@ -125,7 +128,7 @@ def lxd(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Lxd:
     machine.sandbox("start")
     monkeypatch.setenv("LXD_DIR", str(machine.directory))
     lxd = connect()
-    set_up(lxd, SETTINGS, Silent())
+    set_up(lxd, SETTINGS, Silent(), machine=HOST)
     return lxd
 
 
@@ -166,7 +169,7 @@ def test_start_and_stop_say_what_they_find(machine: Machine) -> None:
 
 def test_set_up_makes_what_is_missing_once(lxd: Lxd) -> None:
     assert [pool.name for pool in lxd.pools()] == ["labsandbox"]
-    assert set_up(lxd, SETTINGS, Silent()) == ()
+    assert set_up(lxd, SETTINGS, Silent(), machine=HOST) == ()
 
 
 def test_container_outlives_a_killed_daemon(machine: Machine, container: str) -> None:

@@ -15,7 +15,7 @@ from lab.lxd.model import Card, Completed
 from lab.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeFile, FakeInstance
-from tests.unit.machines import Apt, machine_in, write
+from tests.unit.machines import Apt, give_network, machine_in, write
 
 OURS = {keys.OWNER: "ann"}
 CARDS = tuple(
@@ -63,6 +63,7 @@ def sound_machine(root: Path, apt: Apt) -> Machine:
         (drm / "device").symlink_to(place)
     for node in NODES:
         write(root, f"/dev/{node}", "")
+    give_network(root)
     machine = machine_in(root, apt)
     gpu_unit.install(machine)
     apt.ran.clear()

@@ -14,7 +14,7 @@ from tests.fake_lxd import FakeLxd
 from tests.unit.card_host import sound_machine
 from tests.unit.carried import V, export
 from tests.unit.driven import CARDS, NEW, OLD, Installer, Smi, driven_lab, every, give
-from tests.unit.machines import Apt
+from tests.unit.machines import Apt, machine_in
 from tests.unit.releases import Shelf
 
 
@@ -33,6 +33,12 @@ def _no_desktop_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 def _own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever runs on this machine meanwhile."""
     monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _own_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose limits may be raised."""
+    monkeypatch.setattr("host.setup.Machine", lambda: machine_in(tmp_path_factory.mktemp("host")))
 
 
 @pytest.fixture

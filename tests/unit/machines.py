@@ -62,6 +62,13 @@ def machine_in(root: Path, apt: Apt | None = None, *, systemd: bool = True) -> M
     return Machine(root=root, run=apt or Apt(), superuser=True)
 
 
+def give_network(root: Path, bridge: str = "lxdbr0") -> None:
+    """A bridge that LXD looks after."""
+    (root / f"sys/class/net/{bridge}").mkdir(parents=True)
+    write(root, "/proc/sys/net/ipv4/ip_forward", "1\n")
+    write(root, "/proc/4711/cmdline", f"dnsmasq\0--interface={bridge}\0--dhcp-range\0")
+
+
 def files_of(root: Path) -> list[str]:
     """All that is there but directories, as paths on the machine."""
     return sorted(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from lab.errors import InputError
+from lab.limit_settings import LimitSettings
 from lab.lxd.model import Completed, Image
 from lab.release import Needs, Release, Smoke, stable_alias
 from lab.report import Silent
@@ -19,7 +20,8 @@ from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH, FakeImage
 from tests.unit.public_keys import ed25519
 
-SETTINGS = Settings()
+# Whatever machine the tests run on.
+SETTINGS = Settings(limits=LimitSettings.model_validate({"memory": "256MiB", "processes": 3000}))
 
 
 def release(template: str, short: str, needs: Needs) -> Release:

@@ -20,7 +20,7 @@ from tests.unit.card_host import (
     lxd_with_cards,
     problems,
 )
-from tests.unit.machines import Apt, machine_in
+from tests.unit.machines import Apt, give_network, machine_in
 
 
 @pytest.fixture
@@ -32,6 +32,9 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
     give(lxd, "ann", {"gpu-a": {"pci": "0000:31:00.0"}}, config=OURS)
     every = found(lxd, machine)
     assert {name: one.found for name, one in every.items()} == {
+        "pool-room/default": "39.0 GiB free",
+        "kernel-limits": "room for many containers",
+        "network/lxdbr0": "nothing is in its way; the firewall's rules only root may see",
         "gpu": "4 × NVIDIA GeForce RTX 4090",
         "driver-module": "535.261.03 is loaded",
         "driver-libraries": "the host has none of its own; containers bring theirs",
@@ -51,8 +54,11 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
 
 
 def test_host_without_cards_says_so_and_no_more(tmp_path: Path) -> None:
+    give_network(tmp_path)
     every = check(FakeLxd(), SETTINGS, Versions(), machine_in(tmp_path))
-    assert [(one.name, one.found, one.status) for one in every] == [("gpu", "no GPU", Status.OK)]
+    assert [one.name for one in every] == ["pool-room", "kernel-limits", "network", "gpu"]
+    assert every[-1].found == "no GPU"
+    assert {one.status for one in every} == {Status.OK}
 
 
 def test_nothing_is_changed(lxd: FakeLxd, machine: Machine, apt: Apt) -> None:

@@ -13,7 +13,7 @@ from lab import keys
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.card_host import CARDS, OURS, give, lxd_with_cards, problems
-from tests.unit.machines import machine_in
+from tests.unit.machines import give_network, machine_in
 
 
 @pytest.fixture
@@ -113,6 +113,7 @@ def test_host_that_lost_its_last_card_still_names_who_had_one(tmp_path: Path) ->
     lxd = FakeLxd()
     give(lxd, "ann", {"gpu-a": {"pci": "0000:e4:00.0"}}, config=OURS)
     give(lxd, "ben", {"gpu0": {"id": "1"}})
+    give_network(tmp_path)
     (problem,) = problems(lxd, machine_in(tmp_path))
     assert problem.fix == "invoke provision ann --gpus none"
 

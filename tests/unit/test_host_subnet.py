@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-from pathlib import Path
 
 import pytest
 
 from host.facts import name_servers, routed_subnets
 from host.subnet import bridge_address
-from lab.hostfacts import lxd_directory
 
 # eth0 10.3.0.0/16 behind 10.3.0.1, docker0 172.17.0.0/16
 ROUTES = """\
@@ -50,9 +48,3 @@ def test_routing_table_is_read_without_the_default_route() -> None:
 def test_name_servers_count_as_neighbours() -> None:
     text = "# by hand\nsearch lab\nnameserver 10.2.3.4\nnameserver 127.0.0.53\nnameserver fe80::1\n"
     assert name_servers(text) == tuple(subnets("10.2.3.4/32"))
-
-
-def test_lxd_directory_follows_the_environment_then_the_snap(tmp_path: Path) -> None:
-    assert lxd_directory({"LXD_DIR": "/srv/lxd"}, snap=tmp_path) == Path("/srv/lxd")
-    assert lxd_directory({}, snap=tmp_path) == tmp_path
-    assert lxd_directory({}, snap=tmp_path / "none") == Path("/var/lib/lxd")

@@ -58,6 +58,7 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
     assert own == {
         "limits.cpu": "1",
         "limits.memory": "1GiB",
+        "limits.processes": "3000",
         "security.privileged": "false",
         "security.protection.delete": "true",
         "user.lab.owner": "bob",
@@ -76,7 +77,8 @@ def test_the_plan_in_words_changes_nothing(lxd: FakeLxd) -> None:
     done = stamp(lxd, bob(template="docker", password=True), only_plan=True)
     assert [str(action) for action in done.actions] == [
         "create the volume home-bob for /home in pool default (30.0 GiB)",
-        "create the container bob from docker-nested 20261121.1 (all CPUs, all memory, 30GiB disk)",
+        "create the container bob from docker-nested 20261121.1 "
+        "(all CPUs, 256MiB memory, 3000 processes, 30GiB disk)",
         "start bob and wait until ssh and the desktop answer",
         "set a random password for bob, shown once",
         "mark bob ready and protect it against deletion by hand",

@@ -59,6 +59,8 @@ def test_list_and_show(lxd: FakeLxd) -> None:
         "cpus": 1,
         "memory_bytes": 1 << 30,
         "memory_used_bytes": 1 << 20,
+        "memory_limit": "1GiB",
+        "processes": 3000,
         "disk_bytes": 2 << 30,
         "disk_used_bytes": 1 << 20,
         "driver": None,

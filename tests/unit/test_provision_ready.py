@@ -8,8 +8,10 @@ import threading
 import pytest
 
 import provision.ready
+from lab.addresses import AddressWatch
+from lab.boot import NoAddress, wait_for_cloud_init
 from lab.errors import LxdError
-from lab.lxd.model import Completed, State
+from lab.lxd.model import Completed, Network, State
 from lab.report import Silent
 from provision.ready import (
     Knock,
@@ -69,13 +71,59 @@ def test_where_the_host_cannot_reach_it_port_22_is_looked_at_from_inside() -> No
         wait_for_ssh(lxd, "bob", "x", Silent(), patience=hasty(), knock=unreachable)
 
 
-def test_a_container_without_an_address() -> None:
+def plugged_into(nic: dict[str, str], network: Network | None = None) -> FakeLxd:
+    lxd = running("lo UNKNOWN 127.0.0.1/8\neth0@if9   UP   fe80::1/64\n")
+    lxd.store.instances["default", "bob"].devices["eth0"] = {"type": "nic", **nic}
+    if network is not None:
+        lxd.store.networks[network.name] = network
+    return lxd
+
+
+LAN = "Look for the DHCP server of br-lan, or leave `network:` out of lab.yaml: then a bridge of "
+OURS = Network(name="lxdbr7", type="bridge", managed=True, config={"ipv4.address": "10.7.7.1/24"})
+
+
+@pytest.mark.parametrize(
+    ("nic", "network", "told"),
+    [
+        (
+            {"nictype": "bridged", "parent": "br-lan"},
+            Network(name="br-lan", type="bridge", managed=False),
+            "  It is plugged into br-lan, which LXD does not manage: a DHCP server of that network "
+            "has to answer, and none did.\n  Inside: eth0@if9 UP fe80::1/64\n"
+            f"Next: {LAN}LXD's own is used.",
+        ),
+        (
+            {"network": "lxdbr7"},
+            OURS,
+            "  It is plugged into lxdbr7, where LXD gives addresses of 10.7.7.1/24, by DHCP.\n"
+            "  Inside: eth0@if9 UP fe80::1/64\n"
+            "Next: Look for what is in its way, as root: invoke host.check",
+        ),
+    ],
+)
+def test_a_container_without_an_address(nic: dict[str, str], network: Network, told: str) -> None:
+    lxd = plugged_into(nic, network)
     with pytest.raises(LxdError) as error:
-        wait_for_address(running(""), "bob", Silent(), patience=hasty())
-    assert str(error.value) == (
-        "bob got no address within 60 s.\n"
-        "Next: Look at the bridge and who has an address on it: lxc network list; lxc list"
-    )
+        wait_for_address(lxd, "bob", Silent(), patience=hasty())
+    assert str(error.value) == f"bob got no address within 60 s.\n{told}"
+
+
+def test_a_first_boot_without_an_address_is_not_waited_for_longer() -> None:
+    """cloud-init waits for the network, and networkd for two minutes."""
+    lxd = plugged_into({"network": "lxdbr7"}, OURS)
+    lxd.on_run = lambda *_: Completed(exit_code=0, stdout="\n0\n", stderr="")
+    with pytest.raises(NoAddress, match="bob got no address within 0 s"):
+        wait_for_cloud_init(lxd, "bob", timeout=600, address_within=0)
+
+
+def test_nobody_watches_for_an_address_where_there_is_one_or_no_network() -> None:
+    lxd = plugged_into({"network": "lxdbr7"}, OURS)
+    lxd.store.instances["default", "bob"].address = "10.7.7.9"
+    assert not AddressWatch(lxd, "bob", within=0).too_late()
+    del lxd.store.instances["default", "bob"].devices["eth0"]
+    lxd.store.instances["default", "bob"].address = ""
+    assert not AddressWatch(lxd, "bob", within=0).too_late()
 
 
 def test_a_container_that_dies_at_once() -> None:

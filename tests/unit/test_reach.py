@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from lab import localdaemon
 from lab.errors import LabError, LxdUnreachable
 from lab.lxd import refusals
 from lab.lxd.client import connect
 from lab.lxd.refusals import Place
-from lab.lxd.session import local_socket, tls_session
+from lab.lxd.session import tls_session
 
 URL = "https://lab.example:8443"
 
@@ -44,18 +45,19 @@ def test_a_daemon_that_does_not_run_can_be_started(
     )
 
 
-def test_the_snaps_daemon_is_started_by_snap(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("there", "fix"), [(True, "sudo snap start lxd"), (False, "sudo systemctl start lxd")]
+)
+def test_the_snaps_daemon_is_started_by_snap_where_the_snap_is(
+    *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool, fix: str
+) -> None:
     monkeypatch.delenv("LXD_DIR", raising=False)
+    monkeypatch.setattr(refusals, "_SYSTEMD", tmp_path)
+    monkeypatch.setattr(localdaemon, "_SNAPS", (tmp_path if there else tmp_path / "none",))
+    monkeypatch.setattr(refusals, "abandoned", lambda _: ())
     socket = Path("/var/snap/lxd/common/lxd/unix.socket")
     error = refusals.unreachable(Place(socket=socket), ConnectionRefusedError(111, "refused"))
-    assert str(error) == (
-        f"LXD is not running: nothing answers at {socket}.\nNext: sudo snap start lxd"
-    )
-
-
-def test_the_socket_is_looked_for_where_lxd_may_be() -> None:
-    assert local_socket({"LXD_DIR": "/srv/lxd"}) == Path("/srv/lxd/unix.socket")
-    assert local_socket({}).name == "unix.socket"
+    assert str(error) == f"LXD is not running: nothing answers at {socket}.\nNext: {fix}"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

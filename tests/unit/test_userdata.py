@@ -67,7 +67,7 @@ def test_every_setting_shows() -> None:
     assert config["timezone"] == "Europe/Berlin"
     assert "build-essential" in config["packages"]
     assert files["/etc/default/locale"] == "LANG=zh_CN.UTF-8\n"
-    assert files["/etc/locale.gen"] == "zh_CN.UTF-8 UTF-8\n"
+    assert files["/etc/locale.gen"] == "en_US.UTF-8 UTF-8\nzh_CN.UTF-8 UTF-8\n"
     assert files["/etc/apt/apt.conf.d/80labstamp-proxy"] == (
         'Acquire::http::Proxy "http://proxy.example:3142";\n'
         'Acquire::https::Proxy "http://proxy.example:3142";\n'

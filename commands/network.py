@@ -1,0 +1,51 @@
+"""What the host wing knows of the network, for provisioning and building, which fail of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lab.errors import CheckError, LabError, LxdError, NoNetwork
+
+if TYPE_CHECKING:
+    from host.finding import Finding
+    from lab.lxd.port import Lxd
+    from lab.report import Report
+    from lab.settings import Settings
+
+
+@contextmanager
+def explained(lxd: Lxd, settings: Settings, report: Report) -> Iterator[None]:
+    """Say at once what is in the way of containers' network; and again with what fails within."""
+    for one in _obstacles(lxd, settings):
+        report.say(f"{_found(one)}. Mend it with: {one.fix}")
+    try:
+        yield
+    except (LxdError, CheckError, NoNetwork) as error:
+        # Looked at anew: it may have been mended, or broken, meanwhile.
+        explain(error, _obstacles(lxd, settings))
+        raise
+
+
+def explain(error: LabError, obstacles: tuple[Finding, ...]) -> None:
+    """Add OBSTACLES to ERROR, and how to get them out of the way as what to do next."""
+    if not obstacles:
+        return
+    error.details = "\n".join(filter(None, (error.details, *map(_found, obstacles))))
+    error.fix = "\n".join(filter(None, (*(one.fix for one in obstacles), error.fix)))
+
+
+def _obstacles(lxd: Lxd, settings: Settings) -> tuple[Finding, ...]:
+    from host.check import obstacles
+    from host.machine import Machine
+
+    try:
+        return obstacles(lxd, settings, Machine())
+    except LabError:
+        # What was asked for has errors of its own to tell.
+        return ()
+
+
+def _found(one: Finding) -> str:
+    return f"The network {one.subject}: {one.found}"

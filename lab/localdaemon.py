@@ -1,0 +1,81 @@
+"""Which LXD of this machine is meant: that of $LXD_DIR, else the one that answers."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from lab.errors import InputError
+
+SOCKET: Final = "unix.socket"
+SNAP: Final = Path("/var/snap/lxd/common/lxd")
+PACKAGE: Final = Path("/var/lib/lxd")
+PLACES: Final = (SNAP, PACKAGE)
+_SNAPS: Final = (Path("/snap/lxd/current"), Path("/var/lib/snapd/snap/lxd/current"))
+"""Where snapd mounts it, by distribution."""
+_PATIENCE: Final = 5.0
+
+
+class Door(Enum):
+    """What a knock at a socket finds."""
+
+    OPEN = "open"
+    SHUT = "shut"
+    """A socket that we may not use."""
+    NOBODY = "nobody"
+    """No socket, or one that a daemon left behind."""
+
+
+def lxd_directory(environ: Mapping[str, str] = os.environ, places: Sequence[Path] = PLACES) -> Path:
+    """Where the local daemon keeps its things. InputError where two daemons answer.
+
+    A directory or a socket alone is no daemon: a snap that is removed leaves both.
+    """
+    if environ.get("LXD_DIR"):
+        return Path(environ["LXD_DIR"])
+    doors = {place: knock(place / SOCKET) for place in places}
+    inviting = [place for place, door in doors.items() if door is Door.OPEN]
+    if len(inviting) > 1:
+        raise _two(inviting)
+    # Whom a daemon does not let in, nobody tells whether the socket is an abandoned one.
+    likely = inviting or [place for place, door in doors.items() if door is Door.SHUT]
+    installed = SNAP if snap_is_there() else PACKAGE
+    return installed if installed in likely or not likely else likely[0]
+
+
+def knock(path: Path) -> Door:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_PATIENCE)
+        try:
+            connection.connect(str(path))
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            return Door.NOBODY
+        except PermissionError:
+            return Door.SHUT
+        except OSError:
+            # Somebody listens, but is too busy to take another call.
+            return Door.OPEN
+    return Door.OPEN
+
+
+def snap_is_there() -> bool:
+    return any(place.exists() for place in _SNAPS)
+
+
+def abandoned(path: Path, places: Sequence[Path] = PLACES) -> tuple[Path, ...]:
+    """Sockets beside PATH that nobody answers at, for a message that nobody does at PATH."""
+    sockets = (place / SOCKET for place in places)
+    return tuple(one for one in sockets if one != path and one.exists())
+
+
+def _two(places: Sequence[Path]) -> InputError:
+    return InputError(
+        "Two LXD daemons run on this machine, and nothing says which one is meant.",
+        details="\n".join(f"{place / SOCKET} answers" for place in places),
+        fix="Name the one that has, or is to have, the containers (`lxc` heeds it, too):\n"
+        + "\n".join(f"export LXD_DIR={place}" for place in places),
+    )

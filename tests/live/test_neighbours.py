@@ -1,0 +1,74 @@
+"""What one container may not do to its neighbours: bounded by the bomb itself, too."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.live.lab import query, ssh
+
+Pair = tuple[dict[str, Any], dict[str, Any]]
+
+# Up to 20000 that only sleep, then for three seconds new ones for all that end.
+BOMB = """
+$| = 1;
+my $made = 0;
+while ($made < 20000) {
+    my $child = fork;
+    last unless defined $child;
+    if (!$child) { sleep 8; exit }
+    $made++;
+}
+print "$made\\n";
+my $end = time + 3;
+while (time < $end) {
+    my $child = fork;
+    if (defined $child && !$child) { 1 while time < $end; exit }
+}
+"""
+HOG = 'my @all; push @all, "x" x (100 << 20) for 1 .. 30; print "had it all\\n"'
+USABLE = 10.0
+"""Seconds for an ssh login on two busy cores; where nobody is in the way it is 0.4."""
+
+
+@contextmanager
+def at_work(name: str, perl: str) -> Iterator[subprocess.Popen[str]]:
+    argv = ["lxc", "exec", name, "--", "perl", "-e", perl]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.wait(timeout=120)
+
+
+def is_usable(person: dict[str, Any], key: Path) -> None:
+    began = time.monotonic()
+    said = ssh(person["ipv4"][0], person["owner"], key, ["id", "-un"])
+    assert (said.code, said.out.strip()) == (0, person["owner"]), said.err
+    assert time.monotonic() - began < USABLE
+
+
+def test_a_fork_bomb_ends_at_its_own_limit(pair: Pair, key: Path) -> None:
+    ann, ben = pair
+    most = int(query(f"/1.0/instances/{ann['name']}")["config"]["limits.processes"])
+    with at_work(ann["name"], BOMB) as bomb:
+        assert bomb.stdout is not None
+        made = int(bomb.stdout.readline())
+        assert 0 < made < most
+        is_usable(ben, key)
+        # The host, too, makes processes.
+        assert subprocess.run(["true"], check=True, timeout=USABLE).returncode == 0
+        assert query(f"/1.0/instances/{ann['name']}/state")["processes"] <= most
+
+
+def test_a_memory_hog_ends_at_its_own_limit(pair: Pair, key: Path) -> None:
+    ann, ben = pair
+    assert ann["memory_bytes"] == 2 << 30
+    with at_work(ann["name"], HOG) as hog:
+        is_usable(ben, key)
+        assert hog.stdout is not None
+        said = hog.stdout.read()
+    assert (hog.returncode, said) == (137, "")
+    is_usable(ann, key)
