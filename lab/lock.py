@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lab.errors import Conflict, LxdError
-from lab.hostfacts import lxd_directory
+from lab.localdaemon import lxd_directory
 from lab.process import in_words, is_alive, me
 from lab.report import Report
 
