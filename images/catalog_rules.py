@@ -35,6 +35,10 @@ _FORBIDDEN_DEVICES = {
 }
 
 
+_OF_EVERY_IMAGE = "provision"
+"""The check that no definition may replace (images/trial.py)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
     """A definition with the tree it was read from."""
@@ -129,6 +133,9 @@ def _instance(one: Written) -> Iterator[Problem]:
 def _checks(one: Written) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for number, check in enumerate(one.definition.checks):
+        if _OF_EVERY_IMAGE in (check.kind, check.name):
+            text = f"checks[{number}]: {_OF_EVERY_IMAGE} is made of every image; leave it out"
+            yield one.tree.problem(("checks", number), text)
         if check.name in seen:
             text = (
                 f'checks[{number}]: "{check.name}" is also the name of checks[{seen[check.name]}]'

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from images import bootstrap
+from images.for_users import tell_what_was_left
 from images.placing import placed
 from images.recipe import Recipe, content
 from images.scratch import scratch
@@ -67,6 +68,9 @@ def have_source(shop: Workshop, log: Log) -> str:
     shop.build.delete(name)
     with ExitStack() as undo:
         _create(shop, name, log, undo)
+        source = source_of(shop)
+        if isinstance(source, FromInstance):
+            tell_what_was_left(shop, source, name)
         shop.build.update(name, config={keys.PHASE: keys.READY, keys.RECIPE: recipe.id})
         undo.pop_all()
     return name
