@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.definition_file import Definition
+from images.definition_file import PROVISION, Definition
 from lab.names import did_you_mean
 from lab.problems import Problem, shown
 from lab.yamltree import Tree
@@ -33,10 +33,6 @@ _FORBIDDEN_DEVICES = {
     "unix-char": PRIVILEGED,
     "unix-block": PRIVILEGED,
 }
-
-
-_OF_EVERY_IMAGE = "provision"
-"""The check that no definition may replace (images/trial.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +129,8 @@ def _instance(one: Written) -> Iterator[Problem]:
 def _checks(one: Written) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for number, check in enumerate(one.definition.checks):
-        if _OF_EVERY_IMAGE in (check.kind, check.name):
-            text = f"checks[{number}]: {_OF_EVERY_IMAGE} is made of every image; leave it out"
+        if check.name == PROVISION:
+            text = f"checks[{number}]: {PROVISION} is the check that every image gets; rename it"
             yield one.tree.problem(("checks", number), text)
         if check.name in seen:
             text = (

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from images.definition import Check
+from images.definition_file import PROVISION
 from images.gpus import Given
 from images.verdict import Verdict
 from images.way_in import OVER_THE_NETWORK
@@ -99,7 +100,7 @@ def _judge(check: Check, first: Evidence, second: Evidence, timezone: str, given
     elif check.kind == "gpu":
         said = first.answers.get(check.name)
         why = given.complaint(said) if said else "it was not run"
-    elif check.kind == "provision":
+    elif check.name == PROVISION:
         why = _provision(check, first)
     else:
         why = _answer(check, first.answers.get(check.name), timezone)

@@ -11,6 +11,9 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from lab.written import Pattern, Size, Word, Written, refusal
 
+PROVISION = "provision"
+"""The check that is made of every image (images/trial.py); no definition has one of that name."""
+
 PATH = "path"
 """Key of the validation context: the file that the definition comes from."""
 
@@ -30,8 +33,6 @@ Kind: TypeAlias = Literal[
     "port",
     "gpu",
     "command",
-    # Of every image (images/trial.py); no definition names it.
-    "provision",
 ]
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]", re.ASCII)
@@ -89,7 +90,7 @@ class Check(Written):
             return self
         if "port" in given:
             raise refusal(f"port belongs to kind port; this is {self.kind}")
-        if self.kind not in {"command", "provision"} and given & {"run", "exit", "stdout"}:
+        if self.kind != "command" and given & {"run", "exit", "stdout"}:
             raise refusal(
                 f"run, exit and stdout belong to kinds command and port; this is {self.kind}"
             )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from images import bootstrap
+from images.elsewhere import DISTRIBUTION, MIRROR, SECURITY_MIRROR, made_with, seen
 from images.for_users import tell_what_was_left
 from images.placing import placed
 from images.recipe import Recipe, content
@@ -22,6 +23,7 @@ from lab.source import Bootstrap, File, FromInstance, Simplestreams, Source
 IMPORTED = "lab.source"
 """Property of images that are a source in transit; they live for seconds."""
 
+_PLACES = {"path", "metadata", "certificate", "keyring"}
 _NO_ALIAS = "See that the server is reachable and has this alias: set `source:` in lab.yaml."
 _STRANGER = (
     "If that is the server you mean, name its certificate under `source:` in lab.yaml: "
@@ -38,16 +40,44 @@ def source_recipe(shop: Workshop) -> Recipe:
     """What the source is made of. An image server's later content is not part of it."""
     source = source_of(shop)
     inputs = {
-        "distribution": shop.distro.name,
-        "source": content(source.model_dump(mode="json")),
+        DISTRIBUTION: shop.distro.name,
+        # Where its files lie on the machine that looks is no part of what is in them.
+        "source": content(source.model_dump(mode="json", exclude=_PLACES)),
     }
     if isinstance(source, Bootstrap):
-        inputs["mirror"] = shop.mirrors.main or ""
-        inputs["security mirror"] = shop.mirrors.security or ""
+        inputs |= mirror_inputs(shop)
     if isinstance(source, File):
-        stat = source.path.stat() if source.path.exists() else None
-        inputs["source file"] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else "missing"
+        inputs |= _file_inputs(shop, source)
+    if isinstance(source, FromInstance):
+        inputs["source used"] = _last_used(shop, source)
     return Recipe(inputs=inputs)
+
+
+def mirror_inputs(shop: Workshop) -> dict[str, str]:
+    return {
+        MIRROR: shop.mirrors.main or "",
+        SECURITY_MIRROR: shop.mirrors.security or "",
+    }
+
+
+def _file_inputs(shop: Workshop, source: File) -> dict[str, str]:
+    before = made_with(shop.lxd, shop.settings.alias_prefix)
+    local = shop.settings.remote == "local"
+    files = {"source file": source.path, "source metadata": source.metadata}
+    return {
+        name: seen(path, before.get(name), local=local)
+        for name, path in files.items()
+        if path is not None
+    }
+
+
+def _last_used(shop: Workshop, source: FromInstance) -> str:
+    """When it was started the last time: whoever corrected something in it has started it."""
+    origin = shop.lxd.in_project(source.project).instance(source.name)
+    if origin is None:
+        before = made_with(shop.lxd, shop.settings.alias_prefix)
+        return before.get("source used", "")
+    return origin.last_used_at.isoformat() if origin.last_used_at else "never"
 
 
 def source_name(shop: Workshop) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from images.definition import Check
+from images.definition_file import PROVISION
 from images.gpus import Given
 from images.outside import ACCOUNT
 from images.way_in import OVER_THE_NETWORK
@@ -13,8 +13,6 @@ from lab.account import UID, Account
 from lab.lxd.model import Image
 from lab.release import Needs
 
-PROVISION: Final = "provision"
-"""Name and kind of the check that every image has to pass, whatever its definition asks for."""
 _SECONDS = 60
 
 
@@ -32,10 +30,10 @@ class Trial:
 
     @property
     def every_check(self) -> tuple[Check, ...]:
-        """What nobody could be given the image without, and then what the definition asks for."""
+        """What has to hold of every image, or nobody can be given it; then those of its own."""
         argv = ("sh", "/run/labstamp/check-account.sh", ACCOUNT, str(UID))
         groups = self.account(()).all_groups
-        made = Check(name=PROVISION, kind=PROVISION, run=(*argv, *groups), timeout=_SECONDS)
+        made = Check(name=PROVISION, kind="command", run=(*argv, *groups), timeout=_SECONDS)
         return (made, *self.checks)
 
     def account(self, keys: tuple[str, ...]) -> Account:

@@ -71,7 +71,9 @@ class FakeInstances(FakeCalls):
 
     def start(self, name: str) -> None:
         self._do("start", name)
-        self._instance(name, f"show {name}").state = State.RUNNING
+        found = self._instance(name, f"show {name}")
+        found.state = State.RUNNING
+        found.last_used_at = EPOCH + timedelta(seconds=self.store.next())
 
     def stop(self, name: str, *, force: bool = False, timeout: int = 30) -> None:
         self._do("stop", name)
@@ -118,6 +120,7 @@ class FakeInstances(FakeCalls):
             expanded_devices=self._expanded(found),
             profiles=found.profiles,
             created_at=found.created_at,
+            last_used_at=found.last_used_at,
         )
 
     def _expanded(self, instance: FakeInstance) -> dict[str, Mapping[str, str]]:

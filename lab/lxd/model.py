@@ -102,6 +102,8 @@ class Instance:
     profiles: tuple[str, ...] = ()
     location: str = "none"
     created_at: datetime
+    last_used_at: datetime | None = None
+    """When it was started the last time; None where it never was."""
 
     @property
     def image(self) -> str | None:
