@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 
 from images import bootstrap
@@ -13,7 +14,7 @@ from images.recipe import Recipe, content
 from images.scratch import scratch
 from images.workshop import Log, Workshop
 from lab import keys
-from lab.errors import InputError, LxdError
+from lab.errors import Conflict, InputError, LxdError, LxdUnreachable
 from lab.lxd.certificates import check_certificate
 from lab.lxd.model import Image, InstanceSpec, State
 from lab.names import did_you_mean
@@ -124,6 +125,14 @@ def _create(shop: Workshop, name: str, log: Log, undo: ExitStack) -> None:
             ),
             on_progress=log.progress(),
         )
+    except LxdError as error:
+        if isinstance(source, File) and "npack" in (error.details or ""):
+            raise InputError(
+                f"The source file {source.path} is damaged: LXD cannot unpack it.",
+                details=error.details,
+                fix="Copy or export it again, and compare its checksum.",
+            ) from error
+        raise
     finally:
         # An image of the user's own is kept; ours carries the mark.
         if IMPORTED in image.properties:
@@ -204,10 +213,7 @@ def _download(shop: Workshop, source: Simplestreams, properties: dict[str, str],
             details=told,
             fix=_STRANGER if "x509:" in told else _NO_ALIAS,
         ) from error
-    if image.fingerprint in before:
-        return image
-    shop.lxd.set_image_properties(image.fingerprint, properties)
-    return shop.lxd.image(image.fingerprint) or image
+    return _marked(shop, image, before, properties)
 
 
 def _certificate(source: Simplestreams) -> str | None:
@@ -223,8 +229,29 @@ def _import(shop: Workshop, source: File, properties: dict[str, str], log: Log) 
             f"The source file {source.path} is not there.",
             fix="Set `source: {kind: file, path: …}` in lab.yaml to a root file system tarball.",
         )
+    before = {image.fingerprint for image in shop.lxd.images()}
     with scratch() as directory:
         metadata, rootfs = bootstrap.with_metadata(shop.distro, source, directory)
-        return shop.lxd.import_image(
-            metadata, rootfs, properties=properties, on_progress=log.progress()
-        )
+        try:
+            image = shop.lxd.import_image(
+                metadata, rootfs, properties={}, on_progress=log.progress()
+            )
+        except (LxdUnreachable, Conflict):
+            raise
+        except LxdError as error:
+            raise InputError(
+                f"LXD does not take the source file {source.path}.",
+                details=error.details or error.brief,
+                fix="Pack it otherwise: a tarball, packed with zstd, xz, gzip or not at all.",
+            ) from error
+    return _marked(shop, image, before, properties)
+
+
+def _marked(
+    shop: Workshop, image: Image, before: AbstractSet[str], properties: dict[str, str]
+) -> Image:
+    """IMAGE as ours to delete; but not one that was there: a release may be its own source."""
+    if image.fingerprint in before:
+        return image
+    shop.lxd.set_image_properties(image.fingerprint, properties)
+    return shop.lxd.image(image.fingerprint) or image
