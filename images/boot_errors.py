@@ -9,10 +9,12 @@ from images.definition import Definition
 from images.distro import Distro
 from lab.boot import excerpt
 from lab.errors import CheckError, InputError, LabError
+from lab.sections import FAILED
 
 _NO_PACKAGE = re.compile(
     r"^E: (?:Unable to locate package (\S+)|Package '([^']+)' has no installation candidate"
-    r"|Couldn't find any package by (?:glob|regex) '([^']+)')",
+    r"|Couldn't find any package by (?:glob|regex) '([^']+)'"
+    r"|(?:Version|Release) '[^']+' for '([^']+)' was not found)",
     re.MULTILINE,
 )
 _NO_MIRROR = re.compile(
@@ -20,6 +22,8 @@ _NO_MIRROR = re.compile(
     r"|Temporary failure resolving|Connection (?:refused|timed out)).*$",
     re.MULTILINE,
 )
+_COMMAND = re.compile(rf"^{FAILED} with (\d+): (.*)$", re.MULTILINE)
+_LAST_WORDS = 6
 _NO_ROOM = re.compile(r"^.*(?:No space left on device|Disk quota exceeded).*$", re.MULTILINE)
 
 
@@ -49,11 +53,26 @@ def explain_boot(
             fix="Correct the name there, or map it under `names:` in "
             f"images/distros/{distro.name}.yaml.",
         )
+    command = _COMMAND.search(output)
+    if command:
+        code, which = command.groups()
+        return CheckError(
+            f"{definition.name}: a command of cloud-init/{definition.cloud_init} failed with exit "
+            f"code {code}.",
+            details="\n".join([which, *_before(output, command.start())]),
+            fix=f"Correct it, or write `|| true` behind what may fail. The full log: {log}",
+        )
     return CheckError(
         f"{definition.name}: cloud-init failed in the builder.",
         details="\n".join([*errors, *excerpt(output).splitlines()]),
         fix=f"The full log: {log}",
     )
+
+
+def _before(output: str, end: int) -> list[str]:
+    """The last lines that the command printed before END of OUTPUT."""
+    lines = [line for line in output[:end].splitlines() if line.strip()]
+    return [line for line in lines if not line.startswith("Cloud-init v.")][-_LAST_WORDS:]
 
 
 def _missing_packages(output: str) -> tuple[str, ...]:
