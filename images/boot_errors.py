@@ -23,7 +23,6 @@ _NO_MIRROR = re.compile(
     re.MULTILINE,
 )
 _COMMAND = re.compile(rf"^{FAILED} with (\d+): (.*)$", re.MULTILINE)
-_LAST_WORDS = 6
 _NO_ROOM = re.compile(r"^.*(?:No space left on device|Disk quota exceeded).*$", re.MULTILINE)
 
 
@@ -59,7 +58,7 @@ def explain_boot(
         return CheckError(
             f"{definition.name}: a command of cloud-init/{definition.cloud_init} failed with exit "
             f"code {code}.",
-            details="\n".join([which, *_before(output, command.start())]),
+            details="\n".join([which, *excerpt(output[: command.start()], lines=6).splitlines()]),
             fix=f"Correct it, or write `|| true` behind what may fail. The full log: {log}",
         )
     return CheckError(
@@ -67,12 +66,6 @@ def explain_boot(
         details="\n".join([*errors, *excerpt(output).splitlines()]),
         fix=f"The full log: {log}",
     )
-
-
-def _before(output: str, end: int) -> list[str]:
-    """The last lines that the command printed before END of OUTPUT."""
-    lines = [line for line in output[:end].splitlines() if line.strip()]
-    return [line for line in lines if not line.startswith("Cloud-init v.")][-_LAST_WORDS:]
 
 
 def _missing_packages(output: str) -> tuple[str, ...]:

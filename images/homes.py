@@ -5,7 +5,7 @@ from __future__ import annotations
 from images.placing import Devices, pool_of
 from images.workshop import Workshop
 from lab import keys
-from lab.process import me
+from lab.process import is_alive, me
 
 _DEVICE = "home"
 _PATH = "/home"
@@ -27,6 +27,15 @@ def remove_home(shop: Workshop, instance: str) -> None:
     pool = pool_of(shop)
     if pool is not None:
         shop.build.delete_volume(pool.name, _volume(shop, instance))
+
+
+def sweep_homes(shop: Workshop) -> None:
+    """Remove those whose makers are dead, and whose instances are gone or never were."""
+    pool = pool_of(shop)
+    for volume in shop.build.volumes(pool.name) if pool else ():
+        ours = volume.name.startswith(_volume(shop, "")) and not volume.used_by
+        if ours and is_alive(volume.config.get(keys.BUILDER, "")) is False:
+            shop.build.delete_volume(volume.pool, volume.name)
 
 
 def _volume(shop: Workshop, instance: str) -> str:

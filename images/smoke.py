@@ -46,7 +46,7 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
         way = way_in(shop.build, names, local=shop.settings.remote == "local", key=key)
         if way.told and trial.over_the_network:
             log.write(f"{way.told}\n")
-            shop.report.say(f"{trial.template}: {trial.over_the_network} {way.told}")
+            shop.report.say(f"{trial.template}: {trial.over_the_network}: {way.told}")
         verdicts = judge(
             trial.every_check,
             _collect(shop, first, trial.to_run, way, log),

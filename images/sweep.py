@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta, timezone
 
-from images.homes import remove_home
+from images.homes import remove_home, sweep_homes
 from images.scratch import sweep_scratch
 from images.source import IMPORTED
 from images.workshop import Workshop
@@ -46,6 +46,7 @@ def sweep(shop: Workshop) -> None:
         shop.build.delete(instance.name)
         remove_home(shop, instance.name)
         shop.report.say(f"Removed {instance.name}, left by a build that was cut off.")
+    sweep_homes(shop)
     # A publish goes on in the daemon after its client is gone: its image may be yet to come.
     for instance in shop.build.instances():
         _wait_until_idle(shop, instance)

@@ -18,10 +18,13 @@ import pytest
 from lab.lxd.session import local_socket
 from tests.live.conftest import settings_file
 from tests.live.lab import ROOT, Lab, lxc, query
+from tests.live.making import PREFIX
+from tests.live.removing import remove_instance
 from tests.unit.test_wire_remote import Pair, make_pair
 
 AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups -- /media/bin/python -m invoke list"
 CLIENT = "ft-client"
+CONTAINER = "ft-seen"
 
 
 def test_no_daemon(lab: Lab, tmp_path: Path) -> None:
@@ -114,10 +117,23 @@ def _remote(directory: Path, url: str, client: Pair, server: Path) -> Lab:
 
 
 def test_another_machine_s_lxd(lab: Lab, far: Far, trusted: Pair, tmp_path: Path) -> None:
-    there = _remote(tmp_path, far.url, trusted, far.certificate)
-    here = Lab(settings=settings_file(tmp_path / "here.yaml"))
-    assert there.succeed("images", "--json").document == here.succeed("images", "--json").document
-    assert _containers(there) == _containers(here)
+    there = lab.also(
+        tmp_path / "lab.yaml",
+        remote=far.url,
+        client_certificate=trusted.certificate,
+        client_key=trusted.key,
+        server_certificate=far.certificate,
+    )
+    seen = there.succeed("images", "--json").document
+    assert seen == lab.succeed("images", "--json").document
+    # Two empty lists would be alike, too.
+    assert [one["name"] for one in seen["templates"] if one["versions"]] != []
+    lxc("init", f"{PREFIX}/base", CONTAINER, "-c", "user.lab.owner=ann")
+    try:
+        assert CONTAINER in _containers(there)
+        assert _containers(there) == _containers(lab)
+    finally:
+        remove_instance(CONTAINER)
 
 
 def _containers(lab: Lab) -> list[str]:
