@@ -43,7 +43,7 @@ MODULES = (
 )
 """All that images/asking.py needs of us, beside Python itself, which cloud-init needs, too."""
 _RUN = "import sys; sys.path.insert(0, sys.argv[1]); from images.asking import main; main()"
-_LATE = 30
+_LATE = 45
 
 
 def why_apart(devices: Devices, networks: Sequence[Network], *, local: bool) -> tuple[str, bool]:
@@ -121,9 +121,10 @@ class FromInstance:
     def _ask(self, what: str, seconds: float, **arguments: Any) -> Completed:
         self._bring()
         question = json.dumps({"what": what, **arguments}).encode()
-        argv = ["python3", "-c", _RUN, _PLACE]
         try:
-            ended = self.lxd.run(self.name, argv, stdin=question, timeout=seconds + _LATE)
+            ended = self.lxd.run(
+                self.name, run_argv(_PLACE), stdin=question, timeout=seconds + _LATE
+            )
         except CommandTimeout as error:
             return Completed(exit_code=124, stdout="", stderr=error.brief)
         try:
@@ -143,6 +144,11 @@ class FromInstance:
         for path, content in brought():
             self.lxd.write_file(self.name, f"{_PLACE}/{path}", content)
         self.lxd.write_file(self.name, _KEY, self.key.read_bytes(), mode=0o600)
+
+
+def run_argv(place: str) -> tuple[str, ...]:
+    """The command that answers the question on its stdin by the files of `brought` in PLACE."""
+    return ("python3", "-c", _RUN, place)
 
 
 def brought() -> Iterator[tuple[str, bytes]]:
