@@ -141,8 +141,8 @@ def test_a_boot_that_would_end_itself(faulty: Tiny) -> None:
     assert (code, told) == (
         2,
         "error: {tmp}/cloud-init/tiny.yaml.j2 cannot be used.\n"
-        "  {tmp}/cloud-init/tiny.yaml.j2: rendered line 4: power_state: it would end the boot "
-        "while labstamp waits for its end\n",
+        "  {tmp}/cloud-init/tiny.yaml.j2:4: power_state: it would end the boot while labstamp "
+        "waits for its end\n",
     )
 
 

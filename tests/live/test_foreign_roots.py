@@ -56,21 +56,21 @@ def test_an_account_that_a_first_boot_makes_before_the_user_s(tiny: Tiny) -> Non
     """It is in no file of the image, so only an instance tells."""
     tiny.boot_with(
         "write_files:\n"
-        "  - path: /etc/systemd/system/voice.service\n"
+        "  - path: /etc/systemd/system/early.service\n"
         "    content: |\n"
         "      [Unit]\n"
         "      DefaultDependencies=no\n"
         "      Before=cloud-init.service cloud-init-network.service\n"
         "      [Service]\n"
         "      Type=oneshot\n"
-        "      ExecStart=/usr/sbin/useradd --uid 1000 voice\n"
+        "      ExecStart=/usr/sbin/useradd --uid 1000 ubuntu\n"
         "      [Install]\n"
         "      WantedBy=sysinit.target\n"
-        "runcmd: [systemctl enable voice]\n"
+        "runcmd: [systemctl enable early]\n"
     )
     said = tiny.lab.invoke("build-images")
     assert said.code == 5
-    assert "  provision: 1000 in passwd is voice, and has to be free" in said.err
+    assert "  provision: 1000 in passwd is ubuntu, and has to be free" in said.err
     assert tiny.release() is None
 
 
