@@ -29,12 +29,7 @@ class Blueprint:
     @property
     def templates(self) -> Path:
         """Where the definitions' cloud-init sources are."""
-        return self.settings.cloud_init or self.own_templates
-
-    @property
-    def own_templates(self) -> Path:
-        """The cloud-init sources of the pipeline itself, which settings cannot replace."""
-        return self.root / "cloud-init"
+        return self.settings.cloud_init or self.root / "cloud-init"
 
 
 def open_blueprint(root: Path, settings: Settings) -> Blueprint:

@@ -10,10 +10,12 @@ from images.distro import Distro
 from lab.authorities import untrusted
 from lab.boot import excerpt
 from lab.errors import CheckError, InputError, LabError, NoNetwork
+from lab.sections import FAILED
 
 _NO_PACKAGE = re.compile(
     r"^E: (?:Unable to locate package (\S+)|Package '([^']+)' has no installation candidate"
-    r"|Couldn't find any package by (?:glob|regex) '([^']+)')",
+    r"|Couldn't find any package by (?:glob|regex) '([^']+)'"
+    r"|(?:Version|Release) '[^']+' for '([^']+)' was not found)",
     re.MULTILINE,
 )
 _NO_MIRROR = re.compile(
@@ -21,6 +23,7 @@ _NO_MIRROR = re.compile(
     r"|Temporary failure resolving|Connection (?:refused|timed out)).*$",
     re.MULTILINE,
 )
+_COMMAND = re.compile(rf"^{FAILED} with (\d+): (.*)$", re.MULTILINE)
 _NO_ROOM = re.compile(r"^.*(?:No space left on device|Disk quota exceeded).*$", re.MULTILINE)
 
 
@@ -55,6 +58,15 @@ def explain_boot(
             details="\n".join(_where(definition, package) for package in missing),
             fix="Correct the name there, or map it under `names:` in "
             f"images/distros/{distro.name}.yaml.",
+        )
+    command = _COMMAND.search(output)
+    if command:
+        code, which = command.groups()
+        return CheckError(
+            f"{definition.name}: a command of cloud-init/{definition.cloud_init} failed with exit "
+            f"code {code}.",
+            details="\n".join([which, *excerpt(output[: command.start()], lines=6).splitlines()]),
+            fix=f"Correct it, or write `|| true` behind what may fail. The full log: {log}",
         )
     return CheckError(
         f"{definition.name}: cloud-init failed in the builder.",

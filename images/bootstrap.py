@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from images.distro import Distro
+from images.root_file import Content, content_of, root_beside
 from images.scratch import scratch_for_all
 from images.workshop import Log, Workshop
 from lab.aptsources import Terms
@@ -121,23 +122,22 @@ def write_metadata(distro: Distro, target: Path) -> None:
 
 def with_metadata(distro: Distro, source: File, scratch: Path) -> tuple[Path, Path | None]:
     """What to import for a file source: metadata and root; a bare root gets metadata made."""
+    content = content_of(source.path)
     if source.metadata is not None:
+        if content is not Content.ROOT:
+            raise InputError(
+                f"The source file {source.path} is {content.value}; with `metadata:` beside it, "
+                "it would have to be a root.",
+                fix="Correct `source:` in lab.yaml: a whole image is named by `path:` alone.",
+            )
         return source.metadata, source.path
-    if _is_unified(source.path):
+    if content is Content.IMAGE:
         return source.path, None
+    if content is Content.METADATA:
+        return source.path, root_beside(source.path)
     metadata = scratch / "metadata.tar"
     write_metadata(distro, metadata)
     return metadata, source.path
-
-
-def _is_unified(path: Path) -> bool:
-    """Whether a tarball carries its own metadata.yaml (LXD packs it first)."""
-    try:
-        with tarfile.open(path) as archive:
-            first = archive.next()
-            return first is not None and first.name.removeprefix("./") == "metadata.yaml"
-    except tarfile.TarError:
-        return False  # squashfs: a root file system by itself
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:

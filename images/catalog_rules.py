@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.definition_file import Definition
+from images.definition_file import PROVISION, Definition
 from lab.names import did_you_mean
 from lab.problems import Problem, shown
 from lab.yamltree import Tree
@@ -129,6 +129,9 @@ def _instance(one: Written) -> Iterator[Problem]:
 def _checks(one: Written) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for number, check in enumerate(one.definition.checks):
+        if check.name == PROVISION:
+            text = f"checks[{number}]: {PROVISION} is the check that every image gets; rename it"
+            yield one.tree.problem(("checks", number), text)
         if check.name in seen:
             text = (
                 f'checks[{number}]: "{check.name}" is also the name of checks[{seen[check.name]}]'

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from images.definition import Check
+from images.definition_file import PROVISION
 from images.gpus import Given
 from images.verdict import Verdict
+from images.way_in import OVER_THE_NETWORK
 from lab.lxd.model import Completed
 from lab.nvidia_smi import QUERY
 
@@ -24,6 +26,8 @@ class Evidence:
     machine_id: str = ""
     host_keys: tuple[str, ...] = ()
     answers: Mapping[str, Completed] = field(default_factory=dict)
+    told: str = ""
+    """How those checks were tried that come over the network; empty: from this host."""
     rebooted: Evidence | None = None
     """What it showed after a reboot: `boots` and `ssh` are answered; empty: it never came back."""
 
@@ -96,9 +100,26 @@ def _judge(check: Check, first: Evidence, second: Evidence, timezone: str, given
     elif check.kind == "gpu":
         said = first.answers.get(check.name)
         why = given.complaint(said) if said else "it was not run"
+    elif check.name == PROVISION:
+        why = _provision(check, first)
     else:
         why = _answer(check, first.answers.get(check.name), timezone)
-    return Verdict(name=check.name, passed=not why, why=why)
+    told = first.told if check.kind in OVER_THE_NETWORK else ""
+    if why and told:
+        why = f"{why}; {told}"
+    return Verdict(name=check.name, passed=not why, why=why, told=told)
+
+
+def _provision(check: Check, first: Evidence) -> str:
+    """What would end every provisioning: an account that cannot be made, a boot with errors."""
+    answer = first.answers.get(check.name)
+    if answer is None:
+        return "it was not run"
+    said = _lint(check, answer)
+    if said or answer.exit_code != 0:
+        return said or f"exit code {answer.exit_code} without a word"
+    errors = _cloud_init(first.cloud_init)
+    return f"cloud-init: {errors}" if errors else ""
 
 
 def _answer(check: Check, answer: Completed | None, timezone: str) -> str:

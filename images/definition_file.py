@@ -9,7 +9,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
-from lab.written import Pattern, Size, Word, Written, refusal
+from lab.written import Package, Pattern, Size, Word, Written, refusal
+
+PROVISION = "provision"
+"""The check that is made of every image (images/trial.py); no definition has one of that name."""
 
 PATH = "path"
 """Key of the validation context: the file that the definition comes from."""
@@ -130,7 +133,7 @@ class Definition(Written):
     parent: Name | None = None
     """The template it is cloned from; without one, the distribution's source."""
     cloud_init: FileName
-    packages: tuple[Word, ...] = ()
+    packages: tuple[Package, ...] = ()
     """Names that images/distros/*.yaml may map to what a distribution calls them."""
     scripts: tuple[FileName, ...] = ()
     instance: InstanceNeeds = Field(default_factory=InstanceNeeds)

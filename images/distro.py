@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,7 @@ from lab.hostfacts import os_release
 from lab.names import nearest, quote
 from lab.problems import BadFiles
 from lab.source import Source
-from lab.written import Word, Written
+from lab.written import Package, Word, Written
 from lab.yamlfile import examine
 from lab.yamltree import read_tree
 
@@ -36,13 +37,28 @@ class Distro(Written):
     security_suite: Word
     keyring: Path
     """The archive's keys inside the image."""
-    names: Mapping[str, tuple[Word, ...]] = Field(default_factory=dict)
+    names: Mapping[str, tuple[Package, ...]] = Field(default_factory=dict)
     """A package name in a definition → what it is called here; empty: not there, not needed."""
 
     def packages(self, wanted: Iterable[str]) -> tuple[str, ...]:
-        """WANTED as this distribution calls them, each once."""
-        named = (name for word in wanted for name in self.names.get(word, (word,)))
+        """WANTED as this distribution calls them, each once. InputError where one is unclear."""
+        named = (name for word in wanted for name in self._named(word))
         return tuple(dict.fromkeys(named))
+
+    def _named(self, word: str) -> tuple[str, ...]:
+        if word in self.names:
+            return self.names[word]
+        # `NAME=VERSION`, `NAME/RELEASE`: of the package that the name stands for here.
+        name = re.split("[=/]", word, maxsplit=1)[0]
+        found = self.names.get(name, (name,))
+        if len(found) != 1:
+            raise InputError(
+                f"{word}: on {self.name} {name} is {', '.join(found) or 'not there'}, so nobody "
+                "knows what has that version.",
+                fix=f"Name the package itself, or map {word} under `names:` in "
+                f"images/distros/{self.name}.yaml.",
+            )
+        return (found[0] + word[len(name) :],)
 
 
 def load_distro(

@@ -10,6 +10,7 @@ from pathlib import Path
 from images.definition import Catalog, load_catalog
 from images.distro import Distro, distro_names, load_distro
 from images.userdata import user_data
+from lab.account import Account, account_text
 from lab.aptsources import Mirrors
 from lab.errors import InputError
 from lab.names import did_you_mean
@@ -40,6 +41,8 @@ def judge_files(root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Pr
         for variant in _variants(settings, catalog, sources):
             for distro in distros:
                 _render(catalog, distro, variant, problems)
+    with _noting(problems, sources):
+        account_text(Account(name="ann", keys=("ssh-ed25519 AAAA",)), sources)
     return in_order(problems)
 
 

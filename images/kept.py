@@ -40,5 +40,5 @@ def recipe_of(instance: Instance) -> str | None:
 
 
 def _last_start(instance: Instance) -> str:
-    started = instance.last_started_at
+    started = instance.last_used_at
     return started.isoformat() if started else _NEVER

@@ -1,4 +1,7 @@
-"""What an instance shows to those who come over the network, as its user would."""
+"""What an instance shows to those who come over the network, as its user would.
+
+Also run inside of an instance (images/asking.py), so it needs nothing but Python.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,10 @@ from lab.lxd.model import Completed
 from lab.wait import poll
 
 ACCOUNT = "labcheck"
+"""Who stands in for the users of a checked image."""
 LOGIN_SECONDS = 15
 CONNECT_SECONDS = 5
+_COMMAND_SECONDS = 30
 _MOST = 64 * 1024
 
 
@@ -32,21 +37,32 @@ def log_in(ipv4: tuple[str, ...], key: Path) -> Completed:
 
     def attempt() -> Completed | None:
         nonlocal last
-        ended = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        last = Completed(exit_code=ended.returncode, stdout=ended.stdout, stderr=ended.stderr)
-        return last if ended.returncode == 0 else None
+        last = _run(argv)
+        return last if last.exit_code == 0 else None
 
     try:
         return poll(attempt, what="ssh", timeout=LOGIN_SECONDS, every=0.5)
     except LxdError:
         return last
+
+
+def _run(argv: list[str]) -> Completed:
+    try:
+        ended = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        why = f"{argv[0]} did not end within {_COMMAND_SECONDS} s"
+        return Completed(exit_code=124, stdout="", stderr=why)
+    except FileNotFoundError:
+        why = f"there is no {argv[0]} to try it with"
+        return Completed(exit_code=127, stdout="", stderr=why)
+    return Completed(exit_code=ended.returncode, stdout=ended.stdout, stderr=ended.stderr)
 
 
 def hear(ipv4: tuple[str, ...], port: int, wanted: str, *, timeout: float) -> Completed:

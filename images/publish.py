@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from images.accounts import accounts_property
 from images.fitness import refuse_misfit
+from images.for_users import refuse_without_room
 from images.gpus import given
 from images.layer import Finished
 from images.packages import packages_property
@@ -43,6 +44,7 @@ def publish_release(
     release = _release(shop, order)
     with ExitStack() as undo:
         undo.callback(_discard, shop, release, finished.instance)
+        refuse_without_room(shop.build, finished.instance, release.template, release.needs)
         image = _publish(shop, release, finished, log)
         outcome = gpu = Smoke.SKIPPED
         if smoke_test:

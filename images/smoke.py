@@ -13,21 +13,22 @@ from images.at_rest import at_rest
 from images.checks import PROGRAMS, Evidence, judge
 from images.definition import Check
 from images.gpus import Given
-from images.outside import ACCOUNT, hear, log_in
+from images.homes import fresh_home, remove_home
+from images.outside import ACCOUNT
 from images.placing import GROUNDS, NO_PROFILES, placed
 from images.rebooting import reboot
 from images.scratch import scratch
 from images.secrets import look_in, span_of, verdict
 from images.trial import Trial
 from images.verdict import Verdict
+from images.way_in import Way, way_in
 from images.workshop import Log, Workshop
 from lab import keys
+from lab.account import account_text
 from lab.boot import wait_for_cloud_init
-from lab.cloudinit import render
 from lab.errors import CommandTimeout, LxdError
 from lab.lxd.model import Completed, InstanceSpec
 from lab.process import me
-from lab.rdp import shake_hands
 from lab.removal import remove_instance
 from lab.wait import poll
 
@@ -41,17 +42,24 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
     with ExitStack() as undo, scratch() as directory:
         key = _make_key(directory)
         for name in names:
+            undo.callback(remove_home, shop, name)
             undo.callback(remove_instance, shop.build, name)
             cards = trial.given if name == first and trial.asks_cards else Given()
             _create(shop, name, trial, key, cards)
         with at_rest(shop.build, first):
             fresh = look_in(shop, first, span_of(trial.image))
         for name in names:
+            # Not before: what the image has below /home is looked at, too.
+            shop.build.update(name, devices=fresh_home(shop, name))
             shop.build.start(name)
+        way = way_in(shop.build, names, local=shop.settings.remote == "local", key=key)
+        if way.told and trial.over_the_network:
+            log.write(f"{way.told}\n")
+            shop.report.say(f"{trial.template}: {trial.over_the_network}: {way.told}")
         verdicts = judge(
-            trial.checks,
-            _collect(shop, first, trial.to_run, key, log),
-            *(_collect(shop, name, (), key, log) for name in others),
+            trial.every_check,
+            _collect(shop, first, trial.to_run, way, log),
+            *(_collect(shop, name, (), way, log) for name in others),
             timezone=shop.timezone,
             given=trial.given,
         )
@@ -62,13 +70,14 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
             undo.pop_all()
             for name in others:
                 remove_instance(shop.build, name)
+                remove_home(shop, name)
             _keep(shop, first)
     return verdicts
 
 
 def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:
     public = key.with_suffix(".pub").read_text().strip()
-    user_data = render("check.yaml.j2", shop.own_templates, {"account": ACCOUNT, "key": public})
+    user_data = account_text(trial.account((public,)), shop.settings.cloud_init)
     remove_instance(shop.build, name)
     shop.build.create(
         InstanceSpec(
@@ -89,24 +98,24 @@ def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) ->
     )
 
 
-def _collect(shop: Workshop, name: str, checks: tuple[Check, ...], key: Path, log: Log) -> Evidence:
+def _collect(shop: Workshop, name: str, checks: tuple[Check, ...], way: Way, log: Log) -> Evidence:
     result = _cloud_init_result(shop, name, log)
     ipv4 = _addresses(shop, name)
     _bring_scripts(shop, name)
     answers = {}
     for check in checks:
         log.report.detail(log.subject, check.name)
-        answer = _answer(shop, name, check, ipv4, key)
+        answer = _answer(shop, name, check, ipv4, way)
         if answer is not None:
             log.write(f"--- {check.name}: exit {answer.exit_code}\n{answer.stdout}{answer.stderr}")
             answers[check.name] = answer
-    shown = replace(_identity(shop, name, ipv4), cloud_init=result, answers=answers)
+    shown = replace(_identity(shop, name, ipv4), cloud_init=result, answers=answers, told=way.told)
     # Last, as all others want the first boot.
     again = [check for check in checks if check.kind == "reboot"]
     if again:
         log.report.detail(log.subject, again[0].name)
         limit = max(check.timeout for check in again)
-        return replace(shown, rebooted=_rebooted(shop, name, key, limit))
+        return replace(shown, rebooted=_rebooted(shop, name, way, limit))
     return shown
 
 
@@ -121,27 +130,27 @@ def _identity(shop: Workshop, name: str, ipv4: tuple[str, ...]) -> Evidence:
     )
 
 
-def _rebooted(shop: Workshop, name: str, key: Path, timeout: int) -> Evidence:
+def _rebooted(shop: Workshop, name: str, way: Way, timeout: int) -> Evidence:
     """What it shows after a reboot; empty when it does not come back."""
     if not reboot(shop.build, name, timeout=timeout):
         return Evidence()
     boots = _run(shop, name, "boots", PROGRAMS["boots"], timeout)
     ipv4 = _addresses(shop, name)
-    return replace(_identity(shop, name, ipv4), answers={"boots": boots, "ssh": log_in(ipv4, key)})
+    return replace(_identity(shop, name, ipv4), answers={"boots": boots, "ssh": way.log_in(ipv4)})
 
 
 def _answer(
-    shop: Workshop, name: str, check: Check, ipv4: tuple[str, ...], key: Path
+    shop: Workshop, name: str, check: Check, ipv4: tuple[str, ...], way: Way
 ) -> Completed | None:
     if check.kind == "ssh":
-        return log_in(ipv4, key)
+        return way.log_in(ipv4)
     if check.kind == "rdp":
-        return shake_hands(ipv4, timeout=check.timeout)
+        return way.shake_hands(ipv4, timeout=check.timeout)
     argv = check.run or PROGRAMS.get(check.kind)
     answer = _run(shop, name, check.kind, argv, check.timeout) if argv else None
     if check.port is None or (answer is not None and answer.exit_code != check.exit):
         return answer
-    heard = hear(ipv4, check.port, check.stdout or "", timeout=check.timeout)
+    heard = way.hear(ipv4, check.port, check.stdout or "", timeout=check.timeout)
     return replace(heard, exit_code=check.exit)
 
 

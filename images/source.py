@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import asdict
 
 from images import bootstrap
+from images.elsewhere import DISTRIBUTION, MIRROR, SECURITY_MIRROR, made_with, seen
+from images.for_users import tell_what_was_left
 from images.kept import keep, recipe_of
 from images.placing import GROUNDS, NO_PROFILES, placed
 from images.recipe import Recipe, content
@@ -14,7 +17,7 @@ from images.scratch import scratch
 from images.workshop import Log, Workshop
 from lab import keys
 from lab.aptsources import USUAL
-from lab.errors import InputError, LxdError
+from lab.errors import Conflict, InputError, LxdError, LxdUnreachable
 from lab.lxd.certificates import check_certificate
 from lab.lxd.model import Image, InstanceSpec, State
 from lab.names import did_you_mean
@@ -25,6 +28,7 @@ from lab.source import Bootstrap, File, FromInstance, Simplestreams, Source
 IMPORTED = "lab.source"
 """Property of images that are a source in transit; they live for seconds."""
 
+_PLACES = {"path", "metadata", "certificate", "keyring"}
 _NO_ALIAS = "See that the server is reachable and has this alias: set `source:` in lab.yaml."
 _STRANGER = (
     "If that is the server you mean, name its certificate under `source:` in lab.yaml: "
@@ -41,19 +45,47 @@ def source_recipe(shop: Workshop) -> Recipe:
     """What the source is made of. An image server's later content is not part of it."""
     source = source_of(shop)
     inputs = {
-        "distribution": shop.distro.name,
-        "source": content(source.model_dump(mode="json")),
+        DISTRIBUTION: shop.distro.name,
+        # Where its files lie on the machine that looks is no part of what is in them.
+        "source": content(source.model_dump(mode="json", exclude=_PLACES)),
     }
     if isinstance(source, Bootstrap):
-        inputs["mirror"] = shop.mirrors.main or ""
-        inputs["security mirror"] = shop.mirrors.security or ""
+        inputs |= mirror_inputs(shop)
         terms = (shop.mirrors.main_terms, shop.mirrors.security_terms)
         if terms != (USUAL, USUAL):
             inputs["terms of the mirrors"] = content([asdict(each) for each in terms])
     if isinstance(source, File):
-        stat = source.path.stat() if source.path.exists() else None
-        inputs["source file"] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else "missing"
+        inputs |= _file_inputs(shop, source)
+    if isinstance(source, FromInstance):
+        inputs["source used"] = _last_used(shop, source)
     return Recipe(inputs=inputs)
+
+
+def mirror_inputs(shop: Workshop) -> dict[str, str]:
+    return {
+        MIRROR: shop.mirrors.main or "",
+        SECURITY_MIRROR: shop.mirrors.security or "",
+    }
+
+
+def _file_inputs(shop: Workshop, source: File) -> dict[str, str]:
+    before = made_with(shop.lxd, shop.settings.alias_prefix)
+    local = shop.settings.remote == "local"
+    files = {"source file": source.path, "source metadata": source.metadata}
+    return {
+        name: seen(path, before.get(name), local=local)
+        for name, path in files.items()
+        if path is not None
+    }
+
+
+def _last_used(shop: Workshop, source: FromInstance) -> str:
+    """When it was started the last time: whoever corrected something in it has started it."""
+    origin = shop.lxd.in_project(source.project).instance(source.name)
+    if origin is None:
+        before = made_with(shop.lxd, shop.settings.alias_prefix)
+        return before.get("source used", "")
+    return origin.last_used_at.isoformat() if origin.last_used_at else "never"
 
 
 def source_name(shop: Workshop) -> str:
@@ -70,6 +102,9 @@ def have_source(shop: Workshop, log: Log) -> str:
     remove_instance(shop.build, name)
     with ExitStack() as undo:
         _create(shop, name, log, undo)
+        source = source_of(shop)
+        if isinstance(source, FromInstance):
+            tell_what_was_left(shop, source, name)
         keep(shop.build, name, recipe.id)
         undo.pop_all()
     return name
@@ -94,6 +129,14 @@ def _create(shop: Workshop, name: str, log: Log, undo: ExitStack) -> None:
             ),
             on_progress=log.progress(),
         )
+    except LxdError as error:
+        if isinstance(source, File) and "npack" in (error.details or ""):
+            raise InputError(
+                f"The source file {source.path} is damaged: LXD cannot unpack it.",
+                details=error.details,
+                fix="Copy or export it again, and compare its checksum.",
+            ) from error
+        raise
     finally:
         # An image of the user's own is kept; ours carries the mark.
         if IMPORTED in image.properties:
@@ -174,10 +217,7 @@ def _download(shop: Workshop, source: Simplestreams, properties: dict[str, str],
             details=told,
             fix=_STRANGER if "x509:" in told else _NO_ALIAS,
         ) from error
-    if image.fingerprint in before:
-        return image
-    shop.lxd.set_image_properties(image.fingerprint, properties)
-    return shop.lxd.image(image.fingerprint) or image
+    return _marked(shop, image, before, properties)
 
 
 def _certificate(source: Simplestreams) -> str | None:
@@ -193,8 +233,29 @@ def _import(shop: Workshop, source: File, properties: dict[str, str], log: Log) 
             f"The source file {source.path} is not there.",
             fix="Set `source: {kind: file, path: …}` in lab.yaml to a root file system tarball.",
         )
+    before = {image.fingerprint for image in shop.lxd.images()}
     with scratch() as directory:
         metadata, rootfs = bootstrap.with_metadata(shop.distro, source, directory)
-        return shop.lxd.import_image(
-            metadata, rootfs, properties=properties, on_progress=log.progress()
-        )
+        try:
+            image = shop.lxd.import_image(
+                metadata, rootfs, properties={}, on_progress=log.progress()
+            )
+        except (LxdUnreachable, Conflict):
+            raise
+        except LxdError as error:
+            raise InputError(
+                f"LXD does not take the source file {source.path}.",
+                details=error.details or error.brief,
+                fix="Pack it otherwise: a tarball, packed with zstd, xz, gzip or not at all.",
+            ) from error
+    return _marked(shop, image, before, properties)
+
+
+def _marked(
+    shop: Workshop, image: Image, before: AbstractSet[str], properties: dict[str, str]
+) -> Image:
+    """IMAGE as ours to delete; but not one that was there: a release may be its own source."""
+    if image.fingerprint in before:
+        return image
+    shop.lxd.set_image_properties(image.fingerprint, properties)
+    return shop.lxd.image(image.fingerprint) or image

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta, timezone
 
+from images.homes import remove_home, sweep_homes
 from images.scratch import sweep_scratch
 from images.source import IMPORTED
 from images.workshop import Workshop
@@ -44,7 +45,9 @@ def sweep(shop: Workshop) -> None:
         _refuse_if_alive(instance)
         _wait_until_idle(shop, instance)
         remove_instance(shop.build, instance.name)
+        remove_home(shop, instance.name)
         shop.report.say(f"Removed {instance.name}, left by a build that was cut off.")
+    sweep_homes(shop)
     # A publish goes on in the daemon after its client is gone: its image may be yet to come.
     for instance in shop.build.instances():
         _wait_until_idle(shop, instance)
@@ -87,6 +90,7 @@ def remove_kept(shop: Workshop, templates: Collection[str]) -> None:
         config = instance.config
         if config.get(keys.PHASE) == keys.FAILED and config.get(keys.TEMPLATE) in templates:
             remove_instance(shop.build, instance.name)
+            remove_home(shop, instance.name)
             shop.report.say(f"Removed {instance.name}, kept for a look from an earlier failure.")
 
 

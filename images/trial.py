@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from images.definition import Check
+from images.definition_file import PROVISION
 from images.gpus import Given
+from images.outside import ACCOUNT
+from images.way_in import OVER_THE_NETWORK
+from lab.account import UID, Account
 from lab.lxd.model import Image
 from lab.release import Needs
+
+_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,15 +24,33 @@ class Trial:
     image: Image
     needs: Needs
     checks: tuple[Check, ...]
+    """Those of the definition."""
     given: Given = field(default_factory=Given)
     """The cards of the first instance."""
     allowed: tuple[str, ...] = ()
     """Files that may be the same in every container, though they look secret."""
 
     @property
+    def every_check(self) -> tuple[Check, ...]:
+        """What has to hold of every image, or nobody can be given it; then those of its own."""
+        argv = ("sh", "/run/labstamp/check-account.sh", ACCOUNT, str(UID))
+        groups = self.account(()).all_groups
+        made = Check(name=PROVISION, kind="command", run=(*argv, *groups), timeout=_SECONDS)
+        return (made, *self.checks)
+
+    def account(self, keys: tuple[str, ...]) -> Account:
+        """Who stands in for its users, let in by KEYS."""
+        return Account(name=ACCOUNT, keys=keys, groups=self.needs.groups)
+
+    @property
     def to_run(self) -> tuple[Check, ...]:
         skipped = {"gpu"} if self.given.skipped else set()
-        return tuple(check for check in self.checks if check.kind not in skipped)
+        return tuple(check for check in self.every_check if check.kind not in skipped)
+
+    @property
+    def over_the_network(self) -> str:
+        """The names of the checks that somebody outside has to make."""
+        return ", ".join(one.name for one in self.checks if one.kind in OVER_THE_NETWORK)
 
     @property
     def asks_cards(self) -> bool:

@@ -17,6 +17,8 @@ class Verdict:
     passed: bool
     why: str = ""
     skipped: bool = False
+    told: str = ""
+    """How it was tried, where that was not the usual way."""
 
     @property
     def failed(self) -> bool:
@@ -24,7 +26,8 @@ class Verdict:
 
     def __str__(self) -> str:
         mark = "passed" if self.passed else "skipped" if self.skipped else "FAILED"
-        return f"{mark}: {self.name}" + (f": {self.why}" if self.why else "")
+        told = f" ({self.told})" if self.told and self.passed else ""
+        return f"{mark}: {self.name}{told}" + (f": {self.why}" if self.why else "")
 
 
 def gpu_outcome(checks: Sequence[Check], verdicts: Sequence[Verdict]) -> Smoke:

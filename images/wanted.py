@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from images.definition import Definition
 from images.driver import Layer, layers
-from images.packing import packs_inside
+from images.elsewhere import TIMEZONE
 from images.plan import Wanted
 from images.recipe import PARENT, PIPELINE, Recipe, content
-from images.source import source_recipe
+from images.source import mirror_inputs, source_recipe
 from images.userdata import user_data
 from images.workshop import Workshop
 from lab.cloudinit import sources_of
@@ -82,14 +82,14 @@ def _body_recipe(
     if definition.parent:
         inputs[PARENT + definition.parent] = made[definition.parent].wanted.body.id
     else:
-        inputs |= source_recipe(shop).inputs
+        inputs |= {**source_recipe(shop).inputs, **mirror_inputs(shop), TIMEZONE: shop.timezone}
     inputs[f"images/definitions/{definition.name}.yaml"] = content(
         definition.model_dump(mode="json", include=_BODY_FIELDS)
     )
     for source in sources_of(definition.cloud_init, shop.templates):
         inputs[f"cloud-init/{source.name}"] = content(source.read_bytes())
-    packing = ("pack.sh",) if packs_inside(shop.settings) else ()
-    for script in (*definition.scripts, "clean.sh", *packing):
+    # Not pack.sh: how an image is packed depends on where it is built from, what is in it does not.
+    for script in (*definition.scripts, "clean.sh"):
         inputs[f"images/scripts/{script}"] = content((shop.scripts / script).read_bytes())
     return Recipe(inputs=inputs)
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TextIO
 
 from images.blueprint import Blueprint, open_blueprint
+from images.elsewhere import MIRROR, as_there, made_with
 from images.schedule import Stopped
+from lab.aptsources import Mirrors
 from lab.lxd.model import Progress
 from lab.lxd.port import Lxd
 from lab.report import Report
@@ -49,12 +51,20 @@ def open_workshop(
     root: Path, settings: Settings, lxd: Lxd, report: Report, *, keep_failed: bool = False
 ) -> Workshop:
     """A blueprint and the LXD to build it on. InputError names what is wrong in a file."""
+    there: Mapping[str, str] = {}
+    if settings.remote != "local":
+        there = made_with(lxd, settings.alias_prefix)
+        settings = as_there(settings, there)
     files = open_blueprint(root, settings)
+    mirrors = files.mirrors
+    if MIRROR in there:
+        # What this machine's apt asks is nothing to the server.
+        mirrors = Mirrors(main=settings.mirror, security=settings.security_mirror)
     return Workshop(
         settings=files.settings,
         catalog=files.catalog,
         distro=files.distro,
-        mirrors=files.mirrors,
+        mirrors=mirrors,
         timezone=files.timezone,
         root=files.root,
         lxd=lxd,

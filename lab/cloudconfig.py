@@ -5,13 +5,15 @@ cloud-init itself ignores a misspelt key in silence (seen: `pakcages:` with 22.4
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from lab.names import did_you_mean
 from lab.problems import Problem
-from lab.yamltree import parse_tree
+from lab.yamltree import Tree, Value, parse_tree
 
 HEADER: Final = "#cloud-config"
 
@@ -35,6 +37,21 @@ vendor_data2 wireguard write_files yum_repo_dir yum_repos zypper
 KNOWN_KEYS: Final = frozenset(_WORDS.split())
 
 
+_ENDS: Final = "it would end the boot while labstamp waits for its end"
+_REFUSED: Final = {
+    "power_state": _ENDS,
+    "package_reboot_if_required": _ENDS,
+    "apt_reboot_if_required": _ENDS,
+    "autoinstall": "it is for Ubuntu's installer, which is not at work here",
+}
+_OFF: Final[tuple[object, ...]] = (None, False, "", {}, [], "false", "off", "no")
+_COMMANDS: Final = ("bootcmd", "runcmd")
+_DOWN: Final = re.compile(
+    r"(?:sudo\s+)?(?:\S*/)?(?:reboot|poweroff|halt|shutdown|telinit|init\s+[06]"
+    r"|systemctl\s+(?:\S+\s+)*(?:reboot|poweroff|halt|kexec|soft-reboot))(?:\s.*)?"
+)
+
+
 def problems_of(text: str, template: Path) -> tuple[Problem, ...]:
     """What is wrong in TEXT, which TEMPLATE rendered to; lines are those of the rendered text."""
     if not text.startswith(f"{HEADER}\n"):
@@ -47,9 +64,24 @@ def problems_of(text: str, template: Path) -> tuple[Problem, ...]:
             for key in tree.value
             if key not in KNOWN_KEYS
         ]
+        problems += _refusals(tree, tree.value)
     elif not problems:
         problems.append(Problem(path=template, text="renders to nothing that cloud-init could do"))
     return tuple(_rendered(problem) for problem in problems)
+
+
+def _refusals(tree: Tree, config: Mapping[str, Value]) -> Iterator[Problem]:
+    """What cloud-init could do, but must not where somebody waits for the end of its boot."""
+    for key, why in _REFUSED.items():
+        if config.get(key) not in _OFF:
+            yield tree.problem((key,), f"{key}: {why}")
+    for key in _COMMANDS:
+        commands = config.get(key)
+        for number, command in enumerate(commands if isinstance(commands, list) else ()):
+            words = command if isinstance(command, list) else [command]
+            text = " ".join(str(word) for word in words)
+            if any(_DOWN.fullmatch(line.strip()) for line in text.splitlines()):
+                yield tree.problem((key, number), f"{key}[{number}]: {_ENDS}")
 
 
 def _rendered(problem: Problem) -> Problem:

@@ -7,7 +7,8 @@ No value gets into the text but through a filter that makes it one YAML value: `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,9 @@ from lab.cloudconfig import problems_of
 from lab.errors import InputError
 from lab.problems import BadFiles, Problem, shown
 from lab.quoting import block, quoted
+from lab.sections import Conflict, settled
 
+_RENDERED: Final = re.compile(r"rendered line \d+: ([\w-]+)(?:\[\d+\])?: ")
 _SAFE_FILTERS: Final = ("quoted", "block")
 
 
@@ -33,10 +36,47 @@ def render(template: str, directory: Path, values: Mapping[str, object]) -> str:
     # Beside jinja's own errors: what an expression of the template does with its values.
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise _failed(error, directory / template, directory) from error
-    problems = problems_of(text, directory / template)
+    path = directory / template
+    # As it was written: what it is made into tells no lines of the template.
+    once, conflicts = settled(text, watch=False)
+    problems = [_twice(conflict, path, parts) for conflict in conflicts] or [
+        _at_source(problem, path, parts) for problem in problems_of(once, path)
+    ]
     if problems:
         raise BadFiles(problems)
-    return text
+    return settled(text)[0]
+
+
+def _at_source(problem: Problem, path: Path, parts: Sequence[Path]) -> Problem:
+    """PROBLEM at the line of the source that has its key, where there is one such line."""
+    found = _RENDERED.match(problem.text)
+    said = _lines_with(found.group(1), path, parts) if found else []
+    if found is None or len(said) != 1:
+        return problem
+    return replace(problem, path=said[0][0], line=said[0][1], text=problem.text[found.start(1) :])
+
+
+def _twice(conflict: Conflict, path: Path, parts: Sequence[Path]) -> Problem:
+    """At the lines of the sources that say it, where they can be told."""
+    said = _lines_with(conflict.key, path, parts)
+    if len(said) == len(conflict.lines):
+        first, number = said[0]
+        last, line = said[-1]
+        return Problem(path=last, line=line, text=f"{conflict} (first in {shown(first)}:{number})")
+    first_line, *_, last_line = conflict.lines
+    text = f"rendered line {last_line}: {conflict} (first on line {first_line})"
+    return Problem(path=path, text=text)
+
+
+def _lines_with(key: str, path: Path, parts: Sequence[Path]) -> list[tuple[Path, int]]:
+    """Where PARTS say the top-level KEY; PATH comes last, as what it extends is before it."""
+    says = re.compile(rf"{re.escape(key)}\s*:")
+    return [
+        (part, number)
+        for part in (*(part for part in parts if part != path), path)
+        for number, line in enumerate(part.read_text(encoding="utf-8").splitlines(), start=1)
+        if says.match(line)
+    ]
 
 
 def sources_of(template: str, directory: Path) -> tuple[Path, ...]:

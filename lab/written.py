@@ -15,6 +15,11 @@ from lab.sizes import as_written
 from lab.urls import URL, is_loopback, needs_escapes
 
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._:+/~-]*", re.ASCII)
+_PACKAGE: Final = re.compile(
+    # NAME, NAME:ARCHITECTURE; of a version, or of a release of the distribution.
+    r"[A-Za-z0-9][A-Za-z0-9@._:+/~-]*(?:=[A-Za-z0-9][A-Za-z0-9.+:~-]*)?",
+    re.ASCII,
+)
 BASE: Final = "base"
 """Key of the validation context: the directory that relative paths start from."""
 
@@ -91,6 +96,13 @@ def _pattern(value: str) -> str:
 
 Word = Annotated[str, AfterValidator(_matching(_WORD, "must be one word of letters and digits"))]
 """Names of packages, units, suites: safe as an argument, never an option."""
+Package = Annotated[
+    str,
+    AfterValidator(
+        _matching(_PACKAGE, "must be the name of a package, such as curl or curl=7.88.1-10")
+    ),
+]
+"""As apt-get install takes it: `NAME`, `NAME:ARCHITECTURE`, `NAME=VERSION`, `NAME/RELEASE`."""
 Url = Annotated[str, AfterValidator(_url)]
 """http or https, without query and without a slash at its end."""
 UrlInside = Annotated[Url, AfterValidator(_seen_from_inside)]

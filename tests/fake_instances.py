@@ -73,7 +73,7 @@ class FakeInstances(FakeCalls):
         self._do("start", name)
         found = self._instance(name, f"show {name}")
         found.state = State.RUNNING
-        found.last_started_at = EPOCH + timedelta(seconds=self.store.next())
+        found.last_used_at = EPOCH + timedelta(seconds=self.store.next())
 
     def stop(self, name: str, *, force: bool = False, timeout: int = 30) -> None:
         self._do("stop", name)
@@ -120,7 +120,7 @@ class FakeInstances(FakeCalls):
             expanded_devices=self._expanded(found),
             profiles=found.profiles,
             created_at=found.created_at,
-            last_started_at=found.last_started_at,
+            last_used_at=found.last_used_at,
         )
 
     def _expanded(self, instance: FakeInstance) -> dict[str, Mapping[str, str]]:

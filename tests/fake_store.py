@@ -44,7 +44,7 @@ class FakeInstance:
     """What is in the snapshots that were taken through the port."""
     address: str = ""
     created_at: datetime = EPOCH
-    last_started_at: datetime | None = None
+    last_used_at: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -130,8 +130,8 @@ class Instance:
     profiles: tuple[str, ...] = ()
     location: str = "none"
     created_at: datetime
-    last_started_at: datetime | None = None
-    """By the daemon's own record (`last_used_at`); None: it never ran."""
+    last_used_at: datetime | None = None
+    """When it was started the last time; None where it never was."""
 
     @property
     def image(self) -> str | None:

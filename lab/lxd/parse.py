@@ -128,13 +128,8 @@ def instance(raw: Json) -> Instance:
         profiles=tuple(raw.get("profiles") or ()),
         location=raw.get("location") or "none",
         created_at=moment(raw.get("created_at")),
-        last_started_at=_ever(moment(raw.get("last_used_at"))),
+        last_used_at=_used(raw.get("last_used_at")),
     )
-
-
-def _ever(started: datetime) -> datetime | None:
-    """LXD tells of what never was as of the beginning of 1970."""
-    return started if started.year > 1970 else None
 
 
 def instance_state(raw: Json) -> InstanceState:
@@ -160,6 +155,12 @@ def volume(raw: Json, *, pool: str) -> Volume:
         config=raw.get("config") or {},
         used_by=tuple(sorted({user[0] for user in users if user})),
     )
+
+
+def _used(text: str | None) -> datetime | None:
+    """LXD says the year 1970 or the year 1 of what was never used."""
+    used = moment(text)
+    return used if used > _EPOCH else None
 
 
 def state_of(status: str | None) -> State:

@@ -212,7 +212,14 @@ def test_concurrent_updates_all_stay(backend: Backend, made: str) -> None:
 
 
 def test_an_instance_starts_stops_and_is_told_so_twice(backend: Backend, made: str) -> None:
+    unused = backend.lxd.instance(made)
+    assert unused is not None
+    assert unused.last_used_at is None
     backend.lxd.start(made)
+    used = backend.lxd.instance(made)
+    assert used is not None
+    assert used.last_used_at is not None
+    assert used.last_used_at > unused.created_at
     backend.lxd.start(made)
     running = backend.lxd.state(made)
     assert running.state is State.RUNNING

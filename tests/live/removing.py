@@ -24,5 +24,5 @@ def remove_lab(prefix: str, project: str) -> None:
         lxc("project", "delete", project)
     for pool in query("/1.0/storage-pools?recursion=1"):
         for volume in query(f"/1.0/storage-pools/{pool['name']}/volumes/custom?recursion=1"):
-            if volume["name"].startswith(f"{project}-apt-"):
+            if volume["name"].startswith((f"{project}-apt-", f"{project}-home-")):
                 lxc("storage", "volume", "delete", pool["name"], volume["name"])

@@ -23,6 +23,7 @@ from tests.unit.test_wire_remote import Pair, make_pair
 
 AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups -- /media/bin/python -m invoke list"
 CLIENT = "ft-client"
+CONTAINER = "ft-seen"
 
 
 def test_no_daemon(lab: Lab, tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ def test_a_failed_check_keeps_the_old_release(faulty: Tiny) -> None:
         "tiny: build (its body is kept), images/definitions/tiny.yaml changed, checks changed\n"
         "tiny: publish\n"
         "tiny: check\n"
-        "tiny: FAILED: the new image failed 1 of 1 checks; users keep the old one.\n"
-        "error: tiny: the new image failed 1 of 1 checks; users keep the old one.\n"
+        "tiny: FAILED: the new image failed 1 of 2 checks; users keep the old one.\n"
+        "error: tiny: the new image failed 1 of 2 checks; users keep the old one.\n"
         "  is green: the output does not match '^green$': red\n"
         "Next: The full log: {logs}/tiny.log\n"
         "      Keep the instance for a look with: invoke build-images --keep-failed\n",
@@ -90,7 +90,9 @@ def test_an_instance_that_failed_is_kept_on_request(faulty: Tiny) -> None:
     # The next run needs its name and takes it.
     faulty.define()
     assert "Nothing to do." in faulty.lab.succeed("build-images").out
+    home = query(f"/1.0/instances/check-tiny-1?project={PROJECT}")["devices"]["home"]
     lxc("delete", "--force", "check-tiny-1", project=PROJECT)
+    lxc("storage", "volume", "delete", home["pool"], home["source"])
 
 
 def test_a_package_that_does_not_exist(faulty: Tiny) -> None:
@@ -112,26 +114,39 @@ def test_a_package_that_does_not_exist(faulty: Tiny) -> None:
     )
 
 
-def test_a_command_of_cloud_init_that_fails(faulty: Tiny) -> None:
+@pytest.mark.parametrize("key", ["bootcmd", "runcmd"])
+def test_a_command_that_fails_among_others_that_do_not(faulty: Tiny, key: str) -> None:
     faulty.boot_with(
-        "runcmd:\n"
+        f"{key}:\n"
         "  - [echo, a line before]\n"
         "  - [sh, -c, 'echo \"lab-setup: error: no such disk\" >&2; exit 3']\n"
+        "  - ['true']\n"
     )
     code, told = _failed(faulty)
-    assert (code, told.partition("error: ")[2]) == (
+    lines = told.partition("error: ")[2].splitlines()
+    assert (code, lines[:2], lines[-3:]) == (
         5,
-        "tiny: cloud-init failed in the builder.\n"
-        "  ('scripts-user', RuntimeError('Runparts: 1 failures (runcmd) in 1 "
-        "attempted commands'))\n"
-        "  a line before\n"
-        "  lab-setup: error: no such disk\n"
-        "  {time} - cc_scripts_user.py[WARNING]: Failed to run module scripts-user "
-        "(scripts in /var/lib/cloud/instance/scripts)\n"
-        "  {time} - util.py[WARNING]: Running module scripts-user (<module "
-        "'cloudinit.config.cc_scripts_user' from "
-        "'/usr/lib/python3/dist-packages/cloudinit/config/cc_scripts_user.py'>) failed\n"
-        "Next: The full log: {logs}/tiny.log\n",
+        [
+            "tiny: a command of cloud-init/tiny.yaml.j2 failed with exit code 3.",
+            f'  {key}[1]: sh -c "echo "lab-setup: error: no such disk" >&2; exit 3"',
+        ],
+        [
+            "  a line before",
+            "  lab-setup: error: no such disk",
+            "Next: Correct it, or write `|| true` behind what may fail. "
+            "The full log: {logs}/tiny.log",
+        ],
+    )
+
+
+def test_a_boot_that_would_end_itself(faulty: Tiny) -> None:
+    faulty.boot_with("power_state: {mode: reboot}\n")
+    code, told = _failed(faulty)
+    assert (code, told) == (
+        2,
+        "error: {tmp}/cloud-init/tiny.yaml.j2 cannot be used.\n"
+        "  {tmp}/cloud-init/tiny.yaml.j2:4: power_state: it would end the boot while labstamp "
+        "waits for its end\n",
     )
 
 

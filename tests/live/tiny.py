@@ -110,7 +110,17 @@ def litter() -> list[str]:
         builder = image["properties"].get("lab.builder")
         if builder and not _runs(builder.split()[1]):
             left.append(f"image {aliases}, made by {builder}")
-    return left + [str(path) for path in _dead_scratch()]
+    return left + _homes() + [str(path) for path in _dead_scratch()]
+
+
+def _homes() -> list[str]:
+    """Of checked instances; that of one which is kept goes with it."""
+    return [
+        f"volume {volume['name']}"
+        for pool in query("/1.0/storage-pools?recursion=1")
+        for volume in query(f"/1.0/storage-pools/{pool['name']}/volumes/custom?recursion=1")
+        if volume["name"].startswith(f"{PROJECT}-home-")
+    ]
 
 
 def _dead_scratch() -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -53,6 +54,7 @@ class Shelf:
         current: bool = True,
         packages: dict[str, str] | None = None,
         needs: Needs | None = None,
+        inputs: Mapping[str, str] | None = None,
     ) -> str:
         """Publish a release, and point the stable alias at it where CURRENT; its fingerprint."""
         self.now += timedelta(hours=1)
@@ -60,6 +62,7 @@ class Shelf:
         self.lxd.write_file("body", "/var/lib/dpkg/status", status.encode())
         release = replace(_RELEASE, template=template, short=template[:4], version=version)
         release = replace(release, smoke=smoke, built_at=self.now, needs=needs or Needs())
+        release = replace(release, inputs=inputs or {})
         properties = {**release.properties(), **packages_property(self.lxd, "body")}
         if builder:
             properties[BUILDER] = builder

@@ -8,6 +8,7 @@ from images.boot_errors import explain_boot
 from images.definition_file import PATH, Definition
 from images.distro import Distro, load_distro
 from lab.errors import CheckError, InputError
+from lab.sections import FAILED
 from lab.yamlfile import examine
 from lab.yamltree import read_tree
 
@@ -73,4 +74,22 @@ def test_anything_else_comes_with_the_excerpt_that_matters(
         "  ('runcmd', …)\n  line 37\n  line 38\n  line 39\n"
         "  E: Sub-process dpkg returned 1\n  last\n"
         "Next: The full log: logs/gpu.log"
+    )
+
+
+def test_a_version_that_apt_does_not_have(definition: Definition, distro: Distro) -> None:
+    output = "E: Version '9.9' for 'nvtopp' was not found\n"
+    error = explain_boot(definition, distro, ("x",), output, LOG)
+    assert isinstance(error, InputError)
+    assert error.brief == "gpu: apt in debian-12 has no package nvtopp."
+
+
+def test_the_command_that_failed_is_named(definition: Definition, distro: Distro) -> None:
+    output = f"before\nno such disk\n{FAILED} with 3: runcmd[1]: mount /data\nFailed to run\n"
+    error = explain_boot(definition, distro, ("('scripts-user', …)",), output, LOG)
+    assert isinstance(error, CheckError)
+    assert str(error) == (
+        "gpu: a command of cloud-init/gpu.yaml.j2 failed with exit code 3.\n"
+        "  runcmd[1]: mount /data\n  before\n  no such disk\n"
+        "Next: Correct it, or write `|| true` behind what may fail. The full log: logs/gpu.log"
     )

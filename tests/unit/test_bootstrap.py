@@ -3,10 +3,12 @@
 import tarfile
 from pathlib import Path
 
+import pytest
 import yaml
 
 from images.bootstrap import command, with_metadata, write_metadata
 from images.distro import load_distro
+from lab.errors import InputError
 from lab.source import Bootstrap, File
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,9 +65,30 @@ def test_a_bare_root_gets_metadata_and_a_whole_image_keeps_its_own(tmp_path: Pat
     bare, whole = tmp_path / "bare.tar", tmp_path / "whole.tar"
     with tarfile.open(bare, "w") as archive:
         archive.add(__file__, "etc/hostname")
-    write_metadata(DISTRO, whole)
+    write_metadata(DISTRO, apart_from := tmp_path / "apart.tar")
+    with tarfile.open(whole, "w") as archive:
+        archive.add(__file__, "rootfs/etc/hostname")
+        archive.add(__file__, "metadata.yaml")
     made = tmp_path / "metadata.tar"
     assert with_metadata(DISTRO, File(kind="file", path=bare), tmp_path) == (made, bare)
     assert with_metadata(DISTRO, File(kind="file", path=whole), tmp_path) == (whole, None)
-    apart = File(kind="file", path=bare, metadata=whole)
-    assert with_metadata(DISTRO, apart, tmp_path) == (whole, bare)
+    apart = File(kind="file", path=bare, metadata=apart_from)
+    assert with_metadata(DISTRO, apart, tmp_path) == (apart_from, bare)
+    twice = File(kind="file", path=whole, metadata=apart_from)
+    with pytest.raises(InputError, match="is a whole image"):
+        with_metadata(DISTRO, twice, tmp_path)
+
+
+def test_the_metadata_of_a_split_image_finds_its_root_beside_it(tmp_path: Path) -> None:
+    metadata, root = tmp_path / "base.tar", tmp_path / "base.root.tar"
+    write_metadata(DISTRO, metadata)
+    with pytest.raises(InputError) as caught:
+        with_metadata(DISTRO, File(kind="file", path=metadata), tmp_path)
+    assert (
+        str(caught.value)
+        .splitlines()[0]
+        .endswith("base.tar is the metadata of an image, without its root.")
+    )
+    with tarfile.open(root, "w") as archive:
+        archive.add(__file__, "./etc/hostname")
+    assert with_metadata(DISTRO, File(kind="file", path=metadata), tmp_path) == (metadata, root)

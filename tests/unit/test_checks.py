@@ -6,6 +6,7 @@ import pytest
 
 from images.checks import Evidence, judge
 from images.definition import Check
+from images.definition_file import PROVISION
 from lab.lxd.model import Completed
 
 
@@ -187,3 +188,36 @@ def test_a_check_that_fails_is_not_skipped_for_what_it_says() -> None:
     first = replace(FIRST, answers={"it": _said("nothing to do: no card\n", exit_code=1)})
     (verdict,) = judge((check,), first, SECOND, timezone="Asia/Shanghai")
     assert verdict.failed
+
+
+def _provision(said: Completed, first: Evidence = FIRST) -> str:
+    check = Check(name=PROVISION, kind="command", run=("x",))
+    return _why(check, replace(first, answers={PROVISION: said}))
+
+
+def test_what_keeps_people_from_being_given_it() -> None:
+    assert not _provision(_said())
+    taken = "1000 in passwd is ubuntu, and has to be free\nthe account was not made\n"
+    assert _provision(_said(taken)) == (
+        "1000 in passwd is ubuntu, and has to be free; the account was not made"
+    )
+    assert _provision(_said(exit_code=124)) == "exit code 124 without a word"
+    broken = replace(FIRST, cloud_init='{"v1": {"errors": ["bootcmd: exit 9"]}}')
+    assert _provision(_said(), broken) == "cloud-init: bootcmd: exit 9"
+    assert _why(Check(name=PROVISION, kind="command", run=("x",))) == "it was not run"
+
+
+def test_from_where_it_was_tried_is_told() -> None:
+    check, first = _kind("ssh", said=_said("labcheck\n"))
+    apart = replace(first, told="tried from inside: macvlan")
+    (passed,) = judge((check,), apart, timezone="x")
+    assert str(passed) == "passed: it (tried from inside: macvlan)"
+    refused = replace(apart, answers={"it": _said("", "Connection refused\n", 255)})
+    (failed,) = judge((check,), refused, timezone="x")
+    assert str(failed) == (
+        "FAILED: it: exit code 255, wanted 0: Connection refused; tried from inside: macvlan"
+    )
+    # What nobody outside has a part in.
+    check, first = _kind("apt", said=_said())
+    (other,) = judge((check,), replace(first, told="tried from inside"), timezone="x")
+    assert str(other) == "passed: it"

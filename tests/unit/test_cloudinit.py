@@ -113,11 +113,11 @@ def test_templates_stay_in_their_directory(sources: Path) -> None:
         ("#cloud-config\n- x\n", " renders to nothing that cloud-init could do"),
         (
             "#cloud-config\npakcages: [x]\n",
-            ' rendered line 2: pakcages: unknown key of cloud-init (did you mean "packages"?)',
+            '2: pakcages: unknown key of cloud-init (did you mean "packages"?)',
         ),
         (
             "#cloud-config\npackages: [a]\n\npackages: [b]\n",
-            " rendered line 4: packages: given twice (first on line 2)",
+            "4: packages: given twice (first in cloud-init/gpu.yaml.j2:2)",
         ),
         (
             "#cloud-config\npackages: [a\n",

@@ -1,5 +1,6 @@
 """Definitions: what one may say, what must hold between them, and what children inherit."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,23 @@ def test_checks_that_cannot_be(lab: Lab) -> None:
         "  definitions/base.yaml:9: checks[4]: a check of kind port needs a port, and in stdout"
         " what it sends\n"
         "  definitions/base.yaml:10: checks[5]: port belongs to kind port; this is ssh"
+    )
+
+
+def test_packages_as_apt_takes_them(lab: Lab) -> None:
+    good = ["curl", "python3-pip=23.0.1+dfsg-1", "a=1:2.3~rc1", "libc6:i386", "x/sid"]
+    lab.write("base", BASE + f"packages: {json.dumps(good)}\n")
+    assert lab.load().get("base").packages == tuple(good)
+    lab.write("base", BASE + 'packages: ["a=", "-y", "a=1 b", "=1", "a=$(x)"]\n')
+    assert lab.told().count("must be the name of a package, such as curl or curl=7.88.1-10") == 5
+
+
+def test_no_definition_replaces_the_check_of_every_image(lab: Lab) -> None:
+    lab.write("base", BASE + 'checks: [{name: provision, kind: command, run: ["true"]}]\n')
+    assert lab.told() == (
+        "definitions/base.yaml cannot be used.\n"
+        "  definitions/base.yaml:4: checks[0]: provision is the check that every image gets; "
+        "rename it"
     )
 
 

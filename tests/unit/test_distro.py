@@ -62,3 +62,20 @@ def test_a_file_under_a_wrong_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "debian-14.yaml cannot be used.\n"
         "  debian-14.yaml:1: name: must be that of the file, debian-14, not debian-12"
     )
+
+
+def test_a_version_belongs_to_what_the_distribution_calls_it() -> None:
+    debian, ubuntu = load_distro("debian-12", OURS), load_distro("ubuntu-24.04", OURS)
+    wanted = ("python3-pip=23.0.1+dfsg-1", "docker=20.10", "curl/bookworm-backports", "libc6:i386")
+    assert debian.packages(wanted) == (
+        *("python3-pip=23.0.1+dfsg-1", "docker.io=20.10"),
+        *("curl/bookworm-backports", "libc6:i386"),
+    )
+    with pytest.raises(InputError) as caught:
+        ubuntu.packages(["docker=20.10"])
+    assert str(caught.value) == (
+        "docker=20.10: on ubuntu-24.04 docker is docker.io, docker-buildx, docker-compose-v2, so "
+        "nobody knows what has that version.\n"
+        "Next: Name the package itself, or map docker=20.10 under `names:` in "
+        "images/distros/ubuntu-24.04.yaml."
+    )

@@ -115,11 +115,14 @@ def test_check_definitions_tells_everything(
         "{% if proxy %}\n# {{ proxi | quoted }}\n{% endif %}\n"
         "{% if options.gpu and family == 'ubuntu' %}\npakcages: []\n{% endif %}\n"
     )
+    (tmp_path / "cloud-init/container.yaml.j2").write_text(
+        "#cloud-config\nusers: [{{ nmae | quoted }}]\n"
+    )
     (tmp_path / "lab.yaml").write_text("options: {gpo: true}\nproxy: http://proxy.example:3142\n")
     assert [str(problem) for problem in judge_files(tmp_path, {})] == [
-        "cloud-init/base.yaml.j2: rendered line 3: pakcages: unknown key of cloud-init"
-        ' (did you mean "packages"?)',
         "cloud-init/base.yaml.j2:4: proxi is undefined",
+        'cloud-init/base.yaml.j2:7: pakcages: unknown key of cloud-init (did you mean "packages"?)',
+        "cloud-init/container.yaml.j2:2: nmae is undefined",
         "images/definitions/base.yaml:5: refuse.ubuntoo-24.04: no such distribution"
         ' (did you mean "ubuntu-24.04"?)',
         "images/distros/debian-99.yaml:1: codename: missing",

@@ -1,0 +1,44 @@
+"""A throwaway `/home` for a checked instance: users' containers have a volume there, too."""
+
+from __future__ import annotations
+
+from images.placing import Devices, pool_of
+from images.workshop import Workshop
+from lab import keys
+from lab.process import is_alive, me
+from lab.removal import remove_volume
+
+_DEVICE = "home"
+_PATH = "/home"
+
+
+def fresh_home(shop: Workshop, instance: str) -> Devices:
+    """The device that gives INSTANCE an empty one; what an earlier run left of it is gone."""
+    pool = pool_of(shop)
+    if pool is None:
+        return {}
+    remove_home(shop, instance)
+    volume = _volume(shop, instance)
+    shop.build.create_volume(pool.name, volume, {keys.PHASE: keys.PREPARING, keys.BUILDER: me()})
+    return {_DEVICE: {"type": "disk", "pool": pool.name, "source": volume, "path": _PATH}}
+
+
+def remove_home(shop: Workshop, instance: str) -> None:
+    """Gone afterwards, also when there was none. INSTANCE is gone already."""
+    pool = pool_of(shop)
+    if pool is not None:
+        remove_volume(shop.build, pool.name, _volume(shop, instance))
+
+
+def sweep_homes(shop: Workshop) -> None:
+    """Remove those whose makers are dead, and whose instances are gone or never were."""
+    pool = pool_of(shop)
+    for volume in shop.build.volumes(pool.name) if pool else ():
+        ours = volume.name.startswith(_volume(shop, "")) and not volume.used_by
+        if ours and is_alive(volume.config.get(keys.BUILDER, "")) is False:
+            remove_volume(shop.build, volume.pool, volume.name)
+
+
+def _volume(shop: Workshop, instance: str) -> str:
+    # Volumes are shared by all projects here; users' are called home-NAME.
+    return f"{shop.build.project}-home-{instance}"
