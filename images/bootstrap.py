@@ -126,9 +126,9 @@ def with_metadata(distro: Distro, source: File, scratch: Path) -> tuple[Path, Pa
     if source.metadata is not None:
         if content is not Content.ROOT:
             raise InputError(
-                f"The source file {source.path} is {content.value}; with `metadata:` beside it, "
+                f"The source file {source.path} is {content.value}; beside a file with metadata "
                 "it would have to be a root.",
-                fix="Correct `source:` in lab.yaml: a whole image is named by `path:` alone.",
+                fix="Correct `source:` in lab.yaml: a whole image is named by its path alone.",
             )
         return source.metadata, source.path
     if content is Content.IMAGE:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lab.aptentries import Entry, index_targets, read_entries
+from lab.aptentries import Entry, index_targets_once, read_entries
 from lab.hostfacts import os_release
 from lab.urls import is_loopback, without_password
 
@@ -71,7 +71,7 @@ def host_mirrors(
     family: str,
     codename: str,
     root: Path = Path("/etc/apt"),
-    ask: Callable[[], str] = index_targets,
+    ask: Callable[[], str] = index_targets_once,
 ) -> Mirrors:
     """The mirrors of FAMILY in ROOT's sources: those of CODENAME, else those of the host's own.
 

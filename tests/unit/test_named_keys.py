@@ -24,7 +24,12 @@ WINGS = ("lab", "images", "provision", "host", "commands")
 # What else is quoted beside a file's name: commands, and LXD's own words.
 _OTHER = re.compile(r"(invoke|lxc|sudo) .*|local")
 # Values of templates and of models, which have Python's names.
-_FROM_PYTHON = {"images/judge_files.py", "images/userdata.py", "images/wanted.py"}
+_FROM_PYTHON = {
+    "images/elsewhere.py",
+    "images/judge_files.py",
+    "images/userdata.py",
+    "images/wanted.py",
+}
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
