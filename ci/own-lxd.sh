@@ -117,7 +117,8 @@ start_own_lxd() { # OPTION… of ci/sandbox
     # Not the usual name of a bridge: a server's LXD that is started meanwhile wants that.
     echo "network: labtest0" >"$place/lab.yaml"
     step "start an LXD of the tests' own in $place" _start_own_lxd "$@"
-    step "host.setup" env "LAB_SETTINGS=$place/lab.yaml" invoke host.setup
+    # --only-lxd: the machine's own files and kernel are the server's.
+    step "host.setup" env "LAB_SETTINGS=$place/lab.yaml" invoke host.setup --only-lxd
 }
 
 _start_own_lxd() {

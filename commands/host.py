@@ -22,8 +22,13 @@ def gpus(_c: Context, json: bool = False) -> None:
     console.print_table("", host_gpus.COLUMNS, host_gpus.rows(found), empty=host_gpus.NONE)
 
 
-@command(help={"plan": "Show what would be made, change nothing."})
-def setup(_c: Context, plan: bool = False) -> None:
+@command(
+    help={
+        "plan": "Show what would be made, change nothing.",
+        "only-lxd": "Leave the machine's own files, units and kernel limits as they are.",
+    }
+)
+def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
     """Make LXD's pool, bridge and default profile where there are none."""
     from host import setup as host_setup
 
@@ -31,7 +36,9 @@ def setup(_c: Context, plan: bool = False) -> None:
     with console.reporter() as report:
         if not plan:
             keep_quotas(settings, report)
-        actions = host_setup.set_up(connect_to(settings), settings, report, only_plan=plan)
+        actions = host_setup.set_up(
+            connect_to(settings), settings, report, only_plan=plan, only_lxd=only_lxd
+        )
     for action in actions:
         console.print_text(str(action))
     if not actions:

@@ -15,6 +15,7 @@ from lab.report import Report
 from lab.settings import Settings
 
 _HOST: Final = "host"
+_IN_LXD: Final = (CreatePool, CreateNetwork, FillDefaultProfile)
 
 
 def set_up(
@@ -23,14 +24,21 @@ def set_up(
     report: Report,
     *,
     only_plan: bool = False,
+    only_lxd: bool = False,
     machine: Machine | None = None,
 ) -> tuple[Action, ...]:
-    """Make what is missing (ONLY_PLAN: do not) and return it; a second run returns nothing."""
+    """Make what is missing (ONLY_PLAN: do not) and return it; a second run returns nothing.
+
+    ONLY_LXD: leave the machine itself as it is, its files, units and kernel.
+    """
     machine = machine or Machine()
     facts = read_facts(lxd, machine, local=settings.remote == "local")
-    for obstacle in filter(None, (_no_gpu_unit(facts, machine), _low_limits(facts, machine))):
-        report.say(obstacle)
     actions = plan_setup(facts, Wishes(pool=settings.pool, network=settings.network))
+    if only_lxd:
+        actions = tuple(action for action in actions if isinstance(action, _IN_LXD))
+    else:
+        for obstacle in filter(None, (_no_gpu_unit(facts, machine), _low_limits(facts, machine))):
+            report.say(obstacle)
     if not only_plan:
         for action in actions:
             report.phase(_HOST, str(action))

@@ -34,7 +34,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         run_sandbox(lxd, "start")
         with pytest.MonkeyPatch.context() as here:
             here.setenv("LXD_DIR", str(lxd))
-            lab.succeed("host.setup")
+            lab.succeed("host.setup", "--only-lxd")
             yield lab
     finally:
         run_sandbox(lxd, "stop", check=False)

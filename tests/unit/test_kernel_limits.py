@@ -85,6 +85,16 @@ def test_what_somebody_raises_further_is_not_lowered_at_a_boot(desktop: Machine)
     assert set_up_on(desktop) == []
 
 
+def test_asked_for_lxd_alone_it_leaves_the_machine_as_it_is(desktop: Machine) -> None:
+    tape = Tape()
+    before = read_limits(desktop)
+    actions = set_up(FakeLxd(), Settings(), tape, only_lxd=True, machine=desktop)
+    assert [type(action).__name__ for action in actions if "Limits" in type(action).__name__] == []
+    assert tape.said == []
+    assert read_limits(desktop) == before
+    assert FILE not in files_of(desktop.root)
+
+
 def test_without_root_the_command_is_told(desktop: Machine) -> None:
     tape = Tape()
     person = replace(desktop, superuser=False)
