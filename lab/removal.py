@@ -25,12 +25,12 @@ def remove_instance(lxd: Lxd, name: str) -> None:
     found = lxd.instance(name)
     if found is None:
         return
-    if not _bears(found.config, _INSTANCES_AND_VOLUMES):
-        raise Conflict(
-            f"The instance {name} in the project {lxd.project} is not labstamp's.",
-            details="labstamp needs this name, and touches nothing that it did not make.",
-            fix=f"Rename it: lxc --project {lxd.project} rename {name} NEW-NAME",
-        )
+    _insist(
+        found.config,
+        _INSTANCES_AND_VOLUMES,
+        f"instance {name} in the project {lxd.project}",
+        fix=f"Rename it: lxc --project {lxd.project} rename {name} NEW-NAME",
+    )
     lxd.delete(name)
 
 
@@ -42,12 +42,12 @@ def remove_volume(lxd: Lxd, pool: str, name: str) -> None:
     found = next((one for one in lxd.volumes(pool) if one.name == name), None)
     if found is None:
         return
-    if not _bears(found.config, _INSTANCES_AND_VOLUMES):
-        raise Conflict(
-            f"The volume {name} in the pool {pool} is not labstamp's.",
-            details="It is not touched.",
-            fix=f"Rename it: lxc storage volume rename {pool} {name} NEW-NAME",
-        )
+    _insist(
+        found.config,
+        _INSTANCES_AND_VOLUMES,
+        f"volume {name} in the pool {pool}",
+        fix=f"Rename it: lxc storage volume rename {pool} {name} NEW-NAME",
+    )
     lxd.delete_volume(pool, name)
 
 
@@ -59,12 +59,14 @@ def remove_image(lxd: Lxd, fingerprint: str) -> None:
     found = lxd.image(fingerprint)
     if found is None:
         return
-    if not _bears(found.properties, _IMAGES):
-        raise Conflict(
-            f"The image {fingerprint[:12]} is not labstamp's.", details="It is not touched."
-        )
+    _insist(found.properties, _IMAGES, f"image {fingerprint[:12]}")
     lxd.delete_image(fingerprint)
 
 
-def _bears(config: Iterable[str], mark: str) -> bool:
-    return any(key.startswith(mark) for key in config)
+def _insist(config: Iterable[str], mark: str, what: str, *, fix: str | None = None) -> None:
+    if not any(key.startswith(mark) for key in config):
+        raise Conflict(
+            f"The {what} is not labstamp's.",
+            details="labstamp touches nothing that it did not make.",
+            fix=fix,
+        )

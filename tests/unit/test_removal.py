@@ -26,7 +26,7 @@ def test_an_instance_of_somebody_s_is_refused_by_any_name() -> None:
             remove_instance(lxd, name)
         assert str(error.value) == (
             f"The instance {name} in the project default is not labstamp's.\n"
-            "  labstamp needs this name, and touches nothing that it did not make.\n"
+            "  labstamp touches nothing that it did not make.\n"
             f"Next: Rename it: lxc --project default rename {name} NEW-NAME"
         )
     assert len(lxd.instances()) == 3

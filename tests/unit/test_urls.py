@@ -20,7 +20,7 @@ from lab.urls import URL, is_loopback, needs_escapes, without_password
         "http://[fd00::1]:3142",
         "http://10.0.0.1:3142/ubuntu/",
         "http://user:@proxy.lab",
-        "http://proxy:3142/deb.debian.org/debian%2B",
+        "http://proxy:3142/mirror.example/debian%2B",
     ],
 )
 def test_urls(url: str) -> None:
