@@ -155,6 +155,11 @@ def test_a_body_that_ran_is_not_trusted_and_what_is_theirs_stays(tiny: Tiny) -> 
         lxc("delete", "--force", "builder-tiny", project=PROJECT)
 
 
+def _source_name() -> str:
+    (name,) = (name for name in instances(PROJECT) if name.startswith("source-"))
+    return name
+
+
 def test_a_source_whose_root_disk_has_another_name(tiny: Tiny, source: dict[str, str]) -> None:
     """Of a container that somebody made with a disk, a NIC and a share of its own."""
     name = "ft-odd"
@@ -168,7 +173,7 @@ def test_a_source_whose_root_disk_has_another_name(tiny: Tiny, source: dict[str,
         lxc("query", "-X", "PUT", "-d", json.dumps({**raw, **body}), f"/1.0/instances/{name}")
         tiny.set(source={"kind": "instance", "name": name})
         tiny.lab.succeed("build-images")
-        kept = query(f"/1.0/instances/source-debian-12?project={PROJECT}")
+        kept = query(f"/1.0/instances/{_source_name()}?project={PROJECT}")
         assert set(kept["devices"]) == {"root", "eth0"}
         assert kept["config"]["boot.autostart"] == "false"
     finally:
