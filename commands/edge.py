@@ -49,6 +49,9 @@ def _reporting(body: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(body)
     def reporting(*args: P.args, **kwargs: P.kwargs) -> None:
         signal.signal(signal.SIGTERM, _interrupt)
+        # An ssh session that breaks off; under nohup it is to go on.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, _interrupt)
         try:
             body(*args, **kwargs)
         except LabError as error:

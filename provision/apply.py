@@ -76,6 +76,7 @@ def apply(
                     _change_cards(action, lxd, report, undo)
                     claimed()
                 case Start(name=name, account=account, rdp=rdp):
+                    _hand_over(actions, lxd)
                     _start(name, actions, lxd, report, claimed)
                     wait_for_first_boot(lxd, name, account, report, patience=waits)
                     address = wait_for_address(lxd, name, report, patience=waits)
@@ -106,6 +107,17 @@ def _create_instance(action: CreateInstance, lxd: Lxd, report: Report, undo: Exi
         report.detail(name, progress.text)
 
     lxd.create(action.spec, on_progress=tell)
+
+
+def _hand_over(actions: Sequence[Action], lxd: Lxd) -> None:
+    """From the container's first start on, its home may hold somebody's files.
+
+    So it is whole before that, and no undoing, no next run and no `destroy` takes it away.
+    """
+    for action in actions:
+        if isinstance(action, CreateVolume):
+            ready = {keys.PHASE: keys.READY, keys.BUILDER: None}
+            lxd.update_volume(action.pool, action.name, ready)
 
 
 def _start(
@@ -158,8 +170,6 @@ def _set_password(action: SetPassword, lxd: Lxd) -> str:
 
 
 def _mark_ready(action: MarkReady, lxd: Lxd) -> None:
-    # The volume first: cut off in between, the next run keeps it and makes the instance anew.
-    lxd.update_volume(action.pool, action.volume, {keys.PHASE: keys.READY, keys.BUILDER: None})
     lxd.update(
         action.name,
         config={
@@ -199,7 +209,11 @@ def _undo_cards(
 def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:
     try:
         for volume in lxd.volumes(pool):
-            if volume.name == name and volume.config.get(keys.BUILDER) == me():
+            if volume.name != name:
+                continue
+            if volume.config.get(keys.BUILDER) == me():
                 remove_volume(lxd, pool, name)
+            else:
+                report.say(f"The volume {name} (/home) is kept; the next run uses it.")
     except LabError as error:
         report.say(f"The volume {name} stays, the next run removes it: {error.brief}")

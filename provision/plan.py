@@ -131,7 +131,7 @@ def _home_actions(request: Request, offer: Offer, facts: Facts) -> list[Action]:
         return [create]
     _refuse_others_home(request, home)
     if home.config.get(keys.PHASE) == keys.PREPARING:
-        # Its container never became ready, so nobody has put anything there.
+        # Its container was never started, so nobody has put anything there.
         _refuse_while_made(request.name, home.config.get(keys.BUILDER, ""), facts)
         return [RemoveLeftoverVolume(pool=home.pool, name=home.name), create]
     return [_reuse_home(request, home)]

@@ -34,7 +34,7 @@ def test_provision_tells_all_that_show_tells_and_the_password_once(lab: Lab, pai
     listed = lab.succeed("list", "--json").document["containers"]
     assert "lt-ann" in [one["name"] for one in listed]
     gpus = {"host_driver", "delivery", "cards", "missing_cards", "mend"}
-    assert set(listed[0]) == set(shown) - {"access", "volumes", "snapshots"} - gpus
+    assert set(listed[0]) == set(shown) - {"access", "volumes", "snapshots", "profile"} - gpus
 
 
 def test_the_password_is_nowhere_in_lxd(lab: Lab, pair: Pair) -> None:

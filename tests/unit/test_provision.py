@@ -40,8 +40,8 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
     assert lxd.changes == [
         "create_volume home-bob",
         "create bob",
-        "start bob",
         "update_volume home-bob",
+        "start bob",
         "update bob",
     ]
     made = lxd.store.instances[HERE]

@@ -1,14 +1,16 @@
-"""What a run that fails, is interrupted, or was killed leaves behind: nothing."""
+"""What a run that fails, is interrupted, or was killed leaves: a home, if it may have been used."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import pytest
 
 from lab.errors import LxdError, Spoiled
 from lab.process import me
 from lab.report import Silent
+from provision import apply
 from provision.ready import Knock
 from provision.stamp import provision
 from tests.fake_lxd import FakeLxd
@@ -78,17 +80,55 @@ def test_a_container_in_the_making_is_left_to_its_maker(lxd: FakeLxd) -> None:
     )
 
 
-@pytest.mark.parametrize("verb", ["create", "start", "update_volume", "update"])
+@pytest.mark.parametrize("verb", ["create", "update_volume", "start", "update"])
 def test_what_was_made_is_removed_when_it_fails(lxd: FakeLxd, verb: str) -> None:
     lxd.failures[verb] = LxdError("No.")
     with pytest.raises(LxdError, match=r"No\."):
         stamp(lxd, bob())
-    if verb == "update":  # the volume bears no mark any more: it stays, for the next run to use
-        assert set(lxd.store.volumes) == {HOME}
-    else:
-        assert lxd.store.volumes == {}
+    # From the first start on its home may hold somebody's files.
+    assert set(lxd.store.volumes) == ({HOME} if verb in ("start", "update") else set())
     assert lxd.store.instances == {}
     assert stamp(lxd, bob()).changed
+
+
+def test_no_run_takes_away_a_home_that_somebody_may_have_used(lxd: FakeLxd) -> None:
+    """The terminal is gone after the account is there; bob writes a file; the admin tries again."""
+    inside(lxd).interrupt = "getent"
+    with pytest.raises(KeyboardInterrupt):
+        stamp(lxd, bob())
+    lxd.store.volumes[HOME]["thesis"] = "written"
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            stamp(lxd, bob())
+        assert lxd.store.volumes[HOME]["thesis"] == "written"
+    inside(lxd).interrupt = ""
+    stamp(lxd, bob())
+    assert lxd.store.volumes[HOME]["thesis"] == "written"
+
+
+def test_killed_after_its_first_start_the_home_stays(lxd: FakeLxd) -> None:
+    class Killed(BaseException):
+        """As SIGKILL: nothing is undone."""
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    lxd.store.volumes.clear()
+    with pytest.raises(Killed):
+        apply_until_started(lxd, die)
+    lxd.store.volumes[HOME]["thesis"] = "written"
+    lxd.store.instances[HERE].config["user.lab.builder"] = DEAD
+    stamp(lxd, bob())
+    assert lxd.store.volumes[HOME]["thesis"] == "written"
+
+
+def apply_until_started(lxd: FakeLxd, die: Callable[..., None]) -> None:
+    """Provision bob, and die where the first boot is waited for, without any undoing."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(apply, "wait_for_first_boot", die)
+        patched.setattr(apply, "_undo_instance", lambda *_: None)
+        patched.setattr(apply, "_undo_volume", lambda *_: None)
+        stamp(lxd, bob())
 
 
 def test_what_cannot_be_removed_is_told_and_left_to_the_next_run(
@@ -109,10 +149,9 @@ def test_what_cannot_be_removed_is_told_and_left_to_the_next_run(
         provision(lxd, SETTINGS, bob(), Heard(), patience=hasty(), knock=banner)
     assert said == [
         "bob stays half made, the next run removes it: Gone away.",
-        "The volume home-bob stays, the next run removes it: Gone away.",
+        "The volume home-bob (/home) is kept; the next run uses it.",
     ]
     lxd.store.instances[HERE].config["user.lab.builder"] = DEAD
-    lxd.store.volumes[HOME]["user.lab.builder"] = DEAD
     assert stamp(lxd, bob()).changed
 
 
@@ -120,7 +159,8 @@ def test_ctrl_c_removes_what_was_made(lxd: FakeLxd) -> None:
     inside(lxd).interrupt = "sh"
     with pytest.raises(KeyboardInterrupt):
         stamp(lxd, bob())
-    assert (lxd.store.instances, lxd.store.volumes) == ({}, {})
+    assert lxd.store.instances == {}
+    assert lxd.store.volumes[HOME]["user.lab.phase"] == "ready"
 
 
 def test_a_kept_home_is_not_removed_when_it_fails(lxd: FakeLxd) -> None:
@@ -194,9 +234,9 @@ def test_one_that_lxd_spoiled_at_its_first_start_is_made_once_more(lxd: FakeLxd)
     assert lxd.changes[:5] == [
         "create_volume home-bob",
         "create bob",
+        "update_volume home-bob",
         "delete bob",
         "create bob",
-        "start bob",
     ]
     assert lxd.store.instances[HERE].config["user.lab.phase"] == "ready"
 
@@ -209,4 +249,3 @@ def test_one_that_is_spoiled_twice_is_undone(lxd: FakeLxd, monkeypatch: pytest.M
     with pytest.raises(Spoiled):
         stamp(lxd, bob())
     assert HERE not in lxd.store.instances
-    assert HOME not in lxd.store.volumes
