@@ -58,7 +58,7 @@ def test_a_network_that_goes_away_in_mid_apt_is_told_and_leaves_nothing(tiny: Ti
             return False
         wait = "until [ -e /run/apt-begins ]; do sleep 0.1; done"
         lxc("exec", "builder-tiny", "--", "timeout", "60", "sh", "-c", wait, project=PROJECT)
-        lxc("config", "device", "add", "builder-tiny", "eth0", "none", project=PROJECT)
+        lxc("config", "device", "remove", "builder-tiny", "eth0", project=PROJECT)
         return True
 
     said = tiny.lab.signal_at(None, cut, "build-images")
