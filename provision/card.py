@@ -81,6 +81,9 @@ def of_removal(name: str, removed: Removed, *, question: bool = False) -> str:
             f"{keeps}: {', '.join(removed.kept)}. The next `invoke provision {name}` uses it "
             f"again; `invoke destroy {name} --purge` removes it."
         ]
+    if removed.attached:
+        verb = "It leaves alone" if question else "Left alone"
+        lines += [f"{verb}: {', '.join(removed.attached)}."]
     if question:
         lines += ["Go on?"]
     return "\n".join(lines)

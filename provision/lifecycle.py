@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from lab import keys
@@ -31,6 +31,8 @@ class Removed:
 
     removed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    attached: tuple[str, ...] = ()
+    """What somebody attached to the container by hand; it stays where it is."""
 
 
 def start(
@@ -72,24 +74,47 @@ def restart(
 def look(lxd: Lxd, name: str, *, purge: bool) -> Removed:
     """What `destroy` would do, to be shown before asking. InputError when it could do nothing."""
     instance, homes = _found(lxd, name)
-    return what_destroy_would(instance, homes, purge=purge)
+    return what_destroy_would(instance, homes, _snapshots(lxd, instance), purge=purge)
 
 
 def what_destroy_would(
-    instance: Instance | None, homes: Sequence[Volume], *, purge: bool
+    instance: Instance | None,
+    homes: Sequence[Volume],
+    snapshots: Sequence[str] = (),
+    *,
+    purge: bool,
 ) -> Removed:
-    removed = [] if instance is None else [f"container {instance.name}"]
+    removed: list[str] = []
     kept: list[str] = []
+    if instance is not None:
+        removed.append(f"container {instance.name}")
+        if snapshots:
+            plural = "s" if len(snapshots) > 1 else ""
+            removed.append(f"its snapshot{plural} {', '.join(snapshots)}")
     for home in homes:
         called = f"volume {home.name} (/home) in pool {home.pool}"
         (removed if _goes(home, purge=purge) else kept).append(called)
-    return Removed(removed=tuple(removed), kept=tuple(kept))
+    attached = tuple(_attached(instance, {home.name for home in homes})) if instance else ()
+    return Removed(removed=tuple(removed), kept=tuple(kept), attached=attached)
+
+
+def _snapshots(lxd: Lxd, instance: Instance | None) -> tuple[str, ...]:
+    return lxd.snapshots(instance.name) if instance is not None else ()
+
+
+def _attached(instance: Instance, homes: Container[str]) -> Iterator[str]:
+    for name, device in sorted(instance.devices.items()):
+        source = device.get("source", "")
+        if device.get("type") == "disk" and source and source not in homes:
+            what = f"volume {source} in pool {device['pool']}" if "pool" in device else source
+            yield f"{what} (device {name}, {device.get('path', '')})"
 
 
 def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Report) -> Removed:
     """Remove the container; its home only with PURGE, or when it never got ready."""
     with held(lock_name(settings, name), report, f"destroy {name}"):
         instance, homes = _found(lxd, name)
+        snapshots = _snapshots(lxd, instance)
         if instance is not None:
             report.phase(name, "destroy")
             _unprotect(lxd, name)
@@ -98,7 +123,7 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
             if _goes(home, purge=purge):
                 remove_volume(lxd, home.pool, home.name)
         report.done(name, "destroyed")
-        return what_destroy_would(instance, homes, purge=purge)
+        return what_destroy_would(instance, homes, snapshots, purge=purge)
 
 
 def _refuse_without_cards(lxd: Lxd, instance: Instance) -> None:

@@ -14,6 +14,7 @@ from lab.lxd.model import State
 from lab.process import me
 from lab.report import Silent
 from provision import lifecycle
+from provision.card import of_removal
 from provision.lifecycle import Removed
 from provision.listing import containers, show
 from tests.fake_lxd import FakeLxd
@@ -128,6 +129,23 @@ def test_destroy_keeps_the_home(lxd: FakeLxd) -> None:
     assert list(lxd.store.volumes) == [("default", "home-bob")]
 
 
+def test_destroy_names_all_that_goes_and_all_that_stays(lxd: FakeLxd) -> None:
+    bob = lxd.store.instances[BOB]
+    bob.snapshots = ("good", "older")
+    bob.devices["data"] = {"type": "disk", "source": "/srv/data", "path": "/data"}
+    bob.devices["scratch"] = {"type": "disk", "pool": "fast", "source": "tmp", "path": "/scratch"}
+    would = lifecycle.look(lxd, "bob", purge=False)
+    assert of_removal("bob", would, question=True).splitlines() == [
+        "This removes: container bob, its snapshots good, older.",
+        f"It keeps: {HOME}. The next `invoke provision bob` uses it again; "
+        "`invoke destroy bob --purge` removes it.",
+        "It leaves alone: /srv/data (device data, /data), volume tmp in pool fast "
+        "(device scratch, /scratch).",
+        "Go on?",
+    ]
+    assert destroy(lxd) == would
+
+
 def test_the_protection_is_lifted_before_deleting(lxd: FakeLxd) -> None:
     seen: list[str | None] = []
     delete = lxd.delete
@@ -192,7 +210,10 @@ def test_a_home_that_another_instance_uses_stays(lxd: FakeLxd) -> None:
         "pool": "default",
         "source": "home-bob",
     }
-    assert destroy(lxd, purge=True) == Removed(removed=("container bob",))
+    assert destroy(lxd, purge=True) == Removed(
+        removed=("container bob",),
+        attached=("volume home-bob in pool default (device home, /home)",),
+    )
     assert list(lxd.store.volumes) == [("default", "home-bob")]
 
 
