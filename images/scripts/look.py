@@ -25,6 +25,11 @@ KEY = re.compile(
     re.MULTILINE,
 )
 TOKEN = re.compile(rb"[0-9a-fA-F-]{32,}|[A-Za-z0-9+/_=-]{40,}")
+PACKED = (
+    *(b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"BZh", b"PK\x03\x04", b"!<arch>\n"),
+    *(b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x7fELF", b"OggS", b"wOF"),
+)
+"""How compressed files, pictures and programs begin: full of bytes, and no secrets."""
 READ = 64 * 1024
 """Larger files are not read: keys are short."""
 SHORT = range(16, 4097)
@@ -67,6 +72,8 @@ def compiled(path: str) -> bool:
 
 def is_random(content: bytes) -> bool:
     """Whether CONTENT has as many different bytes as chance would give it, and is no text."""
+    if content.startswith(PACKED):
+        return False
     try:
         content.decode()
     except UnicodeDecodeError:

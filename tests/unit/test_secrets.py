@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import lzma
 import os
 import subprocess
 import sys
@@ -121,6 +123,18 @@ def test_what_packages_ship_and_python_compiles_is_not(root: Path) -> None:
     (root / "srv/module.py").write_text("x = 1\n")
     (root / "srv/__pycache__/module.cpython-311.pyc").write_bytes(bytes(range(100, 228)))
     (root / "var/lib/dpkg/info/some.list").write_text("/etc\n/etc/shipped\n/srv/module.py\n")
+    assert _seen(root) == {}
+
+
+def test_what_is_packed_is_not_random(root: Path) -> None:
+    words = os.urandom(600)
+    for name, content in {
+        "picture.png": b"\x89PNG\r\n" + words,
+        "notes.gz": gzip.compress(words),
+        "tool.deb": b"!<arch>\ndebian-binary" + words,
+        "backup.xz": lzma.compress(words),
+    }.items():
+        (root / "srv" / name).write_bytes(content)
     assert _seen(root) == {}
 
 
