@@ -104,8 +104,6 @@ class MarkReady:
     """From here on it is the user's: protected, and no run takes it for a leftover."""
 
     name: str
-    pool: str
-    volume: str
 
     def __str__(self) -> str:
         return f"mark {self.name} ready and protect it against deletion by hand"

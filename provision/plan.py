@@ -45,7 +45,6 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     _refuse_taken(request, offer)
     check_room(request, offer, facts)
     gpus = share(request, offer, facts)
-    volume = home_volume(request.name)
     actions += _home_actions(request, offer, facts)
     actions += [
         CreateInstance(
@@ -61,7 +60,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     ]
     if request.wants_password:
         actions.append(SetPassword(name=request.name, account=request.account))
-    actions.append(MarkReady(name=request.name, pool=facts.pool.name, volume=volume))
+    actions.append(MarkReady(name=request.name))
     return tuple(actions)
 
 

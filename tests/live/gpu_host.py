@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from lab.sysfs import graphics_cards, root_seen_by
+from tests.live.own_lxd import SANDBOX, sandbox
 
-SANDBOX: Final = Path(__file__).parents[2] / "ci" / "sandbox"
 VERSION: Final = "535.261.03"
 CARDS: Final = {
     f"0000:{bus}:00.0": f"GPU-0000000{minor}-0000-0000-0000-000000000000"
@@ -76,17 +76,7 @@ class GpuHost:
         return {**os.environ, **self.environ}
 
     def _sandbox(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        ended = subprocess.run(
-            [str(SANDBOX), *arguments],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert not check or ended.returncode == 0, ended.stdout + ended.stderr
-        return ended
+        return sandbox(self._environment, *arguments, check=check)
 
 
 @contextmanager

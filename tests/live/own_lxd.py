@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,13 @@ def directory(name: str) -> Path:
     return Path(place, ours) if place else Path("/var/lib", f"lxd-{ours}")
 
 
-def run_sandbox(lxd: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """`ci/sandbox ARGUMENTS` for the daemon in the directory LXD."""
+def sandbox(
+    environ: Mapping[str, str], *arguments: str, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """`ci/sandbox ARGUMENTS` in ENVIRON, which says for which daemon (LXD_DIR)."""
     ended = subprocess.run(
         [str(SANDBOX), *arguments],
-        env={**os.environ, "LXD_DIR": str(lxd)},
+        env=environ,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -32,3 +35,8 @@ def run_sandbox(lxd: Path, *arguments: str, check: bool = True) -> subprocess.Co
     )
     assert not check or ended.returncode == 0, ended.stdout + ended.stderr
     return ended
+
+
+def run_sandbox(lxd: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """`ci/sandbox ARGUMENTS` for the daemon in the directory LXD."""
+    return sandbox({**os.environ, "LXD_DIR": str(lxd)}, *arguments, check=check)

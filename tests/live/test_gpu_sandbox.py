@@ -20,8 +20,8 @@ from lab.lxd.port import Lxd
 from lab.report import Silent
 from lab.settings import Settings
 from tests.contract.tiny_root import make_unified
-from tests.live.gpu_host import CARDS, SANDBOX, VERSION, GpuHost
-from tests.live.own_lxd import directory
+from tests.live.gpu_host import CARDS, VERSION, GpuHost
+from tests.live.own_lxd import SANDBOX, directory
 from tests.live.standins import NEW, unpacked
 
 BRIDGE = "labgpus0"
