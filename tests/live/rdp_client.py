@@ -22,8 +22,9 @@ CLIENT = shutil.which("xfreerdp") or "xfreerdp3"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """A connected client. FILE is where the last look at its screen went."""
+    """A connected CLIENT. FILE is where the last look at its screen went."""
 
+    client: subprocess.Popen[bytes]
     display: str
     file: Path
     log: Path
@@ -37,6 +38,7 @@ class Desk:
         """The desktop as soon as its panel is there; it stays in FILE."""
 
         def probe() -> Picture | None:
+            assert self.client.poll() is None, f"xfreerdp ended.\n{self.log.read_text()}"
             picture = self.look()
             return picture if picture.panel() else None
 
@@ -67,7 +69,7 @@ def connected(
             assert client.stdin is not None
             client.stdin.write(f"{password}\n".encode())
             client.stdin.flush()
-            yield Desk(display=display, file=directory / "screen.png", log=log)
+            yield Desk(client=client, display=display, file=directory / "screen.png", log=log)
         finally:
             _end(client)
 
@@ -77,7 +79,12 @@ def _screen() -> Iterator[str]:
     """A free display; Xvfb itself chooses and says which."""
     read, write = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{SIZE}x24", "-nolisten", "tcp"],
+        # Without -noreset it starts anew when its last client goes: a look at the screen that ends
+        # before xfreerdp is there would throw xfreerdp out.
+        [
+            *("Xvfb", "-displayfd", str(write), "-screen", "0", f"{SIZE}x24"),
+            *("-nolisten", "tcp", "-noreset"),
+        ],
         pass_fds=[write],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
