@@ -11,6 +11,7 @@ place_mark=$place/.made-by-ci-test          # nothing is ever deleted where this
 turn=/run/lock/labstamp-test${place//\//-} # who works there
 pool_gib=40                           # the most that the tests' pool grows to
 room_gib=30                           # what a whole run was seen to write, and a reserve
+without_cards=()                      # the environment of the part of the tests that has no cards
 
 # insist_on_a_daemon: one that can be started beside the server's. A snap has but one.
 insist_on_a_daemon() {
@@ -107,6 +108,22 @@ insist_on_room() {
     [ "$free" -ge "$room_gib" ] ||
         fail 3 "The tests need $room_gib GiB in $place; $free GiB are free there." \
             "free some space, or: TEST_LXD_DIR=/directory/on/another/disk ci/test"
+}
+
+# start_plain_lxd: another one, without cards, for the part of the tests that wants none (tests/parts.py).
+# What belongs to that part is in the environment `without_cards`.
+start_plain_lxd() {
+    without_cards=("TEST_PART=plain" "TEST_LXD_DIR=$place/plain" "LXD_DIR=$place/plain/lxd"
+        "LXD_CONF=$place/plain/client")
+    mkdir -p "$place/plain/client"
+    echo "network: labtest1" >"$place/plain/lab.yaml"
+    step "start another one without cards" _start_plain_lxd
+}
+
+_start_plain_lxd() {
+    export "${without_cards[@]}"
+    _start_own_lxd "$@"
+    LAB_SETTINGS=$place/plain/lab.yaml invoke host.setup --only-lxd
 }
 
 # start_own_lxd: with a pool and a bridge that are the tests' alone, and cards that are simulated.

@@ -8,6 +8,7 @@ import pytest
 
 from tests.live.making import Making
 from tests.lxd_watch import watch_lxd
+from tests.parts import keep_part
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,8 +17,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whoever needs no lab goes first: it is built meanwhile."""
+    keep_part(config, items)
     items.sort(key=_wants_lab)
 
 

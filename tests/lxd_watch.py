@@ -22,6 +22,7 @@ from _pytest.runner import runtestprotocol
 
 from tests.live.gpu_host import CARDS, VERSION
 from tests.live.own_lxd import PLACE, run_sandbox
+from tests.parts import PLAIN, part
 
 RERUN: Final = "rerun"
 # As the runtime of Go begins its last words.
@@ -171,7 +172,8 @@ def watch_lxd(config: pytest.Config) -> None:
     """For a conftest's pytest_configure: does something in a run of ci/test only."""
     place, shared = os.environ.get(PLACE), os.environ.get("LXD_DIR")
     if place and shared:
-        start = ("--gpus", str(len(CARDS)), "--driver", VERSION)
+        plain = part() == PLAIN
+        start = () if plain else ("--gpus", str(len(CARDS)), "--driver", VERSION)
         daemons = OwnLxds(Path(place), Path(shared), start)
         daemons.death()  # what it said before is of no interest
         config.pluginmanager.register(Watch(daemons), "lxd-watch")

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lab(making: Making | Exception | None) -> Lab:
-    """All four templates, built from nothing by one plain command, with the host's userland."""
+    """What `Making` makes: all four templates, or base alone in the part without cards."""
     if isinstance(making, Exception):
         raise making
     assert making is not None

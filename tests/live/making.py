@@ -11,6 +11,7 @@ from tests.live.gpu_host import simulated_cards
 from tests.live.lab import Lab
 from tests.live.removing import remove_lab
 from tests.live.standins import NEW, OLD, make_debs
+from tests.parts import PLAIN, part
 
 PREFIX: Final = "labtest"
 BUILD_PROJECT: Final = "labtest-build"
@@ -18,14 +19,21 @@ _PATIENCE: Final = 1800
 
 
 class Making:
-    """All four templates, built from nothing by one plain command, with the host's userland."""
+    """All four templates, built from nothing by one plain command, with the host's userland.
+
+    In the part without cards: base alone, as a newcomer's is.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self._lab = Lab(settings=_settings(directory))
+        plain = part() == PLAIN
+        self._lab = Lab(settings=_plain(directory) if plain else _settings(directory))
+        only = ("--only", "base") if plain else ()
         self._said = directory / "said"
         remove_lab(PREFIX, BUILD_PROJECT)
         with self._said.open("w") as said:
-            self._process = self._lab.begin("build-images", stdout=said, stderr=subprocess.STDOUT)
+            self._process = self._lab.begin(
+                "build-images", *only, stdout=said, stderr=subprocess.STDOUT
+            )
 
     def finish(self) -> Lab:
         """Wait until it is made; also fails again for who asks later."""
@@ -33,10 +41,20 @@ class Making:
         assert self._process.returncode == 0, self._said.read_text()
         return self._lab
 
+    def said(self) -> str:
+        """What the command said, once it is made."""
+        return self._said.read_text()
+
     def undo(self) -> None:
         self._process.terminate()
         self._process.wait(timeout=_PATIENCE)
         remove_lab(PREFIX, BUILD_PROJECT)
+
+
+def _plain(directory: Path) -> Path:
+    path = directory / "lab.yaml"
+    path.write_text(json.dumps({"alias-prefix": PREFIX, "build-project": BUILD_PROJECT}))
+    return path
 
 
 def _settings(directory: Path) -> Path:

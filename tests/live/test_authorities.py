@@ -12,6 +12,8 @@ from tests.live.https_mirror import https_mirror
 from tests.live.lab import ROOT
 from tests.live.tiny import Tiny, litter
 
+pytestmark = pytest.mark.plain
+
 
 def test_a_mirror_with_a_certificate_of_the_lab_s_own(
     tiny: Tiny, source: dict[str, str], tmp_path_factory: pytest.TempPathFactory

@@ -21,6 +21,8 @@ from tests.live.tiny import (
     while_busy_with,
 )
 
+pytestmark = pytest.mark.plain
+
 
 def dead_mirror() -> str:
     """Where containers get an answer, and it is no."""

@@ -11,6 +11,8 @@ from tests.live.gpu_host import kill_and_start_lxd
 from tests.live.lab import lxc
 from tests.live.tiny import PROJECT, Tiny, at, litter, while_busy_with
 
+pytestmark = pytest.mark.plain
+
 # apt gives a dead connection up after half a minute, three times; a test need not wait for that.
 _IMPATIENT_APT = """\
 write_files:

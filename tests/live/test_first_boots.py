@@ -16,6 +16,8 @@ from tests.live.driven import pack_inside
 from tests.live.lab import ROOT, Lab, lxc
 from tests.live.tiny import STABLE, Tiny
 
+pytestmark = pytest.mark.plain
+
 DELAYS = (0, 1, 2, 3, 4, 5)
 LOOK = "lt-unbooted"
 UNIT = """\

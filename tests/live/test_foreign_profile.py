@@ -16,6 +16,8 @@ from tests.live.gpu_containers import destroy
 from tests.live.lab import Lab, instances, lxc, query
 from tests.live.tiny import PROJECT, Tiny
 
+pytestmark = pytest.mark.plain
+
 OLD = 200 * 24 * 3600
 """Seconds; what is older than three months was once taken off the package cache."""
 BOB = "lt-foreign"

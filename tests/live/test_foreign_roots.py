@@ -11,6 +11,8 @@ from tests.live.lab import lxc, query
 from tests.live.removing import remove_instance
 from tests.live.tiny import Tiny, litter, plainly
 
+pytestmark = pytest.mark.plain
+
 NAME = "ft-byhand"
 
 

@@ -6,6 +6,8 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
+
 from tests.live.lab import Said, instances, query
 from tests.live.tiny import (
     PREFIX,
@@ -16,6 +18,8 @@ from tests.live.tiny import (
     plainly,
     while_busy_with,
 )
+
+pytestmark = pytest.mark.plain
 
 Reached = Callable[[str], bool]
 CUT_OFF = "left by a build that was cut off."

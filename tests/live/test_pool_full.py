@@ -15,6 +15,8 @@ from tests.live.gpu_host import where_lxd_is
 from tests.live.lab import ROOT, instances, lxc, query
 from tests.live.tiny import PROJECT, Tiny, litter, plainly
 
+pytestmark = pytest.mark.plain
+
 POOL = "ft-pool"
 
 

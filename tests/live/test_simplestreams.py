@@ -21,6 +21,8 @@ from tests.live.lab import lxc, query
 from tests.live.tiny import PROJECT, Tiny, litter, plainly
 from tests.unit.test_wire_remote import make_pair
 
+pytestmark = pytest.mark.plain
+
 ALIAS = "debian/test/cloud"
 FOLDER = "images/debian/test/amd64/cloud/20261121_05"
 

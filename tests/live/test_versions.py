@@ -14,6 +14,8 @@ from tests.live.lab import Said, lxc, query, stable
 from tests.live.removing import remove_instance, remove_lab
 from tests.live.tiny import Tiny, make_tiny
 
+pytestmark = pytest.mark.plain
+
 PREFIX = "ltvers"
 PROJECT = "ltvers-build"
 USER = "ltvers-ann"

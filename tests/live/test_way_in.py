@@ -10,6 +10,8 @@ import pytest
 
 from tests.live.tiny import Tiny, litter
 
+pytestmark = pytest.mark.plain
+
 # Names of interfaces have at most 15 characters.
 NIC = "ltlan0"
 SPACE = "ltlan"

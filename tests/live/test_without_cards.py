@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,35 @@ import pytest
 
 from tests.live.gpu_host import where_lxd_is
 from tests.live.lab import Lab, query, ssh, stable
+from tests.live.making import BUILD_PROJECT, PREFIX
 from tests.live.own_lxd import directory, run_sandbox
+from tests.parts import PLAIN, part
 
-PREFIX, PROJECT, BRIDGE = "ltplain", "ltplain-build", "labplain0"
+BRIDGE = "labplain0"
 ANN = "lp-ann"
+pytestmark = pytest.mark.plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """A lab with base, on an LXD that has no cards, and what its building SAID."""
+
+    lab: Lab
+    said: str
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab on an LXD of its own, as `ci/up` would leave it: set up, nothing built."""
+def plain(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Plain]:
+    """The part's own; else on an LXD of its own, as `ci/up` would leave it."""
+    if part() == PLAIN:
+        lab = request.getfixturevalue("lab")
+        yield Plain(lab=lab, said=request.getfixturevalue("making").said())
+        return
     lxd = directory("plain")
     settings = tmp_path_factory.mktemp("plain") / "lab.yaml"
-    keys = {"alias-prefix": PREFIX, "build-project": PROJECT, "network": BRIDGE}
+    keys = {"alias-prefix": PREFIX, "build-project": BUILD_PROJECT, "network": BRIDGE}
     settings.write_text(json.dumps(keys))
     lab = Lab(settings=settings)
     try:
@@ -35,49 +53,45 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         with pytest.MonkeyPatch.context() as here:
             here.setenv("LXD_DIR", str(lxd))
             lab.succeed("host.setup", "--only-lxd")
-            yield lab
+            yield Plain(lab=lab, said=lab.succeed("build-images", "--only", "base").err)
     finally:
         run_sandbox(lxd, "stop", check=False)
         shutil.rmtree(lxd, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
-def built(plain: Lab) -> str:
-    """What the plain command said of building base from the distribution's archive."""
-    return plain.succeed("build-images", "--only", "base").err
-
-
-def test_base_is_built_checked_and_given_to_users(plain: Lab, built: str) -> None:
-    assert where_lxd_is(plain.environment({}), plain.root) == ()
-    assert query("/1.0/projects") == [f"/1.0/projects/{one}" for one in ("default", PROJECT)]
-    assert ", passed (" in built.splitlines()[-1].split(" is current, ")[1]
-    documents = plain.succeed("images", "--json").document["templates"]
+def test_base_is_built_checked_and_given_to_users(plain: Plain) -> None:
+    lab = plain.lab
+    assert where_lxd_is(lab.environment({}), lab.root) == ()
+    assert query("/1.0/projects") == [f"/1.0/projects/{one}" for one in ("default", BUILD_PROJECT)]
+    assert ", passed (" in plain.said.splitlines()[-1].split(" is current, ")[1]
+    documents = lab.succeed("images", "--json").document["templates"]
     (base,) = [one for one in documents if one["name"] == "base"]
     (version,) = base["versions"]
     assert (base["stale"], version["state"], version["smoke"]) == (None, "current", "passed")
     assert (version["driver"], version["gpu"]) == (None, "skipped")
     assert stable(f"{PREFIX}/base") is not None
-    again = plain.succeed("build-images", "--only", "base")
+    again = lab.succeed("build-images", "--only", "base")
     assert again.out.splitlines()[-1] == "Nothing to do."
 
 
 @pytest.fixture
-def ann(plain: Lab, built: str, key: Path) -> Iterator[dict[str, Any]]:
+def ann(plain: Plain, key: Path) -> Iterator[dict[str, Any]]:
     """What `provision --json` told of a container of base."""
-    public = str(key.with_suffix(".pub"))
-    made = plain.succeed("provision", ANN, "--template", "base", "--key", public, "--json")
+    lab, public = plain.lab, str(key.with_suffix(".pub"))
+    made = lab.succeed("provision", ANN, "--template", "base", "--key", public, "--json")
     yield made.document
-    plain.succeed("destroy", ANN, "--yes", "--purge")
+    lab.succeed("destroy", ANN, "--yes", "--purge")
 
 
-def test_a_person_logs_in(plain: Lab, ann: dict[str, Any], key: Path) -> None:
+def test_a_person_logs_in(plain: Plain, ann: dict[str, Any], key: Path) -> None:
+    lab = plain.lab
     assert (ann["gpus"], ann["driver"], ann["drift"]) == ([], None, False)
     asked = "id -un; sudo -n id -un; systemctl is-system-running; ls /dev | grep -c nvidia"
     said = ssh(ann["ipv4"][0], ann["owner"], key, [asked])
     assert said.out.split() == [ANN, "root", "running", "0"], said.err
-    listed = plain.succeed("list", "--json").document["containers"]
+    listed = lab.succeed("list", "--json").document["containers"]
     assert [one["name"] for one in listed] == [ANN]
-    again = plain.succeed(
+    again = lab.succeed(
         *("provision", ANN, "--template", "base", "--key", str(key.with_suffix(".pub")))
     )
     assert "It is as asked for; nothing was changed" in again.out + again.err
