@@ -8,6 +8,8 @@
 
 place=$(realpath -ms "${TEST_LXD_DIR:-/var/lib/labstamp-test}")
 place_mark=$place/.made-by-ci-test          # nothing is ever deleted where this is not
+# Names of interfaces are the machine's, so another place has others; 15 characters are the most.
+bridge=lt$(printf '%s' "$place" | md5sum | cut -c 1-8)
 turn=/run/lock/labstamp-test${place//\//-} # who works there
 pool_gib=40                           # the most that the tests' pool grows to
 room_gib=30                           # what a whole run was seen to write, and a reserve
@@ -86,6 +88,10 @@ clear_place() {
         return 1
     fi
     find "$place" -xdev -mindepth 1 -delete
+    # Of an LXD that was killed, and whose data is gone: the next one would take it for somebody's.
+    for one in "${bridge}a" "${bridge}b"; do
+        ip link delete "$one" type bridge 2>/dev/null || true
+    done
 }
 
 clear_leftovers() {
@@ -116,7 +122,7 @@ start_plain_lxd() {
     without_cards=("TEST_PART=plain" "TEST_LXD_DIR=$place/plain" "LXD_DIR=$place/plain/lxd"
         "LXD_CONF=$place/plain/client")
     mkdir -p "$place/plain/client"
-    echo "network: labtest1" >"$place/plain/lab.yaml"
+    echo "network: ${bridge}b" >"$place/plain/lab.yaml"
     step "start another one without cards" _start_plain_lxd
 }
 
@@ -131,8 +137,7 @@ _start_plain_lxd() {
 start_own_lxd() { # OPTION… of ci/sandbox
     export TEST_LXD_DIR=$place LXD_DIR=$place/lxd LXD_CONF=$place/client
     mkdir -p "$LXD_CONF"
-    # Not the usual name of a bridge: a server's LXD that is started meanwhile wants that.
-    echo "network: labtest0" >"$place/lab.yaml"
+    echo "network: ${bridge}a" >"$place/lab.yaml"
     step "start an LXD of the tests' own in $place" _start_own_lxd "$@"
     # --only-lxd: the machine's own files and kernel are the server's.
     step "host.setup" env "LAB_SETTINGS=$place/lab.yaml" invoke host.setup --only-lxd
