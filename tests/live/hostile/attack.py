@@ -23,7 +23,7 @@ PROGRAMS = (
     "cat chpasswd dpkg-query env false getent id ip journalctl loginctl ls mktemp nvidia-smi ps "
     "python3 rm sh sleep ss stat systemctl test timeout true usermod"
 )
-DONE = Path("/root/at-it")
+DONE = Path("/run/at-it")  # its disk will be full
 LIAR = "#!/bin/bash\nwhile :; do printf '%0999d\\e[2Jowned\\n' 0; done\n"
 
 

@@ -73,5 +73,5 @@ def attack(five: Five) -> None:
 
 def _is_at_it() -> bool | None:
     # By its path: mallory has programs of such names before it.
-    told = lxc("exec", MALLORY, "--", "/usr/bin/find", "/root", "-name", "at-it")
+    told = lxc("exec", MALLORY, "--", "/usr/bin/find", "/run", "-maxdepth", "1", "-name", "at-it")
     return True if told else None

@@ -85,7 +85,11 @@ TRIES = [
         answer="(special device .* does not exist|permission denied|must be superuser)",
     ),
     Try(what="memory of the kernel", script=_open("/proc/kcore"), answer="(Permission|No such)"),
-    Try(what="to crash it", script="echo c >/proc/sysrq-trigger", answer="Permission denied"),
+    Try(
+        what="to crash it",
+        script="echo c >/proc/sysrq-trigger",
+        answer="(Permission denied|Read-only|No such file)",
+    ),
     Try(what="a setting of the kernel", script="sysctl -w vm.swappiness=1", answer="denied|only"),
     Try(what="a module", script="modprobe dummy; echo $?", answer="[1-9]"),
     Try(what="the clock", script="date -s 2001-01-01", answer="Operation not permitted"),
@@ -113,8 +117,6 @@ class Guest(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect("/dev/lxd/sock")
 guest = Guest("lxd")
-guest.request("PATCH", "/1.0", '{"state": "Started", "security.privileged": "true"}')
-print(guest.getresponse().status)
 guest.request("PUT", "/1.0/config/security.privileged", "true")
 print(guest.getresponse().status)
 ASK
