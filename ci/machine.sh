@@ -121,7 +121,7 @@ make_venv() {
 _install_lock() { # LOCK STAMP SUMS
     cd "$root" || return
     exec 6<. # ci/up and ci/test share .venv
-    flock -w 600 6
+    flock -w 600 6 || fail 4 "Somebody else holds $root since 600 s." "see who it is: fuser -v $root"
     # Without its stamp it is what an interrupted run left, files half written among it.
     if [ ! -e "$2" ] || ! .venv/bin/python -m pip --version 2>/dev/null; then
         "$python" -m venv --clear .venv

@@ -136,7 +136,7 @@ def test_a_newer_release_in_the_index_changes_nothing(tmp_path: Path, index: Ind
 
 def test_pip_would_resolve_if_it_were_let(tmp_path: Path, index: Index) -> None:
     """What the test above rests on: that this index is a trap for whoever lets pip resolve."""
-    for file in ("lib.sh", "machine.sh"):
+    for file in ("lib.sh", "owner.sh", "machine.sh"):
         text = (ROOT / "ci" / file).read_text()
         (tmp_path / "ci").mkdir(exist_ok=True)
         (tmp_path / "ci" / file).write_text(text.replace(" --no-deps", ""))
