@@ -96,7 +96,10 @@ clear_leftovers() {
 }
 
 leave_place() {
+    local locks=/var/lib/labstamp/locks own=${place#/}
     clear_place && { rmdir "$place" 2>/dev/null || true; }
+    # Of the LXDs that were here; what is held is not empty.
+    [ ! -d "$locks" ] || find "$locks" -mindepth 1 -maxdepth 1 -name "${own//\//-}-*" -empty -delete
 }
 
 insist_on_room() {

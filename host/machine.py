@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab.errors import InputError
 from lab.lxd.model import Completed
+from lab.ownership import ROOT_ALONE
 
 Run = Callable[[Sequence[str]], Completed]
 """Runs a command to its end; exit code 127 when there is no such command."""
@@ -42,6 +43,8 @@ class Machine:
     root: Path = Path("/")
     run: Run = run_here
     superuser: bool = os.geteuid() == 0
+    owners: frozenset[int] = ROOT_ALONE
+    """Whose files may be what root runs unattended."""
 
     def at(self, path: str) -> Path:
         """PATH, absolute on the machine, as this process reaches it."""

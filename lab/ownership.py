@@ -11,19 +11,16 @@ import os
 import pwd
 import stat
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from lab.errors import InputError
-
 ROOT_ALONE: Final = frozenset({0})
 _ACL: Final = "system.posix_acl_access"
 _LINKS: Final = 40
 """As many as the kernel follows."""
-_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,54 +34,33 @@ class Fault:
         return f"{self.path} {self.why}"
 
 
-def trusted(environ: Mapping[str, str] = os.environ) -> frozenset[int]:
-    """Root, and who became root by sudo: sudo has let them run what they like."""
-    caller = environ.get("SUDO_UID", "")
-    return ROOT_ALONE | ({int(caller)} if caller.isdecimal() else set())
-
-
-def insist(
-    paths: Iterable[Path],
-    what: str,
-    owners: Collection[int] | None = None,
-    environ: Mapping[str, str] = os.environ,
-) -> None:
-    """InputError where others than OWNERS (without it: `trusted`) may write one of PATHS.
-
-    Does nothing for a process that is not root. WHAT root does with them, in words: "runs".
-    """
-    if os.geteuid() == 0:
-        refuse(faults(paths, trusted(environ) if owners is None else owners), what, environ)
-
-
-def refuse(found: Iterable[Fault], what: str, environ: Mapping[str, str] = os.environ) -> None:
-    """InputError that names what was FOUND, and the commands that mend it; silence where none."""
-    every = tuple(dict.fromkeys(found))
-    if not every:
-        return
-    # Root by way of sudo types at a prompt that is not root's.
-    sudo = "sudo " if environ.get("SUDO_UID") else ""
-    commands = dict.fromkeys(f"{sudo}{one.command}" for one in every[:_SHOWN])
-    more = [f"and {len(every) - _SHOWN} more"] if len(every) > _SHOWN else []
-    raise InputError(
-        f"Another account may write what root {what}, and so be root.",
-        details="\n".join([*map(str, every[:_SHOWN]), *more]),
-        fix="Look whether somebody changed it, then:\n" + "\n".join(commands),
-    )
-
-
-def faults(paths: Iterable[Path], owners: Collection[int]) -> Iterator[Fault]:
+def faults(
+    paths: Iterable[Path], trees: Iterable[Path], owners: Collection[int]
+) -> Iterator[Fault]:
+    """Of PATHS, and of TREES with all that is in them."""
     for path in paths:
         if fault := fault_of(path, owners):
             yield fault
+    for tree in trees:
+        if fault := fault_of(tree, owners):
+            yield fault
+        elif tree.is_dir():
+            yield from _faults_below(tree, owners)
 
 
-def below(directory: Path) -> Iterator[Path]:
-    """DIRECTORY and all that is in it; the directories that links lead to are not gone into."""
-    yield directory
-    for place, directories, files in os.walk(directory):
-        for name in (*directories, *files):
-            yield Path(place, name)
+def _faults_below(directory: Path, owners: Collection[int]) -> Iterator[Fault]:
+    """What is above them is judged; the directories that links lead to are not gone into."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.is_symlink():
+                fault = fault_of(path, owners)
+            else:
+                fault = _judged(path, entry.stat(follow_symlinks=False), owners, is_last=True)
+            if fault is not None:
+                yield fault
+            elif entry.is_dir(follow_symlinks=False):
+                yield from _faults_below(path, owners)
 
 
 def fault_of(path: Path, owners: Collection[int]) -> Fault | None:

@@ -105,6 +105,8 @@ def install(
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_INDEX_URL": index.url,
             "PIP_NO_CACHE_DIR": "1",
+            # Whose checkout it may be (ci/owner.sh).
+            **{key: value for key, value in os.environ.items() if key == "SUDO_UID"},
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,

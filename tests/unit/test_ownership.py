@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lab import ownership
+from lab import own_files, ownership
 from lab.errors import InputError
-from lab.ownership import Fault, below, fault_of, insist, refuse, trusted
+from lab.own_files import insist, refusal, trusted
+from lab.ownership import Fault, fault_of, faults
 
 ME = os.geteuid()
 OURS = frozenset({0, ME})
@@ -130,33 +130,43 @@ def test_sudo_names_who_is_trusted() -> None:
     assert trusted({"SUDO_UID": "#1000"}) == {0}
 
 
-def test_a_refusal_names_every_path_and_command() -> None:
+def test_a_refusal_names_paths_and_commands() -> None:
     found = [
         Fault(path=Path(f"/srv/{n}"), why="belongs to eve", command=f"chown -h root: /srv/{n}")
         for n in range(7)
     ]
-    with pytest.raises(InputError) as error:
-        refuse(found[:1], "runs", {"SUDO_UID": "1000"})
-    assert str(error.value) == (
-        "Another account may write what root runs, and so be root.\n"
+    assert str(refusal("No.", found[:1], environ={"SUDO_UID": "1000"})) == (
+        "No.\n"
         "  /srv/0 belongs to eve\n"
         "Next: Look whether somebody changed it, then:\n"
         "      sudo chown -h root: /srv/0"
     )
-    with pytest.raises(InputError) as error:
-        refuse(found, "runs", {})
-    assert "  and 2 more" in str(error.value)
-    assert str(error.value).endswith("      chown -h root: /srv/4")
-    refuse([], "runs", {})
+    said = str(refusal("No.", found, environ={}))
+    assert "  and 2 more\n" in said
+    assert said.endswith("      chown -h root: /srv/4")
+
+
+def test_a_checkout_is_mended_as_a_whole_and_moved_out_of_somebody_s_home() -> None:
+    checkout = Path("/home/eve/lab")
+    paths = (checkout / "a", checkout / "b", checkout.parent)
+    found = [Fault(path=path, why="belongs to eve", command="chown -h root: x") for path in paths]
+    found.append(Fault(path=Path("/home"), why="may be written", command="chmod go-w /home"))
+    said = str(refusal("No.", found, checkout, environ={}))
+    assert said.partition("then:\n")[2].splitlines() == [
+        "      chown -R root: /home/eve/lab && chmod -R go-w /home/eve/lab",
+        "      mv /home/eve/lab /opt/ && chown -R root: /opt/lab",
+        "      chmod go-w /home",
+    ]
 
 
 @pytest.mark.parametrize("uid", [0, 1000])
 def test_root_alone_is_judged(file: Path, monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
     file.chmod(0o666)
     monkeypatch.setattr("os.geteuid", lambda: uid)
+    monkeypatch.setattr(own_files, "trusted", lambda: OURS)
 
     def judge() -> None:
-        insist([file], "runs", OURS)
+        insist("runs", [file])
 
     if uid == 0:
         with pytest.raises(InputError, match=r"tasks\.py may be written by everybody"):
@@ -165,9 +175,14 @@ def test_root_alone_is_judged(file: Path, monkeypatch: pytest.MonkeyPatch, uid: 
         judge()
 
 
-def test_all_that_is_below_a_directory(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "b").write_text("")
-    (tmp_path / "link").symlink_to("/usr")
-    make: Callable[[str], Path] = tmp_path.joinpath
-    assert set(below(tmp_path)) == {tmp_path, make("a"), make("a/b"), make("link")}
+def test_all_that_is_in_a_directory_is_judged(tmp_path: Path) -> None:
+    inside = tmp_path / "a" / "b" / "c"
+    inside.parent.mkdir(parents=True)
+    inside.write_text("")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("")
+    (tmp_path / "a" / "link").symlink_to(elsewhere)
+    assert list(faults([], [tmp_path / "a"], OURS)) == []
+    inside.chmod(0o666)
+    elsewhere.chmod(0o666)
+    assert {one.path for one in faults([], [tmp_path / "a"], OURS)} == {inside, elsewhere}
