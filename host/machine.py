@@ -31,7 +31,7 @@ def run_here(argv: Sequence[str]) -> Completed:
             timeout=_PATIENCE,
             check=False,
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # the latter of a directory of PATH, too
         return Completed(exit_code=127, stdout="", stderr=f"{argv[0]}: not found")
     except subprocess.TimeoutExpired:
         return Completed(exit_code=124, stdout="", stderr=f"{argv[0]}: no end in {_PATIENCE:.0f} s")
