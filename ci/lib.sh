@@ -40,16 +40,39 @@ require_root() { # require_root COMMAND-LINE
 
 systemd_runs() { [ -d /run/systemd/system ]; }
 
+# have_own_lock NAME: opens it as number 9, in a directory where root alone makes files, and sets
+# own_lock to its path. In /run/lock, every account of the server may put a link in the way.
+have_own_lock() {
+    local place=/run/labstamp
+    mkdir -m 700 "$place" 2>/dev/null || true
+    [ "$(stat -c %F:%u:%a "$place" 2>/dev/null)" = directory:0:700 ] ||
+        fail 2 "$place is not a directory of root's alone, with the mode 700." "mv $place $place.old"
+    own_lock=$place/$1
+    exec 9>>"$own_lock"
+}
+
 # open_log NAME: everything steps say goes to logs/NAME-<time>.log; the ten newest are kept.
+# They are for their owner: programs print what they are given.
 open_log() {
     local old
-    mkdir -p "$root/logs"
+    [ -d "$root/logs" ] || mkdir -m 700 "$root/logs"
+    if [ -O "$root/logs" ] || [ "$(id -u)" = 0 ]; then chmod 700 "$root/logs"; fi
     log="$root/logs/$1-$(date +%Y%m%d-%H%M%S).log"
-    : >"$log"
+    [ ! -e "$log" ] || log=${log%.log}-$$.log
+    # Made, not opened: nothing that lies there is written to.
+    (umask 077 && set -C && : >"$log") || fail 2 "$log cannot be written."
     find "$root/logs" -maxdepth 1 -name "$1-*.log" | sort -r | tail -n +11 | while read -r old; do
         rm -f "$old"
     done
     step_note=$(mktemp)
+}
+
+# give_to PERSON PLACE…: what root has made there. A file with a second name elsewhere is somebody's
+# own, and what links lead to is not there.
+give_to() {
+    local person=$1
+    shift
+    find -P "$@" -user root ! \( -type f -links +1 \) -exec chown -h "$person:" {} + 2>/dev/null || true
 }
 
 # close_log: to be called on the way out, whatever the way.
@@ -169,3 +192,6 @@ shown() {
     tried "$@" || code=$?
     [ "$code" = 0 ] || exit "$code"
 }
+
+# shellcheck source=ci/owner.sh
+. "$root/ci/owner.sh"

@@ -87,7 +87,8 @@ _snap_install() {
     systemctl enable --now snapd.socket
     proxy=$(proxy_wanted)
     if [ -n "$proxy" ] && [ "$proxy" != null ]; then
-        snap set system proxy.http="$proxy" proxy.https="$proxy"
+        # Through stdin: every account of the machine sees what commands are given.
+        printf %s "$proxy" | /usr/bin/python3 -I "$root/ci/snap_proxy.py"
     fi
     snap wait system seed.loaded
     snap install lxd --channel=5.21/stable
@@ -121,7 +122,7 @@ make_venv() {
 _install_lock() { # LOCK STAMP SUMS
     cd "$root" || return
     exec 6<. # ci/up and ci/test share .venv
-    flock -w 600 6
+    flock -w 600 6 || fail 4 "Somebody else holds $root since 600 s." "see who it is: fuser -v $root"
     # Without its stamp it is what an interrupted run left, files half written among it.
     if [ ! -e "$2" ] || ! .venv/bin/python -m pip --version 2>/dev/null; then
         "$python" -m venv --clear .venv

@@ -10,7 +10,6 @@ place=$(realpath -ms "${TEST_LXD_DIR:-/var/lib/labstamp-test}")
 place_mark=$place/.made-by-ci-test          # nothing is ever deleted where this is not
 # Names of interfaces are the machine's, so another place has others; 15 characters are the most.
 bridge=lt$(printf '%s' "$place" | md5sum | cut -c 1-8)
-turn=/run/lock/labstamp-test${place//\//-} # who works there
 pool_gib=40                           # the most that the tests' pool grows to
 room_gib=30                           # what a whole run was seen to write, and a reserve
 without_cards=()                      # the environment of the part of the tests that has no cards
@@ -30,18 +29,17 @@ take_place() {
     local runner
     # Sockets lie below it, and the path of one has at most 107 bytes.
     [ ${#place} -le 60 ] || fail 2 "TEST_LXD_DIR: $place is too long, 60 characters are the most."
-    mkdir -p "${turn%/*}"
-    exec 9>>"$turn"
+    have_own_lock "test${place//\//-}" # in it: who works there
     if ! flock -n 9; then
-        runner=$(cat "$turn")
+        runner=$(cat "$own_lock")
         if tr '\0' ' ' 2>/dev/null <"/proc/$runner/cmdline" | grep -q "ci/test"; then
             fail 4 "Another ci/test works in $place: process $runner." \
                 "wait for its end, or have a place of its own: TEST_LXD_DIR=/another/directory ci/test"
         fi
         end_orphans
-        flock -w 10 9 || fail 4 "$place is in use, by what is left of a killed ci/test." "end it: fuser -v $turn"
+        flock -w 10 9 || fail 4 "$place is in use, by what is left of a killed ci/test." "end it: fuser -v $own_lock"
     fi
-    echo $$ >"$turn"
+    echo $$ >"$own_lock"
     if [ ! -e "$place_mark" ] && [ -n "$(ls -A "$place" 2>/dev/null)" ]; then
         fail 2 "$place is not the tests' own: it holds what they did not make." \
             "have another one: TEST_LXD_DIR=/another/directory ci/test"
@@ -105,7 +103,10 @@ clear_leftovers() {
 }
 
 leave_place() {
+    local locks=/var/lib/labstamp/locks own=${place#/}
     clear_place && { rmdir "$place" 2>/dev/null || true; }
+    # Of the LXDs that were here; what is held is not empty.
+    [ ! -d "$locks" ] || find "$locks" -mindepth 1 -maxdepth 1 -name "${own//\//-}-*" -empty -delete
 }
 
 insist_on_room() {

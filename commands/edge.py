@@ -17,7 +17,8 @@ from invoke.tasks import Task, task
 
 from lab import console
 from lab.errors import InputError, LabError
-from lab.settings import Settings, load_settings
+from lab.own_files import insist_on_named, insist_on_program, insist_on_settings
+from lab.settings import Settings, load_settings, settings_path
 
 if TYPE_CHECKING:
     from images.workshop import Workshop
@@ -55,6 +56,7 @@ def _reporting(body: Callable[P, None]) -> Callable[P, None]:
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, _interrupt)
         try:
+            insist_on_program(ROOT)
             body(*args, **kwargs)
         except LabError as error:
             console.print_error(error)
@@ -75,7 +77,13 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def read_settings() -> Settings:
-    return load_settings(ROOT)
+    insist_on_settings(ROOT)
+    settings = load_settings(ROOT)
+    insist_on_named(settings)
+    file = settings_path(ROOT)
+    if settings.holds_password and file.stat().st_mode & 0o004:
+        console.print_note(f"{file} holds a password, and everybody may read it: chmod o= {file}")
+    return settings
 
 
 def connect_to(settings: Settings) -> Lxd:

@@ -48,8 +48,10 @@ def install_driver_hook(_c: Context) -> None:
     from host.machine import Machine
 
     machine = Machine()
-    _local(read_settings())
+    settings = read_settings()
+    _local(settings)
     machine.require_root("sudo .venv/bin/invoke host.install-driver-hook")
+    driver_hook.insist_on_root_alone(machine, ROOT, settings)
     done = driver_hook.install(machine, ROOT)
     _say(done, nothing="The driver hook is installed; nothing to do.")
     if not machine.systemd_runs:

@@ -31,6 +31,8 @@ def gpus(_c: Context, json: bool = False) -> None:
 def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
     """Make LXD's pool, bridge and default profile where there are none."""
     from host import setup as host_setup
+    from host.machine import Machine
+    from lab.lockplace import LOCAL, have_place
 
     settings = read_settings()
     with console.reporter() as report:
@@ -39,6 +41,8 @@ def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
         actions = host_setup.set_up(
             connect_to(settings), settings, report, only_plan=plan, only_lxd=only_lxd
         )
+    if not plan and settings.remote == LOCAL and Machine().superuser:
+        have_place()  # for those of LXD's group, who may not make it
     for action in actions:
         console.print_text(str(action))
     if not actions:

@@ -7,6 +7,7 @@ from invoke.context import Context
 from commands.edge import ROOT, command, count, keep_quotas, names, open_shop, read_settings
 from commands.network import explained
 from lab import console
+from lab.own_files import insist_on_settings
 
 
 @command(
@@ -107,6 +108,7 @@ def check_definitions(_c: Context) -> None:
     from images.judge_files import judge_files
     from lab.problems import BadFiles
 
+    insist_on_settings(ROOT)
     problems = judge_files(ROOT)
     if problems:
         raise BadFiles(problems)

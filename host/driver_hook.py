@@ -15,16 +15,23 @@ from typing import Final
 from host.gpu_unit import NAME as GPU_UNIT
 from host.held_packages import hold, release
 from host.machine import Machine
-from host.pieces import Piece, put, take
-from host.unit_file import LXD_SERVICES, unit, whole_line, word
+from host.pieces import HostFile, Piece, put, take
+from host.unit_file import LXD_SERVICES, argument, unit, whole_line, word
 from lab.errors import InputError
+from lab.own_files import every_fault, refusal
+from lab.ownership import Fault
+from lab.settings import VARIABLE, Settings, load_settings
 
 NAME: Final = "labstamp-driver-update.service"
+JUDGE: Final = Path(__file__).parent / "scripts" / "root-alone.sh"
+_JUDGE: Final = "/usr/local/lib/labstamp/root-alone.sh"
+"""A copy that belongs to root: it judges a checkout before anything in that runs."""
 COMMAND: Final = "host.after-driver-update"
-_PASSED_ON: Final = ("LAB_SETTINGS", "LXD_DIR")
+_PASSED_ON: Final = (VARIABLE, "LXD_DIR")
 """What says, beside the checkout, which lab and which LXD are meant."""
 _INVOKE: Final = ".venv/bin/invoke"
 _DIRECTORY: Final = re.compile(r"^WorkingDirectory=(.+)$", re.MULTILINE)
+_SETTINGS: Final = re.compile(rf'^Environment="{VARIABLE}=(.+)"$', re.MULTILINE)
 
 
 def pieces(checkout: Path, environ: Mapping[str, str] = os.environ) -> tuple[Piece, ...]:
@@ -35,7 +42,11 @@ def pieces(checkout: Path, environ: Mapping[str, str] = os.environ) -> tuple[Pie
         for name in _PASSED_ON
         if environ.get(name)
     )
-    return unit(
+    judged = [checkout, checkout / ".venv", checkout / ".venv/bin/python"]
+    if environ.get(VARIABLE):
+        judged.append(Path(environ[VARIABLE]).expanduser().absolute())
+    judge = HostFile(path=_JUDGE, text=JUDGE.read_text(encoding="utf-8"), mode=0o755)
+    return judge, *unit(
         NAME,
         description="Images and containers follow the NVIDIA driver of this boot (labstamp)",
         before=(
@@ -46,6 +57,7 @@ def pieces(checkout: Path, environ: Mapping[str, str] = os.environ) -> tuple[Pie
             "# exec: the boot does not wait for images that are built.\n"
             "Type=exec\nUser=root\n"
             f"WorkingDirectory={whole_line(str(checkout))}\n{settings}"
+            f"ExecStartPre={_JUDGE} {' '.join(argument(str(path)) for path in judged)}\n"
             f"ExecStart={word(invoke)} {COMMAND}\nNice=5\n"
         ),
     )
@@ -67,6 +79,32 @@ def install(
     return (*(f"{piece.path}: written" for piece in made), *hold(machine))
 
 
+def insist_on_root_alone(machine: Machine, checkout: Path, settings: Settings) -> None:
+    """InputError where another account than root may write what the unit would run as root."""
+    if found := every_fault(checkout, settings, machine.owners):
+        raise refusal(
+            "The hook runs at each boot as root, and another account may write what it runs.",
+            found,
+            checkout,
+        )
+
+
+def fault(machine: Machine) -> Fault | None:
+    """What another account than root may write of that which the installed unit runs."""
+    text = _unit(machine)
+    directory = _DIRECTORY.search(text)
+    if directory is None:
+        return None
+    checkout = machine.at(directory[1].replace("%%", "%"))
+    chosen = _SETTINGS.search(text)
+    environ = {VARIABLE: str(machine.at(_plain(chosen[1])))} if chosen else {}
+    try:
+        settings = load_settings(checkout, environ)
+    except InputError:
+        settings = Settings()  # the unit will say what is wrong in it
+    return next(iter(every_fault(checkout, settings, machine.owners, environ)), None)
+
+
 def remove(machine: Machine) -> tuple[str, ...]:
     """What was done, in words; () when nothing of it was there."""
     removed = take(pieces(Path("/")), machine)
@@ -76,14 +114,22 @@ def remove(machine: Machine) -> tuple[str, ...]:
 
 
 def is_installed(machine: Machine) -> bool:
-    """Written and enabled, by whichever checkout."""
-    return all(os.path.lexists(machine.at(piece.path)) for piece in pieces(Path("/")))
+    """Written and enabled, by whichever checkout and version."""
+    return all(os.path.lexists(machine.at(piece.path)) for piece in pieces(Path("/"))[1:])
 
 
 def is_able(machine: Machine) -> bool:
     """Whether the checkout that it was installed from is still where it was."""
-    unit_file = pieces(Path("/"))[0]
-    found = _DIRECTORY.search(machine.text(unit_file.path) or "")
+    found = _DIRECTORY.search(_unit(machine))
     if found is None:
         return False
     return machine.at(f"{found[1].replace('%%', '%')}/{_INVOKE}").exists()
+
+
+def _unit(machine: Machine) -> str:
+    return machine.text(pieces(Path("/"))[1].path) or ""
+
+
+def _plain(word: str) -> str:
+    """What `unit_file.word` made of a text, back."""
+    return word.replace("%%", "%").replace('\\"', '"').replace("\\\\", "\\")

@@ -39,6 +39,8 @@ class GpuFacts:
     """Whether the driver hook is there and enabled."""
     hook_able: bool = False
     """Whether what it runs is there, too."""
+    hook_fault: str | None = None
+    """Why another account than root may change what it runs."""
     packages: Packages = field(default_factory=Packages)
     drm: Mapping[str, str] = field(default_factory=dict)
     """What LXD calls `id` of a gpu device → PCI address."""
@@ -56,6 +58,7 @@ def read_gpu_facts(machine: Machine) -> GpuFacts:
         boot_unit_touched=gpu_unit.is_touched(machine),
         hook=driver_hook.is_installed(machine),
         hook_able=driver_hook.is_able(machine),
+        hook_fault=str(fault) if (fault := driver_hook.fault(machine)) else None,
         packages=read_packages(machine),
         drm=_drm(machine),
     )

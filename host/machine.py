@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab.errors import InputError
 from lab.lxd.model import Completed
+from lab.ownership import ROOT_ALONE
 
 Run = Callable[[Sequence[str]], Completed]
 """Runs a command to its end; exit code 127 when there is no such command."""
@@ -30,7 +31,7 @@ def run_here(argv: Sequence[str]) -> Completed:
             timeout=_PATIENCE,
             check=False,
         )
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # the latter of a directory of PATH, too
         return Completed(exit_code=127, stdout="", stderr=f"{argv[0]}: not found")
     except subprocess.TimeoutExpired:
         return Completed(exit_code=124, stdout="", stderr=f"{argv[0]}: no end in {_PATIENCE:.0f} s")
@@ -42,6 +43,8 @@ class Machine:
     root: Path = Path("/")
     run: Run = run_here
     superuser: bool = os.geteuid() == 0
+    owners: frozenset[int] = ROOT_ALONE
+    """Whose files may be what root runs unattended."""
 
     def at(self, path: str) -> Path:
         """PATH, absolute on the machine, as this process reaches it."""

@@ -131,6 +131,14 @@ def _hook(facts: GpuFacts, sudo: str) -> Finding:
             name=name,
             found="not installed: after a driver update type invoke host.after-driver-update",
         )
+    if facts.hook_fault is not None:
+        return Finding(
+            name=name,
+            status=Status.FAIL,
+            found=f"root runs it at boot, and {facts.hook_fault}",
+            why="That account is root at the next boot.",
+            fix=f"{_invoke(sudo)} host.remove-driver-hook",
+        )
     if facts.hook_able:
         return Finding(name=name, found="installed: images and containers follow at boot")
     return Finding(

@@ -49,6 +49,11 @@ def word(text: str) -> str:
     return f'"{escaped}"'
 
 
+def argument(text: str) -> str:
+    """TEXT as one argument of a program."""
+    return word(text).replace("$", "$$")
+
+
 def whole_line(path: str) -> str:
     """PATH as the value of WorkingDirectory=, which knows no quotes."""
     return path.replace("%", "%%")

@@ -11,6 +11,7 @@ from images.boot_errors import explain_boot
 from images.definition import Definition
 from images.inside import run_script
 from images.kept import keep
+from images.login import give_login, take_login
 from images.packing import pack_body, packs_inside
 from images.placing import GROUNDS, NO_PROFILES, placed
 from images.recipe import Recipe
@@ -83,6 +84,7 @@ def clone(shop: Workshop, definition: Definition, *, origin: str, user_data: str
         ),
         on_progress=log.progress(),
     )
+    give_login(shop, builder)
 
 
 def boot(shop: Workshop, builder: str, definition: Definition, user_data: str, log: Log) -> None:
@@ -127,6 +129,7 @@ def clean(
     But for its packed body where that is to be kept.
     """
     log.phase("clean")
+    take_login(shop, builder)
     now = shop.build.run(builder, ["date", "+%s.%N"], timeout=30).stdout.strip()
     shop.build.update(builder, config={keys.CLEANED: now})
     own_files = shop.catalog.own_files(definition.name)

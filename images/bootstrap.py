@@ -10,21 +10,28 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from shlex import quote
 
 import yaml
 
 from images.distro import Distro
+from images.login import auth_conf_of
 from images.root_file import Content, content_of, root_beside
 from images.scratch import scratch_for_all
 from images.workshop import Log, Workshop
+from lab import aptauth
 from lab.aptsources import Terms
 from lab.authorities import STORE, read_authorities, untrusted
 from lab.errors import CapacityError, CheckError, InputError
 from lab.source import Bootstrap, File
-from lab.urls import without_password
+from lab.urls import without_login, without_password
 
-_CA_CONFIG = '"$1"/etc/apt/apt.conf.d/00labstamp-ca'
+_LOGIN_FILE = f'"$1"{aptauth.FILE}'
+_KEEP_LOGIN = (
+    f'mkdir -p "$1"{PurePosixPath(aptauth.FILE).parent} && umask 077 && cat >{_LOGIN_FILE}'
+)
+_APT_CONFIG = '"$1"/etc/apt/apt.conf.d/00labstamp-bootstrap'
 ROOM_NEEDED = 2 * 1024**3
 """Bytes of scratch space that a minbase tree and its tarball take, with room to spare."""
 
@@ -42,6 +49,7 @@ def make_root(shop: Workshop, source: Bootstrap, scratch: Path, log: Log) -> tup
             fix="Free some space there, or set TMPDIR to a larger disk.",
         )
     rootfs = scratch / "rootfs.tar"
+    login = auth_conf_of(shop)
     with scratch_for_all() as shared:
         argv = command(
             source,
@@ -49,9 +57,10 @@ def make_root(shop: Workshop, source: Bootstrap, scratch: Path, log: Log) -> tup
             target=rootfs,
             proxy=shop.settings.proxy,
             authorities=_authorities(shop, shared),
+            login=bool(login),
         )
         log.write("+ " + without_password(" ".join(argv)) + "\n")
-        output = _run(argv, log)
+        output = _run(argv, log, login)
     if output is not None:
         raise _explained(output, without_password(mirror), shop, log)
     metadata = scratch / "metadata.tar"
@@ -66,14 +75,22 @@ def command(
     target: Path,
     proxy: str | None = None,
     authorities: Path | None = None,
+    login: bool = False,
 ) -> list[str]:
     """The mmdebstrap call; ARCHIVES are apt's one-line sources. Pure but for who runs it.
 
     AUTHORITIES: a file with all that https mirrors may be signed by, where that of the host will
-    not do.
+    not do. LOGIN: users and passwords for apt come through stdin. The call is seen by every account
+    of this machine, and the environment by that of apt's own programs.
     """
     hooks = [f"systemctl --root=$1 enable {unit}" for unit in source.enable]
     hooks += [f"systemctl --root=$1 mask {unit}" for unit in source.mask]
+    configured = []
+    if proxy:
+        plain = without_login(proxy)
+        configured += [f'Acquire::{kind}::Proxy "{plain}";' for kind in ("http", "https")]
+    if authorities:
+        configured.append(f'Acquire::https::CaInfo "{authorities}";')
     as_root = os.geteuid() == 0
     return [
         *(["eatmydata"] if as_root and shutil.which("eatmydata") else []),
@@ -83,14 +100,10 @@ def command(
         f"--components={','.join(source.components)}",
         f"--include={','.join(source.include)}",
         *([f"--keyring={source.keyring}"] if source.keyring else []),
-        *([f'--aptopt=Acquire::http::Proxy "{proxy}"'] if proxy else []),
-        # Not by --aptopt, which would leave the path in the root.
-        *(
-            [f"--setup-hook=echo 'Acquire::https::CaInfo \"{authorities}\";' >{_CA_CONFIG}"]
-            if authorities
-            else []
-        ),
-        *([f"--customize-hook=rm {_CA_CONFIG}"] if authorities else []),
+        # Not by --aptopt, which would stay in the root, and in every image.
+        *(f"--setup-hook=echo {quote(line)} >>{_APT_CONFIG}" for line in configured),
+        *([f"--customize-hook=rm {_APT_CONFIG}"] if configured else []),
+        *([f"--setup-hook={_KEEP_LOGIN}", f"--customize-hook=rm {_LOGIN_FILE}"] if login else []),
         # Unit names come from the distribution's own file, validated there.
         *(f"--customize-hook={hook.replace('$1', chr(34) + '$1' + chr(34))}" for hook in hooks),
         source.suite,
@@ -153,11 +166,11 @@ def _archives(shop: Workshop, source: Bootstrap, mirror: str, shared: Path) -> l
     suites = [source.suite]
     if source.suite == shop.distro.codename:
         suites = list(shop.distro.suites)
-    deb = f"deb {options(shop.mirrors.main_terms, shared / 'main')}{mirror}"
+    deb = f"deb {options(shop.mirrors.main_terms, shared / 'main')}{without_login(mirror)}"
     lines = [f"{deb} {suite} {components}" for suite in suites]
     if shop.mirrors.security is not None and len(suites) > 1:
         terms = options(shop.mirrors.security_terms, shared / "security")
-        deb = f"deb {terms}{shop.mirrors.security}"
+        deb = f"deb {terms}{without_login(shop.mirrors.security)}"
         lines.append(f"{deb} {shop.distro.security_suite} {components}")
     return lines
 
@@ -202,14 +215,14 @@ def _mirror(shop: Workshop) -> str:
     return shop.mirrors.main
 
 
-def _run(argv: list[str], log: Log) -> str | None:
+def _run(argv: list[str], log: Log, stdin: str) -> str | None:
     """None when ARGV succeeded, else all it printed."""
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
     heard: list[str] = []
     with subprocess.Popen(
         # Were we killed, it would go on for nobody, and leave its tree behind.
         ["setpriv", "--pdeathsig", "TERM", "--", *argv],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -217,6 +230,9 @@ def _run(argv: list[str], log: Log) -> str | None:
         env=environment,
     ) as process:
         try:
+            if process.stdin:
+                process.stdin.write(stdin)
+                process.stdin.close()
             for line in process.stdout or ():
                 heard.append(line)
                 log.write(line)

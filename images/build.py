@@ -67,7 +67,9 @@ def build_images(
     every, decisions = plan_images(shop, only, force=force)
     if is_nothing(decisions) and not is_littered(shop):
         return decisions, ()
-    with lock.held(f"build-{shop.build.project}", shop.report, "build-images"):
+    with lock.held(
+        f"build-{shop.build.project}", shop.report, "build-images", remote=shop.settings.remote
+    ):
         have_build_project(shop)
         sweep(shop)
         # Whoever held the lock may have built it meanwhile.

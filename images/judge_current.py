@@ -42,7 +42,9 @@ class Judged:
 
 def judge_current(shop: Workshop, only: Sequence[str] = ()) -> tuple[Judged, ...]:
     """Judge current releases, parents first; the outcome is written on each. Moves no alias."""
-    with lock.held(f"build-{shop.build.project}", shop.report, "smoke-images"):
+    with lock.held(
+        f"build-{shop.build.project}", shop.report, "smoke-images", remote=shop.settings.remote
+    ):
         current = _current(shop, only)
         have_build_project(shop)
         sweep(shop)

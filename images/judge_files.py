@@ -14,6 +14,7 @@ from lab.account import Account, account_text
 from lab.aptsources import Mirrors
 from lab.errors import InputError
 from lab.names import did_you_mean
+from lab.own_files import insist_on_named
 from lab.problems import BadFiles, Problem, in_order
 from lab.settings import Settings, load_settings, settings_path
 from lab.toolkit import Toolkit
@@ -29,6 +30,7 @@ def judge_files(root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Pr
     settings, catalog = Settings(), None
     with _noting(problems, written):
         settings = load_settings(root, environ)
+    insist_on_named(settings)
     directory = settings.definitions or root / "images" / "definitions"
     sources = settings.cloud_init or root / "cloud-init"
     with _noting(problems, directory):

@@ -12,7 +12,12 @@ from lab.errors import CheckError, InputError
 def judge_here(shop: Workshop, one: Published) -> None:
     """Run the checks that its template has here; their outcome is written on the release."""
     # Builds name their check instances alike.
-    with lock.held(f"build-{shop.build.project}", shop.report, f"checks of {one.name}"):
+    with lock.held(
+        f"build-{shop.build.project}",
+        shop.report,
+        f"checks of {one.name}",
+        remote=shop.settings.remote,
+    ):
         have_build_project(shop)
         judged = judge_release(shop, one)
     if not judged.verdicts:

@@ -14,6 +14,7 @@ from images.at_rest import at_rest
 from images.body import body_name, clean
 from images.definition import Definition
 from images.inside import run_script, try_script
+from images.login import give_login
 from images.packing import pack_release, packs_inside
 from images.placing import GROUNDS, NO_PROFILES, placed
 from images.workshop import Log, Workshop
@@ -84,6 +85,7 @@ def _clone(shop: Workshop, definition: Definition, layer: str, log: Log) -> None
 def _install(shop: Workshop, layer: str, userland: Userland, log: Log) -> None:
     """Put USERLAND into LAYER. What that starts ends with it, before the layer is cleaned."""
     shop.build.update(layer, devices=cache_device(shop))
+    give_login(shop, layer)
     with at_rest(shop.build, layer):
         # What needs no network does without.
         try_script(shop, layer, "online.sh", log)

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lab.urls import without_password
+
 PIPELINE = "2"
 """Raised whenever the pipeline's own code changes what it makes of the same inputs."""
 
@@ -72,4 +74,5 @@ def _change(name: str, old: str | None, new: str | None) -> str:
         return f"{name} removed"
     if _HASHED.match(old) or _HASHED.match(new):
         return f"{name} changed"
-    return f"{name} {old or 'none'} → {new or 'none'}"
+    # Releases of before have passwords in theirs.
+    return without_password(f"{name} {old or 'none'} → {new or 'none'}")

@@ -24,6 +24,7 @@ from lab.names import did_you_mean
 from lab.process import me
 from lab.removal import remove_image, remove_instance
 from lab.source import Bootstrap, File, FromInstance, Simplestreams, Source
+from lab.urls import without_login
 
 IMPORTED = "lab.source"
 """Property of images that are a source in transit; they live for seconds."""
@@ -51,6 +52,9 @@ def source_recipe(shop: Workshop) -> Recipe:
     }
     if isinstance(source, Bootstrap):
         inputs |= mirror_inputs(shop)
+        if shop.settings.proxy:
+            # Roots of before have it in their apt for good, with its password.
+            inputs["proxy"] = "only while the root is made"
         terms = (shop.mirrors.main_terms, shop.mirrors.security_terms)
         if terms != (USUAL, USUAL):
             inputs["terms of the mirrors"] = content([asdict(each) for each in terms])
@@ -63,8 +67,8 @@ def source_recipe(shop: Workshop) -> Recipe:
 
 def mirror_inputs(shop: Workshop) -> dict[str, str]:
     return {
-        MIRROR: shop.mirrors.main or "",
-        SECURITY_MIRROR: shop.mirrors.security or "",
+        MIRROR: without_login(shop.mirrors.main or ""),
+        SECURITY_MIRROR: without_login(shop.mirrors.security or ""),
     }
 
 

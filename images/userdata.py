@@ -15,6 +15,7 @@ from lab.errors import InputError
 from lab.hostfacts import host_timezone
 from lab.settings import Settings
 from lab.toolkit import Toolkit
+from lab.urls import without_login
 
 _OWN = Path(__file__).resolve().parent.parent / "cloud-init"
 
@@ -46,7 +47,7 @@ def template_values(
         "registry_mirrors": list(settings.registry_mirrors),
         "timezone": settings.timezone or host_timezone(),
         "locale": settings.locale,
-        "proxy": settings.proxy,
+        "proxy": without_login(settings.proxy) if settings.proxy else None,
         "options": {**definition.options, **overridden},
         "nvidia_container_toolkit": _toolkit(settings.nvidia_container_toolkit),
     }
@@ -76,7 +77,7 @@ def _archive(
         ending = "asc" if terms.key.startswith(b"-----BEGIN") else "gpg"
         keyring = f"/etc/apt/keyrings/labstamp-{name}.{ending}"
     return {
-        "uri": uri,
+        "uri": without_login(uri),
         "suites": list(suites),
         "components": list(distro.components),
         "keyring": keyring,

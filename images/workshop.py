@@ -15,12 +15,14 @@ from typing import TextIO
 
 from images.blueprint import Blueprint, open_blueprint
 from images.elsewhere import MIRROR, as_there, made_with
+from images.logfile import make_log
 from images.schedule import Stopped
 from lab.aptsources import Mirrors
 from lab.lxd.model import Progress
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings import Settings
+from lab.urls import without_password
 
 # The build project shares everything with the default project but its list of instances, so
 # that `lxc list` shows users only and images published here appear in the default project.
@@ -83,7 +85,11 @@ def have_build_project(shop: Workshop) -> None:
 
 def _commit(root: Path) -> str:
     """The checkout's commit, `+` when files differ from it; `unknown` outside of git."""
-    git = ["git", "-C", str(root), "-c", f"safe.directory={root}"]
+    git = [
+        *("git", "--no-optional-locks", "-C", str(root), "-c", f"safe.directory={root}"),
+        # Nothing that a repository may name is run.
+        *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    ]
     try:
         head = subprocess.run(
             [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
@@ -123,6 +129,7 @@ class Log:
         """Also with an empty TEXT, from those who wait."""
         if self._stop.is_set():
             raise Stopped
+        text = without_password(text)
         self._file.write(text)
         self._file.flush()
         step = current_step(text)
@@ -148,11 +155,9 @@ class Log:
 @contextmanager
 def logged(shop: Workshop, subject: str) -> Iterator[Log]:
     """Open `logs/SUBJECT-TIME.log` for the length of a build."""
-    directory = shop.root / "logs"
-    directory.mkdir(exist_ok=True)
     stamp = datetime.now(tz=timezone.utc).astimezone().strftime("%Y%m%d-%H%M%S")
-    path = directory / f"{subject}-{stamp}.log"
-    with path.open("w", encoding="utf-8") as file:
+    path, file = make_log(shop.root / "logs", f"{subject}-{stamp}")
+    with file:
         yield Log(path, subject, shop, file)
 
 

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.errors import LabError
+from lab.urls import without_password
 
 _NOTHING = frozenset({"", "-", "none"})
 _WIDE = 200
@@ -53,7 +54,7 @@ def print_text(text: str) -> None:
 
 def print_error(error: LabError) -> None:
     """The whole error on stderr, its first line marked."""
-    first, *rest = str(error).splitlines() or [""]
+    first, *rest = without_password(str(error)).splitlines() or [""]
     console = err()
     console.print(Text.assemble(("error: ", "bold red"), (first, "bold")))
     for line in rest:
@@ -62,7 +63,7 @@ def print_error(error: LabError) -> None:
 
 def print_note(text: str) -> None:
     """TEXT on stderr, set apart from results."""
-    err().print(Text(text, style="yellow"))
+    err().print(Text(without_password(text), style="yellow"))
 
 
 def print_table(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from lab.driver_settings import DriverSettings
 from lab.errors import InputError
@@ -19,7 +19,8 @@ from lab.names import did_you_mean
 from lab.problems import shown
 from lab.source import Source
 from lab.toolkit import Toolkit
-from lab.written import LocalPath, UrlInside, Word, Written, refusal
+from lab.urls import login_of
+from lab.written import AptUrl, LocalPath, UrlInside, Word, Written, refusal
 from lab.yamlfile import load_yaml
 
 FILE: Final = "lab.yaml"
@@ -79,11 +80,11 @@ class Settings(Written):
     network: Word | None = None
     distribution: Word = "auto"
     source: Source | None = None
-    mirror: UrlInside | None = None
-    security_mirror: UrlInside | None = None
+    mirror: AptUrl | None = None
+    security_mirror: AptUrl | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] | None = None
     locale: Annotated[str, AfterValidator(_locale)] = "C.UTF-8"
-    proxy: UrlInside | None = None
+    proxy: AptUrl | None = None
     ca_certificates: tuple[LocalPath, ...] = ()
     """Authorities that images trust beside the distribution's, as that of the mirror."""
     registry_mirrors: tuple[Annotated[UrlInside, AfterValidator(_registry_mirror)], ...] = ()
@@ -97,6 +98,26 @@ class Settings(Written):
     driver: DriverSettings = Field(default_factory=DriverSettings)
     gpus: GpuSettings = Field(default_factory=GpuSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+
+    @property
+    def holds_password(self) -> bool:
+        urls = (
+            self.proxy,
+            self.mirror,
+            self.security_mirror,
+            self.driver.run and self.driver.run.url,
+        )
+        return any(login_of(url) for url in urls if url)
+
+    @model_validator(mode="after")
+    def _key_within_reach(self) -> Settings:
+        toolkit = self.nvidia_container_toolkit
+        if toolkit is not None and toolkit.key_url and self.proxy and login_of(self.proxy):
+            raise refusal(
+                "nvidia-container-toolkit: key-url cannot be fetched through a proxy with a "
+                "password; fetch it, and name the file: key: FILE"
+            )
+        return self
 
 
 def settings_path(root: Path, environ: Mapping[str, str] = os.environ) -> Path:

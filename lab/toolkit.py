@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, model_validator
 
-from lab.written import LocalPath, UrlInside, Word, Written, refusal
+from lab.written import LocalPath, PublicUrl, Word, Written, refusal
 
 _SUITE: Final = re.compile(r"/|[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 
@@ -21,12 +21,12 @@ def _suite(value: str) -> str:
 class Toolkit(Written):
     """A signed apt source; the defaults are those of a repository without suites, as NVIDIA's."""
 
-    url: UrlInside
+    url: PublicUrl
     suite: Annotated[str, AfterValidator(_suite)] = "/"
     components: tuple[Word, ...] = ()
     key: LocalPath | None = None
     """A file with the keys that sign it, armoured or not."""
-    key_url: UrlInside | None = None
+    key_url: PublicUrl | None = None
     """The same, fetched in the builder."""
 
     @model_validator(mode="after")

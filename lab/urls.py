@@ -6,7 +6,7 @@ import ipaddress
 import re
 import socket
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 _USER: Final = r"(?:[A-Za-z0-9._~+-]|%[0-9A-Fa-f]{2})"
 URL: Final = re.compile(
@@ -21,6 +21,19 @@ _LOCAL_NAMES: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "i
 def without_password(text: str) -> str:
     """TEXT with `:***` for the passwords of the URLs in it, to be shown or logged."""
     return _PASSWORD.sub(r"\1:***@", text)
+
+
+def without_login(url: str) -> str:
+    """URL without the user and the password that it may have."""
+    return re.sub(r"://[^/]*@", "://", url, count=1)
+
+
+def login_of(url: str) -> tuple[str, str] | None:
+    """User and password of URL, as they are and not as a URL writes them; None without."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    return unquote(parts.username), unquote(parts.password or "")
 
 
 def needs_escapes(value: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from lab.driver_settings import DriverSettings, RunSettings
 from lab.errors import InputError
 from lab.fetch import fetched
+from lab.urls import without_password
 
 _HEADER_BYTES: Final = 64 * 1024
 # The installer is a shell script with an archive behind it; both lines are in the script.
@@ -85,7 +86,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return str(self.settings.url or self._file)
+        return without_password(str(self.settings.url or self._file))
 
     def inputs(self) -> dict[str, str]:
         known = self.settings.sha256 or _sum(self._file)

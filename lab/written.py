@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from lab.errors import InputError
 from lab.sizes import as_written
-from lab.urls import URL, is_loopback, needs_escapes
+from lab.urls import URL, is_loopback, login_of, needs_escapes
 
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._:+/~-]*", re.ASCII)
 _PACKAGE: Final = re.compile(
@@ -86,6 +86,22 @@ def _seen_from_inside(value: str) -> str:
     return value
 
 
+def _login_for_apt(value: str) -> str:
+    # apt_auth.conf(5) knows no quotes.
+    if any(re.search(r"[^!-~]", part) for part in login_of(value) or ()):
+        raise refusal("must have a user and a password without blanks and control characters")
+    return value
+
+
+def _without_login(value: str) -> str:
+    if login_of(value):
+        raise refusal(
+            "must have no user and password",
+            hint=": it stays in images, where every user reads it",
+        )
+    return value
+
+
 def _pattern(value: str) -> str:
     try:
         re.compile(value)
@@ -107,6 +123,10 @@ Url = Annotated[str, AfterValidator(_url)]
 """http or https, without query and without a slash at its end."""
 UrlInside = Annotated[Url, AfterValidator(_seen_from_inside)]
 """A URL that builders and containers use."""
+AptUrl = Annotated[UrlInside, AfterValidator(_login_for_apt)]
+"""One that apt uses; its user and password get to builders alone (lab/aptauth.py)."""
+PublicUrl = Annotated[UrlInside, AfterValidator(_without_login)]
+"""One that stays in images."""
 Size = Annotated[str, AfterValidator(_size)]
 """As `lab.sizes` reads it; kept as written where LXD reads that, too."""
 LocalPath = Annotated[Path, AfterValidator(_from_the_file)]

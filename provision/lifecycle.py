@@ -42,7 +42,7 @@ def start(
     lxd: Lxd, settings: Settings, name: str, *, report: Report, patience: Patience | None = None
 ) -> bool:
     """Running, with an address, afterwards. False when it was running already."""
-    with held(lock_name(settings, name), report, f"start {name}"):
+    with held(lock_name(settings, name), report, f"start {name}", remote=settings.remote):
         instance = _whole(lxd, name)
         if instance.state is State.RUNNING:
             return False
@@ -56,7 +56,7 @@ def start(
 
 def stop(lxd: Lxd, settings: Settings, name: str, *, report: Report) -> bool:
     """Stopped afterwards. False when it was already."""
-    with held(lock_name(settings, name), report, f"stop {name}"):
+    with held(lock_name(settings, name), report, f"stop {name}", remote=settings.remote):
         if _whole(lxd, name).state is State.STOPPED:
             return False
         report.phase(name, "stop")
@@ -125,7 +125,7 @@ def _attached(instance: Instance, homes: Container[str]) -> Iterator[str]:
 
 def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Report) -> Removed:
     """Remove the container; its home only with PURGE."""
-    with held(lock_name(settings, name), report, f"destroy {name}"):
+    with held(lock_name(settings, name), report, f"destroy {name}", remote=settings.remote):
         instance, homes = _found(lxd, name)
         snapshots = _snapshots(lxd, instance)
         used = _used(lxd, homes)

@@ -54,9 +54,10 @@ def provision(
     DriftError where the release has to be built first.
     """
     name = request.name
-    with held(lock_name(settings, name), report, f"provision {name}"), ExitStack() as choosing:
+    what, remote = f"provision {name}", settings.remote
+    with held(lock_name(settings, name), report, what, remote=remote), ExitStack() as choosing:
         if not only_plan and _wants_cards(request, settings):
-            choosing.enter_context(held(CARDS_LOCK, report, f"provision {name}"))
+            choosing.enter_context(held(CARDS_LOCK, report, what, remote=remote))
         facts = read(lxd, settings, request)
         actions = plan(request, facts)
         if only_plan or not actions:

@@ -142,7 +142,12 @@ def _side_by_side(work: _Work, actions: Sequence[Action]) -> list[Ending]:
 def _one(work: _Work, name: str) -> Ending | None:
     report = work.bench.report
     try:
-        with held(lock_name(work.settings, name), report, f"sync-drivers {name}"):
+        with held(
+            lock_name(work.settings, name),
+            report,
+            f"sync-drivers {name}",
+            remote=work.settings.remote,
+        ):
             action = _decide_again(work, name)
             _do(work, action)
             return action

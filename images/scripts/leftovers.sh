@@ -8,7 +8,8 @@ said() { [ -e "$1" ] && printf '%s\n' "$1"; }
 find /var/lib/apt/lists -type f ! -name lock 2>/dev/null
 find /var/cache/apt/archives -name '*.deb' 2>/dev/null
 for path in /root/.bash_history /root/.labstamp \
-    /etc/apt/apt.conf.d/90labstamp-builder /var/log/installer \
+    /etc/apt/apt.conf.d/90labstamp-builder /etc/apt/auth.conf.d/90labstamp-builder.conf \
+    /var/log/installer \
     /var/cache/labstamp-pack; do
     said "$path"
 done

@@ -32,7 +32,7 @@ def _no_desktop_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever runs on this machine meanwhile."""
-    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+    monkeypatch.setattr(lock, "have_place", lambda _remote: tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,8 @@ def machine_in(root: Path, apt: Apt | None = None, *, systemd: bool = True) -> M
     if systemd:
         (root / "run/systemd/system").mkdir(parents=True, exist_ok=True)
     (root / "etc/apt").mkdir(parents=True, exist_ok=True)
-    return Machine(root=root, run=apt or Apt(), superuser=True)
+    owners = frozenset({0, os.geteuid()})
+    return Machine(root=root, run=apt or Apt(), superuser=True, owners=owners)
 
 
 def give_network(root: Path, bridge: str = "lxdbr0") -> None:

@@ -12,7 +12,12 @@ from lab.errors import InputError
 from lab.source import Bootstrap, File
 
 ROOT = Path(__file__).resolve().parents[2]
+APT_CONFIG = '"$1"/etc/apt/apt.conf.d/00labstamp-bootstrap'
 DISTRO = load_distro("debian-12", ROOT / "images" / "distros")
+
+
+def hooks(line: str) -> list[str]:
+    return [f"--setup-hook=echo '{line}' >>{APT_CONFIG}"]
 
 
 def test_the_call_names_units_packages_archives_and_proxy() -> None:
@@ -30,7 +35,9 @@ def test_the_call_names_units_packages_archives_and_proxy() -> None:
         argv[argv.index("mmdebstrap") + 2],
         "--components=main",
         "--include=cloud-init,udev",
-        '--aptopt=Acquire::http::Proxy "http://proxy.example:1"',
+        *hooks('Acquire::http::Proxy "http://proxy.example:1";'),
+        *hooks('Acquire::https::Proxy "http://proxy.example:1";'),
+        f"--customize-hook=rm {APT_CONFIG}",
         '--customize-hook=systemctl --root="$1" enable systemd-networkd.service',
         '--customize-hook=systemctl --root="$1" mask systemd-binfmt.service',
         "bookworm",
@@ -40,13 +47,23 @@ def test_the_call_names_units_packages_archives_and_proxy() -> None:
     assert argv[argv.index("mmdebstrap") + 2] in {"--mode=root", "--mode=unshare"}
 
 
+def test_no_password_stands_in_the_call() -> None:
+    source = Bootstrap(kind="bootstrap", suite="bookworm")
+    proxy = "http://zhang:p%40ss@proxy.lab:1"
+    argv = command(source, archives=[], target=Path("r.tar"), proxy=proxy, login=True)
+    assert not [word for word in argv if "zhang" in word or "p@ss" in word or "p%40ss" in word]
+    assert hooks('Acquire::http::Proxy "http://proxy.lab:1";')[0] in argv
+    setup, customize = (word for word in argv if "auth.conf.d" in word)
+    assert setup.endswith('umask 077 && cat >"$1"/etc/apt/auth.conf.d/90labstamp-builder.conf')
+    assert customize == '--customize-hook=rm "$1"/etc/apt/auth.conf.d/90labstamp-builder.conf'
+
+
 def test_authorities_are_trusted_while_the_root_is_made_and_no_longer() -> None:
     source = Bootstrap(kind="bootstrap", suite="bookworm")
     argv = command(source, archives=[], target=Path("r.tar"), authorities=Path("/scratch/ca.crt"))
     assert [word for word in argv if "hook" in word] == [
-        "--setup-hook=echo 'Acquire::https::CaInfo \"/scratch/ca.crt\";'"
-        ' >"$1"/etc/apt/apt.conf.d/00labstamp-ca',
-        '--customize-hook=rm "$1"/etc/apt/apt.conf.d/00labstamp-ca',
+        *hooks('Acquire::https::CaInfo "/scratch/ca.crt";'),
+        f"--customize-hook=rm {APT_CONFIG}",
     ]
 
 

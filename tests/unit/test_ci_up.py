@@ -227,7 +227,7 @@ def test_who_may_not_is_told_how_it_works_here(
     machine: Machine, advised: str, *, sudo: bool
 ) -> None:
     write_program(machine.programs / "id", "echo 1000")
-    for name in ("bash", "dirname", "readlink"):
+    for name in ("bash", "dirname", "readlink", "find"):
         (machine.programs / name).symlink_to(shutil.which(name) or "")
     if sudo:
         write_program(machine.programs / "sudo", "exit 1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from host import gpu_unit
+from host import driver_hook, gpu_unit
 from host.finding import Status
 from host.machine import Machine
 from tests.fake_lxd import FakeLxd
@@ -87,6 +87,23 @@ def test_boot_unit_that_nothing_will_start(lxd: FakeLxd, machine: Machine) -> No
     assert problem.found == (
         "installed, but systemd does not run this machine, so nothing starts it"
     )
+
+
+def test_a_hook_that_another_account_may_change(lxd: FakeLxd, machine: Machine) -> None:
+    checkout = machine.at("/opt/lab")
+    (checkout / ".venv/bin").mkdir(parents=True)
+    (checkout / ".venv/bin/invoke").write_text("")
+    driver_hook.install(machine, checkout, {})
+    unit = machine.at("/etc/systemd/system/labstamp-driver-update.service")
+    unit.write_text(unit.read_text().replace(str(machine.root), ""))
+    assert problems(lxd, machine) == []
+    (checkout / ".venv/bin").chmod(0o777)
+    (problem,) = problems(lxd, machine)
+    assert (problem.name, problem.status) == ("driver-hook", Status.FAIL)
+    assert problem.found == (
+        f"root runs it at boot, and {checkout}/.venv/bin may be written by everybody"
+    )
+    assert problem.why == "That account is root at the next boot."
 
 
 def test_packages_that_an_upgrade_may_replace(lxd: FakeLxd, machine: Machine, apt: Apt) -> None:

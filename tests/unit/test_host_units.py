@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 from host import driver_hook, gpu_unit
 from host.machine import Machine
 from lab.errors import InputError
+from lab.settings import Settings
 from tests.unit.machines import Apt, files_of, machine_in, write
 
 BOOT = "/etc/systemd/system/labstamp-gpu-boot.service"
 BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/labstamp-gpu-boot.service"
 HOOK = "/etc/systemd/system/labstamp-driver-update.service"
 HOOK_LINK = "/etc/systemd/system/multi-user.target.wants/labstamp-driver-update.service"
+JUDGE = "/usr/local/lib/labstamp/root-alone.sh"
 BLACKLIST = "/etc/apt/apt.conf.d/52labstamp-nvidia"
 HELD = "/var/lib/labstamp/held-packages"
 DRIVER = {
@@ -122,14 +125,49 @@ def test_hook_runs_this_checkouts_command_for_this_lab(root: Path, checkout: Pat
     ]
 
 
+def test_the_checkout_is_judged_before_anything_in_it_runs(root: Path, checkout: Path) -> None:
+    driver_hook.install(machine_in(root), checkout, {"LAB_SETTINGS": "/srv/lab.yaml"})
+    lines = (root / HOOK[1:]).read_text().splitlines()
+    # As systemd reads them: % and $ stand for themselves.
+    place = str(checkout).replace("%", "%%").replace("$", "$$")
+    judged = f'"{place}" "{place}/.venv" "{place}/.venv/bin/python" "/srv/lab.yaml"'
+    before = lines.index(f"ExecStartPre={JUDGE} {judged}")
+    assert lines[before + 1].startswith("ExecStart=")
+
+
+def judged(*paths: Path) -> tuple[int, str]:
+    """By root's script, to which we are root."""
+    text = driver_hook.JUDGE.read_text()
+    for kind, own in (("-uid", os.geteuid()), ("-gid", os.getegid())):
+        text = text.replace(f"{kind} 0", rf"\( {kind} 0 -o {kind} {own} \)")
+    ended = subprocess.run(
+        ["sh", "-c", text, "sh", *map(str, paths)], capture_output=True, text=True, check=False
+    )
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.parametrize("loosened", [".", ".venv/bin", ".venv/bin/invoke", ".."])
+def test_what_others_may_write_does_not_run_at_boot(checkout: Path, loosened: str) -> None:
+    elsewhere = checkout.parent / "link"
+    elsewhere.symlink_to(checkout)
+    assert judged(checkout, checkout / "none", elsewhere) == (0, "")
+    path = checkout / loosened
+    path.chmod(path.stat().st_mode | 0o002)
+    for way in (checkout, elsewhere):
+        code, said = judged(way)
+        assert code == 1
+        assert f" {path.resolve()}: " in said or f" {way}" in said
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not here")
 def test_systemd_understands_the_units(root: Path, checkout: Path) -> None:
     machine = machine_in(root)
     driver_hook.install(machine, checkout, {"LXD_DIR": "/srv/my lxd"})
     gpu_unit.install(machine)
     # The script's place is another one than on a machine.
-    text = (root / BOOT[1:]).read_text()
-    (root / BOOT[1:]).write_text(text.replace("=/usr/local", f"={root}/usr/local"))
+    for unit in (BOOT, HOOK):
+        text = (root / unit[1:]).read_text()
+        (root / unit[1:]).write_text(text.replace("=/usr/local", f"={root}/usr/local"))
     judged = subprocess.run(
         ["systemd-analyze", "verify", str(root / BOOT[1:]), str(root / HOOK[1:])],
         capture_output=True,
@@ -144,6 +182,7 @@ def test_hook_holds_the_driver_and_lets_go_of_what_it_held(root: Path, checkout:
     machine = machine_in(root, apt)
     done = driver_hook.install(machine, checkout, {})
     assert done == (
+        f"{JUDGE}: written",
         f"{HOOK}: written",
         f"{HOOK_LINK}: written",
         "held against upgrades: libcuda1:i386, libnvidia-ml1, nvidia-driver",
@@ -158,6 +197,7 @@ def test_hook_holds_the_driver_and_lets_go_of_what_it_held(root: Path, checkout:
     }
     assert driver_hook.install(machine, checkout, {}) == ()
     assert driver_hook.remove(machine) == (
+        f"{JUDGE}: removed",
         f"{HOOK}: removed",
         f"{HOOK_LINK}: removed",
         "no longer held: libcuda1:i386, libnvidia-ml1, nvidia-driver",
@@ -193,7 +233,7 @@ def test_hook_without_apt_is_the_unit_alone(root: Path, checkout: Path) -> None:
     machine = machine_in(root, Apt(there=False))
     (root / "etc/apt").rmdir()
     driver_hook.install(machine, checkout, {})
-    assert files_of(root) == [HOOK, HOOK_LINK]
+    assert files_of(root) == [HOOK, HOOK_LINK, JUDGE]
 
 
 def test_checkout_without_its_environment_is_refused(root: Path, tmp_path: Path) -> None:
@@ -214,6 +254,50 @@ def test_a_checkout_that_moved_is_noticed(root: Path) -> None:
     (inside / ".venv/bin/invoke").unlink()
     assert driver_hook.is_installed(machine)
     assert not driver_hook.is_able(machine)
+
+
+def test_a_checkout_that_others_may_write_is_not_installed(root: Path, tmp_path: Path) -> None:
+    checkout = tmp_path / "lab"
+    write(tmp_path, "/lab/.venv/bin/invoke", "")
+    machine = machine_in(root)
+    settings = Settings()
+    driver_hook.insist_on_root_alone(machine, checkout, settings)
+    (checkout / ".venv/bin/invoke").chmod(0o666)
+    with pytest.raises(InputError) as refused:
+        driver_hook.insist_on_root_alone(machine, checkout, settings)
+    assert str(refused.value).splitlines()[:2] == [
+        "The hook runs at each boot as root, and another account may write what it runs.",
+        f"  {checkout}/.venv/bin/invoke may be written by everybody",
+    ]
+
+
+def test_nor_is_one_whose_settings_others_may_write(root: Path, checkout: Path) -> None:
+    drivers = checkout.parent / "drivers"
+    drivers.mkdir()
+    drivers.chmod(0o777)
+    machine = machine_in(root)
+    settings = Settings.model_validate({"driver": {"packages": drivers}})
+    with pytest.raises(InputError, match=f"{drivers} may be written by everybody"):
+        driver_hook.insist_on_root_alone(machine, checkout, settings)
+
+
+@pytest.mark.parametrize("loosened", ["lab.yaml", "cloud-init/base.yaml.j2", "commands", "."])
+def test_a_checkout_that_is_loosened_later_is_noticed(root: Path, loosened: str) -> None:
+    machine = machine_in(root)
+    inside = root / "srv/lab 1%"
+    for file in (".venv/bin/invoke", "cloud-init/base.yaml.j2", "commands/x.py"):
+        write(root, f"/srv/lab 1%/{file}", "")
+    write(root, "/srv/lab 1%/lab.yaml", "timezone: UTC\n")
+    environ = {"LAB_SETTINGS": f"{inside}/lab.yaml"}
+    driver_hook.install(machine, inside, environ)
+    unit = root / HOOK[1:]
+    unit.write_text(unit.read_text().replace(str(root), ""))
+    assert driver_hook.fault(machine) is None
+    path = inside / loosened
+    path.chmod(path.stat().st_mode | 0o002)
+    fault = driver_hook.fault(machine)
+    assert fault is not None
+    assert fault.path == path
 
 
 def test_root_is_asked_for() -> None:

@@ -105,6 +105,8 @@ def install(
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_INDEX_URL": index.url,
             "PIP_NO_CACHE_DIR": "1",
+            # Whose checkout it may be (ci/owner.sh).
+            **{key: value for key, value in os.environ.items() if key == "SUDO_UID"},
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -136,7 +138,7 @@ def test_a_newer_release_in_the_index_changes_nothing(tmp_path: Path, index: Ind
 
 def test_pip_would_resolve_if_it_were_let(tmp_path: Path, index: Index) -> None:
     """What the test above rests on: that this index is a trap for whoever lets pip resolve."""
-    for file in ("lib.sh", "machine.sh"):
+    for file in ("lib.sh", "owner.sh", "machine.sh"):
         text = (ROOT / "ci" / file).read_text()
         (tmp_path / "ci").mkdir(exist_ok=True)
         (tmp_path / "ci" / file).write_text(text.replace(" --no-deps", ""))

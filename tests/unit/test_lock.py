@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lab.errors import Conflict
+from lab.errors import Conflict, InputError
 from lab.lock import held
 from lab.report import Silent
 
@@ -62,7 +66,9 @@ def test_who_waits_is_told_for_whom(tmp_path: Path) -> None:
     assert len(heard.said) == 1
     assert heard.said[0].startswith(f'Waiting for "provision bob" (process {holder.pid} on ')
     assert str(error.value).startswith("Waited 0 s for ")
-    assert str(error.value).endswith("in vain.\nNext: Try again when it has ended.")
+    assert str(error.value).endswith(
+        f"in vain.\nNext: Try again when it has ended. Who it is: fuser -v {tmp_path}/bob.lock"
+    )
 
 
 def test_locks_of_other_names_are_free(tmp_path: Path) -> None:
@@ -81,40 +87,72 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
         assert heard.said == []
 
 
-def test_any_name_makes_a_file_in_the_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LXD_DIR", "/nonexistent/my-lxd")
+def test_any_name_makes_a_file_in_the_directory_and_takes_it_away(tmp_path: Path) -> None:
     with held("a/../b c", Silent(), "x", directory=tmp_path):
-        names = {path.name for path in tmp_path.iterdir()}
-    file = "labstamp-a_.._b_c@nonexistent-my-lxd"
-    assert names == {f"{file}.lock", f"{file}.holder"}
+        (file,) = tmp_path.iterdir()
+        assert file.name == "a_.._b_c.lock"
+        assert file.stat().st_mode & 0o777 == 0o660
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_another_lxd_of_this_host_has_locks_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LXD_DIR", str(tmp_path / "one"))
+def test_who_waits_gets_what_is_given_back(tmp_path: Path) -> None:
+    """The file that was waited for is gone by then."""
     holder = hold(tmp_path)
-    monkeypatch.setenv("LXD_DIR", str(tmp_path / "two"))
-    heard = Heard()
-    with held("bob", heard, "x", patience=0, directory=tmp_path):
-        assert heard.said == []
-    holder.communicate()
+
+    class Releasing(Heard):
+        def say(self, text: str) -> None:
+            super().say(text)
+            holder.communicate()
+
+    heard = Releasing()
+    with held("bob", heard, "x", patience=60, directory=tmp_path):
+        assert len(heard.said) == 1
+        assert "\nx\n" in (tmp_path / "bob.lock").read_text()
 
 
-def test_one_lxd_has_one_lock_however_it_is_spelled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def link(path: Path) -> None:
+    path.symlink_to(path.parent / "precious")
+
+
+def second_name(path: Path) -> None:
+    path.hardlink_to(path.parent / "precious")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (Path.mkdir, "a directory"),
+        (os.mkfifo, "a named pipe"),
+        (link, "a link"),
+        (second_name, "a file with a second name elsewhere"),
+        (lambda path: socket.socket(socket.AF_UNIX).bind(str(path)), "a socket"),
+    ],
+)
+def test_what_is_no_lock_is_told_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object], kind: str
 ) -> None:
-    (tmp_path / "lxd").mkdir()
-    (tmp_path / "link").symlink_to("lxd")
-    monkeypatch.setenv("LXD_DIR", str(tmp_path / "lxd"))
-    holder = hold(tmp_path)
-    for spelling in (f"{tmp_path}/link/", f"{tmp_path}//x/../lxd"):
-        monkeypatch.setenv("LXD_DIR", spelling)
+    monkeypatch.chdir(tmp_path)
+    precious = tmp_path / "precious"
+    precious.write_text("thesis")
+    path = tmp_path / "bob.lock"
+    make(path)
+    with pytest.raises(InputError) as error, held("bob", Silent(), "x", directory=tmp_path):
+        pass
+    assert str(error.value) == (
+        f"The lock {path} is {kind}, which labstamp did not make.\n"
+        f"Next: Look at it, and remove it as root: rm -r {path}"
+    )
+    assert precious.read_text() == "thesis"
+    assert os.path.lexists(path)
+
+
+def test_a_lock_held_by_a_stranger_is_no_wait_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "bob.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         with (
-            pytest.raises(Conflict),
+            pytest.raises(Conflict, match="another labstamp process in vain") as error,
             held("bob", Silent(), "x", patience=0.1, directory=tmp_path),
         ):
             pass
-    holder.communicate()
+    assert f"fuser -v {path}" in str(error.value)

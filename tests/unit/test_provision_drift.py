@@ -31,7 +31,7 @@ OLD, NEW = "535.261.03", "550.163.01"
 @pytest.fixture
 def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
     """A host at OLD, with base for OLD."""
-    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+    monkeypatch.setattr(lock, "have_place", lambda _remote: tmp_path)
     return a_gpu_lab(OLD)
 
 

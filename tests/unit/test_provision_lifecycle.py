@@ -34,7 +34,7 @@ FOREIGN = (
 @pytest.fixture
 def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
     """With Bob's container, and one that is not ours."""
-    monkeypatch.setattr(lock, "_RUN_LOCK", tmp_path)
+    monkeypatch.setattr(lock, "have_place", lambda _remote: tmp_path)
     lxd = a_lab()
     stamp(lxd, bob(cpus=1, memory_bytes=1 << 30, disk_bytes=2 << 30))
     lxd.store.instances["default", "theirs"] = FakeInstance(profiles=("default",))

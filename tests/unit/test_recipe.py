@@ -37,3 +37,9 @@ def test_many_reasons_are_cut_to_three() -> None:
     old = {f"images/scripts/{n}": content(str(n)) for n in range(5)}
     new = {f"images/scripts/{n}": content("new") for n in range(5)}
     assert difference(old, new).endswith(" and 2 more")
+
+
+def test_no_password_of_a_mirror_is_shown() -> None:
+    old, new = {"mirror": "http://li:geheim@mirror.lab/d"}, {"mirror": "http://mirror.lab/d"}
+    told = difference(old, new)
+    assert told == "mirror http://li:***@mirror.lab/d → http://mirror.lab/d"

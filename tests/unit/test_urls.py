@@ -8,7 +8,14 @@ import pytest
 
 from lab.errors import InputError
 from lab.settings import Settings, load_settings
-from lab.urls import URL, is_loopback, needs_escapes, without_password
+from lab.urls import (
+    URL,
+    is_loopback,
+    login_of,
+    needs_escapes,
+    without_login,
+    without_password,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +97,19 @@ def test_what_is_not_loopback(host: str) -> None:
 )
 def test_passwords_are_not_shown(text: str, shown: str) -> None:
     assert without_password(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "plain", "login"),
+    [
+        ("http://proxy.lab:3128", "http://proxy.lab:3128", None),
+        ("http://zhang@proxy.lab", "http://proxy.lab", ("zhang", "")),
+        ("http://zhang:p%40s%2Fs@proxy.lab:1/x", "http://proxy.lab:1/x", ("zhang", "p@s/s")),
+        ("http://[fd00::1]:1/a@b", "http://[fd00::1]:1/a@b", None),
+    ],
+)
+def test_the_login_of_a_url(url: str, plain: str, login: tuple[str, str] | None) -> None:
+    assert (without_login(url), login_of(url)) == (plain, login)
 
 
 def read(directory: Path, text: str) -> Settings:
