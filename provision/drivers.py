@@ -22,7 +22,8 @@ from lab.userland import version_in
 from provision.facts import read_offers
 from provision.ours import is_preparing, our_container, ours
 
-_LOOKS_AT_ONCE = 8
+_LOOKS_AT_ONCE = 32
+"""Those that hold up who looks at them must not keep the others waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

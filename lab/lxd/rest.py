@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
-from lab.errors import LxdError
+from lab.errors import LxdError, TooMuch
 from lab.lxd.operation import Operation, finish
 from lab.lxd.port import OnProgress
-from lab.lxd.refusals import not_lxd
+from lab.lxd.refusals import not_lxd, refused, silent
 from lab.lxd.session import READ_TIMEOUT
 from lab.lxd.wire import Params, Wire
+from lab.sizes import format_size
 
 _PIECE = 1 << 20
+MOST: Final = 16 << 20
+"""Bytes of a file or of an output that are taken into memory."""
 
 
 def path(*segments: str) -> str:
@@ -36,6 +40,12 @@ class Rest:
         """Whether the server is this machine's own."""
         return self._wire.place.socket is not None
 
+    def daemon(self) -> int | None:
+        """The number of the daemon's process, as it says."""
+        hello = self.get("", what="say who it is")
+        pid = (hello.get("environment") or {}).get("server_pid")
+        return int(pid) if pid else None
+
     def get(self, path: str, *, what: str, params: Params | None = None) -> Any:
         return self.get_tagged(path, what=what, params=params)[0]
 
@@ -46,33 +56,83 @@ class Rest:
         response = self._wire.read(path, what=what, params=params, patience=patience)
         return self._answer(response).get("metadata"), response.headers.get("ETag", "")
 
+    def headers(
+        self, path: str, *, what: str, params: Params | None = None, patience: float = READ_TIMEOUT
+    ) -> Mapping[str, str]:
+        """Those that a file would come with."""
+        response = self._wire.read_any(
+            path, what=what, params=params, headers={}, method="HEAD", patience=patience
+        )
+        with response:
+            if response.status_code == 200:
+                found: Mapping[str, str] = response.headers
+                return found
+            # The answer to a HEAD has no text that would tell why.
+            raise refused(what, "", status=response.status_code)
+
     def content(
-        self, path: str, *, what: str, params: Params | None = None
+        self,
+        path: str,
+        *,
+        what: str,
+        params: Params | None = None,
+        most: int = MOST,
+        patience: float = READ_TIMEOUT,
     ) -> tuple[bytes, Mapping[str, str]]:
-        """A file's bytes as they are, and the headers that came with them."""
-        response = self._wire.read(path, what=what, params=params, is_api=False)
-        return response.content, response.headers
+        """A file's bytes as they are, and the headers that came with them.
+
+        TooMuch beyond MOST bytes, of which no more are read; LxdSilent after PATIENCE seconds,
+        however it trickles.
+        """
+        with self.pieces(path, what=what, params=params, patience=patience) as (headers, pieces):
+            told = headers.get("Content-Length", "0")
+            content = None if int(told) > most else _gathered(pieces, most)
+            if content is None:
+                raise TooMuch(f"Too much to {what}.", details=f"More than {format_size(most)}.")
+            return content, headers
 
     @contextmanager
     def pieces(
-        self, path: str, *, what: str, params: Params | None = None
+        self,
+        path: str,
+        *,
+        what: str,
+        params: Params | None = None,
+        patience: float | None = None,
     ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
-        """Headers and body of a file that is too large for memory, to be read within."""
-        with self._wire.stream(path, what=what, params=params) as response:
-            yield response.headers, response.iter_content(_PIECE)
+        """Headers and body of a file that is too large for memory, to be read within.
 
-    def tail(self, path: str, offset: int, *, params: Params | None = None) -> bytes | None:
-        """What a growing file has from OFFSET on; None while it cannot be read."""
+        PATIENCE: seconds for all of it; None waits as long as something comes.
+        """
+        began = time.monotonic()
+
+        def in_time(pieces: Iterator[bytes]) -> Iterator[bytes]:
+            for piece in pieces:
+                yield piece
+                if patience is not None and time.monotonic() - began > patience:
+                    raise silent(self._wire.place, what, patience)
+
+        with self._wire.stream(
+            path, what=what, params=params, patience=patience or READ_TIMEOUT
+        ) as response:
+            yield response.headers, in_time(response.iter_content(_PIECE))
+
+    def tail(
+        self, path: str, offset: int, most: int, *, params: Params | None = None
+    ) -> bytes | None:
+        """MOST bytes of what a growing file has from OFFSET on; None while it cannot be read."""
         # One byte that we know goes first: after a range that holds nothing (416) LXD drops the
         # connection, and with it whatever is asked next.
         wanted = {"Range": f"bytes={offset - 1}-"} if offset else {}
         response = self._wire.read_any(
             path, what="show the output of a command", params=params, headers=wanted
         )
-        if response.status_code == 206:
-            return bytes(response.content[1:])
-        # A server that ignores Range sends the whole.
-        return bytes(response.content[offset:]) if response.status_code == 200 else None
+        with response:
+            if response.status_code not in {200, 206}:
+                return None
+            # A server that ignores Range sends the whole.
+            known = min(offset, 1) if response.status_code == 206 else offset
+            return _beginning(response.iter_content(_PIECE), known + most)[known:]
 
     def post(self, path: str, body: Any, *, what: str, **how: Any) -> Any:
         return self._change("post", path, body, what=what, **how)
@@ -166,3 +226,18 @@ class Rest:
             return dict(response.json())
         except ValueError as error:
             raise not_lxd(self._wire.place, f"It sent: {response.text[:200]}") from error
+
+
+def _gathered(pieces: Iterator[bytes], most: int) -> bytes | None:
+    """All of PIECES; None where they are more than MOST bytes."""
+    content = _beginning(pieces, most + 1)
+    return content if len(content) <= most else None
+
+
+def _beginning(pieces: Iterator[bytes], most: int) -> bytes:
+    content = bytearray()
+    for piece in pieces:
+        content += piece
+        if len(content) >= most:
+            break
+    return bytes(content[:most])
