@@ -21,6 +21,7 @@ from lab.lxd.operation import Operation, ended
 from lab.lxd.port import OnOutput
 from lab.lxd.processes import ProcessCalls
 from lab.lxd.recording import Recording
+from lab.lxd.recording_file import is_written
 from lab.lxd.refusals import refused
 from lab.lxd.rest import path
 
@@ -101,6 +102,7 @@ class CommandCalls(ProcessCalls, FileCalls):
             try:
                 completed = self._follow(name, operation, recording, timeout)
             finally:
+                self._let_go(name, operation)
                 recording.delete()
         except LxdError:
             if fed is not None:
@@ -132,6 +134,11 @@ class CommandCalls(ProcessCalls, FileCalls):
             if not end_writers(self.init_pid(name), operation.id):
                 error.details = "\n".join(filter(None, (error.details, _MAY_GO_ON)))
             raise
+
+    def _let_go(self, name: str, operation: Operation) -> None:
+        """End what goes on writing to a recording that nobody reads any more."""
+        if self._rest.is_local and is_written(self._host(name), operation.id):
+            end_writers(self.init_pid(name), operation.id)
 
 
 def _completed(operation: Operation, state: Mapping[str, Any], recording: Recording) -> Completed:
