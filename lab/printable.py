@@ -33,7 +33,8 @@ def printable(text: str, *, line: int = LINE, lines: int | None = None) -> str:
 
 def in_line(text: str, *, most: int = 80) -> str:
     """TEXT as part of a line: newlines are seen, too."""
-    return _shortened(text, most).replace("\n", "\\n").replace("\t", "\\t")
+    begun = text[: most + 1].replace("\n", "\\n").replace("\t", "\\t")
+    return _shortened(begun, most)
 
 
 def printable_json(document: object) -> str:

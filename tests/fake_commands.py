@@ -52,7 +52,7 @@ class FakeCommands(FakeCalls):
         files = self._instance(name, what).files
         if path in files:
             if len(files[path].content) > most:
-                raise TooMuch(f"Too much to {what}.", details=f"More than {format_size(most)}.")
+                raise TooMuch(f"Too much to {what}: more than {format_size(most)}.")
             return files[path].content
         if any(file.startswith(path.rstrip("/") + "/") for file in files):
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")

@@ -88,7 +88,7 @@ class Rest:
             told = headers.get("Content-Length", "0")
             content = None if int(told) > most else _gathered(pieces, most)
             if content is None:
-                raise TooMuch(f"Too much to {what}.", details=f"More than {format_size(most)}.")
+                raise TooMuch(f"Too much to {what}: more than {format_size(most)}.")
             return content, headers
 
     @contextmanager
