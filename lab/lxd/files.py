@@ -10,7 +10,7 @@ from typing import Final
 
 from lab.errors import LxdError, LxdSilent, NotFound, Stuck
 from lab.lxd.calls import Calls
-from lab.lxd.forkfile import end_file_server
+from lab.lxd.forkfile import STILL_HELD
 from lab.lxd.rest import MOST
 from lab.lxd.rest import path as api_path
 
@@ -18,10 +18,6 @@ _READABLE_BY_OTHERS: Final = 0o044
 _PATIENCE: Final = 15.0
 _MOST_NAMES: Final = 4 << 20
 """Bytes: half a million names of driver libraries."""
-_STILL_HELD: Final = (
-    "LXD's process that serves its files may be stuck, too: as long as one is, the instance is "
-    "not started again. On that server, as root: pkill -f 'lxd forkfile'"
-)
 
 
 class FileCalls(Calls):
@@ -130,15 +126,10 @@ class FileCalls(Calls):
         try:
             yield
         except LxdSilent as error:
-            ended = self._rest.is_local and end_file_server(self._rest.daemon(), self._host(name))
             raise Stuck(
                 f"Something in {name} holds up who wants to {what}.",
-                details=None if ended else _STILL_HELD,
+                details=None if self._end_file_server(name) else STILL_HELD,
             ) from error
-
-    def _host(self, name: str) -> str:
-        """NAME as LXD's own files call it."""
-        return name if self._project == "default" else f"{self._project}_{name}"
 
     def _at(self, path: str) -> dict[str, str]:
         return {**self._here, "path": path}

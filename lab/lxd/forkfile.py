@@ -12,6 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+STILL_HELD: Final = (
+    "LXD's process that serves its files may be stuck in it: as long as one is, the instance is "
+    "not started.\nOn that server, as root: pkill -f 'lxd forkfile'"
+)
 _PROC: Final = Path("/proc")
 
 

@@ -200,9 +200,13 @@ class Rest:
         headers: Mapping[str, str] | None = None,
         data: Any = None,
         patience: float = READ_TIMEOUT,
+        within: float | None = None,
         on_progress: OnProgress | None = None,
     ) -> Any:
-        """Send, and wait for the operation when there is one; its metadata or the answer's."""
+        """Send, and wait for the operation when there is one; its metadata or the answer's.
+
+        Stuck when it takes more than WITHIN seconds.
+        """
         response = self._wire.send(
             method,
             path,
@@ -215,7 +219,7 @@ class Rest:
         operation = self._operation(response, what)
         if operation is None:
             return self._answer(response).get("metadata")
-        return self.finish(operation, on_progress)
+        return self.finish(operation, on_progress, timeout=within)
 
     def _operation(self, response: Any, what: str) -> Operation | None:
         url = self._answer(response).get("operation")

@@ -10,7 +10,7 @@ import pytest
 
 from lab.contained import device_nodes, listens, users_of
 from lab.errors import LxdError, Stuck, TooMuch
-from lab.lxd import files
+from lab.lxd import files, power
 from lab.lxd.model import InstanceSpec, State
 from tests.contract.conftest import Backend
 
@@ -60,6 +60,20 @@ def test_a_pipe_in_place_of_a_file_costs_some_seconds_and_no_start(
         backend.lxd.read_file(mallory, "/etc/pipe")
     # With LXD's own process still at that pipe, its start would never end.
     backend.lxd.stop(mallory, force=True)
+    backend.lxd.start(mallory)
+    assert backend.lxd.state(mallory).state is State.RUNNING
+
+
+def test_what_another_tool_left_stuck_keeps_no_instance_from_its_start(
+    backend: Backend, mallory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(power, "_START", 3.0)
+    inside(backend, mallory, "busybox mkfifo /etc/other")
+    pull = ["lxc", "file", "pull", f"--project={backend.lxd.project}", f"{mallory}/etc/other", "-"]
+    # Of a running one, LXD's stop would wait for 30 s, too, before it says that it failed.
+    backend.lxd.stop(mallory, force=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run(pull, stdout=subprocess.DEVNULL, timeout=3, check=False)
     backend.lxd.start(mallory)
     assert backend.lxd.state(mallory).state is State.RUNNING
 
