@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from lab.errors import LxdError, TooMuch
+from lab.lxd.contents import MOST
 from lab.lxd.operation import Operation
 from lab.lxd.port import OnOutput
-from lab.lxd.rest import MOST, Rest, path
+from lab.lxd.rest import Rest, path
 from lab.sizes import format_size
 
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
-from lab.errors import LxdError, TooMuch
+from lab.errors import LxdError
+from lab.lxd.contents import Contents
 from lab.lxd.operation import Operation, finish
 from lab.lxd.port import OnProgress
-from lab.lxd.refusals import not_lxd, refused, silent
+from lab.lxd.refusals import not_lxd
 from lab.lxd.session import READ_TIMEOUT
 from lab.lxd.wire import Params, Wire
-from lab.sizes import format_size
-
-_PIECE = 1 << 20
-MOST: Final = 16 << 20
-"""Bytes of a file or of an output that are taken into memory."""
 
 
 def path(*segments: str) -> str:
@@ -27,11 +21,11 @@ def path(*segments: str) -> str:
     return "/".join(quote(segment, safe="") for segment in segments)
 
 
-class Rest:
+class Rest(Contents):
     """WHAT is, in all verbs, a phrase for the error: LXD would not … `publish bob`."""
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        super().__init__(wire)
         self.one_writer = threading.Lock()
         """For changes in several steps, which LXD does not guard by itself."""
 
@@ -55,84 +49,6 @@ class Rest:
         """The object and its ETag, to be handed to a later `put`."""
         response = self._wire.read(path, what=what, params=params, patience=patience)
         return self._answer(response).get("metadata"), response.headers.get("ETag", "")
-
-    def headers(
-        self, path: str, *, what: str, params: Params | None = None, patience: float = READ_TIMEOUT
-    ) -> Mapping[str, str]:
-        """Those that a file would come with."""
-        response = self._wire.read_any(
-            path, what=what, params=params, headers={}, method="HEAD", patience=patience
-        )
-        with response:
-            if response.status_code == 200:
-                found: Mapping[str, str] = response.headers
-                return found
-            # The answer to a HEAD has no text that would tell why.
-            raise refused(what, "", status=response.status_code)
-
-    def content(
-        self,
-        path: str,
-        *,
-        what: str,
-        params: Params | None = None,
-        most: int = MOST,
-        patience: float = READ_TIMEOUT,
-    ) -> tuple[bytes, Mapping[str, str]]:
-        """A file's bytes as they are, and the headers that came with them.
-
-        TooMuch beyond MOST bytes, of which no more are read; LxdSilent after PATIENCE seconds,
-        however it trickles.
-        """
-        with self.pieces(path, what=what, params=params, patience=patience) as (headers, pieces):
-            told = headers.get("Content-Length", "0")
-            content = None if int(told) > most else _gathered(pieces, most)
-            if content is None:
-                raise TooMuch(f"Too much to {what}: more than {format_size(most)}.")
-            return content, headers
-
-    @contextmanager
-    def pieces(
-        self,
-        path: str,
-        *,
-        what: str,
-        params: Params | None = None,
-        patience: float | None = None,
-    ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
-        """Headers and body of a file that is too large for memory, to be read within.
-
-        PATIENCE: seconds for all of it; None waits as long as something comes.
-        """
-        began = time.monotonic()
-
-        def in_time(pieces: Iterator[bytes]) -> Iterator[bytes]:
-            for piece in pieces:
-                yield piece
-                if patience is not None and time.monotonic() - began > patience:
-                    raise silent(self._wire.place, what, patience)
-
-        with self._wire.stream(
-            path, what=what, params=params, patience=patience or READ_TIMEOUT
-        ) as response:
-            yield response.headers, in_time(response.iter_content(_PIECE))
-
-    def tail(
-        self, path: str, offset: int, most: int, *, params: Params | None = None
-    ) -> bytes | None:
-        """MOST bytes of what a growing file has from OFFSET on; None while it cannot be read."""
-        # One byte that we know goes first: after a range that holds nothing (416) LXD drops the
-        # connection, and with it whatever is asked next.
-        wanted = {"Range": f"bytes={offset - 1}-"} if offset else {}
-        response = self._wire.read_any(
-            path, what="show the output of a command", params=params, headers=wanted
-        )
-        with response:
-            if response.status_code not in {200, 206}:
-                return None
-            # A server that ignores Range sends the whole.
-            known = min(offset, 1) if response.status_code == 206 else offset
-            return _beginning(response.iter_content(_PIECE), known + most)[known:]
 
     def post(self, path: str, body: Any, *, what: str, **how: Any) -> Any:
         return self._change("post", path, body, what=what, **how)
@@ -230,18 +146,3 @@ class Rest:
             return dict(response.json())
         except ValueError as error:
             raise not_lxd(self._wire.place, f"It sent: {response.text[:200]}") from error
-
-
-def _gathered(pieces: Iterator[bytes], most: int) -> bytes | None:
-    """All of PIECES; None where they are more than MOST bytes."""
-    content = _beginning(pieces, most + 1)
-    return content if len(content) <= most else None
-
-
-def _beginning(pieces: Iterator[bytes], most: int) -> bytes:
-    content = bytearray()
-    for piece in pieces:
-        content += piece
-        if len(content) >= most:
-            break
-    return bytes(content[:most])
