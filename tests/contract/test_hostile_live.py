@@ -137,7 +137,3 @@ def test_the_host_tells_what_is_in_there(backend: Backend, mallory: str) -> None
     inside(backend, mallory, f"kill {number}")  # as it is called inside
     assert {"zero", "null"} <= device_nodes(init)
     assert "nvidia0" not in device_nodes(init)
-
-
-def test_nobody_is_seen_where_nothing_runs(backend: Backend, made: str) -> None:
-    assert backend.lxd.init_pid(made) is None
