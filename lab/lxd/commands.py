@@ -45,6 +45,7 @@ _NOT_ENTERED = "Failed to retrieve PID of executing child process"
 _ENTRIES = 5
 
 
+_ENDED: Final = "It was ended from outside."
 _MAY_GO_ON: Final = "It may go on, and LXD with recording it; stopping the instance ends it."
 
 
@@ -131,8 +132,9 @@ class CommandCalls(ProcessCalls, FileCalls):
                 if time.monotonic() >= deadline:
                     raise _endless(operation, recording)
         except (CommandTimeout, TooMuch) as error:
-            if not end_writers(self.init_pid(name), operation.id):
-                error.details = "\n".join(filter(None, (error.details, _MAY_GO_ON)))
+            ended_now = end_writers(self.init_pid(name), operation.id)
+            told = _ENDED if ended_now else _MAY_GO_ON
+            error.details = "\n".join(filter(None, (error.details, told)))
             raise
 
     def _let_go(self, name: str, operation: Operation) -> None:

@@ -114,10 +114,7 @@ class _Stream:
     def _take(self, piece: bytes, *, final: bool = False) -> None:
         self._offset += len(piece)
         if self._offset > MOST:
-            raise TooMuch(
-                f"{self._what.removeprefix('run ')} wrote more than {format_size(MOST)}.",
-                details="It was ended.",
-            )
+            raise TooMuch(f"{self._what.removeprefix('run ')} wrote more than {format_size(MOST)}.")
         text = self._decoder.decode(piece, final)
         if text:
             self._pieces.append(text)
