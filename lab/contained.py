@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from lab.errors import TooMuch
+from lab.process import kill_if
 
 _PROC: Final = Path("/proc")
 _GET_PARENT: Final = 0xB702
@@ -73,24 +74,27 @@ def end_writers(init: int | None, recording: str, *, proc: Path = _PROC) -> bool
     """
     if init is None:
         return False
-    part = f"/exec_{recording}."
     deadline = time.monotonic() + _SECONDS
-    # Who forks while it is looked for is found by the next look.
-    while time.monotonic() < deadline:
-        try:
-            found = [
-                process
-                for process in _within(init, proc)
-                if any(part in link for link in _open_files(process, deadline))
-            ]
-        except (PermissionError, TooMuch):
-            return False
-        if not found:
-            return True
-        for process in found:
-            with suppress(ProcessLookupError):
-                os.kill(int(process.name), signal.SIGKILL)
-        time.sleep(0.05)
+
+    def writes(process: Path) -> bool:
+        part = f"/exec_{recording}."
+        return any(part in link for link in _open_files(process, deadline))
+
+    def is_one(process: Path) -> bool:
+        return inside in _ancestry(process) and writes(process)
+
+    try:
+        inside = _namespace(proc / str(init))
+        # Who forks while it is looked for is found by the next look.
+        while time.monotonic() < deadline:
+            found = [process for process in _within(init, proc) if writes(process)]
+            if not found:
+                return True
+            for process in found:
+                kill_if(int(process.name), partial(is_one, process))
+            time.sleep(0.05)
+    except (OSError, TooMuch):
+        pass  # it stopped, we may not, or it has too many files open
     return False
 
 

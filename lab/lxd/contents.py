@@ -10,9 +10,10 @@ from typing import Final
 from lab.errors import TooMuch
 from lab.lxd.refusals import refused, silent
 from lab.lxd.session import READ_TIMEOUT
-from lab.lxd.wire import Params, Wire
+from lab.lxd.wire import Params, Wire, translated
 from lab.sizes import format_size
 
+_OUTPUT: Final = "show the output of a command"
 _PIECE: Final = 1 << 20
 MOST: Final = 16 << 20
 """Bytes of a file or of an output that are taken into memory."""
@@ -92,10 +93,8 @@ class Contents:
         # One byte that we know goes first: after a range that holds nothing (416) LXD drops the
         # connection, and with it whatever is asked next.
         wanted = {"Range": f"bytes={offset - 1}-"} if offset else {}
-        response = self._wire.read_any(
-            path, what="show the output of a command", params=params, headers=wanted
-        )
-        with response:
+        response = self._wire.read_any(path, what=_OUTPUT, params=params, headers=wanted)
+        with translated(self._wire.place, _OUTPUT), response:
             if response.status_code not in {200, 206}:
                 return None
             # A server that ignores Range sends the whole.

@@ -6,11 +6,12 @@ starts the instance again: for ever. When it is ended, LXD goes on by itself.
 
 from __future__ import annotations
 
-import os
-import signal
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
+
+from lab.process import kill_if
 
 STILL_HELD: Final = (
     "LXD's process that serves its files may be stuck in it: as long as one is, the instance is "
@@ -27,8 +28,7 @@ def end_file_server(daemon: int | None, instance: str, *, proc: Path = _PROC) ->
     found = [pid for pid in _children(daemon, proc) if _serves(proc / str(pid), instance)]
     try:
         for pid in found:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill_if(pid, partial(_serves, proc / str(pid), instance))
     except PermissionError:
         return False
     return bool(found)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-import os
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lab.contained import device_nodes, is_contained, listens
 from lab.errors import TooMuch
+from lab.lxd import forkfile
 from lab.lxd.forkfile import end_file_server
 from lab.lxd.recording_file import is_written
+from lab.process import kill_if
 
 MOUNTS = """\
 5349 1009 0:123 /containers/alice/rootfs / rw,relatime shared:71 - btrfs /dev/loop3 rw
@@ -102,7 +105,12 @@ def test_looking_at_a_recording_leaves_no_lease(tmp_path: Path) -> None:
 @pytest.fixture
 def killed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     pids: list[int] = []
-    monkeypatch.setattr(os, "kill", lambda pid, _signal: pids.append(pid))
+
+    def kill(pid: int, still: Callable[[], bool]) -> None:
+        assert still()
+        pids.append(pid)
+
+    monkeypatch.setattr(forkfile, "kill_if", kill)
     return pids
 
 
@@ -133,11 +141,20 @@ def test_the_process_that_serves_an_instance_is_ended_and_no_other(
 
 
 def test_who_may_not_end_it_is_told(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_pid: int, _signal: int) -> None:
+    def refuse(_pid: int, _still: Callable[[], bool]) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(os, "kill", refuse)
+    monkeypatch.setattr(forkfile, "kill_if", refuse)
     serve(proc, 11, "/usr/bin/lxd forkfile -- 3 4 -1 -1", "/x/containers/alice/rootfs")
     (proc / "4711" / "task" / "1").mkdir(parents=True)
     (proc / "4711" / "task" / "1" / "children").write_text("11")
     assert not end_file_server(4711, "alice", proc=proc)
+
+
+def test_only_who_is_still_the_one_is_killed() -> None:
+    with subprocess.Popen(["sleep", "600"]) as process:
+        kill_if(process.pid, lambda: False)
+        assert process.poll() is None
+        kill_if(process.pid, lambda: True)
+        assert process.wait(10) == -9
+    kill_if(process.pid, lambda: True)
