@@ -17,7 +17,7 @@ from lab.lxd.rest import path as api_path
 _READABLE_BY_OTHERS: Final = 0o044
 _PATIENCE: Final = 15.0
 _MOST_NAMES: Final = 4 << 20
-"""Bytes: half a million names of driver libraries."""
+"""Bytes: a hundred thousand names of libraries, where there are some thousand."""
 
 
 class FileCalls(Calls):
