@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.errors import TooMuch
-from lab.process import kill_if
+from lab.kill import kill_if
 
 _PROC: Final = Path("/proc")
 _GET_PARENT: Final = 0xB702

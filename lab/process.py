@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -35,20 +32,6 @@ def in_words(builder: str) -> str:
     host, _, rest = builder.partition(" ")
     pid = rest.partition(" ")[0]
     return f"process {pid} on {host}" if host and pid.isdecimal() else "an unknown process"
-
-
-def kill_if(pid: int, still: Callable[[], bool]) -> None:
-    """End the process PID where STILL says that it is the one that is meant.
-
-    Never one that has got its number since. PermissionError where we may not.
-    """
-    with suppress(ProcessLookupError):
-        handle = os.pidfd_open(pid)
-        try:
-            if still():
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-        finally:
-            os.close(handle)
 
 
 def _start_time(pid: int, proc: Path) -> int | None:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from lab.process import kill_if
+from lab.kill import kill_if
 
 STILL_HELD: Final = (
     "LXD's process that serves its files may be stuck in it: as long as one is, the instance is "

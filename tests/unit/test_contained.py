@@ -11,10 +11,10 @@ import pytest
 
 from lab.contained import device_nodes, is_contained, listens
 from lab.errors import TooMuch
+from lab.kill import kill_if
 from lab.lxd import forkfile
 from lab.lxd.forkfile import end_file_server
 from lab.lxd.recording_file import is_written
-from lab.process import kill_if
 
 MOUNTS = """\
 5349 1009 0:123 /containers/alice/rootfs / rw,relatime shared:71 - btrfs /dev/loop3 rw
