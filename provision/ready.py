@@ -207,7 +207,10 @@ def _listens_inside(lxd: Lxd, name: str) -> bool:
 
 
 def _ssh_log(lxd: Lxd, name: str) -> str:
-    found = lxd.run(name, ["systemctl", "status", "--no-pager", "--lines=8", "ssh"], timeout=30)
+    try:
+        found = lxd.run(name, ["systemctl", "status", "--no-pager", "--lines=8", "ssh"], timeout=30)
+    except LxdError as error:
+        return error.brief  # that ssh does not answer is what counts
     return excerpt(found.stdout) or "There seems to be no ssh service in it."
 
 
