@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from lab.errors import TooMuch
 from lab.lxd.refusals import refused, silent
@@ -75,16 +75,18 @@ class Contents:
         """
         began = time.monotonic()
 
-        def in_time(pieces: Iterator[bytes]) -> Iterator[bytes]:
-            for piece in pieces:
+        def in_time(response: Any, seconds: float) -> Iterator[bytes]:
+            # Each is what has come by then: a piece of a size may take for ever to fill.
+            while piece := response.raw.read1(_PIECE):
                 yield piece
-                if patience is not None and time.monotonic() - began > patience:
-                    raise silent(self._wire.place, what, patience)
+                if time.monotonic() - began > seconds:
+                    raise silent(self._wire.place, what, seconds)
 
         with self._wire.stream(
             path, what=what, params=params, patience=patience or READ_TIMEOUT
         ) as response:
-            yield response.headers, in_time(response.iter_content(_PIECE))
+            whole = in_time(response, patience) if patience else response.iter_content(_PIECE)
+            yield response.headers, whole
 
     def tail(
         self, path: str, offset: int, most: int, *, params: Params | None = None

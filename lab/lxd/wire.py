@@ -18,7 +18,7 @@ from pylxd.exceptions import (
     LXDAPIExtensionNotAvailable,
 )
 from pylxd.exceptions import NotFound as NoSuchPage
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from lab.errors import LxdError
 from lab.lxd.refusals import Place, not_lxd, refused, silent, unreachable, untrusted
@@ -142,7 +142,9 @@ def translated(place: Place, what: str, patience: float = READ_TIMEOUT) -> Itera
         if any(isinstance(cause, ReadTimeoutError) for cause in error.args):
             raise silent(place, what, patience) from error
         raise unreachable(place, error) from error
-    except requests.RequestException as error:
+    except ReadTimeoutError as error:
+        raise silent(place, what, patience) from error
+    except (requests.RequestException, HTTPError) as error:
         raise unreachable(place, error) from error
 
 
