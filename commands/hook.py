@@ -78,6 +78,8 @@ def after_driver_update(_c: Context) -> None:
     if found.host is None:
         console.print_text("No NVIDIA module is loaded: there is nothing to follow.")
         return
+    for name, trouble in found.unseen:
+        console.print_text(f"{name}: {trouble}")
     if not found.drift:
         console.print_text(f"Nothing drifts from driver {found.host}; nothing to do.")
         return

@@ -34,4 +34,5 @@ def drifting(lxd: Lxd, settings: Settings) -> Versions:
             for one in containers
             if one.delivery.is_injected
         ),
+        unseen=tuple((one.name, one.trouble) for one in found.containers if one.trouble),
     )

@@ -33,6 +33,8 @@ class Versions:
     releases: tuple[Version, ...] = ()
     containers: tuple[Version, ...] = ()
     restarts: tuple[Version, ...] = ()
+    unseen: tuple[tuple[str, str], ...] = ()
+    """Containers that nobody could look into, each with what was in the way."""
 
     @property
     def drift(self) -> bool:
@@ -63,7 +65,15 @@ def _releases(versions: Versions) -> Finding:
 def _containers(versions: Versions) -> Iterator[Finding]:
     name = "container-driver"
     why = 'Their users see "Failed to initialize NVML: Driver/library version mismatch".'
-    if not versions.containers and not versions.restarts:
+    for subject, trouble in versions.unseen:
+        yield Finding(
+            name=name,
+            subject=subject,
+            status=Status.WARN,
+            found=trouble,
+            why="Nobody knows whether its driver fits. Ask its user: only root inside made it so.",
+        )
+    if not (versions.containers or versions.restarts or versions.unseen):
         yield Finding(name=name, found=f"no container drifts from {versions.host}")
     for drifting, fix in (
         (versions.containers, "invoke sync-drivers"),

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from lab import keys
+from lab.contained import device_nodes
 from lab.errors import LxdError
 from lab.lxd.model import Instance, State
 from lab.lxd.port import Lxd
 
-_LOOKS_AT_ONCE: Final = 8
+_LOOKS_AT_ONCE: Final = 32
 _PATIENCE: Final = 20.0
 
 
@@ -71,11 +72,15 @@ def _nodes(lxd: Lxd, instance: Instance) -> frozenset[str] | None:
     if instance.state is not State.RUNNING:
         return None
     try:
-        # Not by LXD's file calls: the process that serves them ends after some seconds, and LXD
-        # 5.0.2 then fails to take a device off ("forkfile.sock: connection reset by peer", seen).
-        listed = lxd.run(instance.name, ["ls", "/dev"], timeout=_PATIENCE)
+        init = lxd.init_pid(instance.name)
+        found = _inside(lxd, instance) if init is None else device_nodes(init)
     except LxdError:  # stopped meanwhile, frozen, a virtual machine without its agent
         return None
-    if listed.exit_code != 0:
-        return None
-    return frozenset(name for name in listed.stdout.split() if name.startswith("nvidia"))
+    return found and frozenset(name for name in found if name.startswith("nvidia"))
+
+
+def _inside(lxd: Lxd, instance: Instance) -> frozenset[str] | None:
+    # Not by LXD's file calls: the process that serves them ends after some seconds, and LXD
+    # 5.0.2 then fails to take a device off ("forkfile.sock: connection reset by peer", seen).
+    listed = lxd.run(instance.name, ["ls", "/dev"], timeout=_PATIENCE)
+    return frozenset(listed.stdout.split()) if listed.exit_code == 0 else None

@@ -1,11 +1,10 @@
-"""All that labstamp prints: the only importer of rich.
+"""All that labstamp prints, made printable here and nowhere else: the only importer of rich.
 
 On a terminal one live line per subject; elsewhere (pipes, CI, NO_COLOR) plain lines with times.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -23,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.errors import LabError
+from lab.printable import LINES, in_line, printable, printable_json
 from lab.urls import without_password
 
 _NOTHING = frozenset({"", "-", "none"})
@@ -44,17 +44,17 @@ def err() -> Console:
 
 def print_json(document: object) -> None:
     """One JSON document on stdout, nothing else."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(printable_json(document) + "\n")
 
 
 def print_text(text: str) -> None:
-    """TEXT as it is, on stdout."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """TEXT on stdout, as it is but for what is not printable."""
+    sys.stdout.write(printable(text.removesuffix("\n")) + "\n")
 
 
 def print_error(error: LabError) -> None:
     """The whole error on stderr, its first line marked."""
-    first, *rest = without_password(str(error)).splitlines() or [""]
+    first, *rest = printable(without_password(str(error)), lines=LINES).split("\n")
     console = err()
     console.print(Text.assemble(("error: ", "bold red"), (first, "bold")))
     for line in rest:
@@ -63,7 +63,7 @@ def print_error(error: LabError) -> None:
 
 def print_note(text: str) -> None:
     """TEXT on stderr, set apart from results."""
-    err().print(Text(without_password(text), style="yellow"))
+    err().print(Text(printable(without_password(text), lines=LINES), style="yellow"))
 
 
 def print_table(
@@ -93,10 +93,11 @@ def print_card(title: str, rows: Sequence[tuple[str, str]], footer: Sequence[str
         grid.add_row(label, _marked(value))
     body: list[RenderableType] = [grid]
     if footer:
-        body += [Text(""), *(Text(line) for line in footer)]
+        body += [Text(""), *(Text(printable(line)) for line in footer)]
     console = out()
     if sys.stdout.isatty():
-        console.print(Panel(Group(*body), title=title, title_align="left", expand=False))
+        framed = Text(in_line(title))
+        console.print(Panel(Group(*body), title=framed, title_align="left", expand=False))
         return
     print_text(f"== {title}")
     width = max((len(label) for label, _ in rows), default=0)
@@ -110,7 +111,7 @@ def ask(question: str) -> bool:
     """Whether a person typed y. No terminal to ask on means no."""
     if not sys.stdin.isatty():
         return False
-    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.write(f"{printable(question, lines=LINES)} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
@@ -159,11 +160,15 @@ class Plain:
 
     def say(self, text: str) -> None:
         with self._lock:
-            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
-            sys.stderr.flush()
+            self._write(text)
 
     def _line(self, subject: str, text: str) -> None:
-        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {subject}: {text}\n")
+        self._write(f"{subject}: {text}")
+
+    def _write(self, text: str) -> None:
+        # Indented: no text begins a line that looks like one of ours.
+        told = printable(text, lines=LINES).replace("\n", "\n         ")
+        sys.stderr.write(f"{time.strftime('%H:%M:%S')} {told}\n")
         sys.stderr.flush()
 
     def _took(self, subject: str) -> str:
@@ -207,16 +212,16 @@ class Terminal(AbstractContextManager["Terminal"]):
     def detail(self, subject: str, text: str) -> None:
         with self._lock:
             if subject in self._rows:
-                self._rows[subject].text = text
+                self._rows[subject].text = in_line(text, most=_WIDE)
 
     def done(self, subject: str, text: str) -> None:
-        self._finish(subject, Text.assemble(("✓ ", "green"), (subject, "bold"), f" {text}"))
+        self._finish(subject, _ending("✓ ", "green", subject, text))
 
     def failed(self, subject: str, text: str) -> None:
-        self._finish(subject, Text.assemble(("✗ ", "red"), (subject, "bold"), f" {text}"))
+        self._finish(subject, _ending("✗ ", "red", subject, text))
 
     def say(self, text: str) -> None:
-        self._console.print(Text(text))
+        self._console.print(Text(printable(text, lines=LINES)))
 
     def _finish(self, subject: str, line: Text) -> None:
         with self._lock:
@@ -231,8 +236,8 @@ class Terminal(AbstractContextManager["Terminal"]):
             for subject, row in self._rows.items():
                 grid.add_row(
                     row.spinner,
-                    Text(subject, style="bold"),
-                    Text(row.phase, style="cyan"),
+                    Text(in_line(subject), style="bold"),
+                    Text(in_line(row.phase), style="cyan"),
                     Text(f"{self._clock() - row.since:3.0f} s", style="dim"),
                     Text(row.text, style="dim", overflow="ellipsis", no_wrap=True),
                 )
@@ -263,4 +268,9 @@ _STYLES = {
 
 
 def _marked(cell: str) -> Text:
-    return Text(cell, style=_STYLES.get(cell.lower(), ""))
+    return Text(printable(cell, lines=LINES), style=_STYLES.get(cell.lower(), ""))
+
+
+def _ending(sign: str, style: str, subject: str, text: str) -> Text:
+    told = printable(text, lines=LINES)
+    return Text.assemble((sign, style), (in_line(subject), "bold"), f" {told}")

@@ -56,6 +56,18 @@ class LxdUnreachable(LxdError):
     """No daemon answers, or it does not let us in."""
 
 
+class LxdSilent(LxdUnreachable):
+    """The daemon took a question and did not answer in time."""
+
+
+class Stuck(LxdError):
+    """What was asked of one instance did not come back in time; the others are not concerned."""
+
+
+class TooMuch(LxdError):
+    """A file, a directory or an output inside an instance is larger than anybody waits for."""
+
+
 class Spoiled(LxdError):
     """LXD gave up in mid-start and left the instance's files in a state in which it never starts.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from lab.errors import InputError
+from lab.printable import in_line
 
 _INSTANCE: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _ACCOUNT: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
@@ -99,8 +100,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def quote(text: str) -> str:
     """TEXT for a message: on one line, without control characters, not endless."""
-    readable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return f'"{readable}"' if len(readable) <= 80 else f'"{readable[:77]}…"'
+    return f'"{in_line(text)}"'
 
 
 def _instance_reason(name: str) -> str:

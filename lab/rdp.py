@@ -9,7 +9,9 @@ import hashlib
 import socket
 import ssl
 import struct
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from lab.errors import LxdError
@@ -51,8 +53,14 @@ class Greeting:
 
 
 def greet(address: str, port: int = PORT, *, timeout: float = SECONDS) -> Greeting:
-    """Ask for TLS and see the handshake through; NotRdp, or OSError when nobody answers."""
-    with socket.create_connection((address, port), timeout=timeout) as plain:
+    """Ask for TLS and see the handshake through; NotRdp, or OSError when nobody answers.
+
+    Within TIMEOUT seconds after the connection is there, however the answer trickles.
+    """
+    with (
+        socket.create_connection((address, port), timeout=timeout) as plain,
+        _cut_off_after(timeout, plain),
+    ):
         plain.sendall(connection_request())
         protocol = selected_protocol(_answer(plain))
         if protocol != _TLS:
@@ -66,6 +74,24 @@ def greet(address: str, port: int = PORT, *, timeout: float = SECONDS) -> Greeti
                 )
         except (ssl.SSLError, ConnectionResetError) as error:
             raise NotRdp(f"the TLS handshake failed: {error}") from error
+
+
+@contextmanager
+def _cut_off_after(seconds: float, connection: socket.socket) -> Iterator[None]:
+    """A timeout of sockets is one for each piece, and a container's user may send byte by byte."""
+    with connection.dup() as handle:
+
+        def cut() -> None:
+            with suppress(OSError):
+                handle.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(seconds, cut)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 def shake_hands(ipv4: Sequence[str], *, port: int = PORT, timeout: float) -> Completed:

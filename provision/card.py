@@ -10,7 +10,7 @@ from provision.lifecycle import Removed
 from provision.profile import in_words
 from provision.stamp import Stamped
 
-COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "disk used", "gpus")
+COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "disk used", "gpus", "")
 
 Card = tuple[str, list[tuple[str, str]], list[str]]
 """Title, labelled rows, lines below."""
@@ -30,6 +30,7 @@ def row(container: Mapping[str, Any]) -> tuple[str, ...]:
         _memory(container, "all"),
         _disk(container),
         ", ".join(container["gpus"]) or "none",
+        container["trouble"] or "",
     )
 
 

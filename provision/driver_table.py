@@ -33,6 +33,7 @@ def document(survey: Survey) -> dict[str, Any]:
                 "driver": each.driver,
                 "delivery": each.delivery.value,
                 "drift": each.drift,
+                "trouble": each.trouble,
             }
             for each in survey.containers
         ],

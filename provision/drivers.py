@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from lab import keys
 from lab.delivery import Chosen, Delivery, choose
 from lab.driver import driver_of
-from lab.errors import LxdError, LxdUnreachable, NotFound
+from lab.errors import LxdError, LxdUnreachable, NotFound, Stuck, TooMuch
 from lab.gpu_devices import held_by
 from lab.lxd.model import Card, Instance, State
 from lab.lxd.port import Lxd
+from lab.printable import in_line
 from lab.release import Release
 from lab.settings import Settings
 from lab.userland import version_in
 from provision.facts import read_offers
 from provision.ours import is_preparing, our_container, ours
 
-_LOOKS_AT_ONCE = 8
+_LOOKS_AT_ONCE = 32
+"""Those that hold up who looks at them must not keep the others waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ def look_at(lxd: Lxd, host: Host, instance: Instance) -> InContainer | None:
         raise
     except LxdError as error:
         # Said beside its name: the others are to be seen all the same.
-        driver, trouble = None, error.brief
+        driver, trouble = None, not_seen(error)
     cards = tuple(card.pci for card in held_by(instance, host.cards))
     due = delivery is Delivery.IMAGE and bool(cards)
     return InContainer(
@@ -129,6 +131,13 @@ def look_at(lxd: Lxd, host: Host, instance: Instance) -> InContainer | None:
         mark=instance.config.get(keys.SYNC),
         trouble=trouble,
     )
+
+
+def not_seen(error: LxdError) -> str:
+    """One line about one container, whatever its user made of it."""
+    plain = isinstance(error, Stuck | TooMuch)
+    told = error.brief if plain or not error.details else error.details
+    return f"could not be looked at: {in_line(told, most=200)}"
 
 
 def drifts(host: str | None, driver: str | None, *, due: bool) -> bool:

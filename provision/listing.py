@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeAlias
 
 from lab import keys
-from lab.errors import NotFound
+from lab.errors import LxdError, LxdUnreachable, NotFound
 from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
@@ -16,6 +17,9 @@ from provision.needs import needs_of
 from provision.ours import is_preparing, our_container, ours
 from provision.profile import inherited
 
+_LOOKS_AT_ONCE: Final = 32
+"""More than there are likely to be that LXD is stuck with."""
+
 Row: TypeAlias = dict[str, Any]
 """A JSON object."""
 
@@ -23,15 +27,24 @@ Row: TypeAlias = dict[str, Any]
 def containers(lxd: Lxd, settings: Settings) -> list[Row]:
     """Every container of labstamp, by name; one that vanishes meanwhile is left out."""
     host = look_at_gpus(lxd, settings)
-    rows: list[Row] = []
-    for instance in sorted(lxd.instances(), key=lambda each: each.name):
-        if not ours(instance):
-            continue
-        try:
-            rows.append(_row(instance, lxd.state(instance.name), host))
-        except NotFound:
-            continue
-    return rows
+    every = sorted(filter(ours, lxd.instances()), key=lambda each: each.name)
+    with ThreadPoolExecutor(max_workers=_LOOKS_AT_ONCE) as pool:
+        rows = pool.map(lambda instance: _row_or_trouble(lxd, instance, host), every)
+        return [row for row in rows if row is not None]
+
+
+def _row_or_trouble(lxd: Lxd, instance: Instance, host: HostGpus) -> Row | None:
+    """None when it vanished meanwhile."""
+    try:
+        return _row(instance, lxd.state(instance.name), host)
+    except NotFound:
+        return None
+    except LxdUnreachable:
+        raise
+    except LxdError as error:
+        # Said beside its name: the others are to be seen all the same.
+        unknown = InstanceState(state=instance.state)
+        return _row(instance, unknown, host) | {"trouble": error.brief, "memory_used_bytes": None}
 
 
 def show(lxd: Lxd, settings: Settings, name: str) -> Row:
@@ -78,6 +91,7 @@ def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
         "disk_bytes": bytes_of(root[1].get("size")) if root else None,
         "disk_used_bytes": state.disk_bytes.get(root[0]) if root else None,
         "location": instance.location,
+        "trouble": None,
         "created_at": instance.created_at.isoformat(timespec="seconds"),
     }
 

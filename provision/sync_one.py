@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab import keys
 from lab.boot import wait_for_init
-from lab.errors import CheckError, InputError, LabError, NotFound
+from lab.errors import CheckError, InputError, LabError
 from lab.lxd.port import Lxd
 from lab.nvidia_smi import QUERY, complaint
 from lab.report import Report
@@ -162,10 +161,7 @@ def _clear(lxd: Lxd, name: str, marks: Sequence[Mark], *, leaving: Mark | None =
     lxd.update(name, config={keys.SYNC: str(leaving) if leaving else None})
 
 
-def _trace(lxd: Lxd, name: str) -> tuple[str, str | None]:
+def _trace(lxd: Lxd, name: str) -> tuple[str | None, str | None]:
     """What differs as soon as a package, a hold or a library of the driver has changed."""
-    try:
-        status = lxd.read_file(name, "/var/lib/dpkg/status")
-    except NotFound:
-        status = b""
-    return hashlib.sha256(status).hexdigest(), version_in(lxd, name)
+    # Not what is in it: that may be anything, of any size.
+    return lxd.last_written(name, "/var/lib/dpkg/status"), version_in(lxd, name)

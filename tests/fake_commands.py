@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
-from lab.errors import LxdError
+from lab.errors import LxdError, TooMuch
+from lab.lxd.contents import MOST
 from lab.lxd.model import Completed, State
 from lab.lxd.port import OnOutput
 from lab.lxd.refusals import refused
+from lab.sizes import format_size
 from tests.fake_store import FakeCalls, FakeFile
 
 
@@ -39,14 +42,26 @@ class FakeCommands(FakeCalls):
         wanted = [line.partition("=")[2].split() for line in raw.splitlines() if "init.cmd" in line]
         return wanted[0][0].rpartition("/")[2] if wanted else "systemd"
 
-    def read_file(self, name: str, path: str) -> bytes:
+    def init_pid(self, name: str) -> int | None:
+        """Nothing runs on this machine."""
+        self._instance(name, f"show the state of {name}")
+        return None
+
+    def read_file(self, name: str, path: str, *, most: int = MOST) -> bytes:
         what = f"read {path} in {name}"
         files = self._instance(name, what).files
         if path in files:
+            if len(files[path].content) > most:
+                raise TooMuch(f"Too much to {what}: more than {format_size(most)}.")
             return files[path].content
         if any(file.startswith(path.rstrip("/") + "/") for file in files):
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
         raise refused(what, "Not Found", status=404)
+
+    def last_written(self, name: str, path: str) -> str | None:
+        """Here, other content is of another time."""
+        file = self._instance(name, f"look at {path} in {name}").files.get(path)
+        return None if file is None else hashlib.sha256(file.content).hexdigest()
 
     def list_directory(self, name: str, path: str) -> tuple[str, ...]:
         what = f"list {path} in {name}"

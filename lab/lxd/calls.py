@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.lxd.forkfile import end_file_server
 from lab.lxd.rest import Rest
 
 
@@ -12,3 +13,11 @@ class Calls:
         self._rest = rest
         self._project = project
         self._here = {"project": project}
+
+    def _host(self, name: str) -> str:
+        """The instance NAME as LXD's own files call it."""
+        return name if self._project == "default" else f"{self._project}_{name}"
+
+    def _end_file_server(self, name: str) -> bool:
+        """End LXD's process that serves the files of NAME; False where nobody here may."""
+        return self._rest.is_local and end_file_server(self._rest.daemon(), self._host(name))

@@ -25,8 +25,7 @@ class CardCalls(Calls):
         # (lxd/resources/network_ethtool.go, 5.0.2 to 5.21), and the second time that may be
         # somebody else's. Containers fail to start of it ("Failed to change ownership"), and
         # LXD itself was seen to die.
-        hello = self._rest.get("", what="say who it is")
-        root = root_seen_by((hello.get("environment") or {}).get("server_pid"))
+        root = root_seen_by(self._rest.daemon())
         proc = root / "proc/driver/nvidia"
         return parse.cards(
             graphics_cards(root), known=known_cards(proc), parts=parts_of_cards(proc)

@@ -1,6 +1,8 @@
-"""Commands inside an instance: recorded by LXD, followed by us, and bounded in time.
+"""Commands inside an instance: recorded by LXD, followed by us, bounded in time and in output.
 
-LXD's websockets lose output under load and break on large input; its recordings do not.
+LXD's websockets lose output under load and break on large input; its recordings do not. But a
+recording is a file of the server's, outside of every quota, and `timeout` is whatever program the
+instance has by that name: so both bounds are kept from outside, too.
 """
 
 from __future__ import annotations
@@ -11,12 +13,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lab.errors import CommandTimeout, LxdError
+from lab.contained import end_writers
+from lab.errors import CommandTimeout, LxdError, TooMuch
 from lab.lxd.files import FileCalls
 from lab.lxd.model import Completed
 from lab.lxd.operation import Operation, ended
 from lab.lxd.port import OnOutput
+from lab.lxd.processes import ProcessCalls
 from lab.lxd.recording import Recording
+from lab.lxd.recording_file import is_written
 from lab.lxd.refusals import refused
 from lab.lxd.rest import path
 
@@ -40,7 +45,11 @@ _NOT_ENTERED = "Failed to retrieve PID of executing child process"
 _ENTRIES = 5
 
 
-class CommandCalls(FileCalls):
+_ENDED: Final = "It was ended from outside."
+_MAY_GO_ON: Final = "It may go on, and LXD with recording it; stopping the instance ends it."
+
+
+class CommandCalls(ProcessCalls, FileCalls):
     def run(
         self,
         name: str,
@@ -90,12 +99,11 @@ class CommandCalls(FileCalls):
             operation = self._rest.begin(
                 path("instances", name, "exec"), body, what=what, params=self._here
             )
-            recording = Recording(self._rest, name, operation.id, self._here, on_output)
+            recording = Recording(self._rest, name, operation, self._here, on_output)
             try:
-                completed = self._follow(
-                    operation, recording, timeout, watched=on_output is not None
-                )
+                completed = self._follow(name, operation, recording, timeout)
             finally:
+                self._let_go(name, operation)
                 recording.delete()
         except LxdError:
             if fed is not None:
@@ -112,22 +120,27 @@ class CommandCalls(FileCalls):
         return file
 
     def _follow(
-        self, operation: Operation, recording: Recording, timeout: float, *, watched: bool
+        self, name: str, operation: Operation, recording: Recording, timeout: float
     ) -> Completed:
         deadline = time.monotonic() + timeout + _KILL_AFTER + _GRACE
-        while True:
-            # Whoever watches wants news; whoever only waits wants few questions.
-            state = self._rest.glance(operation, 1 if watched else 10)
-            if ended(state):
-                return _completed(operation, state, recording)
-            if watched:
+        try:
+            while True:
+                state = self._rest.glance(operation, 1)
+                if ended(state):
+                    return _completed(operation, state, recording)
                 recording.advance()
-            if time.monotonic() >= deadline:
-                recording.advance()
-                raise CommandTimeout(
-                    f"{operation.what.removeprefix('run ')} did not end, not even when killed.",
-                    details=_last_lines(recording.stdout + recording.stderr),
-                )
+                if time.monotonic() >= deadline:
+                    raise _endless(operation, recording)
+        except (CommandTimeout, TooMuch) as error:
+            ended_now = end_writers(self.init_pid(name), operation.id)
+            told = _ENDED if ended_now else _MAY_GO_ON
+            error.details = "\n".join(filter(None, (error.details, told)))
+            raise
+
+    def _let_go(self, name: str, operation: Operation) -> None:
+        """End what goes on writing to a recording that nobody reads any more."""
+        if self._rest.is_local and is_written(self._host(name), operation.id):
+            end_writers(self.init_pid(name), operation.id)
 
 
 def _completed(operation: Operation, state: Mapping[str, Any], recording: Recording) -> Completed:
@@ -138,6 +151,13 @@ def _completed(operation: Operation, state: Mapping[str, Any], recording: Record
     recording.complete(metadata.get("output") or {})
     return Completed(
         exit_code=int(metadata["return"]), stdout=recording.stdout, stderr=recording.stderr
+    )
+
+
+def _endless(operation: Operation, recording: Recording) -> CommandTimeout:
+    return CommandTimeout(
+        f"{operation.what.removeprefix('run ')} did not end, not even when killed.",
+        details=_last_lines(recording.stdout + recording.stderr),
     )
 
 

@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
+from typing import Final
 
-from lab.errors import LxdError, NotFound
+from lab.errors import LxdError, LxdSilent, NotFound, Stuck
 from lab.lxd.calls import Calls
+from lab.lxd.contents import MOST
+from lab.lxd.forkfile import STILL_HELD
 from lab.lxd.rest import path as api_path
 
-_READABLE_BY_OTHERS = 0o044
+_READABLE_BY_OTHERS: Final = 0o044
+_PATIENCE: Final = 15.0
+_MOST_NAMES: Final = 4 << 20
+"""Bytes: a hundred thousand names of libraries, where there are some thousand."""
 
 
 class FileCalls(Calls):
-    def read_file(self, name: str, path: str) -> bytes:
+    def read_file(self, name: str, path: str, *, most: int = MOST) -> bytes:
         what = f"read {path} in {name}"
-        content, headers = self._rest.content(
-            api_path("instances", name, "files"), what=what, params=self._at(path)
-        )
+        with self._bounded(name, what):
+            content, headers = self._rest.content(
+                api_path("instances", name, "files"),
+                what=what,
+                params=self._at(path),
+                most=most,
+                patience=_PATIENCE,
+            )
         if headers.get("X-LXD-type", "file") != "file":
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
         return content
 
+    def last_written(self, name: str, path: str) -> str | None:
+        what = f"look at {path} in {name}"
+        try:
+            with self._bounded(name, what):
+                headers = self._rest.headers(
+                    api_path("instances", name, "files"),
+                    what=what,
+                    params=self._at(path),
+                    patience=_PATIENCE,
+                )
+        except NotFound:
+            return None
+        return headers.get("X-LXD-modified", "")
+
     def list_directory(self, name: str, path: str) -> tuple[str, ...]:
         what = f"list {path} in {name}"
-        content, headers = self._rest.content(
-            api_path("instances", name, "files"), what=what, params=self._at(path)
-        )
+        # The dot: LXD opens whatever is there, and a pipe is never opened for want of a writer.
+        # `PIPE/.` cannot be opened at all, whenever somebody put it there.
+        inside = self._at(f"{path.rstrip('/')}/.")
+        with self._bounded(name, what), _named(path, what):
+            content, headers = self._rest.content(
+                api_path("instances", name, "files"),
+                what=what,
+                params=inside,
+                most=_MOST_NAMES,
+                patience=_PATIENCE,
+            )
         if headers.get("X-LXD-type") != "directory":
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.")
         return tuple(sorted(json.loads(content)["metadata"] or ()))
@@ -44,12 +78,12 @@ class FileCalls(Calls):
         self._put(name, path, content, headers)
 
     def delete_file(self, name: str, path: str) -> None:
+        what = f"delete {path} in {name}"
         try:
-            self._rest.delete(
-                api_path("instances", name, "files"),
-                what=f"delete {path} in {name}",
-                params=self._at(path),
-            )
+            with self._bounded(name, what):
+                self._rest.delete(
+                    api_path("instances", name, "files"), what=what, params=self._at(path)
+                )
         except NotFound as error:
             if _instance_is_missing(error):
                 raise
@@ -70,19 +104,32 @@ class FileCalls(Calls):
             self._post(name, parent, b"", {"X-LXD-type": "directory", "X-LXD-mode": "0755"})
 
     def _post(self, name: str, path: str, content: bytes, headers: dict[str, str]) -> None:
-        self._rest.post(
-            api_path("instances", name, "files"),
-            None,
-            what=f"write {path} in {name}",
-            params=self._at(path),
-            headers={**headers, "Content-Type": "application/octet-stream"},
-            data=content,
-        )
+        what = f"write {path} in {name}"
+        with self._bounded(name, what):
+            self._rest.post(
+                api_path("instances", name, "files"),
+                None,
+                what=what,
+                params=self._at(path),
+                headers={**headers, "Content-Type": "application/octet-stream"},
+                data=content,
+            )
 
     def _discard(self, name: str, path: str) -> None:
         """Delete PATH on the way out of a failure, which must not be hidden by another."""
         with suppress(LxdError):
             self.delete_file(name, path)
+
+    @contextmanager
+    def _bounded(self, name: str, what: str) -> Iterator[None]:
+        """Tell LXD's silence about a file as what it is: one instance's trouble, not LXD's."""
+        try:
+            yield
+        except LxdSilent as error:
+            raise Stuck(
+                f"Something in {name} holds up who wants to {what}.",
+                details=None if self._end_file_server(name) else STILL_HELD,
+            ) from error
 
     def _at(self, path: str) -> dict[str, str]:
         return {**self._here, "path": path}
@@ -90,3 +137,14 @@ class FileCalls(Calls):
 
 def _instance_is_missing(error: NotFound) -> bool:
     return "nstance not found" in (error.details or "")
+
+
+@contextmanager
+def _named(path: str, what: str) -> Iterator[None]:
+    """The kernel's own word for what is no directory, as ours."""
+    try:
+        yield
+    except LxdError as error:
+        if "not a directory" not in (error.details or ""):
+            raise
+        raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.") from error

@@ -82,8 +82,7 @@ class InstanceCalls(PowerCalls, UpdateCalls):
     def _raises_limits(self) -> bool:
         if not self._rest.is_local:
             return True
-        hello = self._rest.get("", what="say who it is")
-        return may_raise_limits((hello.get("environment") or {}).get("server_pid"))
+        return may_raise_limits(self._rest.daemon())
 
     def _has_image(self, fingerprint: str) -> bool:
         try:

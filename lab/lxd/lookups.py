@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from lab.errors import NotFound
+from typing import Final
+
+from lab.errors import LxdSilent, NotFound, Stuck
 from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.model import Instance, InstanceState
 from lab.lxd.rest import path
+
+_PATIENCE: Final = 20.0
 
 
 class LookupCalls(Calls):
@@ -23,9 +27,14 @@ class LookupCalls(Calls):
             return None
 
     def state(self, name: str) -> InstanceState:
-        found = self._rest.get(
-            path("instances", name, "state"), what=f"tell how {name} is", params=self._here
-        )
+        what = f"tell how {name} is"
+        try:
+            found, _ = self._rest.get_tagged(
+                path("instances", name, "state"), what=what, params=self._here, patience=_PATIENCE
+            )
+        except LxdSilent as error:
+            # It asks the instance's own network and disk: that tells nothing of the others.
+            raise Stuck(f"LXD needed more than {_PATIENCE:g} s to {what}.") from error
         return parse.instance_state(found)
 
     def _shown(self, name: str) -> Instance:

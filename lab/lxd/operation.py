@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.errors import LxdError
+from lab.errors import Stuck
 from lab.lxd import parse
 from lab.lxd.port import OnProgress
 from lab.lxd.refusals import refused
@@ -40,6 +40,8 @@ def finish(
     """
     deadline = None if timeout is None else clock() + timeout
     seconds = _SLICE if on_progress is None else _SLICE_WITH_PROGRESS
+    if timeout is not None:
+        seconds = max(1, min(seconds, int(timeout)))
     told = None
     while True:
         state = glance(seconds)
@@ -50,7 +52,7 @@ def finish(
             on_progress(now)
             told = now
         if deadline is not None and clock() >= deadline:
-            raise LxdError(f"LXD needed more than {timeout:.0f} s to {operation.what}.")
+            raise Stuck(f"LXD needed more than {timeout:.0f} s to {operation.what}.")
 
 
 def ended(state: Mapping[str, Any]) -> bool:

@@ -196,13 +196,29 @@ class Lxd(Protocol):
         instance when it may have, and then it is run again.
         """
 
-    def read_file(self, name: str, path: str) -> bytes:
-        """NotFound when it is not there. Works on stopped instances, too."""
+    def read_file(self, name: str, path: str, *, most: int = ...) -> bytes:
+        """NotFound when it is not there, TooMuch beyond MOST bytes. Works on stopped ones, too.
+
+        Not for what a user may have put there: a pipe in its place is Stuck for some seconds.
+        """
+
+    def last_written(self, name: str, path: str) -> str | None:
+        """When PATH was, to the second, as LXD words it; None when it is not there.
+
+        Whatever is at PATH, and however large: it is not opened.
+        """
 
     def list_directory(self, name: str, path: str) -> tuple[str, ...]:
         """The names in it, sorted. NotFound when it is not there, LxdError when it is a file.
 
-        Works on stopped instances, too.
+        Works on stopped instances, too. TooMuch, or Stuck after some seconds, where a user made
+        it so: nothing that is in there holds up more than this call.
+        """
+
+    def init_pid(self, name: str) -> int | None:
+        """The first process of a running instance, by this machine's own numbers.
+
+        None where it is not to be seen from here: LXD is elsewhere, or nothing runs.
         """
 
     def write_file(

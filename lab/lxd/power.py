@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from lab.errors import LxdError, Spoiled
+from lab.errors import LxdError, Spoiled, Stuck
 from lab.lxd.changes import when_free
+from lab.lxd.forkfile import STILL_HELD
 from lab.lxd.lookups import LookupCalls
 from lab.lxd.model import State
 from lab.lxd.rest import path
+from lab.wait import poll
 
 _LOG_LINES = 20
+_START = 300.0
+"""Seconds; giving a large root to its range of uids took some forty."""
 # Giving all files to the container's range of uids, LXD loses one of them while somebody asks it
 # for its hardware (see lab.lxd.cards); some files were given by then, and the next start would not
 # know.
@@ -22,11 +26,13 @@ class PowerCalls(LookupCalls):
         if self._is(State.RUNNING, name):
             return
         try:
-            self._into(name, "start")
+            self._into(name, "start", within=_START)
         except LxdError as error:
-            if self._is(State.RUNNING, name):
+            if self._is(State.RUNNING, name) or (
+                isinstance(error, Stuck) and self._starts_when_let_go(name)
+            ):
                 return
-            log = self._log_of(name)
+            log = STILL_HELD if isinstance(error, Stuck) else self._log_of(name)
             details = "\n".join(part for part in (error.details, log) if part)
             kind = Spoiled if _HALF_SHIFTED in (error.details or "") else type(error)
             raise kind(error.brief, details=details or None, fix=error.fix) from error
@@ -46,10 +52,30 @@ class PowerCalls(LookupCalls):
             if not self._is(State.STOPPED, name):
                 raise
 
+    def _starts_when_let_go(self, name: str) -> bool:
+        """LXD starts an instance after what serves its files has ended, be that stuck or not."""
+        if not self._end_file_server(name):
+            return False
+        with suppress(LxdError):
+            poll(
+                lambda: self._is(State.RUNNING, name) or None,
+                what=f"{name} to run",
+                timeout=_START,
+            )
+        return self._is(State.RUNNING, name)
+
     def _is(self, state: State, name: str) -> bool:
         return self._shown(name).state is state
 
-    def _into(self, name: str, action: str, *, force: bool = False, timeout: int = -1) -> None:
+    def _into(
+        self,
+        name: str,
+        action: str,
+        *,
+        force: bool = False,
+        timeout: int = -1,
+        within: float | None = None,
+    ) -> None:
         body = {"action": action, "force": force, "timeout": timeout}
         when_free(
             lambda: self._rest.put(
@@ -57,6 +83,7 @@ class PowerCalls(LookupCalls):
                 body,
                 what=f"{action} {name}",
                 params=self._here,
+                within=within,
             )
         )
 

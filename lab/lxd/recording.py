@@ -6,9 +6,12 @@ import codecs
 from collections.abc import Mapping
 from contextlib import suppress
 
-from lab.errors import LxdError
+from lab.errors import LxdError, TooMuch
+from lab.lxd.contents import MOST
+from lab.lxd.operation import Operation
 from lab.lxd.port import OnOutput
 from lab.lxd.rest import Rest, path
+from lab.sizes import format_size
 
 
 class Recording:
@@ -18,12 +21,18 @@ class Recording:
         self,
         rest: Rest,
         instance: str,
-        operation: str,
+        operation: Operation,
         params: Mapping[str, str],
         on_output: OnOutput | None,
     ) -> None:
         self._streams = {
-            number: _Stream(rest, _candidates(instance, operation, suffix), params, on_output)
+            number: _Stream(
+                rest,
+                _candidates(instance, operation.id, suffix),
+                params,
+                on_output,
+                what=operation.what,
+            )
             for number, suffix in (("1", "stdout"), ("2", "stderr"))
         }
 
@@ -57,6 +66,8 @@ class _Stream:
         candidates: tuple[str, ...],
         params: Mapping[str, str],
         on_output: OnOutput | None,
+        *,
+        what: str,
     ) -> None:
         self._rest = rest
         self._candidates = candidates
@@ -66,6 +77,7 @@ class _Stream:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._pieces: list[str] = []
         self._offset = 0
+        self._what = what
 
     @property
     def text(self) -> str:
@@ -73,7 +85,7 @@ class _Stream:
 
     def advance(self) -> None:
         for candidate in self._candidates:
-            piece = self._rest.tail(candidate, self._offset, params=self._params)
+            piece = self._tail(candidate)
             if piece is not None:
                 self._candidates = (candidate,)
                 self._take(piece)
@@ -83,7 +95,7 @@ class _Stream:
         if url is None:
             return
         self._candidates = (url.removeprefix("/1.0/").split("?")[0],)
-        piece = self._rest.tail(self._candidates[0], self._offset, params=self._params)
+        piece = self._tail(self._candidates[0])
         if piece is None:
             raise LxdError("LXD lost the output of a command.", details=f"It was at {url}.")
         self._take(piece, final=True)
@@ -95,8 +107,14 @@ class _Stream:
                 self._candidates[0], what="delete the record of a command", params=self._params
             )
 
+    def _tail(self, place: str) -> bytes | None:
+        left = MOST - self._offset
+        return self._rest.tail(place, self._offset, left + 1, params=self._params)
+
     def _take(self, piece: bytes, *, final: bool = False) -> None:
         self._offset += len(piece)
+        if self._offset > MOST:
+            raise TooMuch(f"{self._what.removeprefix('run ')} wrote more than {format_size(MOST)}.")
         text = self._decoder.decode(piece, final)
         if text:
             self._pieces.append(text)

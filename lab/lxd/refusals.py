@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import Conflict, LxdError, LxdUnreachable, NotFound
+from lab.errors import Conflict, LxdError, LxdSilent, LxdUnreachable, NotFound
 from lab.localdaemon import SNAP, abandoned, snap_is_there
 
 # The last is what LXD says to the second of two who change one instance at the same moment.
@@ -46,9 +46,9 @@ def refused(what: str, text: str, *, status: int = 0) -> LxdError:
     return LxdError(brief, details=text or None)
 
 
-def silent(place: Place, what: str, seconds: float) -> LxdUnreachable:
+def silent(place: Place, what: str, seconds: float) -> LxdSilent:
     """LXD took the question and never answered."""
-    return LxdUnreachable(
+    return LxdSilent(
         f"LXD at {place} did not answer within {seconds:.0f} s.",
         details=f"It was asked to {what}.",
         fix="see what it is busy with: lxc operation list --all-projects",

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from lab.errors import LxdError
+from lab.lxd.contents import Contents
 from lab.lxd.operation import Operation, finish
 from lab.lxd.port import OnProgress
 from lab.lxd.refusals import not_lxd
 from lab.lxd.session import READ_TIMEOUT
 from lab.lxd.wire import Params, Wire
-
-_PIECE = 1 << 20
 
 
 def path(*segments: str) -> str:
@@ -23,11 +21,11 @@ def path(*segments: str) -> str:
     return "/".join(quote(segment, safe="") for segment in segments)
 
 
-class Rest:
+class Rest(Contents):
     """WHAT is, in all verbs, a phrase for the error: LXD would not … `publish bob`."""
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        super().__init__(wire)
         self.one_writer = threading.Lock()
         """For changes in several steps, which LXD does not guard by itself."""
 
@@ -35,6 +33,12 @@ class Rest:
     def is_local(self) -> bool:
         """Whether the server is this machine's own."""
         return self._wire.place.socket is not None
+
+    def daemon(self) -> int | None:
+        """The number of the daemon's process, as it says."""
+        hello = self.get("", what="say who it is")
+        pid = (hello.get("environment") or {}).get("server_pid")
+        return int(pid) if pid else None
 
     def get(self, path: str, *, what: str, params: Params | None = None) -> Any:
         return self.get_tagged(path, what=what, params=params)[0]
@@ -45,34 +49,6 @@ class Rest:
         """The object and its ETag, to be handed to a later `put`."""
         response = self._wire.read(path, what=what, params=params, patience=patience)
         return self._answer(response).get("metadata"), response.headers.get("ETag", "")
-
-    def content(
-        self, path: str, *, what: str, params: Params | None = None
-    ) -> tuple[bytes, Mapping[str, str]]:
-        """A file's bytes as they are, and the headers that came with them."""
-        response = self._wire.read(path, what=what, params=params, is_api=False)
-        return response.content, response.headers
-
-    @contextmanager
-    def pieces(
-        self, path: str, *, what: str, params: Params | None = None
-    ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
-        """Headers and body of a file that is too large for memory, to be read within."""
-        with self._wire.stream(path, what=what, params=params) as response:
-            yield response.headers, response.iter_content(_PIECE)
-
-    def tail(self, path: str, offset: int, *, params: Params | None = None) -> bytes | None:
-        """What a growing file has from OFFSET on; None while it cannot be read."""
-        # One byte that we know goes first: after a range that holds nothing (416) LXD drops the
-        # connection, and with it whatever is asked next.
-        wanted = {"Range": f"bytes={offset - 1}-"} if offset else {}
-        response = self._wire.read_any(
-            path, what="show the output of a command", params=params, headers=wanted
-        )
-        if response.status_code == 206:
-            return bytes(response.content[1:])
-        # A server that ignores Range sends the whole.
-        return bytes(response.content[offset:]) if response.status_code == 200 else None
 
     def post(self, path: str, body: Any, *, what: str, **how: Any) -> Any:
         return self._change("post", path, body, what=what, **how)
@@ -140,9 +116,13 @@ class Rest:
         headers: Mapping[str, str] | None = None,
         data: Any = None,
         patience: float = READ_TIMEOUT,
+        within: float | None = None,
         on_progress: OnProgress | None = None,
     ) -> Any:
-        """Send, and wait for the operation when there is one; its metadata or the answer's."""
+        """Send, and wait for the operation when there is one; its metadata or the answer's.
+
+        Stuck when it takes more than WITHIN seconds.
+        """
         response = self._wire.send(
             method,
             path,
@@ -155,7 +135,7 @@ class Rest:
         operation = self._operation(response, what)
         if operation is None:
             return self._answer(response).get("metadata")
-        return self.finish(operation, on_progress)
+        return self.finish(operation, on_progress, timeout=within)
 
     def _operation(self, response: Any, what: str) -> Operation | None:
         url = self._answer(response).get("operation")

@@ -18,6 +18,7 @@ from pylxd.exceptions import (
     LXDAPIExtensionNotAvailable,
 )
 from pylxd.exceptions import NotFound as NoSuchPage
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from lab.errors import LxdError
 from lab.lxd.refusals import Place, not_lxd, refused, silent, unreachable, untrusted
@@ -56,26 +57,44 @@ class Wire:
         return _once_more_if_dropped(lambda: self.send("get", path, what=what, **rest))
 
     @contextmanager
-    def stream(self, path: str, *, what: str, params: Params | None) -> Iterator[Any]:
+    def stream(
+        self, path: str, *, what: str, params: Params | None, patience: float = READ_TIMEOUT
+    ) -> Iterator[Any]:
         """A response whose body is still to be read; failures on the way are told as ours."""
         with (
-            translated(self.place, what),
-            self.send("get", path, what=what, params=params, stream=True) as response,
+            translated(self.place, what, patience),
+            _once_more_if_dropped(
+                lambda: self.send(
+                    "get", path, what=what, params=params, patience=patience, stream=True
+                )
+            ) as response,
         ):
             yield response
 
     def read_any(
-        self, path: str, *, what: str, params: Params | None, headers: Mapping[str, str]
+        self,
+        path: str,
+        *,
+        what: str,
+        params: Params | None,
+        headers: Mapping[str, str],
+        method: str = "GET",
+        patience: float = READ_TIMEOUT,
     ) -> Any:
-        """The response whatever its status: pylxd's nodes take a 206 for a failure."""
+        """The response whatever its status: pylxd's nodes take a 206 for a failure.
+
+        Its body is still to be read.
+        """
 
         def ask() -> Any:
-            with translated(self.place, what):
-                return self._api.session.get(
+            with translated(self.place, what, patience):
+                return self._api.session.request(
+                    method,
                     f"{self._api._api_endpoint}/{path}",
                     params=params,
                     headers=headers,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    timeout=(CONNECT_TIMEOUT, patience),
+                    stream=True,
                 )
 
         return _once_more_if_dropped(ask)
@@ -118,7 +137,14 @@ def translated(place: Place, what: str, patience: float = READ_TIMEOUT) -> Itera
         raise not_lxd(place, f"It sent: {error.doc[:200]}") from error
     except requests.ReadTimeout as error:
         raise silent(place, what, patience) from error
-    except requests.RequestException as error:
+    except requests.ConnectionError as error:
+        # In mid-body, a read that takes too long is told as a broken connection.
+        if any(isinstance(cause, ReadTimeoutError) for cause in error.args):
+            raise silent(place, what, patience) from error
+        raise unreachable(place, error) from error
+    except ReadTimeoutError as error:
+        raise silent(place, what, patience) from error
+    except (requests.RequestException, HTTPError) as error:
         raise unreachable(place, error) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.errors import LxdError, NotFound
+from lab.errors import LxdError, NotFound, TooMuch
 from lab.lxd.model import Completed
 from tests.contract.conftest import Backend
 
@@ -90,3 +90,23 @@ def test_a_directory_is_listed_running_or_not(backend: Backend, made: str, box: 
         assert refused.value.details == "/srv/listed/a is no directory."
         for file in ("b", "a", "sub/deep"):
             lxd.delete_file(name, f"/srv/listed/{file}")
+
+
+def test_too_large_a_file_is_not_read(backend: Backend, made: str) -> None:
+    backend.lxd.write_file(made, "/srv/file", b"12345")
+    assert backend.lxd.read_file(made, "/srv/file", most=5) == b"12345"
+    with pytest.raises(TooMuch) as caught:
+        backend.lxd.read_file(made, "/srv/file", most=4)
+    assert str(caught.value) == f"Too much to read /srv/file in {made}: more than 4 B."
+
+
+def test_when_a_file_was_written_is_told_without_opening_it(backend: Backend, made: str) -> None:
+    assert backend.lxd.last_written(made, "/srv/file") is None
+    backend.lxd.write_file(made, "/srv/file", b"1")
+    first = backend.lxd.last_written(made, "/srv/file")
+    assert first
+    assert backend.lxd.last_written(made, "/srv/file") == first
+
+
+def test_what_does_not_run_has_no_process(backend: Backend, made: str) -> None:
+    assert backend.lxd.init_pid(made) is None

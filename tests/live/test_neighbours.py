@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.live.lab import lxc, query, ssh
+from tests.live.lab import Lab, lxc, query, ssh
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
@@ -33,6 +34,17 @@ while (time < $end) {
 HOG = 'my @all; push @all, "x" x (100 << 20) for 1 .. 30; print "had it all\\n"'
 USABLE = 10.0
 """Seconds for an ssh login on two busy cores; where nobody is in the way it is 0.4."""
+
+OTHER = "aarch64" if platform.machine() == "x86_64" else "x86_64"
+PIPE = f"/usr/lib/{OTHER}-linux-gnu"
+# Each command that labstamp runs inside begins with `timeout`: this one is found first.
+TRAPS = f"""
+rm -rf {PIPE}; mkfifo {PIPE}
+truncate -s 300G /var/lib/dpkg/status
+printf '#!/bin/sh\\ntouch /srv/sprung\\nexec yes\\n' >/usr/local/sbin/timeout
+chmod 755 /usr/local/sbin/timeout
+"""
+TROUBLE = f"could not be looked at: {PIPE} is no directory."
 
 
 @contextmanager
@@ -76,3 +88,27 @@ def test_a_memory_hog_ends_at_its_own_limit(pair: Pair, key: Path) -> None:
         said = hog.stdout.read()
     assert (hog.returncode, said) == (137, "")
     is_usable(ann, key)
+
+
+def test_who_looks_in_is_told_the_truth_whatever_root_does_in_there(lab: Lab, pair: Pair) -> None:
+    ann, ben = (person["name"] for person in pair)
+    lxc("exec", ann, "--", "sh", "-c", TRAPS)
+
+    found = by_name(lab.succeed("drivers", "--json").document["containers"])
+    assert (found[ann]["driver"], found[ann]["trouble"]) == (None, TROUBLE)
+    assert found[ben]["trouble"] is None
+    assert lab.succeed("sync-drivers", ann, "--plan").out == f"{ann}: skip, {TROUBLE}\n"
+    # What it says of this machine is another matter.
+    checks = lab.invoke("host.check", "--json").document["checks"]
+    assert [one["found"] for one in checks if one["subject"] == ann] == [TROUBLE]
+    assert not [one for one in checks if one["subject"] == ben]
+    listed = by_name(lab.succeed("list", "--json").document["containers"])
+    assert listed[ben]["ipv4"] == pair[1]["ipv4"]
+    # LXD, too, stops and starts it as ever: nothing of it is stuck in there.
+    lab.succeed("restart", ann)
+
+    assert "sprung" not in lxc("exec", ann, "--", "ls", "/srv").split()
+
+
+def by_name(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in rows}

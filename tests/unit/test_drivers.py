@@ -111,9 +111,9 @@ def test_the_document_and_the_table() -> None:
         }
     ]
     assert told["containers"] == [
-        {"name": "ann", "driver": OLD, "delivery": "image", "drift": True},
-        {"name": "ben", "driver": NEW, "delivery": "image", "drift": False},
-        {"name": "cat", "driver": OLD, "delivery": "none", "drift": True},
+        {"name": "ann", "driver": OLD, "delivery": "image", "drift": True, "trouble": None},
+        {"name": "ben", "driver": NEW, "delivery": "image", "drift": False, "trouble": None},
+        {"name": "cat", "driver": OLD, "delivery": "none", "drift": True, "trouble": None},
     ]
     assert list(rows(found)) == [
         ("release", "base 20261121.1", "current", "image", OLD, "drifts"),

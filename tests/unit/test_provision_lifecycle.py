@@ -69,6 +69,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
         "driver": None,
         "drift": False,
         "location": "none",
+        "trouble": None,
         "created_at": "2026-11-21T00:00:01+00:00",
     }
     assert containers(lxd, SETTINGS) == [row]

@@ -163,3 +163,23 @@ def test_a_check_says_why_nobody_could_log_in() -> None:
     answer = shake_hands([ADDRESS], port=port, timeout=0)
     assert answer.exit_code == 1
     assert "refused" in answer.stderr
+
+
+def test_a_server_that_sends_byte_by_byte_is_cut_off() -> None:
+    cut = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        answers(CHOOSES_TLS)(connection)
+        try:
+            # A record of TLS with 16 kB to come.
+            connection.sendall(bytes.fromhex("1603034000"))
+            while connection.send(b"\x02"):
+                if cut.wait(0.01):
+                    return
+        except OSError:
+            cut.set()
+
+    with server(talk) as port:
+        with pytest.raises((NotRdp, OSError)):
+            greet(ADDRESS, port, timeout=0.3)
+        assert cut.wait(10)

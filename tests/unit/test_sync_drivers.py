@@ -240,7 +240,9 @@ def test_one_that_nobody_can_look_into_is_named_and_no_obstacle(
     monkeypatch.setattr("provision.drivers.version_in", look)
     outcome = run(driven)
     assert [action.name for action in outcome.done] == ["ann"]
-    assert [str(left) for left in outcome.left] == ["ben: skip, LXD would not look."]
+    assert [str(left) for left in outcome.left] == [
+        "ben: skip, could not be looked at: LXD would not look."
+    ]
 
 
 def test_where_nobody_knows_whether_it_ended_it_is_rolled_back(

@@ -1,0 +1,144 @@
+"""One container's trouble is a line about that container, in every command that looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from invoke.context import Context
+
+from commands import hook
+from host.drift_findings import Versions, findings
+from host.finding import Status
+from lab.errors import LxdError, LxdSilent, LxdUnreachable, Stuck, TooMuch
+from lab.lxd.model import Completed, InstanceState
+from lab.settings import Settings
+from lab.userland import version_in
+from provision import busy
+from provision.card import row
+from provision.driver_table import advice, rows
+from provision.drivers import survey
+from provision.listing import containers
+from tests.fake_lxd import FakeLxd
+from tests.fake_store import OnRun
+from tests.unit.driven import NEW, OLD, driven_lab, give, settings
+
+PIPE = LxdError("LXD would not list /usr/lib/x in ben.", details="/usr/lib/x is no directory.")
+TROUBLES = [
+    (PIPE, "could not be looked at: /usr/lib/x is no directory."),
+    (Stuck("Something holds up.", details="More."), "could not be looked at: Something holds up."),
+    (TooMuch("Too much to list."), "could not be looked at: Too much to list."),
+    (LxdError("No.", details="\x1b[2J\n" * 99), "could not be looked at: " + r"\x1b[2J\n" * 19),
+]
+
+
+@pytest.fixture
+def lab() -> FakeLxd:
+    lxd = driven_lab(driver=NEW, released=NEW)
+    give(lxd, "ann", OLD)
+    give(lxd, "ben", NEW)
+    return lxd
+
+
+def trouble_with_ben(monkeypatch: pytest.MonkeyPatch, error: LxdError) -> None:
+    def look(lxd: FakeLxd, name: str) -> str | None:
+        if name == "ben":
+            raise error
+        return version_in(lxd, name)
+
+    monkeypatch.setattr("provision.drivers.version_in", look)
+
+
+@pytest.mark.parametrize(("error", "told"), TROUBLES)
+def test_drivers_tells_it_and_the_truth_about_the_others(
+    lab: FakeLxd, monkeypatch: pytest.MonkeyPatch, error: LxdError, told: str
+) -> None:
+    trouble_with_ben(monkeypatch, error)
+    found = survey(lab, settings())
+    table = {line[1]: line[-1] for line in rows(found)}
+    assert table["ann"] == "drifts"
+    assert table["ben"].startswith(told)
+    assert "\x1b" not in table["ben"]
+    assert len(table["ben"]) < 300
+    assert f"1 container is not at {NEW}. Next: invoke sync-drivers" in advice(found)
+
+
+@pytest.mark.parametrize("error", [LxdUnreachable("LXD is gone."), LxdSilent("LXD is silent.")])
+def test_lxd_itself_in_trouble_is_no_trouble_of_a_container(
+    lab: FakeLxd, monkeypatch: pytest.MonkeyPatch, error: LxdError
+) -> None:
+    trouble_with_ben(monkeypatch, error)
+    with pytest.raises(LxdUnreachable):
+        survey(lab, settings())
+
+
+def test_list_shows_what_is_known(lab: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = lab.state
+
+    def look(name: str) -> InstanceState:
+        if name == "ben":
+            raise Stuck("LXD needed more than 20 s to tell how ben is.")
+        return state(name)
+
+    monkeypatch.setattr(lab, "state", look)
+    ann, ben = containers(lab, Settings())
+    assert (ann["trouble"], ann["memory_used_bytes"]) == (None, 1 << 20)
+    assert (ben["trouble"], ben["memory_used_bytes"]) == (
+        "LXD needed more than 20 s to tell how ben is.",
+        None,
+    )
+    assert (ben["state"], ben["ipv4"], ben["disk_used_bytes"]) == ("Running", [], None)
+    assert row(ben)[-1] == ben["trouble"]
+
+
+def test_host_check_names_it_beside_what_drifts() -> None:
+    every = list(findings(Versions(host=NEW, unseen=(("ben", "could not be looked at: …"),))))
+    assert [(one.name, one.subject, one.status, one.found) for one in every[1:]] == [
+        ("container-driver", "ben", Status.WARN, "could not be looked at: …")
+    ]
+
+
+def test_the_hook_says_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    versions = Versions(host=NEW, unseen=(("ben", "could not be looked at: …"),))
+    monkeypatch.setattr(hook, "read_settings", Settings)
+    monkeypatch.setattr(hook, "connect_to", lambda _settings: FakeLxd())
+    monkeypatch.setattr(hook, "drifting", lambda _lxd, _settings: versions)
+    hook.after_driver_update(Context())
+    assert capsys.readouterr().out.splitlines() == [
+        "ben: could not be looked at: …",
+        f"Nothing drifts from driver {NEW}; nothing to do.",
+    ]
+
+
+def test_who_works_on_cards_is_told_from_outside(
+    lab: FakeLxd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lab, "init_pid", lambda _name: 4711)
+    lab.on_run = told("from inside (1)\n")
+    everyone = ("a (1)", "b (2)", "c (3)", "d (4)", "e (5)")
+    for answer, seen in (
+        (everyone, ("a (1)", "b (2)", "c (3)", "2 more")),
+        ((), ()),
+        # It stopped meanwhile; we are not root; a user made it endless.
+        (FileNotFoundError(), ()),
+        (PermissionError(), ("from inside (1)",)),
+        (TooMuch("Too many files are open."), ("Too many files are open.",)),
+    ):
+        monkeypatch.setattr(busy, "users_of", users_of(answer))
+        assert busy.at_work(lab, "ann") == seen
+
+
+def told(stdout: str) -> OnRun:
+    return lambda _name, _argv, _stdin: Completed(exit_code=0, stdout=stdout, stderr="")
+
+
+def users_of(answer: tuple[str, ...] | Exception) -> Callable[[int, str], tuple[str, ...]]:
+    def look(init: int, prefix: str) -> tuple[str, ...]:
+        assert (init, prefix) == (4711, "/dev/nvidia")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return look
