@@ -13,11 +13,13 @@ from lab.lxd.port import Lxd
 from lab.process import me
 from lab.removal import remove_instance, remove_volume
 from lab.report import Report
+from lab.ssh_keys import give_keys
 from provision.actions import (
     Action,
     ChangeCards,
     CreateInstance,
     CreateVolume,
+    GiveKeys,
     MarkReady,
     RemoveLeftover,
     RemoveLeftoverVolume,
@@ -25,6 +27,7 @@ from provision.actions import (
     SetPassword,
     Start,
 )
+from provision.filtered import start_filtered
 from provision.ours import our_container
 from provision.password import new_password
 from provision.ready import (
@@ -66,12 +69,13 @@ def apply(
                     remove_volume(lxd, pool, volume)
                 case CreateVolume():
                     _create_volume(action, lxd, report, undo)
-                case ReuseVolume(pool=pool, name=volume, config=config):
-                    if config:
-                        lxd.update_volume(pool, volume, config)
+                case ReuseVolume(pool=pool, name=volume, config=config) if config:
+                    lxd.update_volume(pool, volume, config)
                 case CreateInstance():
                     _create_instance(action, lxd, report, undo)
                     claimed()
+                case GiveKeys():
+                    _give_keys(action, lxd)
                 case ChangeCards():
                     _change_cards(action, lxd, report, undo)
                     claimed()
@@ -120,6 +124,10 @@ def _hand_over(actions: Sequence[Action], lxd: Lxd) -> None:
             lxd.update_volume(action.pool, action.name, ready)
 
 
+def _give_keys(action: GiveKeys, lxd: Lxd) -> None:
+    give_keys(lxd, action.name, action.account, action.keys, action.revoked)
+
+
 def _start(
     name: str,
     actions: Sequence[Action],
@@ -129,7 +137,7 @@ def _start(
 ) -> None:
     report.phase(name, "boot")
     try:
-        lxd.start(name)
+        start_filtered(lxd, name, report)
     except Spoiled as error:
         (made,) = (one for one in actions if isinstance(one, CreateInstance))
         report.say(f"{name} is made once more: {error.details or error.brief}")
@@ -137,7 +145,10 @@ def _start(
         lxd.create(made.spec)
         # Its cards were anybody's for a moment.
         claimed()
-        lxd.start(name)
+        for action in actions:
+            if isinstance(action, GiveKeys):
+                _give_keys(action, lxd)
+        start_filtered(lxd, name, report)
 
 
 def _change_cards(action: ChangeCards, lxd: Lxd, report: Report, undo: ExitStack) -> None:

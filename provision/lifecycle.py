@@ -15,7 +15,9 @@ from lab.removal import remove_instance, remove_volume
 from lab.report import Report
 from lab.settings import Settings
 from provision.facts import home_volume
+from provision.filtered import EXPLAINED, needs_netfilter
 from provision.gpu_rows import refuse_without_cards
+from provision.home_keys import given, remembering
 from provision.ours import is_preparing, no_container, our_container
 from provision.ready import Patience, wait_for_address
 from provision.stamp import lock_name
@@ -117,6 +119,7 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
         snapshots = _snapshots(lxd, instance)
         if instance is not None:
             report.phase(name, "destroy")
+            _remember_keys(lxd, instance, [one for one in homes if not _goes(one, purge=purge)])
             _unprotect(lxd, name)
             remove_instance(lxd, name)
         for home in homes:
@@ -124,6 +127,14 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
                 remove_volume(lxd, home.pool, home.name)
         report.done(name, "destroyed")
         return what_destroy_would(instance, homes, snapshots, purge=purge)
+
+
+def _remember_keys(lxd: Lxd, instance: Instance, homes: Sequence[Volume]) -> None:
+    """Before it goes, which is all that tells which keys labstamp once wrote into its home."""
+    for home in homes:
+        known = given(home, instance)
+        if known != given(home, None):
+            lxd.update_volume(home.pool, home.name, remembering(known))
 
 
 def _refuse_without_cards(lxd: Lxd, instance: Instance) -> None:
@@ -135,6 +146,8 @@ def _start(lxd: Lxd, name: str) -> None:
     try:
         lxd.start(name)
     except LxdError as error:
+        if needs_netfilter(error):
+            raise LxdError(error.brief, details=error.details, fix=EXPLAINED) from error
         # LXD keeps files of its own on the container's root, within the user's quota (seen with
         # 5.0.2 on btrfs).
         if error.fix or not any(sign in f"{error.details}" for sign in _FULL_DISK):

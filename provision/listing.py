@@ -13,6 +13,7 @@ from lab.settings import Settings
 from provision.gpu_rows import HostGpus, in_brief, in_full, look_at_gpus
 from provision.limits import ROOT, bytes_of, cpus_of, named_device
 from provision.ours import our_container, ours
+from provision.own_keys import own_keys
 from provision.profile import inherited
 
 Row: TypeAlias = dict[str, Any]
@@ -44,6 +45,7 @@ def show(lxd: Lxd, settings: Settings, name: str) -> Row:
         "access": _access(instance, state),
         "volumes": _volumes(lxd, instance, state),
         "snapshots": list(lxd.snapshots(name)),
+        "own_keys": own_keys(lxd, instance),
         "profile": inherited(instance, _profiles(lxd, instance)),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lab import keys
 from lab.errors import InputError
 from lab.lxd.model import Instance, Volume
@@ -11,6 +13,7 @@ from provision.actions import (
     Action,
     CreateInstance,
     CreateVolume,
+    GiveKeys,
     MarkReady,
     RemoveLeftover,
     RemoveLeftoverVolume,
@@ -20,11 +23,12 @@ from provision.actions import (
 )
 from provision.facts import Facts, Offer, find_offer, home_volume
 from provision.gpu_plan import change_of_cards, share
+from provision.home_keys import asked_for, given, remembering
 from provision.limits import as_limit, bytes_of
 from provision.profile import refuse_raw
 from provision.request import Request, differences
 from provision.room import check_room, home_size
-from provision.spec import instance_spec
+from provision.spec import instance_spec, unfiltered
 
 
 def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
@@ -45,12 +49,20 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     _refuse_taken(request, offer)
     check_room(request, offer, facts)
     gpus = share(request, offer, facts)
-    actions += _home_actions(request, offer, facts)
+    known = given(facts.home, facts.instance)
+    actions += _home_actions(request, offer, facts, known | asked_for(request))
     actions += [
         CreateInstance(
             spec=instance_spec(request, offer, facts, gpus),
             release=f"{offer.release.template} {offer.release.version}",
             cards=gpus.cards,
+            unfiltered=unfiltered(facts),
+        ),
+        GiveKeys(
+            name=request.name,
+            account=request.account,
+            keys=request.keys,
+            revoked=tuple(sorted(known - asked_for(request))),
         ),
         Start(
             name=request.name,
@@ -123,9 +135,12 @@ def _refuse_while_made(name: str, builder: str, facts: Facts) -> None:
     )
 
 
-def _home_actions(request: Request, offer: Offer, facts: Facts) -> list[Action]:
-    home = facts.home
-    create = _create_home(request, offer, facts)
+def _home_actions(
+    request: Request, offer: Offer, facts: Facts, fingerprints: frozenset[str]
+) -> list[Action]:
+    """FINGERPRINTS: of all keys that were ever asked for with it."""
+    home, marks = facts.home, remembering(fingerprints)
+    create = _create_home(request, offer, facts, marks)
     if home is None:
         return [create]
     _refuse_others_home(request, home)
@@ -133,12 +148,15 @@ def _home_actions(request: Request, offer: Offer, facts: Facts) -> list[Action]:
         # Its container was never started, so nobody has put anything there.
         _refuse_while_made(request.name, home.config.get(keys.BUILDER, ""), facts)
         return [RemoveLeftoverVolume(pool=home.pool, name=home.name), create]
-    return [_reuse_home(request, home)]
+    return [_reuse_home(request, home, marks)]
 
 
-def _create_home(request: Request, offer: Offer, facts: Facts) -> CreateVolume:
+def _create_home(
+    request: Request, offer: Offer, facts: Facts, marks: Mapping[str, str]
+) -> CreateVolume:
     size = home_size(request, offer)
     config = {
+        **marks,
         keys.OWNER: request.account,
         keys.PHASE: keys.PREPARING,
         keys.BUILDER: facts.builder,
@@ -165,19 +183,23 @@ def _refuse_others_home(request: Request, home: Volume) -> None:
     )
 
 
-def _reuse_home(request: Request, home: Volume) -> ReuseVolume:
+def _reuse_home(request: Request, home: Volume, marks: Mapping[str, str]) -> ReuseVolume:
     """As it is, or grown to what is asked for by name; what is in it is never cut."""
+    marks = {key: value for key, value in marks.items() if home.config.get(key) != value}
     now = bytes_of(home.config.get("size"))
     asked = request.home_bytes
     if asked is None or asked == now:
-        return ReuseVolume(pool=home.pool, name=home.name)
+        return ReuseVolume(pool=home.pool, name=home.name, config=marks)
     if now is None or asked < now:
         raise InputError(
             f'The kept volume "{home.name}" is larger than the --home asked for.',
             fix="Leave --home out to use it as it is.",
         )
     return ReuseVolume(
-        pool=home.pool, name=home.name, config={"size": as_limit(asked)}, size_bytes=asked
+        pool=home.pool,
+        name=home.name,
+        config={**marks, "size": as_limit(asked)},
+        size_bytes=asked,
     )
 
 

@@ -77,6 +77,14 @@ class Request:
         return json.dumps(wish, sort_keys=True, separators=(",", ":"))
 
 
+def keys_in(kept: str) -> tuple[str, ...]:
+    """The fingerprints in KEPT, canonical; () where it cannot be read."""
+    try:
+        return tuple(str(each) for each in json.loads(kept)["keys"])
+    except (ValueError, TypeError, KeyError):
+        return ()
+
+
 def differences(kept: str, asked: str) -> tuple[str, ...]:
     """Line by line what ASKED wants other than KEPT says, both canonical; () when nothing."""
     if kept == asked:

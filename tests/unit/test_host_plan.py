@@ -11,10 +11,11 @@ from host.actions import CreateNetwork, CreatePool, FillDefaultProfile, InstallG
 from host.facts import Facts
 from host.plan import Wishes, plan_setup
 from lab.errors import CapacityError, InputError
-from lab.lxd.model import Network, Pool
+from lab.lxd.model import Network, Pool, Server
 
 GIB = 1024**3
 BARE = Facts(
+    server=Server(version="5.0.2", api_extensions=frozenset(), name="fake"),
     pools=(),
     networks=(Network(name="eth0", type="physical", managed=False),),
     profile_devices={},

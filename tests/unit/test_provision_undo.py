@@ -11,10 +11,12 @@ from lab.errors import LxdError, Spoiled
 from lab.process import me
 from lab.report import Silent
 from provision import apply
+from provision.publickey import fingerprint
 from provision.ready import Knock
 from provision.stamp import provision
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
+from tests.unit.public_keys import ed25519
 from tests.unit.stamping import (
     SETTINGS,
     a_lab,
@@ -168,7 +170,9 @@ def test_a_kept_home_is_not_removed_when_it_fails(lxd: FakeLxd) -> None:
     lxd.failures["start"] = LxdError("No.")
     with pytest.raises(LxdError):
         stamp(lxd, bob())
-    assert lxd.store.volumes == {HOME: {"user.lab.owner": "bob"}}
+    assert lxd.store.volumes == {
+        HOME: {"user.lab.owner": "bob", "user.lab.keys": fingerprint(ed25519())}
+    }
 
 
 def test_what_another_run_made_meanwhile_is_not_undone(lxd: FakeLxd) -> None:
@@ -231,12 +235,13 @@ def test_one_that_lxd_spoiled_at_its_first_start_is_made_once_more(lxd: FakeLxd)
     lxd.failures["start bob"] = Spoiled("LXD would not start bob.", details="It gave up.")
     done = stamp(lxd, bob())
     assert done.changed
-    assert lxd.changes[:5] == [
-        "create_volume home-bob",
-        "create bob",
-        "update_volume home-bob",
-        "delete bob",
-        "create bob",
+    keys = [
+        "write_file bob/etc/ssh/labstamp/keys/bob",
+        "write_file bob/etc/ssh/sshd_config.d/00-labstamp.conf",
+    ]
+    assert lxd.changes[:9] == [
+        *("create_volume home-bob", "create bob", *keys, "update_volume home-bob"),
+        *("delete bob", "create bob", *keys),
     ]
     assert lxd.store.instances[HERE].config["user.lab.phase"] == "ready"
 
