@@ -7,6 +7,7 @@ that arrive.
 from __future__ import annotations
 
 import fcntl
+import select
 import socket
 import struct
 import sys
@@ -41,9 +42,8 @@ def datagram(source: bytes, ports: tuple[int, int], text: str) -> bytes:
 
 def advertisement(mac: bytes) -> bytes:
     """Of a router at MAC, to all nodes."""
-    source = (
-        bytes.fromhex("fe80000000000000") + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
-    )
+    host = bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
+    source = bytes.fromhex("fe80000000000000") + host
     to = bytes.fromhex("ff020000000000000000000000000001")
     body = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0) + b"\x01\x01" + mac
     total = checksum(source + to + struct.pack("!I", len(body)) + b"\0\0\0\x3a" + body)
@@ -86,18 +86,19 @@ def kind(frame: bytes) -> str | None:
 
 
 def hear(seconds: float) -> None:
-    found = set()
+    found: set[str | None] = set()
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as wire:
-        wire.settimeout(0.2)
-        print("listening", flush=True)
+        sys.stdout.write("listening\n")
+        sys.stdout.flush()
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            try:
+        while (left := until - time.monotonic()) > 0:
+            if select.select([wire], [], [], left)[0]:
                 found.add(kind(wire.recv(2048)))
-            except TimeoutError:
-                continue
-    print(*sorted(one for one in found if one), sep="\n")
+    sys.stdout.write("".join(f"{one}\n" for one in found if one))
 
 
 if __name__ == "__main__":
-    hear(float(sys.argv[2])) if sys.argv[1] == "hear" else send(*sys.argv[2:])
+    if sys.argv[1] == "hear":
+        hear(float(sys.argv[2]))
+    else:
+        send(*sys.argv[2:])
