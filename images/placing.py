@@ -40,11 +40,15 @@ def placed(shop: Workshop) -> Devices:
     """The root disk and the NIC of a builder, where possible on a network of builders' own."""
     networks = shop.lxd.networks()
     devices = places(shop.settings, shop.lxd.profile("default"), networks, shop.lxd.pools())
+    return apart(devices, networks)
+
+
+def apart(devices: Devices, networks: Sequence[Network]) -> Devices:
+    """DEVICES, on the network of builders alone where NETWORKS have one. Pure."""
     own = next((one for one in networks if one.managed and keys.BUILDERS in one.config), None)
     if own is None:
         return devices
-    nic = {"type": "nic", "name": "eth0", "network": own.name}
-    return {**devices, "eth0": nic}
+    return {**devices, "eth0": {"type": "nic", "name": "eth0", "network": own.name}}
 
 
 def placed_as_users(shop: Workshop) -> Devices:

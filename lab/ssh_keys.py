@@ -35,7 +35,7 @@ def give_keys(
 ) -> None:
     """Let ACCOUNT in by KEYS (lines), and nobody by those REVOKED (fingerprints).
 
-    NAME is stopped, and was never started.
+    A second time changes nothing. NAME was never started, or nobody was able to log in yet.
     """
     lines = "".join(f"{key}\n" for key in keys)
     lxd.write_file(name, str(KEYS / account), lines.encode())
@@ -45,7 +45,7 @@ def give_keys(
     config = _config(lxd, name)
     if config is None or includes_drop_ins(config):
         lxd.write_file(name, DROP_IN, told.encode())
-    else:
+    elif not config.startswith(_HEAD):
         # An sshd from before 8.2, or a file of somebody's own. Of two values the first counts.
         lxd.write_file(name, CONFIG, told.encode() + config.encode(errors="surrogateescape"))
 

@@ -5,11 +5,12 @@ Kept with the home's volume (`user.lab.keys`), which outlives the container that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lab import keys
 from lab.lxd.model import Instance, Volume
 from lab.ssh_keys import is_fingerprint
+from provision.actions import GiveKeys
 from provision.publickey import fingerprint
 from provision.request import Request, keys_in
 
@@ -25,6 +26,12 @@ def remembering(given: Iterable[str]) -> Mapping[str, str]:
     """The config of a home that was GIVEN to these."""
     value = ",".join(sorted(given))
     return {keys.KEYS: value} if value else {}
+
+
+def keys_for(name: str, account: str, lines: Sequence[str], known: frozenset[str]) -> GiveKeys:
+    """Those of LINES let in, the others that are KNOWN do not."""
+    revoked = known - set(map(fingerprint, lines))
+    return GiveKeys(name=name, account=account, keys=tuple(lines), revoked=tuple(sorted(revoked)))
 
 
 def asked_for(request: Request) -> frozenset[str]:

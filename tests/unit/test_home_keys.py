@@ -77,9 +77,32 @@ def test_it_is_written_down_before_the_container_goes(lxd: FakeLxd) -> None:
 
 def test_what_a_cut_off_run_asked_for_counts(lxd: FakeLxd) -> None:
     dead = f"{socket.gethostname()} 1 7"
-    lxd.store.instances[BOB].config |= {keys.PHASE: keys.PREPARING, keys.BUILDER: dead}
+    made = {keys.PHASE: keys.PREPARING, keys.BUILDER: dead, keys.CLOSED: "true"}
+    lxd.store.instances[BOB].config |= made
     del lxd.store.volumes[HOME][keys.KEYS]
     assert anew(lxd, NEW).revoked == (fingerprint(OLD),)
+
+
+def test_what_was_cut_off_is_finished_with_its_own_keys(lxd: FakeLxd) -> None:
+    destroy(lxd)
+    anew(lxd, NEW)
+    files = lxd.store.instances[BOB].files
+    before = dict(files)
+    files.clear()
+    dead = f"{socket.gethostname()} 1 7"
+    lxd.store.instances[BOB].config |= {keys.PHASE: keys.PREPARING, keys.BUILDER: dead}
+    stamp(lxd, bob(keys=(), only_name=True))
+    assert files == before
+
+
+def test_what_an_earlier_version_began_has_its_keys_from_its_first_boot(lxd: FakeLxd) -> None:
+    dead = f"{socket.gethostname()} 1 7"
+    made = lxd.store.instances[BOB]
+    made.config |= {keys.PHASE: keys.PREPARING, keys.BUILDER: dead}
+    del made.config[keys.AUTHORIZED]
+    made.files.clear()
+    stamp(lxd, bob(keys=(), only_name=True))
+    assert made.files == {}
 
 
 def test_what_is_no_fingerprint_is_passed_over(lxd: FakeLxd) -> None:
