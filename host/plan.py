@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Interface, IPv4Network
 from itertools import count
 from typing import Final
 
@@ -91,13 +91,21 @@ def _builders_network(
         plugged = Network(name=users, type="bridge", managed=True, config={"ipv4.nat": "true"})
     if plugged is None or not can_be_apart(plugged, facts.server):
         return None
-    taken = [IPv4Interface(one.ipv4).network for one in made.values() if one.ipv4 != "auto"]
-    address = bridge_address((*facts.subnets, *taken))
+    address = bridge_address(facts.subnets, _bridged((*made.values(), *facts.networks)))
     # Kernels take 15 characters.
     name = f"{plugged.name[:13]}-b"
     if address == "auto" or name in there:
         return None
     return CreateBuildersNetwork(name=name, ipv4=address)
+
+
+def _bridged(bridges: Iterable[CreateNetwork | Network]) -> Sequence[IPv4Network]:
+    """The subnets of LXD's own BRIDGES."""
+    addresses = (
+        one.ipv4 if isinstance(one, CreateNetwork) else one.config.get("ipv4.address", "")
+        for one in bridges
+    )
+    return [IPv4Interface(address).network for address in addresses if "/" in address]
 
 
 def _root(devices: _Devices) -> Mapping[str, str]:

@@ -75,8 +75,8 @@ def test_of_an_lxd_elsewhere_the_host_is_left_out(lxd: FakeLxd, machine: Machine
     names = [one.name for one in every]
     assert names[:3] == ["network-filters", "gpu", "host"]
     assert "gpu-nodes" not in names
-    assert "https://lab1.example:8443" in every[1].found
-    assert every[1].status is Status.OK
+    assert "https://lab1.example:8443" in every[2].found
+    assert every[2].status is Status.OK
 
 
 def test_drift_is_told_with_the_commands(lxd: FakeLxd, machine: Machine) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import pytest
 
@@ -26,15 +26,16 @@ OLD = Server(version="4.0", api_extensions=frozenset(), name="old")
 SERVER = Server(version="5.0.2", api_extensions=frozenset({"network_bridge_acl"}), name="lab")
 
 
-def container(name: str, nic: Mapping[str, str], *, own: bool = True, **more: str) -> Instance:
+def container(
+    name: str, nic: Mapping[str, str], *, own: bool = True, phase: str = keys.READY
+) -> Instance:
     return Instance(
         name=name,
         state=State.RUNNING,
-        config={keys.OWNER: name, **more},
+        config={keys.OWNER: name, keys.PHASE: phase},
         devices={"eth0": nic} if own else {},
         expanded_devices={"eth0": nic},
-        created_at=datetime(2026, 11, 26, tzinfo=UTC),
-        project="lab one" if name == "elsewhere" else "default",
+        created_at=datetime(2026, 11, 26, tzinfo=timezone.utc),
     )
 
 
@@ -88,7 +89,7 @@ def test_one_without_a_network_is_passed_over() -> None:
 
 def test_only_whole_containers_of_ours() -> None:
     ann = container("ann", NIC)
-    half = container("ben", NIC, **{keys.PHASE: keys.PREPARING})
+    half = container("ben", NIC, phase=keys.PREPARING)
     foreign = Instance(name="cat", state=State.RUNNING, created_at=ann.created_at)
     assert containers((half, foreign, ann)) == (ann,)
 
