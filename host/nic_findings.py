@@ -10,10 +10,13 @@ from typing import Final
 from host.finding import Finding, Status
 from lab import keys
 from lab.lxd.model import Instance, Network, Server
-from lab.nic_filters import IPV6, Wanted, filtering
+from lab.nic_filters import IPV6, ISOLATION, Wanted, filtering
 
 _NAME: Final = "network-filters"
 _BUILDERS: Final = "builders-network"
+_WHY: Final = "It was made before there were filters, or under other settings. "
+_AT_ONCE: Final = "They work at once."
+_REPLUGS: Final = "LXD plugs its NIC in anew: its connections end."
 _LOAD: Final = (
     "{sudo}modprobe br_netfilter && echo br_netfilter | {sudo}tee /etc/modules-load.d/labstamp.conf"
 )
@@ -61,7 +64,7 @@ def _judged(instance: Instance, facts: NicFacts, sudo: str) -> Iterator[Finding]
             subject=instance.name,
             status=Status.WARN,
             found="it can take the addresses of others",
-            why="It was made before there were filters; they work at once.",
+            why=_WHY + (_REPLUGS if ISOLATION in filters.keys else _AT_ONCE),
             fix=f"lxc config device {verb}{project} {quote(instance.name)} {quote(name)} "
             + " ".join(added),
         )
