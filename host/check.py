@@ -62,16 +62,18 @@ def check(
     return tuple(judge(facts, settings, versions, sudo=_sudo(machine), boot_script=boot_script))
 
 
-def obstacles(lxd: Lxd, settings: Settings, machine: Machine) -> tuple[Finding, ...]:
-    """What keeps containers from their addresses and the world, for those that meet it."""
+def obstacles(
+    lxd: Lxd, settings: Settings, machine: Machine, *, builds: bool = False
+) -> tuple[Finding, ...]:
+    """What keeps containers (BUILDS: builders, too) from their addresses and the world."""
     if settings.remote != "local":
         return ()
+    every = [read_network_facts(lxd, settings, machine)]
+    if builds:
+        every.append(read_builders_facts(lxd, machine))
     found = (
         one
-        for facts in (
-            read_network_facts(lxd, settings, machine),
-            read_builders_facts(lxd, machine),
-        )
+        for facts in every
         if facts is not None
         for one in network_findings.findings(facts, _sudo(machine))
     )
