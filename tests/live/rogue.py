@@ -94,7 +94,7 @@ def hear(seconds: float) -> None:
         while (left := until - time.monotonic()) > 0:
             if select.select([wire], [], [], left)[0]:
                 found.add(kind(wire.recv(2048)))
-    sys.stdout.write("".join(f"{one}\n" for one in found if one))
+    sys.stdout.write("".join(f"{one}\n" for one in found if one) + "over\n")
 
 
 if __name__ == "__main__":

@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.lxd.client import connect
+from lab.lxd.port import Lxd
 from lab.wait import poll
 from tests.live.lab import Lab, lxc, query, ssh
 from tests.live.making import PREFIX
@@ -24,58 +27,69 @@ PASSES = {"own address", "DHCP"}
 BUILDER = "lt-build"
 
 
+LISTEN = """\
+rm -f /run/heard; python3 /root/rogue.py hear 2 >/run/heard 2>&1 </dev/null &
+until grep -qx listening /run/heard; do sleep 0.1; done"""
+ANSWER = "until grep -qx over /run/heard; do sleep 0.1; done; cat /run/heard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """Ann and Ben, through LXD: what is tried here may cut off whoever comes over the network."""
+
+    lxd: Lxd
+    ann: str
+    """Her address."""
+
+    def runs(self, who: str, script: str) -> str:
+        """What SCRIPT says, run as root in `ann` or `ben`."""
+        said = self.lxd.run(f"lt-{who}", ["sh", "-c", script])
+        assert said.exit_code == 0, said.stderr
+        return said.stdout
+
+    def routes(self, family: str) -> list[str]:
+        """Of ann."""
+        said = self.runs("ann", f"ip {family} route show default")
+        return [line.split()[2] for line in said.splitlines()]
+
+    def heard(self) -> set[str]:
+        """The kinds of frames that ann gets of what ben sends."""
+        (gateway,) = self.routes("-4")
+        self.runs("ann", LISTEN)
+        self.runs("ben", f"python3 /root/rogue.py send {self.ann} {gateway}")
+        return set(self.runs("ann", ANSWER).splitlines()) - {"listening", "over"}
+
+
 @pytest.fixture(scope="module")
-def armed(pair: Pair) -> Pair:
+def neighbours(pair: Pair) -> Neighbours:
     for name in ("lt-ann", "lt-ben"):
         lxc("file", "push", str(ROGUE), f"{name}/root/rogue.py")
-    return pair
-
-
-def heard(pair: Pair) -> set[str]:
-    """The kinds of frames that ann gets of what ben sends."""
-    argv = ["lxc", "-q", "exec", "lt-ann", "--", "python3", "/root/rogue.py", "hear", "2"]
-    with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    ) as listening:
-        assert listening.stdout is not None
-        assert listening.stdout.readline() == "listening\n"
-        gateway = _default_routes("-4")[0]
-        sent = ("python3", "/root/rogue.py", "send", pair[0]["ipv4"][0], gateway)
-        lxc("exec", "lt-ben", "--", *sent)
-        out, _ = listening.communicate(timeout=60)
-    return set(out.splitlines())
-
-
-def _default_routes(family: str) -> list[str]:
-    """Ann's."""
-    said = lxc("exec", "lt-ann", "--", "ip", family, "route", "show", "default")
-    return [line.split()[2] for line in said.splitlines()]
+    return Neighbours(lxd=connect(), ann=pair[0]["ipv4"][0])
 
 
 def test_what_ben_sends_in_the_name_of_others_reaches_nobody(
-    armed: Pair, key: Path, lab: Lab
+    neighbours: Neighbours, key: Path
 ) -> None:
-    ann = armed[0]["ipv4"][0]
-    routes = _default_routes("-4")
-    lxc("exec", "lt-ben", "--", "ip", "address", "add", f"{ann}/24", "dev", "eth0")
+    ann = neighbours.ann
+    routes = neighbours.routes("-4")
+    neighbours.runs("ben", f"ip address add {ann}/24 dev eth0")
     try:
-        assert heard(armed) == PASSES
+        assert neighbours.heard() == PASSES
         # The host goes on knowing ann where she is, and she her gateway.
         assert ssh(ann, "lt-ann", key, ["hostname"]).out == "lt-ann\n"
-        assert _default_routes("-4") == routes
-        assert _default_routes("-6") == []
+        assert (neighbours.routes("-4"), neighbours.routes("-6")) == (routes, [])
         mac = query("/1.0/instances/lt-ben")["config"]["volatile.eth0.hwaddr"]
-        assert mac not in lxc("exec", "lt-ann", "--", "ip", "neighbour", "show", routes[0])
+        assert mac not in neighbours.runs("ann", f"ip neighbour show {routes[0]}")
     finally:
-        lxc("exec", "lt-ben", "--", "ip", "address", "del", f"{ann}/24", "dev", "eth0")
+        neighbours.runs("ben", f"ip address del {ann}/24 dev eth0")
 
 
 def test_a_container_from_before_is_named_with_the_command_that_filters_it(
-    armed: Pair, lab: Lab
+    neighbours: Neighbours, lab: Lab
 ) -> None:
     with _as_before():
         # With the filters gone all of it arrives: that is what the test above notices.
-        assert heard(armed) == PASSES | ATTACKS
+        assert neighbours.heard() == PASSES | ATTACKS
         found = _filters(lab)
         assert found["subject"] == "lt-ben"
         assert (found["status"], found["found"]) == ("warn", "it can take the addresses of others")
@@ -86,7 +100,7 @@ def test_a_container_from_before_is_named_with_the_command_that_filters_it(
             stdin=subprocess.DEVNULL,
         )
         assert _filters(lab)["status"] == "ok"
-        assert heard(armed) == PASSES
+        assert neighbours.heard() == PASSES
 
 
 def _filters(lab: Lab) -> dict[str, Any]:
@@ -118,7 +132,7 @@ def _address(name: str) -> str:
     return poll(address, what="an address", timeout=60)
 
 
-def test_builders_are_out_of_reach(armed: Pair, lab: Lab) -> None:
+def test_builders_are_out_of_reach(neighbours: Neighbours, lab: Lab) -> None:
     every = lab.invoke("host.check", "--json").document["checks"]
     (bridge,) = [one["subject"] for one in every if one["name"] == "builders-network"]
     remove_instance(BUILDER)
@@ -127,15 +141,8 @@ def test_builders_are_out_of_reach(armed: Pair, lab: Lab) -> None:
         address = _address(BUILDER)
         poll(lambda: _opens(address) or None, what="its ssh", timeout=60)
         # The same question from ben, who is routed by the host.
-        script = f"exec 3<>/dev/tcp/{address}/22"
-        asked = subprocess.run(
-            ["lxc", "-q", "exec", "lt-ben", "--", "timeout", "5", "bash", "-c", script],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (asked.returncode, "Connection refused" in asked.stderr) == (1, True), asked.stderr
+        question = f"timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/22' 2>&1 || true"
+        assert "Connection refused" in neighbours.runs("ben", question)
     finally:
         remove_instance(BUILDER)
 
@@ -145,3 +152,13 @@ def _opens(address: str) -> bool:
     argv = ["timeout", "5", "bash", "-c", script]
     ended = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     return ended.returncode == 0
+
+
+def test_port_isolation_parts_them_altogether(neighbours: Neighbours) -> None:
+    """The last one here: their NICs are plugged in anew, as the setting would have it."""
+    for name in ("lt-ann", "lt-ben"):
+        lxc("config", "device", "set", name, "eth0", "security.port_isolation=true")
+        _address(name)
+    poll(lambda: neighbours.routes("-4") or None, what="ann's route", timeout=60)
+    assert neighbours.heard() == set()
+    assert _opens(neighbours.ann)
