@@ -122,7 +122,7 @@ def rebuild(*templates: str) -> None:
 
     with open_shop() as shop:
         keep_quotas(shop.settings, shop.report)
-        with explained(shop.lxd, shop.settings, shop.report):
+        with explained(shop.lxd, shop.settings, shop.report, builds=True):
             build.build_images(shop, templates)
 
 

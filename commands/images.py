@@ -41,7 +41,7 @@ def build_images(
             built: tuple[Built, ...] = ()
         else:
             keep_quotas(shop.settings, shop.report)
-            with explained(shop.lxd, shop.settings, shop.report):
+            with explained(shop.lxd, shop.settings, shop.report, builds=True):
                 decisions, built = build.build_images(
                     shop,
                     names(only),

@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def explained(lxd: Lxd, settings: Settings, report: Report) -> Iterator[None]:
-    """Say at once what is in the way of containers' network; and again with what fails within."""
-    for one in _obstacles(lxd, settings):
+def explained(
+    lxd: Lxd, settings: Settings, report: Report, *, builds: bool = False
+) -> Iterator[None]:
+    """Say at once what is in the way of containers' network; and again with what fails within.
+
+    BUILDS: of the network of builders, too.
+    """
+    for one in _obstacles(lxd, settings, builds=builds):
         report.say(f"{_found(one)}. Mend it with: {one.fix}")
     try:
         yield
     except (LxdError, CheckError, NoNetwork) as error:
         # Looked at anew: it may have been mended, or broken, meanwhile.
-        explain(error, _obstacles(lxd, settings))
+        explain(error, _obstacles(lxd, settings, builds=builds))
         raise
 
 
@@ -36,12 +41,12 @@ def explain(error: LabError, obstacles: tuple[Finding, ...]) -> None:
     error.fix = "\n".join(filter(None, (*(one.fix for one in obstacles), error.fix)))
 
 
-def _obstacles(lxd: Lxd, settings: Settings) -> tuple[Finding, ...]:
+def _obstacles(lxd: Lxd, settings: Settings, *, builds: bool) -> tuple[Finding, ...]:
     from host.check import obstacles
     from host.machine import Machine
 
     try:
-        return obstacles(lxd, settings, Machine())
+        return obstacles(lxd, settings, Machine(), builds=builds)
     except LabError:
         # What was asked for has errors of its own to tell.
         return ()

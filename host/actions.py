@@ -32,6 +32,18 @@ class CreateNetwork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreateBuildersNetwork:
+    """A bridge that users' containers are not on, and that an ACL closes to what is routed."""
+
+    name: str
+    ipv4: str
+    """The bridge's address with its prefix length."""
+
+    def __str__(self) -> str:
+        return f"make bridge {self.name} for builders alone ({self.ipv4}, NAT, an ACL)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FillDefaultProfile:
     devices: Mapping[str, Mapping[str, str]]
     """Only what is added; the profile's own devices stay."""
@@ -60,4 +72,11 @@ class RaiseLimits:
         return f"raise limits of the kernel ({raised or 'for the next boot'})"
 
 
-Action = CreatePool | CreateNetwork | FillDefaultProfile | InstallGpuUnit | RaiseLimits
+Action = (
+    CreatePool
+    | CreateNetwork
+    | CreateBuildersNetwork
+    | FillDefaultProfile
+    | InstallGpuUnit
+    | RaiseLimits
+)

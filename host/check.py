@@ -11,6 +11,7 @@ from host import (
     kernel_limits,
     machine_findings,
     network_findings,
+    nic_findings,
     pool_findings,
     user_findings,
 )
@@ -21,12 +22,19 @@ from host.gpu_facts import GpuFacts, read_gpu_facts
 from host.gpu_users import GpuUser, read_gpu_users
 from host.kernel_limits import read_limits
 from host.machine import Machine
-from host.network_facts import NetworkFacts, read_network_facts
+from host.network_facts import (
+    NetworkFacts,
+    read_builders_facts,
+    read_network_facts,
+    users_network,
+)
+from host.nic_findings import NicFacts
 from host.user_findings import Scene
 from lab.delivery import choose
 from lab.errors import InputError
 from lab.lxd.model import Card, Pool, Server
 from lab.lxd.port import Lxd
+from lab.nic_filters import Wanted, bridged_ipv6
 from lab.settings import Settings
 
 
@@ -40,6 +48,9 @@ class Facts:
     pools: tuple[Pool, ...] = ()
     limits: Mapping[str, int] = field(default_factory=dict)
     network: NetworkFacts | None = None
+    builders: NetworkFacts | None = None
+    """The bridge of builders alone, where there is one."""
+    nics: NicFacts = field(default_factory=NicFacts)
 
 
 def check(
@@ -51,17 +62,32 @@ def check(
     return tuple(judge(facts, settings, versions, sudo=_sudo(machine), boot_script=boot_script))
 
 
-def obstacles(lxd: Lxd, settings: Settings, machine: Machine) -> tuple[Finding, ...]:
-    """What keeps containers from their addresses and the world, for those that meet it."""
+def obstacles(
+    lxd: Lxd, settings: Settings, machine: Machine, *, builds: bool = False
+) -> tuple[Finding, ...]:
+    """What keeps containers (BUILDS: builders, too) from their addresses and the world."""
     if settings.remote != "local":
         return ()
-    facts = read_network_facts(lxd, settings, machine)
-    found = network_findings.findings(facts, _sudo(machine)) if facts else ()
+    every = [read_network_facts(lxd, settings, machine)]
+    if builds:
+        every.append(read_builders_facts(lxd, machine))
+    found = (
+        one
+        for facts in every
+        if facts is not None
+        for one in network_findings.findings(facts, _sudo(machine))
+    )
     return tuple(one for one in found if one.status is Status.FAIL)
 
 
 def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
-    facts = Facts(cards=lxd.cards(), server=lxd.server(), users=read_gpu_users(lxd), machine=None)
+    facts = Facts(
+        cards=lxd.cards(),
+        server=lxd.server(),
+        users=read_gpu_users(lxd),
+        machine=None,
+        nics=_read_nics(lxd, settings),
+    )
     if settings.remote != "local":
         return facts
     return replace(
@@ -70,6 +96,20 @@ def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
         pools=lxd.pools(),
         limits=read_limits(machine),
         network=read_network_facts(lxd, settings, machine),
+        builders=read_builders_facts(lxd, machine),
+    )
+
+
+def _read_nics(lxd: Lxd, settings: Settings) -> NicFacts:
+    return NicFacts(
+        instances=nic_findings.containers(lxd.instances()),
+        networks=lxd.networks(),
+        wanted=Wanted(
+            filters=settings.network_filters,
+            isolation=settings.port_isolation,
+            ipv6=bridged_ipv6() if settings.remote == "local" else None,
+        ),
+        users=users_network(lxd, settings),
     )
 
 
@@ -84,8 +124,9 @@ def judge(
     if facts.machine is not None:
         yield from pool_findings.findings(facts.pools)
         yield from kernel_limits.findings(facts.limits, sudo)
-        if facts.network is not None:
-            yield from network_findings.findings(facts.network, sudo)
+        for network in filter(None, (facts.network, facts.builders)):
+            yield from network_findings.findings(network, sudo)
+    yield from nic_findings.findings(facts.nics, facts.server, sudo)
     yield _cards(facts.cards)
     if facts.machine is None:
         yield _elsewhere(settings)

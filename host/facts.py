@@ -12,12 +12,13 @@ from pathlib import Path
 from host import gpu_unit, kernel_limits
 from host.machine import Machine
 from lab.localdaemon import lxd_directory
-from lab.lxd.model import Network, Pool
+from lab.lxd.model import Network, Pool, Server
 from lab.lxd.port import Lxd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
+    server: Server
     pools: tuple[Pool, ...]
     networks: tuple[Network, ...]
     profile_devices: Mapping[str, Mapping[str, str]]
@@ -48,6 +49,7 @@ def read_facts(lxd: Lxd, machine: Machine, *, local: bool) -> Facts:
         subnets=(*_bridged(networks), *(_own_subnets() if local else ())),
         directory=str(directory) if local else "",
         free_bytes=_free_bytes(directory) if local else None,
+        server=lxd.server(),
         lacks_gpu_unit=local and not gpu_unit.is_installed(machine) and bool(lxd.cards()),
         low_limits=_low_limits(machine) if local else None,
         superuser=machine.superuser,

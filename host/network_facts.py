@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from host.machine import Machine
 from host.packet import Table
 from host.ruleset import read_tables
+from lab import keys
 from lab.lxd.model import Network
 from lab.lxd.port import Lxd
 from lab.settings import Settings
@@ -15,7 +16,7 @@ from lab.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFacts:
-    """Of the bridge that containers and builders are plugged into."""
+    """Of a bridge that containers or builders are plugged into."""
 
     name: str
     managed: bool
@@ -36,9 +37,18 @@ class NetworkFacts:
 
 def read_network_facts(lxd: Lxd, settings: Settings, machine: Machine) -> NetworkFacts | None:
     """None where containers are on no bridge of this machine."""
-    network = _chosen(lxd, settings)
-    if network is None or network.type != "bridge":
-        return None
+    network = users_network(lxd, settings)
+    return _read(network, machine) if network is not None and network.type == "bridge" else None
+
+
+def read_builders_facts(lxd: Lxd, machine: Machine) -> NetworkFacts | None:
+    """None where builders have no bridge of their own."""
+    own = (one for one in lxd.networks() if one.managed and keys.BUILDERS in one.config)
+    network = next(own, None)
+    return _read(network, machine) if network is not None else None
+
+
+def _read(network: Network, machine: Machine) -> NetworkFacts:
     name = network.name
     uplink = _uplink(machine.text("/proc/net/route") or "")
     bridged = machine.text("/proc/sys/net/bridge/bridge-nf-call-iptables")
@@ -55,7 +65,7 @@ def read_network_facts(lxd: Lxd, settings: Settings, machine: Machine) -> Networ
     )
 
 
-def _chosen(lxd: Lxd, settings: Settings) -> Network | None:
+def users_network(lxd: Lxd, settings: Settings) -> Network | None:
     """The network of the settings, else of the default profile."""
     name = settings.network
     if name is None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network
 from itertools import count
 from typing import Final
 
 from host.actions import (
     Action,
+    CreateBuildersNetwork,
     CreateNetwork,
     CreatePool,
     FillDefaultProfile,
@@ -16,7 +18,9 @@ from host.actions import (
     RaiseLimits,
 )
 from host.facts import Facts
+from host.nic_findings import can_be_apart
 from host.subnet import bridge_address
+from lab import keys
 from lab.errors import CapacityError, InputError
 from lab.lxd.model import Network
 from lab.sizes import format_size
@@ -61,6 +65,9 @@ def plan_setup(facts: Facts, wishes: Wishes) -> tuple[Action, ...]:
         if not nic:
             added[_free("eth0", profile)] = _nic_on(network)
 
+    builders = _builders_network(facts, wishes, actions)
+    if builders is not None:
+        actions.append(builders)
     if added:
         actions.append(FillDefaultProfile(devices=added))
     if facts.low_limits is not None and facts.superuser:
@@ -68,6 +75,37 @@ def plan_setup(facts: Facts, wishes: Wishes) -> tuple[Action, ...]:
     if facts.lacks_gpu_unit and facts.can_install_units:
         actions.append(InstallGpuUnit())
     return tuple(actions)
+
+
+def _builders_network(
+    facts: Facts, wishes: Wishes, actions: Sequence[Action]
+) -> CreateBuildersNetwork | None:
+    """Where users' containers are on a bridge with NAT, which is all that builders need, too."""
+    if any(keys.BUILDERS in network.config for network in facts.networks):
+        return None
+    made = {action.name: action for action in actions if isinstance(action, CreateNetwork)}
+    users = next(iter(made), None) or wishes.network or _nic(facts.profile_devices).get("network")
+    there = {network.name: network for network in facts.networks}
+    plugged = there.get(users or "")
+    if users in made:
+        plugged = Network(name=users, type="bridge", managed=True, config={"ipv4.nat": "true"})
+    if plugged is None or not can_be_apart(plugged, facts.server):
+        return None
+    address = bridge_address(facts.subnets, _bridged((*made.values(), *facts.networks)))
+    # Kernels take 15 characters.
+    name = f"{plugged.name[:13]}-b"
+    if address == "auto" or name in there:
+        return None
+    return CreateBuildersNetwork(name=name, ipv4=address)
+
+
+def _bridged(bridges: Iterable[CreateNetwork | Network]) -> Sequence[IPv4Network]:
+    """The subnets of LXD's own BRIDGES."""
+    addresses = (
+        one.ipv4 if isinstance(one, CreateNetwork) else one.config.get("ipv4.address", "")
+        for one in bridges
+    )
+    return [IPv4Interface(address).network for address in addresses if "/" in address]
 
 
 def _root(devices: _Devices) -> Mapping[str, str]:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import Final
 
 from host import gpu_unit, kernel_limits
-from host.actions import Action, CreateNetwork, CreatePool, FillDefaultProfile, RaiseLimits
+from host.actions import (
+    Action,
+    CreateBuildersNetwork,
+    CreateNetwork,
+    CreatePool,
+    FillDefaultProfile,
+    RaiseLimits,
+)
 from host.facts import Facts, read_facts
 from host.machine import Machine
 from host.plan import Wishes, plan_setup
+from lab import keys
 from lab.errors import LxdError
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings import Settings
 
 _HOST: Final = "host"
-_IN_LXD: Final = (CreatePool, CreateNetwork, FillDefaultProfile)
+_IN_LXD: Final = (CreatePool, CreateNetwork, CreateBuildersNetwork, FillDefaultProfile)
 
 
 def set_up(
@@ -55,6 +63,8 @@ def apply(action: Action, lxd: Lxd, machine: Machine, report: Report) -> None:
     elif isinstance(action, CreateNetwork):
         config = {"ipv4.address": action.ipv4, "ipv4.nat": "true", "ipv6.address": "none"}
         lxd.create_network(action.name, config)
+    elif isinstance(action, CreateBuildersNetwork):
+        _create_builders_network(action, lxd)
     elif isinstance(action, FillDefaultProfile):
         _fill_profile(action, lxd)
     elif isinstance(action, RaiseLimits):
@@ -65,6 +75,23 @@ def apply(action: Action, lxd: Lxd, machine: Machine, report: Report) -> None:
             )
     else:
         gpu_unit.install(machine)
+
+
+def _create_builders_network(action: CreateBuildersNetwork, lxd: Lxd) -> None:
+    gateway = action.ipv4.partition("/")[0]
+    # LXD itself lets answers, DHCP and DNS through.
+    rule = {"action": "allow", "source": f"{gateway}/32", "state": "enabled"}
+    lxd.set_network_acl(action.name, [rule])
+    config = {
+        "ipv4.address": action.ipv4,
+        "ipv4.nat": "true",
+        "ipv6.address": "none",
+        "security.acls": action.name,
+        "security.acls.default.ingress.action": "reject",
+        "security.acls.default.egress.action": "allow",
+        keys.BUILDERS: "true",
+    }
+    lxd.create_network(action.name, config)
 
 
 def _no_gpu_unit(facts: Facts, machine: Machine) -> str | None:

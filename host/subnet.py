@@ -14,15 +14,17 @@ _BLOCKS: Final = (
 )
 
 
-def bridge_address(taken: Sequence[IPv4Network]) -> str:
+def bridge_address(taken: Sequence[IPv4Network], own: Sequence[IPv4Network] = ()) -> str:
     """The first address of a free /24 with `/24`, or `auto` where none is free.
 
     A block in which the machine has neither address, route nor name server comes first: a
-    campus that routes all of 10.0.0.0/8 shows in the routing table as one small subnet.
+    campus that routes all of 10.0.0.0/8 shows in the routing table as one small subnet. OWN, those
+    of LXD's bridges, say nothing about the machine's surroundings; they are not free, either.
     """
-    untouched_first = sorted(_BLOCKS, key=lambda pair: any(pair[0].overlaps(t) for t in taken))
+    others = [subnet for subnet in taken if subnet not in own]
+    untouched_first = sorted(_BLOCKS, key=lambda pair: any(pair[0].overlaps(t) for t in others))
     for _block, stretch in untouched_first:
         for subnet in stretch.subnets(new_prefix=24):
-            if not any(subnet.overlaps(other) for other in taken):
+            if not any(subnet.overlaps(other) for other in (*others, *own)):
                 return f"{subnet.network_address + 1}/24"
     return "auto"

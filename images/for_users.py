@@ -10,6 +10,7 @@ from lab.errors import CheckError, LxdError, LxdUnreachable
 from lab.lxd.port import Lxd
 from lab.release import Needs
 from lab.source import FromInstance
+from lab.ssh_keys import KEYS
 
 _PASSWD, _GROUP = "/etc/passwd", "/etc/group"
 
@@ -44,9 +45,10 @@ def tell_what_was_left(shop: Workshop, source: FromInstance, copy: str) -> None:
 def _left(lxd: Lxd, instance: str) -> Iterator[str]:
     for person in people(_read(lxd, instance, _PASSWD)):
         yield f"the account {person.name} (uid {person.uid})"
-        count = _keys(_read(lxd, instance, f"{person.home}/.ssh/authorized_keys"))
-        if count:
-            yield f"ssh keys that let in as {person.name}: {count}, in {person.home}/.ssh"
+        for place, name in ((f"{person.home}/.ssh", "authorized_keys"), (f"{KEYS}", person.name)):
+            count = _keys(_read(lxd, instance, f"{place}/{name}"))
+            if count:
+                yield f"ssh keys that let in as {person.name}: {count}, in {place}"
 
 
 def _keys(text: str) -> int:

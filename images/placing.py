@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from images.workshop import Workshop
+from lab import keys
 from lab.errors import InputError
 from lab.lxd.model import Network, Pool, Profile
 from lab.names import did_you_mean
+from lab.nic_filters import Wanted, bridged_ipv6, filtering
 from lab.settings import Settings
 
 Devices = Mapping[str, Mapping[str, str]]
@@ -35,8 +37,30 @@ _SHARED: Final = ("bridged", "macvlan", "sriov")
 
 
 def placed(shop: Workshop) -> Devices:
-    """The root disk and the NIC of an instance in the build project."""
-    return places(shop.settings, shop.lxd.profile("default"), shop.lxd.networks(), shop.lxd.pools())
+    """The root disk and the NIC of a builder, where possible on a network of builders' own."""
+    networks = shop.lxd.networks()
+    devices = places(shop.settings, shop.lxd.profile("default"), networks, shop.lxd.pools())
+    return apart(devices, networks)
+
+
+def apart(devices: Devices, networks: Sequence[Network]) -> Devices:
+    """DEVICES, on the network of builders alone where NETWORKS have one. Pure."""
+    own = next((one for one in networks if one.managed and keys.BUILDERS in one.config), None)
+    if own is None:
+        return devices
+    return {**devices, "eth0": {"type": "nic", "name": "eth0", "network": own.name}}
+
+
+def placed_as_users(shop: Workshop) -> Devices:
+    """The same as users' containers have it: judged is what they get."""
+    networks = shop.lxd.networks()
+    devices = places(shop.settings, shop.lxd.profile("default"), networks, shop.lxd.pools())
+    wanted = Wanted(
+        filters=shop.settings.network_filters,
+        ipv6=bridged_ipv6() if shop.settings.remote == "local" else False,
+    )
+    filters = filtering(devices["eth0"], networks, wanted).keys
+    return {**devices, "eth0": {**devices["eth0"], **filters}}
 
 
 def pool_of(shop: Workshop) -> Pool | None:

@@ -15,7 +15,7 @@ from images.definition import Check
 from images.gpus import Given
 from images.homes import fresh_home, remove_home
 from images.outside import ACCOUNT
-from images.placing import GROUNDS, NO_PROFILES, placed
+from images.placing import GROUNDS, NO_PROFILES, placed_as_users
 from images.rebooting import reboot
 from images.scratch import scratch
 from images.secrets import look_in, span_of, verdict
@@ -30,6 +30,7 @@ from lab.errors import CommandTimeout, LxdError
 from lab.lxd.model import Completed, InstanceSpec
 from lab.process import me
 from lab.removal import remove_instance
+from lab.ssh_keys import give_keys
 from lab.wait import poll
 
 BOOT_SECONDS = 300
@@ -51,6 +52,7 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
         for name in names:
             # Not before: what the image has below /home is looked at, too.
             shop.build.update(name, devices=fresh_home(shop, name))
+            give_keys(shop.build, name, ACCOUNT, [_public(key)], [])
             shop.build.start(name)
         way = way_in(shop.build, names, local=shop.settings.remote == "local", key=key)
         if way.told and trial.over_the_network:
@@ -76,8 +78,7 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
 
 
 def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:
-    public = key.with_suffix(".pub").read_text().strip()
-    user_data = account_text(trial.account((public,)), shop.settings.cloud_init)
+    user_data = account_text(trial.account((_public(key),)), shop.settings.cloud_init)
     remove_instance(shop.build, name)
     shop.build.create(
         InstanceSpec(
@@ -93,7 +94,7 @@ def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) ->
                 keys.PHASE: keys.PREPARING,
                 keys.BUILDER: me(),
             },
-            devices={**trial.needs.devices, **placed(shop), **given.devices},
+            devices={**trial.needs.devices, **placed_as_users(shop), **given.devices},
         )
     )
 
@@ -203,6 +204,10 @@ def _make_key(directory: Path) -> Path:
         stdin=subprocess.DEVNULL,
     )
     return key
+
+
+def _public(key: Path) -> str:
+    return key.with_suffix(".pub").read_text().strip()
 
 
 def _keep(shop: Workshop, name: str) -> None:

@@ -78,6 +78,10 @@ class Settings(Written):
     alias_prefix: Annotated[str, AfterValidator(_prefix)] = "lab"
     pool: Word | None = None
     network: Word | None = None
+    network_filters: bool = True
+    """Users' containers send from no addresses but their own, where LXD can see to it."""
+    port_isolation: bool = False
+    """Users' containers do not reach one another over the network."""
     distribution: Word = "auto"
     source: Source | None = None
     mirror: AptUrl | None = None

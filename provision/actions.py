@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
 from lab.lxd.model import Card, InstanceSpec
@@ -69,6 +69,8 @@ class CreateInstance:
     release: str
     """`base 20261121.1`."""
     cards: tuple[Card, ...] = ()
+    unfiltered: tuple[str, ...] = ()
+    """What keeps it from other addresses than its own is lacking, and why."""
 
     def __str__(self) -> str:
         config = self.spec.config
@@ -80,7 +82,32 @@ class CreateInstance:
             ((root[1].get("size") if root else None) or "unlimited") + " disk",
             *(f"GPU {part}" for card in self.cards for part in card.mig or (card.pci,)),
         ]
-        return f"create the container {self.spec.name} from {self.release} ({', '.join(said)})"
+        lacking = f"; its network is not filtered: {'; '.join(self.unfiltered)}"
+        return (
+            f"create the container {self.spec.name} from {self.release} ({', '.join(said)})"
+            f"{lacking if self.unfiltered else ''}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveKeys:
+    """Before the first start, so that sshd never answers to another."""
+
+    name: str
+    account: str
+    keys: tuple[str, ...]
+    """Lines of authorized_keys."""
+    revoked: tuple[str, ...] = ()
+    """Fingerprints of keys that its home was given to before."""
+
+    def __str__(self) -> str:
+        text = f"let in {self.account} by {counted(self.keys)}"
+        return f"{text}, and nobody by {counted(self.revoked)} of before" if self.revoked else text
+
+
+def counted(keys: Sized) -> str:
+    count = len(keys)
+    return f"{count or 'no'} ssh key{'' if count == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +181,7 @@ Action = (
     | CreateVolume
     | ReuseVolume
     | CreateInstance
+    | GiveKeys
     | Start
     | SetPassword
     | MarkReady

@@ -16,11 +16,13 @@ from lab.lxd.port import Lxd
 from lab.process import me
 from lab.removal import remove_instance, remove_volume
 from lab.report import Report
+from lab.ssh_keys import give_keys
 from provision.actions import (
     Action,
     ChangeCards,
     CreateInstance,
     CreateVolume,
+    GiveKeys,
     MarkReady,
     RemoveLeftover,
     ReuseVolume,
@@ -29,6 +31,7 @@ from provision.actions import (
     TakeOver,
 )
 from provision.closed import is_closed, open_up
+from provision.filtered import start_filtered
 from provision.ours import our_container
 from provision.password import new_password
 from provision.ready import (
@@ -70,12 +73,13 @@ def apply(
                     _take_over(action, lxd, report, undo)
                 case CreateVolume():
                     _create_volume(action, lxd, report, undo)
-                case ReuseVolume(pool=pool, name=volume, config=config):
-                    if config:
-                        lxd.update_volume(pool, volume, config)
+                case ReuseVolume(pool=pool, name=volume, config=config) if config:
+                    lxd.update_volume(pool, volume, config)
                 case CreateInstance():
                     _create_instance(action, lxd, report, undo)
                     claimed()
+                case GiveKeys():
+                    _give_keys(action, lxd)
                 case ChangeCards():
                     _change_cards(action, lxd, report, undo)
                     claimed()
@@ -130,6 +134,10 @@ def _hand_over(actions: Sequence[Action], lxd: Lxd) -> None:
             lxd.update_volume(action.pool, action.name, ready)
 
 
+def _give_keys(action: GiveKeys, lxd: Lxd) -> None:
+    give_keys(lxd, action.name, action.account, action.keys, action.revoked)
+
+
 def _start(
     name: str,
     actions: Sequence[Action],
@@ -139,7 +147,7 @@ def _start(
 ) -> None:
     report.phase(name, "boot")
     try:
-        lxd.start(name)
+        start_filtered(lxd, name, report)
     except Spoiled as error:
         made = next((one for one in actions if isinstance(one, CreateInstance)), None)
         if made is None:
@@ -149,7 +157,10 @@ def _start(
         lxd.create(made.spec)
         # Its cards were anybody's for a moment.
         claimed()
-        lxd.start(name)
+        for action in actions:
+            if isinstance(action, GiveKeys):
+                _give_keys(action, lxd)
+        start_filtered(lxd, name, report)
 
 
 def _wait(

@@ -41,6 +41,7 @@ def of_container(container: Mapping[str, Any]) -> Card:
         *_way_out(container),
         ("log in", access["ssh"] or "not while it has no address"),
         *([("desktop", f"{access['rdp']} (RDP)")] if access["rdp"] else []),
+        *([("own keys", _own_keys(container["own_keys"]))] if container.get("own_keys") else []),
         ("address", _address(container)),
         ("template", f"{container['template']} {container['version']}"),
         ("cpus", _count(container["cpus"])),
@@ -153,6 +154,11 @@ def _memory(container: Mapping[str, Any], unsaid: str) -> str:
 
 def _processes(most: int | None) -> str:
     return "as many as the host has" if most is None else f"{most} at most"
+
+
+def _own_keys(count: int) -> str:
+    whose = "key lets" if count == 1 else "keys let"
+    return f"{count} more {whose} in, by the user's own ~/.ssh/authorized_keys"
 
 
 def _size(size: int | None, *, unsaid: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lab.limit_settings import LimitSettings
 from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
 from lab.lxd.port import Lxd
 from lab.names import nearest
+from lab.nic_filters import Wanted, bridged_ipv6
 from lab.process import is_alive, me
 from lab.release import Release, accounts_of, stable_alias
 from lab.settings import Settings
@@ -52,6 +53,10 @@ class Facts:
     """Of that volume, or of the one that is to be made."""
     network: Network | None = None
     """The one of the settings; None leaves it to the profile."""
+    networks: tuple[Network, ...] = ()
+    """All of them, to judge what a NIC is plugged into."""
+    wanted: Wanted = field(default_factory=Wanted)
+    """Which filters its NIC shall have."""
     builder: str
     """This process, as `user.lab.builder`."""
     alive: Mapping[str, bool | None] = field(default_factory=dict)
@@ -80,6 +85,7 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
     local = settings.remote == "local"
     server = lxd.server()
     made_of = _made_of(instance, offers) or offer
+    networks = lxd.networks()
     return Facts(
         server=server,
         instance=instance,
@@ -90,7 +96,13 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
         project=lxd.project,
         home=home or there.get((pool.name, home_name)),
         home_name=home_name,
-        network=_network(lxd, settings),
+        network=_network(networks, settings),
+        networks=networks,
+        wanted=Wanted(
+            filters=settings.network_filters,
+            isolation=settings.port_isolation,
+            ipv6=bridged_ipv6() if local else None,
+        ),
         builder=me(),
         alive=_alive(instance, home),
         host_cpus=os.cpu_count() if local else None,
@@ -166,10 +178,10 @@ def _pool(lxd: Lxd, settings: Settings, profile: Profile) -> Pool:
     return pools[name]
 
 
-def _network(lxd: Lxd, settings: Settings) -> Network | None:
+def _network(there: Sequence[Network], settings: Settings) -> Network | None:
     if settings.network is None:
         return None
-    networks = {network.name: network for network in lxd.networks()}
+    networks = {network.name: network for network in there}
     if settings.network not in networks:
         close = nearest(settings.network, networks)
         raise InputError(

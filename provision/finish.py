@@ -9,9 +9,10 @@ from provision.actions import Action, MarkReady, ReuseVolume, SetPassword, Start
 from provision.closed import is_closed
 from provision.facts import Facts
 from provision.gpu_plan import change_of_cards
+from provision.home_keys import given, keys_for
 from provision.homes import changes, home_marks, is_unfinished
 from provision.needs import needs_of
-from provision.request import Request, differences, wanted_password
+from provision.request import Request, differences, keys_in, wanted_password
 
 
 def is_to_be_finished(request: Request, instance: Instance) -> bool:
@@ -44,6 +45,10 @@ def finish(request: Request, instance: Instance, facts: Facts) -> tuple[Action, 
         actions.append(
             ReuseVolume(pool=facts.home.pool, name=facts.home.name, config=config, unused=True)
         )
+    lines = instance.config.get(keys.AUTHORIZED, "").splitlines()
+    if lines or not keys_in(instance.config.get(keys.REQUEST, "")):
+        # Else an earlier version made it, and its first boot writes them.
+        actions.append(keys_for(name, account, lines, given(facts.home, instance)))
     actions += change_of_cards(request, instance, facts)
     actions.append(Start(name=name, account=account, rdp=needs_of(instance).ports.get("rdp")))
     if wanted_password(instance.config.get(keys.REQUEST, "")):

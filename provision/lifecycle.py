@@ -17,7 +17,9 @@ from lab.report import Report
 from lab.settings import Settings
 from lab.sizes import format_size
 from provision.facts import read_stores
+from provision.filtered import EXPLAINED, needs_netfilter
 from provision.gpu_rows import refuse_without_cards
+from provision.home_keys import given, remembering
 from provision.homes import changes, home_marks
 from provision.ours import is_preparing, no_container, our_container
 from provision.ready import Patience, wait_for_address
@@ -131,7 +133,7 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
         used = _used(lxd, homes)
         for home in homes:
             # Before it stands alone: its name may be that of another container by now.
-            _mark(lxd, home, name)
+            _mark(lxd, home, name, instance)
         if instance is not None:
             report.phase(name, "destroy")
             _unprotect(lxd, name)
@@ -143,8 +145,10 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
         return what_destroy_would(instance, homes, snapshots, purge=purge, used=used)
 
 
-def _mark(lxd: Lxd, home: Volume, name: str) -> None:
-    config = changes(home.config, home_marks(name, lxd.project))
+def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
+    # The container is all that tells which keys earlier versions wrote into its home.
+    marks = {**home_marks(name, lxd.project), **remembering(given(home, instance))}
+    config = changes(home.config, marks)
     if config:
         lxd.update_volume(home.pool, home.name, config)
 
@@ -158,6 +162,8 @@ def _start(lxd: Lxd, name: str) -> None:
     try:
         lxd.start(name)
     except LxdError as error:
+        if needs_netfilter(error):
+            raise LxdError(error.brief, details=error.details, fix=EXPLAINED) from error
         # LXD keeps files of its own on the container's root, within the user's quota (seen with
         # 5.0.2 on btrfs).
         if error.fix or not any(sign in f"{error.details}" for sign in _FULL_DISK):

@@ -15,6 +15,7 @@ from provision.gpu_rows import HostGpus, in_brief, in_full, look_at_gpus
 from provision.limits import ROOT, bytes_of, cpus_of, named_device
 from provision.needs import needs_of
 from provision.ours import is_preparing, our_container, ours
+from provision.own_keys import own_keys
 from provision.profile import inherited
 
 _LOOKS_AT_ONCE: Final = 32
@@ -58,6 +59,7 @@ def show(lxd: Lxd, settings: Settings, name: str) -> Row:
         "access": _access(instance, state),
         "volumes": _volumes(lxd, instance, state),
         "snapshots": list(lxd.snapshots(name)),
+        "own_keys": own_keys(lxd, instance),
         "profile": inherited(instance, _profiles(lxd, instance)),
     }
 

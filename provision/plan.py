@@ -22,13 +22,14 @@ from provision.actions import (
 from provision.facts import Facts, Offer, find_offer
 from provision.finish import finish, is_to_be_finished
 from provision.gpu_plan import change_of_cards, share
+from provision.home_keys import asked_for, given, keys_for, remembering
 from provision.homes import changes, home_marks, is_unfinished
 from provision.limits import as_limit, bytes_of
 from provision.ours import is_preparing, ours
 from provision.profile import refuse_raw
 from provision.request import Request, differences
 from provision.room import check_room, home_size
-from provision.spec import instance_spec
+from provision.spec import instance_spec, unfiltered
 
 
 def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
@@ -55,13 +56,16 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     _refuse_taken(request, offer)
     check_room(request, offer, facts)
     gpus = share(request, offer, facts)
-    actions += _home_actions(request, offer, facts)
+    known = given(facts.home, facts.instance)
+    actions += _home_actions(request, offer, facts, known | asked_for(request))
     actions += [
         CreateInstance(
             spec=instance_spec(request, offer, facts, gpus),
             release=f"{offer.release.template} {offer.release.version}",
             cards=gpus.cards,
+            unfiltered=unfiltered(facts),
         ),
+        keys_for(request.name, request.account, request.keys, known),
         Start(
             name=request.name,
             account=request.account,
@@ -132,22 +136,28 @@ def _refuse_while_made(name: str, builder: str, facts: Facts) -> None:
     )
 
 
-def _home_actions(request: Request, offer: Offer, facts: Facts) -> list[Action]:
+def _home_actions(
+    request: Request, offer: Offer, facts: Facts, fingerprints: frozenset[str]
+) -> list[Action]:
+    """FINGERPRINTS: of all keys that were ever asked for with it."""
     home = facts.home
+    own = {**home_marks(request.name, facts.project), **remembering(fingerprints)}
     if home is None:
-        return [_create_home(request, offer, facts)]
+        return [_create_home(request, offer, facts, own)]
     _refuse_others_home(request, home, facts.project)
-    marks = {**home_marks(request.name, facts.project), keys.PHASE: keys.READY, keys.BUILDER: None}
+    marks = {**own, keys.PHASE: keys.READY, keys.BUILDER: None}
     if is_unfinished(home):
         _refuse_while_made(request.name, home.config.get(keys.BUILDER, ""), facts)
         return [_use_unused(home, home_size(request, offer), marks)]
     return [_reuse_home(request, home, marks)]
 
 
-def _create_home(request: Request, offer: Offer, facts: Facts) -> CreateVolume:
+def _create_home(
+    request: Request, offer: Offer, facts: Facts, marks: Mapping[str, str]
+) -> CreateVolume:
     size = home_size(request, offer)
     config = {
-        **home_marks(request.name, facts.project),
+        **marks,
         keys.OWNER: request.account,
         keys.PHASE: keys.PREPARING,
         keys.BUILDER: facts.builder,

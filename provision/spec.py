@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from lab import keys
 from lab.errors import LxdError
 from lab.lxd.model import InstanceSpec, Network
+from lab.nic_filters import filtering
 from provision.closed import closed
 from provision.defaults import default_limits
 from provision.facts import Facts, Offer
@@ -40,6 +41,8 @@ def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
         keys.PHASE: keys.PREPARING,
         keys.BUILDER: facts.builder,
     }
+    if request.keys:
+        config[keys.AUTHORIZED] = "\n".join(request.keys)
     if request.cpus is not None:
         config["limits.cpu"] = str(request.cpus)
     if request.memory_bytes is not None:
@@ -69,18 +72,31 @@ def _devices(request: Request, offer: Offer, facts: Facts) -> dict[str, Mapping[
     }
 
 
+def unfiltered(facts: Facts) -> tuple[str, ...]:
+    """What its NIC is not kept from, and why."""
+    _, device = _plugged(facts)
+    return filtering(device, facts.networks, facts.wanted).lacking
+
+
 def _nic(facts: Facts) -> dict[str, dict[str, str]]:
     """Nothing where the profile's own will do."""
+    name, device = _plugged(facts)
+    filters = filtering(device, facts.networks, facts.wanted).keys
+    return {name: {**device, **filters}} if filters or facts.network is not None else {}
+
+
+def _plugged(facts: Facts) -> tuple[str, dict[str, str]]:
+    """The NIC without filters, and its name: of the settings, else all that the profile says."""
     nic = named_device(facts.profile.devices, NIC)
     if facts.network is not None:
         name = nic[0] if nic else "eth0"
-        return {name: {**NIC, "name": "eth0", **_connection(facts.network)}}
+        return name, {**NIC, "name": "eth0", **_connection(facts.network)}
     if nic is None:
         raise LxdError(
             "The default profile has no network, and the settings name none.",
             fix="Set `network:` in lab.yaml, or prepare the host: sudo ci/up",
         )
-    return {}
+    return nic[0], dict(nic[1])
 
 
 def _connection(network: Network) -> dict[str, str]:

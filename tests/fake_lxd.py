@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lab.errors import LabError
@@ -93,6 +93,10 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         self.store.networks[name] = Network(
             name=name, type="bridge", managed=True, config=dict(config)
         )
+
+    def set_network_acl(self, name: str, ingress: Sequence[Mapping[str, str]]) -> None:
+        self._do("set_network_acl", name)
+        self.store.acls[name] = tuple(ingress)
 
     def profile(self, name: str) -> Profile | None:
         return self.store.profiles.get(name)

@@ -76,6 +76,7 @@ class Store:
             )
         }
     )
+    acls: dict[str, tuple[Mapping[str, str], ...]] = field(default_factory=dict)
     networks: dict[str, Network] = field(
         default_factory=lambda: {
             "lxdbr0": Network(

@@ -24,7 +24,12 @@ for group; do
 done
 home=$(getent passwd "$account" | cut -d: -f6)
 [ "$(stat -c %u:%g "$home" 2>/dev/null)" = "$uid:$uid" ] || echo "$home does not belong to the account"
-[ -s "$home/.ssh/authorized_keys" ] || echo "the account has no ssh key in $home/.ssh"
+sshd=$(command -v sshd || echo /usr/sbin/sshd)
+# It answers nothing without this, which socket activation makes for a connection only.
+mkdir -p /run/sshd
+"$sshd" -T -C "user=$account,host=localhost,addr=127.0.0.1" 2>&1 |
+    grep -qi '^authorizedkeysfile .*/etc/ssh/labstamp/keys/' ||
+    echo "sshd does not read the keys that people are given (AuthorizedKeysFile)"
 if ! command -v sudo >/dev/null; then
     echo "sudo is not installed"
 elif ! runuser -u "$account" -- sudo -n true >/dev/null 2>&1; then

@@ -55,6 +55,9 @@ class Lxd(Protocol):
     def create_network(self, name: str, config: Mapping[str, str]) -> None:
         """A managed bridge."""
 
+    def set_network_acl(self, name: str, ingress: Sequence[Mapping[str, str]]) -> None:
+        """An ACL with these rules for what comes in, made or changed. Needs `network_acl`."""
+
     def profile(self, name: str) -> Profile | None: ...
     def set_profile_devices(self, name: str, devices: Mapping[str, Mapping[str, str]]) -> None:
         """Replace the devices of an existing profile."""

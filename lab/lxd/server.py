@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,6 +73,17 @@ class ServerCalls(Calls):
             params=self._here,
             patience=_PATIENCE,
         )
+
+    def set_network_acl(self, name: str, ingress: Sequence[Mapping[str, str]]) -> None:
+        what, where = f"set the network ACL {name}", path("network-acls", name)
+        body = {"ingress": [dict(rule) for rule in ingress], "egress": [], "config": {}}
+        try:
+            _, etag = self._rest.get_tagged(where, what=what, params=self._here)
+        except NotFound:
+            made = {**body, "name": name}
+            self._rest.post("network-acls", made, what=what, params=self._here)
+            return
+        self._rest.put(where, body, what=what, params=self._here, etag=etag, patience=_PATIENCE)
 
     def profile(self, name: str) -> Profile | None:
         try:

@@ -65,7 +65,10 @@ def tiny(source: dict[str, str], tmp_path: Path) -> Iterator[Tiny]:
 @pytest.fixture(scope="session")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's private key; `.pub` beside it."""
-    path = tmp_path_factory.mktemp("key") / "id_ed25519"
+    return make_key(tmp_path_factory.mktemp("key") / "id_ed25519")
+
+
+def make_key(path: Path) -> Path:
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "tester", "-f", str(path)],
         check=True,

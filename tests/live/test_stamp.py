@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.live.conftest import make_key
 from tests.live.lab import Lab, Said, lxc, query, ssh, stable
 from tests.live.making import PREFIX
 from tests.live.standins import OLD
@@ -12,8 +13,8 @@ from tests.live.standins import OLD
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
 
-def _in(container: dict[str, Any], key: Path, command: str) -> Said:
-    return ssh(container["ipv4"][0], container["owner"], key, [command])
+def _in(container: dict[str, Any], key: Path, command: str, stdin: str = "") -> Said:
+    return ssh(container["ipv4"][0], container["owner"], key, [command], stdin=stdin)
 
 
 def test_provision_tells_all_that_show_tells_and_the_password_once(lab: Lab, pair: Pair) -> None:
@@ -34,7 +35,8 @@ def test_provision_tells_all_that_show_tells_and_the_password_once(lab: Lab, pai
     listed = lab.succeed("list", "--json").document["containers"]
     assert "lt-ann" in [one["name"] for one in listed]
     gpus = {"host_driver", "delivery", "cards", "missing_cards", "mend"}
-    assert set(listed[0]) == set(shown) - {"access", "volumes", "snapshots", "profile"} - gpus
+    in_full = {"access", "own_keys", "volumes", "snapshots", "profile"}
+    assert set(listed[0]) == set(shown) - in_full - gpus
 
 
 def test_the_password_is_nowhere_in_lxd(lab: Lab, pair: Pair) -> None:
@@ -128,17 +130,31 @@ def test_stop_start_and_restart(lab: Lab, pair: Pair, key: Path) -> None:
     assert shown["ipv4"] == pair[1]["ipv4"]
 
 
-def test_destroy_keeps_the_home_and_the_next_container_has_it(lab: Lab, key: Path) -> None:
-    public = str(key.with_suffix(".pub"))
-    first = lab.succeed("provision", "lt-cid", "--key", public, "--json").document
-    assert _in(first, key, "echo kept > ~/note").code == 0
+def test_destroy_keeps_the_home_and_the_next_container_has_it(
+    lab: Lab, key: Path, tmp_path: Path
+) -> None:
+    new, mine = make_key(tmp_path / "new"), make_key(tmp_path / "mine")
+    public = key.with_suffix(".pub").read_text()
+    first = lab.succeed("provision", "lt-cid", "--key", str(key.with_suffix(".pub")), "--json")
+    # As earlier versions did: the key in the home, and nothing about it on the volume.
+    assert _in(first.document, key, "umask 77; cat > ~/.ssh/authorized_keys", public).code == 0
+    lxc("storage", "volume", "unset", "default", "home-lt-cid", "user.lab.keys")
+    own = mine.with_suffix(".pub").read_text()
+    writes = "cat >> ~/.ssh/authorized_keys; echo kept > ~/note"
+    assert _in(first.document, key, writes, own).code == 0
     asked = lab.invoke("destroy", "lt-cid")
     assert asked.code == 2
     told = lab.succeed("destroy", "lt-cid", "--yes").out
     assert "Removed: container lt-cid." in told
     assert "Kept: volume home-lt-cid" in told
-    second = lab.succeed("provision", "lt-cid", "--key", public, "--json").document
-    assert _in(second, key, "cat ~/note").out == "kept\n"
+    given = str(new.with_suffix(".pub"))
+    second = lab.succeed("provision", "lt-cid", "--key", given, "--json").document
+    assert _in(second, new, "cat ~/note").out == "kept\n"
+    # A key that was taken away lets nobody in, wherever it stands; the user's own does.
+    refused = _in(second, key, "true")
+    assert (refused.code, "Permission denied" in refused.err) == (255, True)
+    assert _in(second, mine, "true").code == 0
+    assert lab.succeed("show", "lt-cid", "--json").document["own_keys"] == 1
     told = lab.succeed("destroy", "lt-cid", "--yes", "--purge").out
     assert "Removed: container lt-cid, volume home-lt-cid" in told
     volumes = [one["name"] for one in query("/1.0/storage-pools/default/volumes?recursion=1")]

@@ -41,6 +41,12 @@ def _own_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     monkeypatch.setattr("host.setup.Machine", lambda: machine_in(tmp_path_factory.mktemp("host")))
 
 
+@pytest.fixture(autouse=True)
+def _filters_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this machine's kernel can do on bridges."""
+    monkeypatch.setattr("provision.facts.bridged_ipv6", lambda: True)
+
+
 @pytest.fixture
 def shelf() -> Shelf:
     """A lab with one release of base."""

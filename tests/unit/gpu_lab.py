@@ -52,7 +52,7 @@ def change(lxd: FakeLxd, wish: str, *, settings: Settings | None = None) -> Stam
 
 def gpus_of(lxd: FakeLxd, name: str = "bob") -> dict[str, dict[str, str]]:
     devices = lxd.store.instances["default", name].devices
-    return {key: dict(one) for key, one in devices.items() if one["type"] != "disk"}
+    return {key: dict(one) for key, one in devices.items() if one["type"] not in {"disk", "nic"}}
 
 
 def held(lxd: FakeLxd, name: str = "bob") -> list[str]:

@@ -35,6 +35,7 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
         "pool-room/default": "39.0 GiB free",
         "kernel-limits": "room for many containers",
         "network/lxdbr0": "nothing is in its way; the firewall's rules only root may see",
+        "network-filters": "users' containers keep to their addresses",
         "gpu": "4 × NVIDIA GeForce RTX 4090",
         "driver-module": "535.261.03 is loaded",
         "driver-libraries": "the host has none of its own; containers bring theirs",
@@ -56,7 +57,8 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
 def test_host_without_cards_says_so_and_no_more(tmp_path: Path) -> None:
     give_network(tmp_path)
     every = check(FakeLxd(), SETTINGS, Versions(), machine_in(tmp_path))
-    assert [one.name for one in every] == ["pool-room", "kernel-limits", "network", "gpu"]
+    names = [one.name for one in every]
+    assert names == ["pool-room", "kernel-limits", "network", "network-filters", "gpu"]
     assert every[-1].found == "no GPU"
     assert {one.status for one in every} == {Status.OK}
 
@@ -71,10 +73,10 @@ def test_of_an_lxd_elsewhere_the_host_is_left_out(lxd: FakeLxd, machine: Machine
     settings = Settings(remote="https://lab1.example:8443")
     every = check(lxd, settings, Versions(host="535.261.03"), machine)
     names = [one.name for one in every]
-    assert names[:2] == ["gpu", "host"]
+    assert names[:3] == ["network-filters", "gpu", "host"]
     assert "gpu-nodes" not in names
-    assert "https://lab1.example:8443" in every[1].found
-    assert every[1].status is Status.OK
+    assert "https://lab1.example:8443" in every[2].found
+    assert every[2].status is Status.OK
 
 
 def test_drift_is_told_with_the_commands(lxd: FakeLxd, machine: Machine) -> None:

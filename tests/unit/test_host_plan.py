@@ -7,14 +7,21 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from host.actions import CreateNetwork, CreatePool, FillDefaultProfile, InstallGpuUnit
+from host.actions import (
+    CreateBuildersNetwork,
+    CreateNetwork,
+    CreatePool,
+    FillDefaultProfile,
+    InstallGpuUnit,
+)
 from host.facts import Facts
 from host.plan import Wishes, plan_setup
 from lab.errors import CapacityError, InputError
-from lab.lxd.model import Network, Pool
+from lab.lxd.model import Network, Pool, Server
 
 GIB = 1024**3
 BARE = Facts(
+    server=Server(version="5.0.2", api_extensions=frozenset(), name="fake"),
     pools=(),
     networks=(Network(name="eth0", type="physical", managed=False),),
     profile_devices={},
@@ -162,3 +169,39 @@ def test_gpu_boot_unit_is_planned_where_it_can_be_installed() -> None:
     )
     assert plan_setup(ready, Wishes()) == ()
     assert plan_setup(replace(ready, can_install_units=True), Wishes()) == (InstallGpuUnit(),)
+
+
+# ---- a network for builders alone ----------------------------------------------------------------
+
+CLOSING = Server(version="5.0.2", api_extensions=frozenset({"network_bridge_acl"}), name="fake")
+NAT = Network(name="lxdbr0", type="bridge", managed=True, config={"ipv4.nat": "true"})
+PLUGGED = {"disk0": ROOT, "lan": {"type": "nic", "name": "eth0", "network": "lxdbr0"}}
+
+
+def test_builders_get_a_bridge_of_their_own_beside_that_of_users() -> None:
+    made = plan_setup(replace(BARE, server=CLOSING), Wishes(network="labstampbridge0"))
+    assert made[1:3] == (
+        CreateNetwork(name="labstampbridge0", ipv4="10.77.0.1/24"),
+        CreateBuildersNetwork(name="labstampbridg-b", ipv4="10.77.1.1/24"),
+    )
+    there = replace(BARE, server=CLOSING, networks=(NAT,), profile_devices=PLUGGED)
+    fast = replace(there, pools=(Pool(name="fast", driver="btrfs"),))
+    expected = CreateBuildersNetwork(name="lxdbr0-b", ipv4="10.77.0.1/24")
+    assert plan_setup(fast, Wishes()) == (expected,)
+    assert str(expected) == ("make bridge lxdbr0-b for builders alone (10.77.0.1/24, NAT, an ACL)")
+
+
+@pytest.mark.parametrize(
+    "networks",
+    [
+        (replace(NAT, config={"ipv4.nat": "false"}),),
+        (replace(NAT, managed=False),),
+        (NAT, Network(name="b", type="bridge", managed=True, config={"user.lab.builders": "true"})),
+        (NAT, Network(name="lxdbr0-b", type="bridge", managed=False)),
+    ],
+)
+def test_where_builders_stay(networks: tuple[Network, ...]) -> None:
+    there = replace(BARE, server=CLOSING, networks=networks, profile_devices=PLUGGED)
+    fast = replace(there, pools=(Pool(name="fast", driver="btrfs"),))
+    assert plan_setup(fast, Wishes()) == ()
+    assert plan_setup(replace(fast, server=BARE.server, networks=(NAT,)), Wishes()) == ()

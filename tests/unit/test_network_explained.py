@@ -32,7 +32,7 @@ def fails(error: Exception, *obstacles: Finding) -> list[str]:
     """What is said before ERROR is raised where OBSTACLES are found."""
     tape = Tape()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("host.check.obstacles", lambda *_: obstacles)
+        patch.setattr("host.check.obstacles", lambda *_, **__: obstacles)
         with (
             pytest.raises(type(error)),
             network.explained(FakeLxd(), Settings(), tape),
@@ -70,7 +70,7 @@ def test_a_wrong_argument_is_not_the_networks_fault() -> None:
 
 
 def test_a_host_that_cannot_be_looked_at_keeps_nobody_from_working() -> None:
-    def broken(*_: object) -> tuple[Finding, ...]:
+    def broken(*_: object, **__: object) -> tuple[Finding, ...]:
         raise LxdError("no networks")
 
     with pytest.MonkeyPatch.context() as patch:

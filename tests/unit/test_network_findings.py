@@ -15,6 +15,7 @@ from host.network_facts import NetworkFacts, read_network_facts
 from host.network_findings import findings
 from host.packet import Table
 from host.ruleset import of_iptables, of_nft
+from lab import keys
 from lab.lxd.model import Completed, Network, Profile
 from lab.settings import Settings
 from tests.fake_lxd import FakeLxd
@@ -262,4 +263,12 @@ def test_obstacles_are_what_fails_and_of_this_machine_only(tmp_path: Path) -> No
     machine = answering(tmp_path, iptables_save=(RULES / "ufw.save").read_text())
     (one,) = obstacles(FakeLxd(), Settings(), machine)
     assert one.name == "network-firewall"
+    # Builds need that of builders, too.
+    lxd = FakeLxd()
+    lxd.store.networks["lxdbr0-b"] = Network(
+        name="lxdbr0-b", type="bridge", managed=True, config={keys.BUILDERS: "true"}
+    )
+    assert [one.subject for one in obstacles(lxd, Settings(), machine)] == ["lxdbr0"]
+    told = obstacles(lxd, Settings(), machine, builds=True)
+    assert [one.subject for one in told] == ["lxdbr0", "lxdbr0-b", "lxdbr0-b"]
     assert obstacles(FakeLxd(), Settings(remote="https://lab1.example:8443"), machine) == ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from images.placing import places
+from images.placing import apart, places
+from lab import keys
 from lab.errors import InputError
 from lab.lxd.model import Network, Pool, Profile
 from lab.settings import Settings
@@ -141,3 +142,14 @@ def test_a_network_that_is_not_there() -> None:
 def test_a_pool_that_is_not_there() -> None:
     with pytest.raises(InputError, match="LXD has no storage pool fats"):
         places(Settings(pool="fats"), PROFILE, [BRIDGE], [POOL, FAST])
+
+
+OWN = Network(name="lxdbr0-b", type="bridge", managed=True, config={keys.BUILDERS: "true"})
+
+
+def test_builders_go_to_a_network_of_their_own_where_there_is_one() -> None:
+    assert apart({"root": ROOT, "eth0": NIC}, [BRIDGE]) == {"root": ROOT, "eth0": NIC}
+    assert apart({"root": ROOT, "eth0": NIC}, [BRIDGE, OWN]) == {
+        "root": ROOT,
+        "eth0": {**NIC, "network": "lxdbr0-b"},
+    }

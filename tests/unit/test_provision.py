@@ -41,6 +41,8 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
     assert lxd.changes == [
         "create_volume home-bob",
         "create bob",
+        "write_file bob/etc/ssh/labstamp/keys/bob",
+        "write_file bob/etc/ssh/sshd_config.d/00-labstamp.conf",
         "update_volume home-bob",
         "start bob",
         "update bob",
@@ -51,6 +53,14 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
     assert made.devices == {
         "root": {"type": "disk", "path": "/", "pool": "default", "size": "10GiB"},
         "home": {"type": "disk", "path": "/home", "pool": "default", "source": "home-bob"},
+        "eth0": {
+            "type": "nic",
+            "name": "eth0",
+            "network": "lxdbr0",
+            "security.mac_filtering": "true",
+            "security.ipv4_filtering": "true",
+            "security.ipv6_filtering": "true",
+        },
     }
     own = {
         key: value
@@ -63,6 +73,7 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
         "limits.processes": "3000",
         "security.privileged": "false",
         "security.protection.delete": "true",
+        "user.lab.authorized-keys": ed25519(),
         "user.lab.owner": "bob",
         "user.lab.phase": "ready",
         "user.lab.template": "base",
@@ -71,6 +82,7 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
     assert lxd.store.volumes[HOME] == {
         "size": "10GiB",
         "user.lab.container": "bob",
+        "user.lab.keys": fingerprint(ed25519()),
         "user.lab.owner": "bob",
         "user.lab.phase": "ready",
         "user.lab.project": "default",
@@ -83,6 +95,7 @@ def test_the_plan_in_words_changes_nothing(lxd: FakeLxd) -> None:
         "create the volume home-bob for /home in pool default (30.0 GiB)",
         "create the container bob from docker-nested 20261121.1 "
         "(all CPUs, 256MiB memory, 3000 processes, 30GiB disk)",
+        "let in bob by 1 ssh key",
         "start bob and wait until ssh and the desktop answer",
         "set a random password for bob, shown once",
         "let bob log in to bob, and protect it against deletion by hand",
@@ -119,6 +132,9 @@ def test_the_network_of_the_settings_replaces_the_profiles(lxd: FakeLxd) -> None
         "type": "nic",
         "name": "eth0",
         "network": "lxdbr0",
+        "security.mac_filtering": "true",
+        "security.ipv4_filtering": "true",
+        "security.ipv6_filtering": "true",
     }
 
 

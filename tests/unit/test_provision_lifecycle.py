@@ -92,7 +92,8 @@ def test_list_and_show(lxd: FakeLxd) -> None:
             }
         ],
         "snapshots": [],
-        "profile": {"config": {}, "devices": {"eth0": {"type": "nic"}}},
+        "own_keys": 0,
+        "profile": {"config": {}, "devices": {}},
     }
     assert json.loads(json.dumps(shown)) == shown
 

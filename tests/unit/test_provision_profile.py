@@ -33,7 +33,7 @@ def test_its_devices_are_kept_and_shown() -> None:
     assert done.card is not None
     assert done.card["profile"] == {
         "config": {"boot.autostart": "true"},
-        "devices": {"eth0": {"type": "nic"}, "nas": NAS["nas"]},
+        "devices": {"nas": NAS["nas"]},
     }
     lines = [text for label, text in of_container(done.card)[1] if label == "of the profile"]
     assert lines == ["boot.autostart: true", "disk nas: /srv/nas at /mnt/nas"]

@@ -11,11 +11,13 @@ from lab.errors import LxdError, Spoiled
 from lab.process import me
 from lab.report import Silent
 from provision import apply
+from provision.publickey import fingerprint
 from provision.ready import Knock
 from provision.stamp import provision
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.cut_off import DEAD, Killed, destroy_after, stamp_after, stamp_until
+from tests.unit.public_keys import ed25519
 from tests.unit.stamping import (
     SETTINGS,
     a_lab,
@@ -55,6 +57,8 @@ def test_what_a_crash_left_is_finished_when_the_same_is_asked_for(lxd: FakeLxd) 
     assert lxd.changes == [
         "update bob",
         "update_volume home-bob",
+        "write_file bob/etc/ssh/labstamp/keys/bob",
+        "write_file bob/etc/ssh/sshd_config.d/00-labstamp.conf",
         "start bob",
         "update bob",
         "update bob",
@@ -100,6 +104,8 @@ def test_a_home_of_a_container_that_never_started_is_used_at_the_size_asked_for(
         "create_volume home-bob",
         "update_volume home-bob",
         "create bob",
+        "write_file bob/etc/ssh/labstamp/keys/bob",
+        "write_file bob/etc/ssh/sshd_config.d/00-labstamp.conf",
         "start bob",
         "update bob",
         "update bob",
@@ -230,6 +236,7 @@ def test_a_kept_home_is_not_removed_when_it_fails(lxd: FakeLxd) -> None:
     with pytest.raises(LxdError):
         stamp(lxd, bob())
     marks = {"user.lab.container": "bob", "user.lab.project": "default", "user.lab.phase": "ready"}
+    marks["user.lab.keys"] = fingerprint(ed25519())
     assert lxd.store.volumes == {HOME: {"user.lab.owner": "bob", **marks}}
 
 
@@ -293,12 +300,13 @@ def test_one_that_lxd_spoiled_at_its_first_start_is_made_once_more(lxd: FakeLxd)
     lxd.failures["start bob"] = Spoiled("LXD would not start bob.", details="It gave up.")
     done = stamp(lxd, bob())
     assert done.changed
-    assert lxd.changes[:5] == [
-        "create_volume home-bob",
-        "create bob",
-        "update_volume home-bob",
-        "delete bob",
-        "create bob",
+    keys = [
+        "write_file bob/etc/ssh/labstamp/keys/bob",
+        "write_file bob/etc/ssh/sshd_config.d/00-labstamp.conf",
+    ]
+    assert lxd.changes[:9] == [
+        *("create_volume home-bob", "create bob", *keys, "update_volume home-bob"),
+        *("delete bob", "create bob", *keys),
     ]
     assert lxd.store.instances[HERE].config["user.lab.phase"] == "ready"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import yaml
 
 from provision.userdata import user_data
-from tests.unit.public_keys import ed25519
 from tests.unit.stamping import DOCKER, SETTINGS, bob
 
 
@@ -26,7 +25,6 @@ def test_the_account_and_nothing_of_the_template() -> None:
                 "shell": "/bin/bash",
                 "sudo": "ALL=(ALL) NOPASSWD:ALL",
                 "lock_passwd": True,
-                "ssh_authorized_keys": [ed25519()],
             }
         ],
         "disable_root": True,
@@ -36,7 +34,5 @@ def test_the_account_and_nothing_of_the_template() -> None:
     }
 
 
-def test_a_comment_of_a_key_stays_within_its_quotes() -> None:
-    key = ed25519(comment='"]\\ {{ 7 * 7 }} #: & 中文')
-    text = user_data(bob(keys=(key,)), DOCKER, SETTINGS)
-    assert yaml.safe_load(text)["users"][0]["ssh_authorized_keys"] == [key]
+def test_keys_are_not_written_into_the_home_that_outlives_the_container() -> None:
+    assert "ssh-ed25519" not in user_data(bob(), DOCKER, SETTINGS)

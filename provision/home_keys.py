@@ -1,0 +1,38 @@
+"""Which keys a home was ever given to, so that those not asked for any more let nobody in. Pure.
+
+Kept with the home's volume (`user.lab.keys`), which outlives the container that tells of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from lab import keys
+from lab.lxd.model import Instance, Volume
+from lab.ssh_keys import is_fingerprint
+from provision.actions import GiveKeys
+from provision.publickey import fingerprint
+from provision.request import Request, keys_in
+
+
+def given(home: Volume | None, instance: Instance | None) -> frozenset[str]:
+    """Fingerprints of what HOME remembers, and of what INSTANCE was made for."""
+    kept = home.config.get(keys.KEYS, "") if home is not None else ""
+    asked = instance.config.get(keys.REQUEST, "") if instance is not None else ""
+    return frozenset(filter(is_fingerprint, (*kept.split(","), *keys_in(asked))))
+
+
+def remembering(given: Iterable[str]) -> Mapping[str, str]:
+    """The config of a home that was GIVEN to these."""
+    value = ",".join(sorted(given))
+    return {keys.KEYS: value} if value else {}
+
+
+def keys_for(name: str, account: str, lines: Sequence[str], known: frozenset[str]) -> GiveKeys:
+    """Those of LINES let in, the others that are KNOWN do not."""
+    revoked = known - set(map(fingerprint, lines))
+    return GiveKeys(name=name, account=account, keys=tuple(lines), revoked=tuple(sorted(revoked)))
+
+
+def asked_for(request: Request) -> frozenset[str]:
+    return frozenset(map(fingerprint, request.keys))

@@ -1,0 +1,149 @@
+"""A key that was asked for once, and is not any more, lets nobody in to a kept home."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from lab import keys
+from lab.errors import LxdError
+from lab.report import Silent
+from provision import lifecycle
+from provision.actions import GiveKeys
+from provision.card import of_container
+from provision.own_keys import let_in
+from provision.publickey import fingerprint
+from tests.fake_lxd import FakeLxd
+from tests.fake_store import FakeFile
+from tests.unit.public_keys import ed25519
+from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
+
+BOB = ("default", "bob")
+HOME = ("default", "home-bob")
+OLD, NEW, THIRD = ed25519(1), ed25519(2), ed25519(3)
+FILE = "/home/bob/.ssh/authorized_keys"
+
+
+@pytest.fixture
+def lxd() -> FakeLxd:
+    """Bob's container, made for OLD."""
+    lxd = a_lab()
+    stamp(lxd, bob(keys=(OLD,)))
+    return lxd
+
+
+def destroy(lxd: FakeLxd) -> None:
+    lifecycle.destroy(lxd, SETTINGS, "bob", purge=False, report=Silent())
+
+
+def anew(lxd: FakeLxd, *asked: str) -> GiveKeys:
+    done = stamp(lxd, bob(keys=asked))
+    (action,) = (one for one in done.actions if isinstance(one, GiveKeys))
+    return action
+
+
+def test_the_next_container_revokes_it(lxd: FakeLxd) -> None:
+    destroy(lxd)
+    action = anew(lxd, NEW)
+    assert action.revoked == (fingerprint(OLD),)
+    assert str(action) == "let in bob by 1 ssh key, and nobody by 1 ssh key of before"
+    # And the one after that, both.
+    destroy(lxd)
+    assert set(anew(lxd, THIRD).revoked) == {fingerprint(OLD), fingerprint(NEW)}
+
+
+def test_asked_for_again_it_lets_in_again(lxd: FakeLxd) -> None:
+    destroy(lxd)
+    anew(lxd, NEW)
+    destroy(lxd)
+    assert anew(lxd, OLD).revoked == (fingerprint(NEW),)
+
+
+def test_a_home_that_remembers_nothing_learns_it_from_its_container(lxd: FakeLxd) -> None:
+    del lxd.store.volumes[HOME][keys.KEYS]  # as earlier versions made it
+    destroy(lxd)
+    assert lxd.store.volumes[HOME][keys.KEYS] == fingerprint(OLD)
+    assert anew(lxd, NEW).revoked == (fingerprint(OLD),)
+
+
+def test_it_is_written_down_before_the_container_goes(lxd: FakeLxd) -> None:
+    del lxd.store.volumes[HOME][keys.KEYS]
+    lxd.failures["delete"] = LxdError("No.")
+    with pytest.raises(LxdError):
+        destroy(lxd)
+    assert lxd.store.volumes[HOME][keys.KEYS] == fingerprint(OLD)
+
+
+def test_what_a_cut_off_run_asked_for_counts(lxd: FakeLxd) -> None:
+    dead = f"{socket.gethostname()} 1 7"
+    made = {keys.PHASE: keys.PREPARING, keys.BUILDER: dead, keys.CLOSED: "true"}
+    lxd.store.instances[BOB].config |= made
+    del lxd.store.volumes[HOME][keys.KEYS]
+    assert anew(lxd, NEW).revoked == (fingerprint(OLD),)
+
+
+def test_what_was_cut_off_is_finished_with_its_own_keys(lxd: FakeLxd) -> None:
+    destroy(lxd)
+    anew(lxd, NEW)
+    files = lxd.store.instances[BOB].files
+    before = dict(files)
+    files.clear()
+    dead = f"{socket.gethostname()} 1 7"
+    lxd.store.instances[BOB].config |= {keys.PHASE: keys.PREPARING, keys.BUILDER: dead}
+    stamp(lxd, bob(keys=(), only_name=True))
+    assert files == before
+
+
+def test_what_an_earlier_version_began_has_its_keys_from_its_first_boot(lxd: FakeLxd) -> None:
+    dead = f"{socket.gethostname()} 1 7"
+    made = lxd.store.instances[BOB]
+    made.config |= {keys.PHASE: keys.PREPARING, keys.BUILDER: dead}
+    del made.config[keys.AUTHORIZED]
+    made.files.clear()
+    stamp(lxd, bob(keys=(), only_name=True))
+    assert made.files == {}
+
+
+def test_what_is_no_fingerprint_is_passed_over(lxd: FakeLxd) -> None:
+    lxd.store.volumes[HOME][keys.KEYS] = "SHA256:short,,root,\n" + fingerprint(THIRD)
+    lxd.store.instances[BOB].config[keys.REQUEST] = "[]"
+    destroy(lxd)
+    assert anew(lxd, NEW).revoked == ()
+
+
+# ---- those of the user's own --------------------------------------------------------------------
+
+
+def shown(lxd: FakeLxd, content: str) -> object:
+    lxd.store.instances[BOB].files[FILE] = FakeFile(content=content.encode())
+    return lifecycle_show(lxd)
+
+
+def lifecycle_show(lxd: FakeLxd) -> object:
+    done = stamp(lxd, bob(keys=(OLD,)))
+    assert done.card is not None
+    rows = dict(of_container(done.card)[1])
+    return done.card["own_keys"], rows.get("own keys")
+
+
+def test_they_are_counted(lxd: FakeLxd) -> None:
+    assert shown(lxd, f"# mine\n{OLD}\n") == (0, None)
+    told = "1 more key lets in, by the user's own ~/.ssh/authorized_keys"
+    assert shown(lxd, f"\n{OLD}\n{NEW}\n{NEW} again\n") == (1, told)
+    told = "2 more keys let in, by the user's own ~/.ssh/authorized_keys"
+    assert shown(lxd, f'{NEW}\nfrom="10.0.0.0/8",command="a b" {THIRD}\n') == (2, told)
+
+
+def test_what_cannot_be_seen_is_not_guessed(lxd: FakeLxd) -> None:
+    assert shown(lxd, "x" * 300_000) == (None, None)
+    lxd.failures["read_file"] = LxdError("a directory")
+    lxd.stop("bob")
+    assert lifecycle_show(lxd) == (None, None)
+
+
+def test_lines_that_are_no_keys_count_for_themselves() -> None:
+    assert let_in("@cert-authority ssh-ed25519-cert AAAA\nrubbish\n#\n") == {
+        "@cert-authority ssh-ed25519-cert AAAA",
+        "rubbish",
+    }
