@@ -25,6 +25,7 @@ from images.way_in import Way, way_in
 from images.workshop import Log, Workshop
 from lab import keys
 from lab.account import account_text
+from lab.allowed import granted
 from lab.boot import wait_for_cloud_init
 from lab.errors import CommandTimeout, LxdError
 from lab.lxd.model import Completed, InstanceSpec
@@ -76,6 +77,7 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
 
 
 def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:
+    needs = granted(trial.needs, f"The release of {trial.template}")
     public = key.with_suffix(".pub").read_text().strip()
     user_data = account_text(trial.account((public,)), shop.settings.cloud_init)
     remove_instance(shop.build, name)
@@ -85,7 +87,7 @@ def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) ->
             image=trial.image.fingerprint,
             profiles=NO_PROFILES,
             config={
-                **trial.needs.config,
+                **needs.config,
                 **GROUNDS,
                 **given.config,
                 shop.build.server().user_data_key: user_data,
@@ -93,7 +95,7 @@ def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) ->
                 keys.PHASE: keys.PREPARING,
                 keys.BUILDER: me(),
             },
-            devices={**trial.needs.devices, **placed(shop), **given.devices},
+            devices={**needs.devices, **placed(shop), **given.devices},
         )
     )
 

@@ -17,6 +17,7 @@ from lab.gpu_settings import GpuSettings
 from lab.limit_settings import LimitSettings
 from lab.names import did_you_mean
 from lab.problems import shown
+from lab.projects import not_removed, of_its_own
 from lab.source import Source
 from lab.toolkit import Toolkit
 from lab.written import LocalPath, UrlInside, Word, Written, refusal
@@ -73,12 +74,14 @@ class Settings(Written):
     client_key: LocalPath | None = None
     server_certificate: LocalPath | None = None
     project: Word = "default"
-    build_project: Word = "lab-build"
+    build_project: Annotated[Word, AfterValidator(of_its_own)] = Field(
+        default="lab-build", validate_default=True
+    )
     alias_prefix: Annotated[str, AfterValidator(_prefix)] = "lab"
     pool: Word | None = None
     network: Word | None = None
     distribution: Word = "auto"
-    source: Source | None = None
+    source: Annotated[Source, AfterValidator(not_removed)] | None = None
     mirror: UrlInside | None = None
     security_mirror: UrlInside | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] | None = None

@@ -14,7 +14,7 @@ from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
 from lab.lxd.port import Lxd
 from lab.names import nearest
 from lab.process import is_alive, me
-from lab.release import Release, accounts_of, stable_alias
+from lab.release import Release, Unreadable, accounts_of, read_release, stable_alias
 from lab.settings import Settings
 from provision.gpu_facts import GpuFacts, read_gpus
 from provision.limits import ROOT, named_device
@@ -48,6 +48,8 @@ class Facts:
     """The volume that has the home's name already."""
     network: Network | None = None
     """The one of the settings; None leaves it to the profile."""
+    unreadable: tuple[str, ...] = ()
+    """Why images are no offers that have an offer's name; told where none is found."""
     builder: str
     """This process, as `user.lab.builder`."""
     alive: Mapping[str, bool | None] = field(default_factory=dict)
@@ -83,6 +85,7 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
         instance=instance,
         namesake=None if instance else _namesake(lxd, request.name),
         offers=offers,
+        unreadable=() if offer else read_unreadable(lxd, settings.alias_prefix),
         profile=profile,
         pool=pool,
         home=home,
@@ -109,6 +112,17 @@ def read_offers(lxd: Lxd, prefix: str) -> tuple[Offer, ...]:
             accounts = accounts_of(image)
             found.append(Offer(release=release, fingerprint=fingerprint, accounts=accounts))
     return tuple(found)
+
+
+def read_unreadable(lxd: Lxd, prefix: str) -> tuple[str, ...]:
+    """Why the images of stable aliases are no releases, a line each."""
+    current = {name: to for name, to in lxd.aliases().items() if name.startswith(f"{prefix}/")}
+    found = {image.fingerprint: read_release(image) for image in (lxd.images() if current else ())}
+    return tuple(
+        f"{name} cannot be read: {'; '.join(one.problems)}"
+        for name, to in sorted(current.items())
+        if name.count("/") == 1 and isinstance(one := found.get(to), Unreadable)
+    )
 
 
 def find_offer(offers: tuple[Offer, ...], template: str) -> Offer | None:

@@ -172,7 +172,7 @@ def test_a_release_that_asks_for_privileges_is_refused(tmp_path: Path) -> None:
     shelf.build(
         V,
         needs=Needs(
-            config={"security.privileged": "true", "raw.lxc": "lxc.cap.drop=", "x": "y"},
+            config={"security.privileged": "true", "raw.lxc": "lxc.cap.drop=", "user.x": "y"},
             devices={"disk": {"type": "unix-block", "source": "/dev/sda"}},
         ),
     )
@@ -181,7 +181,7 @@ def test_a_release_that_asks_for_privileges_is_refused(tmp_path: Path) -> None:
         "FILE holds a release that cannot be used here.\n"
         "  raw.lxc: raw keys go past LXD's own safeguards\n"
         "  security.privileged: containers here are unprivileged\n"
-        "  device disk: containers here are unprivileged"
+        "  device disk: containers here are unprivileged, and get no disks of the server"
     )
 
 
@@ -192,6 +192,6 @@ def test_a_release_with_a_strange_name_is_refused(name: str, tmp_path: Path) -> 
     path = forged(tmp_path, manifest, [("metadata", b"content")])
     assert refused(path) == (
         "FILE holds a release that cannot be used here.\n"
-        f"  {name!r} is no name of a template\n"
+        "  lab.template: is no name of a template\n"
         "  the property 'evil.key' is none of labstamp's"
     )

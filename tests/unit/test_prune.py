@@ -11,6 +11,7 @@ from lab.errors import InputError
 from lab.lxd.model import InstanceSpec
 from lab.process import me
 from lab.release import Smoke
+from lab.sizes import format_size
 from tests.unit.releases import DEAD, PREFIX, Shelf, fits
 
 VERSIONS = [f"2026112{day}.1" for day in range(1, 6)]
@@ -48,7 +49,7 @@ def test_what_is_removed_is_gone_with_its_aliases_and_its_bytes_are_told(shelf: 
     sizes = [shelf.release(version).image.size_bytes for version in VERSIONS[:2]]
     gone = prune_images(shelf.lxd, PREFIX, 3)
     assert [fate.of.release.version for fate in gone] == ["20261122.1", "20261121.1"]
-    assert str(gone[0]) == f"base: remove 20261122.1, superseded ({sizes[1]} B)"
+    assert str(gone[0]) == f"base: remove 20261122.1, superseded ({format_size(sizes[1])})"
     assert freed(gone) == sum(sizes)
     assert shelf.versions() == ["20261125.1", "20261124.1", "20261123.1"]
     assert sorted(shelf.lxd.aliases()) == [
