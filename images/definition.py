@@ -98,6 +98,10 @@ class Catalog:
         """Files of NAME's images that may look secret, by its own and its ancestors' word."""
         return tuple(path for one in self.lineage(name) for path in one.allow_secrets)
 
+    def allowed_special(self, name: str) -> tuple[str, ...]:
+        """Powers that files of NAME's images have on purpose, by its and its ancestors' word."""
+        return tuple(path for one in self.lineage(name) for path in one.allow_special)
+
     def refusal(self, name: str, distro: str) -> str | None:
         """Why NAME cannot be built on DISTRO, by its own or an ancestor's word."""
         reasons = [one.refuse[distro] for one in self.lineage(name) if distro in one.refuse]

@@ -145,6 +145,8 @@ class Definition(Written):
     """What each container makes for itself at its first boot: keys, ids. Taken out of the image."""
     allow_secrets: tuple[InsidePath, ...] = ()
     """Files that look secret, and are the same in every container on purpose."""
+    allow_special: tuple[InsidePath, ...] = ()
+    """Device nodes, set-uid programs and files with capabilities that are meant."""
     checks: tuple[Check, ...] = ()
 
     _path: Path = PrivateAttr(default=Path())

@@ -132,6 +132,7 @@ def judge_release(shop: Workshop, one: Published) -> Judged:
         checks=shop.catalog.checks(release.template),
         given=given(shop, release),
         allowed=shop.catalog.allowed_secrets(release.template),
+        allowed_special=shop.catalog.allowed_special(release.template),
     )
     with logged(shop, release.template) as log:
         log.phase("check")

@@ -128,6 +128,7 @@ def _judge(shop: Workshop, release: Release, image: Image, log: Log) -> Smoke:
         checks=checks,
         given=given(shop, release),
         allowed=shop.catalog.allowed_secrets(name),
+        allowed_special=shop.catalog.allowed_special(name),
     )
     verdicts = smoke(shop, trial, log)
     failed = [verdict for verdict in verdicts if verdict.failed]

@@ -18,7 +18,7 @@ from images.outside import ACCOUNT
 from images.placing import GROUNDS, NO_PROFILES, placed
 from images.rebooting import reboot
 from images.scratch import scratch
-from images.secrets import look_in, span_of, verdict
+from images.secrets import look_in, span_of, special_verdict, verdict
 from images.trial import Trial
 from images.verdict import Verdict
 from images.way_in import Way, way_in
@@ -65,7 +65,10 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
             given=trial.given,
         )
         booted = [look_in(shop, name) for name in names if others]
-        verdicts += (verdict(fresh, booted, trial.allowed),)
+        verdicts += (
+            verdict(fresh, booted, trial.allowed),
+            special_verdict(fresh, trial.allowed_special),
+        )
         log.write("".join(f"{verdict}\n" for verdict in verdicts))
         if shop.keep_failed and any(verdict.failed for verdict in verdicts):
             undo.pop_all()

@@ -16,9 +16,11 @@ from pydantic import (
     Json,
     ValidationError,
 )
+from pydantic_core import ErrorDetails
 
 from lab.delivery import Delivery
 from lab.written import Size, Word, refusal
+from lab.yamlfile import WANTED
 
 PREFIX: Final = "lab."
 _MOST_PROBLEMS: Final = 5
@@ -133,11 +135,20 @@ def read(properties: Mapping[str, str]) -> Said | tuple[str, ...]:
 def _told(error: ValidationError) -> tuple[str, ...]:
     every = error.errors(include_url=False, include_input=False)
     lines = [
-        f"{PREFIX}{_plain('.'.join(map(str, one['loc'])))}: {_plain(one['msg'])}"
+        f"{PREFIX}{_plain('.'.join(map(str, one['loc'])))}: {_plain(_words(one))}"
         for one in every[:_MOST_PROBLEMS]
     ]
     more = len(every) - len(lines)
     return (*lines, *([f"and {more} more"] if more > 0 else []))
+
+
+def _words(problem: ErrorDetails) -> str:
+    """As problems in files are told, and not as Python calls things."""
+    if wanted := WANTED.get(problem["type"]):
+        return f"must be {wanted}"
+    if problem["type"] in {"literal_error", "enum"}:
+        return f"must be {problem['ctx']['expected']}"
+    return "is missing" if problem["type"] == "missing" else problem["msg"]
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""LXD takes everything that the list of `lab.allowed` lets templates ask for, and starts with it."""
+"""LXD takes all that the list of `lab.allowed` lets templates ask for, and starts with it."""
 
 from __future__ import annotations
 
