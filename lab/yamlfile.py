@@ -62,14 +62,16 @@ def examine(
 
 
 def _told(tree: Tree, model: type[BaseModel], error: ErrorDetails) -> Problem:
-    loc = _written(tree, _as_keys(model, error["loc"]))
+    loc = _written(tree, _as_keys(tree, model, error["loc"]))
     text = _text(model, error, loc)
     return tree.problem(loc, f"{dotted(loc)}: {text}" if loc else text)
 
 
-def _as_keys(model: type[BaseModel], loc: Loc) -> Loc:
-    """LOC, where it is a default that is wrong: pydantic calls that by the field's own name."""
-    field = model.model_fields.get(str(loc[0])) if loc else None
+def _as_keys(tree: Tree, model: type[BaseModel], loc: Loc) -> Loc:
+    """LOC, also where a default is wrong: pydantic calls that by the field's own name."""
+    if not loc or loc[:1] in tree.lines:
+        return loc
+    field = model.model_fields.get(str(loc[0]))
     return (field.alias, *loc[1:]) if field and field.alias else loc
 
 
