@@ -47,6 +47,14 @@ class Imported:
     def __str__(self) -> str:
         return self.told(None)
 
+    @property
+    def _asked(self) -> str:
+        """What LXD gives each of its containers, a line; empty where that is nothing."""
+        needs = self.release.needs
+        asked = [f"{key}={value}" for key, value in sorted(needs.config.items())]
+        asked += [f"device {name}" for name in sorted(needs.devices)]
+        return f"Its containers are given: {', '.join(asked)}\n" if asked else ""
+
     def told(self, misfit: str | None) -> str:
         """MISFIT: why users of this host cannot have it (`images.fitness`), if they cannot."""
         name = f"{self.release.template} {self.release.version}"
@@ -60,6 +68,7 @@ class Imported:
             )
         return (
             f"{name} is imported; users do not get it yet.\n"
+            f"{self._asked}"
             "Next, to check it on this machine and give it to users:\n"
             f"  invoke promote {self.release.short} {self.release.version}"
         )
@@ -123,10 +132,9 @@ def _bring(
         on_progress=lambda progress: report.detail(release.template, progress.text),
     )
     # LXD adds those of the image's own metadata.yaml: that it was promoted, for one.
-    claimed = [key for key in made.properties if key.startswith(PREFIX) and key not in told]
-    strange = {key: "" for key in claimed if key != BUILDER}
-    if strange:
-        lxd.set_image_properties(made.fingerprint, strange)
+    claimed = {key: "" for key in made.properties if key not in told and key != BUILDER}
+    if claimed:
+        lxd.set_image_properties(made.fingerprint, claimed)
 
 
 def _is_anothers(image: Image, release: Release) -> bool:
