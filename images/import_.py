@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -182,6 +183,8 @@ def _strange(properties: Mapping[str, str]) -> Iterator[str]:
             yield f"the property {key!r} is none of labstamp's"
         if len(value) > (most := _LONGEST.get(key, len(value))):
             yield f"{key}: is longer than {most} characters"
+    if not re.fullmatch(r"[0-9]{0,12}(\.[0-9]{1,9})?", properties.get(CLEANED, "")):
+        yield f"{CLEANED}: is no time in seconds"
     if not properties.get(_DESCRIPTION, "").isprintable():
         yield f"{_DESCRIPTION}: is not printable"
 

@@ -254,6 +254,7 @@ def test_what_its_containers_are_given_is_told(tmp_path: Path) -> None:
         ("lab.built_at", "2026-11-21T09:00:00", "lab.built_at: is no time with a time zone"),
         ("lab.packages", "A" * (2 << 20 | 1), "lab.packages: is longer than 2097152 characters"),
         ("lab.accounts", "a " * 40000, "lab.accounts: is longer than 65536 characters"),
+        ("lab.cleaned", "now", "lab.cleaned: is no time in seconds"),
         ("description", "\x1b[2J", "description: is not printable"),
     ],
 )

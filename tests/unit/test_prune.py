@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from images.prune import freed, parse_keep, plan_prune, prune_images
@@ -100,6 +102,14 @@ def test_failed_and_abandoned_candidates_go_and_take_no_place(shelf: Shelf) -> N
         "base: keep 20261124.1, one of the newest",
         "base: remove 20261123.1, superseded",
     ]
+
+
+def test_a_stranger_has_six_hours_by_lxd_s_clock(shelf: Shelf) -> None:
+    """Of whom nobody here can tell: not by our clock, which may be years ahead."""
+    shelf.build("20261126.1", smoke=Smoke.PENDING, builder="elsewhere 1 1", current=False)
+    assert told(shelf, 2)[0] == "base: keep 20261126.1, it is being made"
+    shelf.lxd.store.now += timedelta(hours=6)
+    assert told(shelf, 2)[0] == "base: remove 20261126.1, abandoned"
 
 
 def test_an_import_that_nobody_promoted_is_kept_like_any_other(shelf: Shelf) -> None:
