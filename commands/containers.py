@@ -62,6 +62,7 @@ def provision(
         only_gpus=bool(gpus)
         and not any((template, key, cpus, memory, disk, home, account))
         and not password,
+        only_name=not any((template, key, cpus, memory, disk, home, account, gpus, password)),
     )
     stamped = stamp_or_build(wish, plan=plan)
     if stamped is None:

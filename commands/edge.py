@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,8 +59,12 @@ def _reporting(body: Callable[P, None]) -> Callable[P, None]:
         except LabError as error:
             console.print_error(error)
             raise Exit(code=error.exit_code) from error
+        except BrokenPipeError as gone:
+            # `invoke show bob | head`; nor is anything to be flushed into it at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Exit(code=128 + signal.SIGPIPE) from gone
         except KeyboardInterrupt as interrupt:
-            console.print_note("Interrupted; what was half made is removed.")
+            console.print_note("Interrupted.")
             raise Exit(code=INTERRUPTED) from interrupt
 
     return reporting

@@ -7,7 +7,7 @@ last command alone decides. Everything else of the text stays as it was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -77,6 +77,20 @@ def settled(text: str, *, watch: bool = True) -> tuple[str, tuple[Conflict, ...]
         if watch and key in COMMANDS and _are_commands(value):
             replaced[said[-1].start] = _listed(key, watched(key, value))
     return _rebuilt(text, sections, replaced, gone), tuple(problems)
+
+
+def with_value(text: str, key: str, change: Callable[[Any], Any]) -> str:
+    """TEXT, which has each key once, with what CHANGE makes of KEY's value, where it has that key.
+
+    CHANGE is given a value that it may alter. Pure.
+    """
+    sections = _sections(text)
+    replaced = {
+        section.start: _written(key, change(section.value))
+        for section in sections
+        if section.key == key
+    }
+    return _rebuilt(text, sections, replaced, set())
 
 
 def merged(

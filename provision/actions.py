@@ -12,7 +12,7 @@ from provision.limits import ROOT, named_device
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveLeftover:
-    """An instance that a crashed run left half made."""
+    """An instance that a crashed run left half made, and that nobody was able to log in to."""
 
     name: str
 
@@ -21,14 +21,14 @@ class RemoveLeftover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemoveLeftoverVolume:
-    """A home that a crashed run made and nobody ever used."""
+class TakeOver:
+    """What a cut-off run left half made is this run's from here on, to be finished."""
 
-    pool: str
     name: str
+    builder: str
 
     def __str__(self) -> str:
-        return f"remove the unused volume {self.name} that a cut-off run left"
+        return f"go on with the container {self.name}, which a cut-off run left half made"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,21 @@ class CreateVolume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReuseVolume:
-    """A home kept from an earlier container; SIZE is its new quota where that changes."""
+    """A home kept from an earlier container; SIZE is its new quota where that changes.
+
+    UNUSED: a cut-off run made it for a container that never started.
+    """
 
     pool: str
     name: str
     config: Mapping[str, str | None] = field(default_factory=dict)
     size_bytes: int | None = None
+    unused: bool = False
 
     def __str__(self) -> str:
         grown = "" if self.size_bytes is None else f", grown to {format_size(self.size_bytes)}"
+        if self.unused:
+            return f"use the volume {self.name} for /home, which a cut-off run made{grown}"
         return f"use the kept volume {self.name} in pool {self.pool} as /home again{grown}"
 
 
@@ -104,9 +110,10 @@ class MarkReady:
     """From here on it is the user's: protected, and no run takes it for a leftover."""
 
     name: str
+    account: str
 
     def __str__(self) -> str:
-        return f"mark {self.name} ready and protect it against deletion by hand"
+        return f"let {self.account} log in to {self.name}, and protect it against deletion by hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +150,7 @@ class ChangeCards:
 
 Action = (
     RemoveLeftover
-    | RemoveLeftoverVolume
+    | TakeOver
     | CreateVolume
     | ReuseVolume
     | CreateInstance

@@ -1,4 +1,7 @@
-"""Doing a plan. What a failed or interrupted run made is removed again; nothing else ever is."""
+"""Doing a plan. What a failed or interrupted run made is removed again; nothing else ever is.
+
+And that only while nobody can have used it; from then on it is finished by the next run.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from functools import partial
 
 from lab import keys
 from lab.errors import LabError, LxdError, Spoiled
-from lab.lxd.model import Progress
+from lab.lxd.model import Progress, State
 from lab.lxd.port import Lxd
 from lab.process import me
 from lab.removal import remove_instance, remove_volume
@@ -20,11 +23,12 @@ from provision.actions import (
     CreateVolume,
     MarkReady,
     RemoveLeftover,
-    RemoveLeftoverVolume,
     ReuseVolume,
     SetPassword,
     Start,
+    TakeOver,
 )
+from provision.closed import is_closed, open_up
 from provision.ours import our_container
 from provision.password import new_password
 from provision.ready import (
@@ -62,8 +66,8 @@ def apply(
                     # LXD may still be at what the crashed run asked it for.
                     lxd.wait_until_idle(name, timeout=60)
                     remove_instance(lxd, name)
-                case RemoveLeftoverVolume(pool=pool, name=volume):
-                    remove_volume(lxd, pool, volume)
+                case TakeOver():
+                    _take_over(action, lxd, report, undo)
                 case CreateVolume():
                     _create_volume(action, lxd, report, undo)
                 case ReuseVolume(pool=pool, name=volume, config=config):
@@ -75,14 +79,11 @@ def apply(
                 case ChangeCards():
                     _change_cards(action, lxd, report, undo)
                     claimed()
-                case Start(name=name, account=account, rdp=rdp):
+                case Start(name=name):
                     _hand_over(actions, lxd)
-                    _start(name, actions, lxd, report, claimed)
-                    wait_for_first_boot(lxd, name, account, report, patience=waits)
-                    address = wait_for_address(lxd, name, report, patience=waits)
-                    wait_for_ssh(lxd, name, address, report, patience=waits, knock=knock)
-                    if rdp is not None:
-                        wait_for_desktop(name, address, rdp, report, patience=waits, knock=knock)
+                    if lxd.state(name).state is not State.RUNNING:
+                        _start(name, actions, lxd, report, claimed)
+                    _wait(action, lxd, report, waits, knock)
                 case SetPassword():
                     password = _set_password(action, lxd)
                 case MarkReady():
@@ -109,6 +110,15 @@ def _create_instance(action: CreateInstance, lxd: Lxd, report: Report, undo: Exi
     lxd.create(action.spec, on_progress=tell)
 
 
+def _take_over(action: TakeOver, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    name = action.name
+    report.phase(name, "go on")
+    # LXD may still be at what the run asked it for that was cut off.
+    lxd.wait_until_idle(name, timeout=60)
+    lxd.update(name, config={keys.BUILDER: action.builder})
+    undo.callback(partial(_undo_instance, lxd, report, name))
+
+
 def _hand_over(actions: Sequence[Action], lxd: Lxd) -> None:
     """From the container's first start on, its home may hold somebody's files.
 
@@ -131,13 +141,27 @@ def _start(
     try:
         lxd.start(name)
     except Spoiled as error:
-        (made,) = (one for one in actions if isinstance(one, CreateInstance))
+        made = next((one for one in actions if isinstance(one, CreateInstance)), None)
+        if made is None:
+            raise
         report.say(f"{name} is made once more: {error.details or error.brief}")
         remove_instance(lxd, name)
         lxd.create(made.spec)
         # Its cards were anybody's for a moment.
         claimed()
         lxd.start(name)
+
+
+def _wait(
+    action: Start, lxd: Lxd, report: Report, waits: Patience, knock: Callable[[str], Knock]
+) -> None:
+    """Until all answers that its user needs."""
+    name = action.name
+    wait_for_first_boot(lxd, name, action.account, report, patience=waits)
+    address = wait_for_address(lxd, name, report, patience=waits)
+    wait_for_ssh(lxd, name, address, report, patience=waits, knock=knock)
+    if action.rdp is not None:
+        wait_for_desktop(name, address, action.rdp, report, patience=waits, knock=knock)
 
 
 def _change_cards(action: ChangeCards, lxd: Lxd, report: Report, undo: ExitStack) -> None:
@@ -170,6 +194,7 @@ def _set_password(action: SetPassword, lxd: Lxd) -> str:
 
 
 def _mark_ready(action: MarkReady, lxd: Lxd) -> None:
+    open_up(lxd, action.name, action.account)
     lxd.update(
         action.name,
         config={
@@ -186,11 +211,15 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
     try:
         lxd.wait_until_idle(name, timeout=60)
         instance = lxd.instance(name)
-        if instance is not None and instance.config.get(keys.BUILDER) == me():
-            report.phase(name, "undo")
-            remove_instance(lxd, name)
+        if instance is None or instance.config.get(keys.BUILDER) != me():
+            return
+        if not is_closed(instance):
+            report.say(f"{name} stays as it is, half made. Finish it: invoke provision {name}")
+            return
+        report.phase(name, "undo")
+        remove_instance(lxd, name)
     except LabError as error:
-        report.say(f"{name} stays half made, the next run removes it: {error.brief}")
+        report.say(f"{name} stays half made: {error.brief} Finish it: invoke provision {name}")
 
 
 def _undo_cards(

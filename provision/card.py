@@ -23,7 +23,7 @@ _DF = "The disk's quota holds, though `df` inside may show the whole pool."
 def row(container: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         container["name"],
-        container["state"],
+        _state(container),
         f"{container['template']} {container['version']}",
         _address(container),
         _count(container["cpus"]),
@@ -36,7 +36,8 @@ def row(container: Mapping[str, Any]) -> tuple[str, ...]:
 def of_container(container: Mapping[str, Any]) -> Card:
     access = container["access"]
     rows = [
-        ("state", container["state"]),
+        ("state", _state(container)),
+        *_way_out(container),
         ("log in", access["ssh"] or "not while it has no address"),
         *([("desktop", f"{access['rdp']} (RDP)")] if access["rdp"] else []),
         ("address", _address(container)),
@@ -87,6 +88,23 @@ def of_removal(name: str, removed: Removed, *, question: bool = False) -> str:
     if question:
         lines += ["Go on?"]
     return "\n".join(lines)
+
+
+def _state(container: Mapping[str, Any]) -> str:
+    half = container["half_made"]
+    if half is None:
+        return str(container["state"])
+    return "being made" if half["at_work"] else "half made"
+
+
+def _way_out(container: Mapping[str, Any]) -> list[tuple[str, str]]:
+    half = container["half_made"]
+    if half is None:
+        return []
+    if half["at_work"]:
+        return [("", f"by {half['by']}")]
+    may = "was cut off" if half["at_work"] is False else "may be at it still"
+    return [("", f"{half['by']} {may}; finish it: {half['fix']}")]
 
 
 def _gpus(container: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from lab.process import is_alive, me
 from lab.release import Release, Unreadable, accounts_of, read_release, stable_alias
 from lab.settings import Settings
 from provision.gpu_facts import GpuFacts, read_gpus
+from provision.homes import Stores
 from provision.limits import ROOT, named_device
 from provision.ours import is_preparing
 from provision.request import Request
@@ -44,8 +45,11 @@ class Facts:
     profile: Profile
     pool: Pool
     """Where root and home go."""
+    project: str = "default"
     home: Volume | None = None
-    """The volume that has the home's name already."""
+    """The kept home of this container; else what has the name already that a new one would have."""
+    home_name: str = ""
+    """Of that volume, or of the one that is to be made."""
     network: Network | None = None
     """The one of the settings; None leaves it to the profile."""
     unreadable: tuple[str, ...] = ()
@@ -65,16 +69,14 @@ class Facts:
     gpus: GpuFacts = field(default_factory=GpuFacts)
 
 
-def home_volume(name: str) -> str:
-    return f"home-{name}"
-
-
 def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
     profile = lxd.profile("default") or Profile(name="default")
     pool = _pool(lxd, settings, profile)
     instance = lxd.instance(request.name)
-    volume = home_volume(request.name)
-    home = next((each for each in lxd.volumes(pool.name) if each.name == volume), None)
+    stores = read_stores(lxd)
+    home = stores.home(request.name, pool.name)
+    home_name = home.name if home else stores.new_name(request.name, pool.name)
+    there = {(each.pool, each.name): each for each in stores.volumes}
     offers = read_offers(lxd, settings.alias_prefix)
     offer = find_offer(offers, request.template)
     local = settings.remote == "local"
@@ -83,12 +85,14 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
     return Facts(
         server=server,
         instance=instance,
-        namesake=None if instance else _namesake(lxd, request.name),
+        namesake=None if instance else _namesake(stores.instances, request.name),
         offers=offers,
         unreadable=() if offer else read_unreadable(lxd, settings.alias_prefix),
         profile=profile,
         pool=pool,
-        home=home,
+        project=lxd.project,
+        home=home or there.get((pool.name, home_name)),
+        home_name=home_name,
         network=_network(lxd, settings),
         builder=me(),
         alive=_alive(instance, home),
@@ -133,8 +137,17 @@ def find_offer(offers: tuple[Offer, ...], template: str) -> Offer | None:
     return next((offer for offer in offers if offer.release.short == template), None)
 
 
-def _namesake(lxd: Lxd, name: str) -> str | None:
-    names = (one.name for one in lxd.instances())
+def read_stores(lxd: Lxd) -> Stores:
+    """Where homes are: the volumes of all pools, and who may have them."""
+    return Stores(
+        volumes=tuple(volume for pool in lxd.pools() for volume in lxd.volumes(pool.name)),
+        instances=lxd.instances(),
+        project=lxd.project,
+    )
+
+
+def _namesake(instances: Iterable[Instance], name: str) -> str | None:
+    names = (one.name for one in instances)
     return next((each for each in names if each.lower() == name.lower()), None)
 
 

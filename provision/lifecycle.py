@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from lab import keys
 from lab.errors import InputError, LxdError
@@ -14,8 +15,10 @@ from lab.process import in_words, is_alive
 from lab.removal import remove_instance, remove_volume
 from lab.report import Report
 from lab.settings import Settings
-from provision.facts import home_volume
+from lab.sizes import format_size
+from provision.facts import read_stores
 from provision.gpu_rows import refuse_without_cards
+from provision.homes import changes, home_marks
 from provision.ours import is_preparing, no_container, our_container
 from provision.ready import Patience, wait_for_address
 from provision.stamp import lock_name
@@ -74,7 +77,9 @@ def restart(
 def look(lxd: Lxd, name: str, *, purge: bool) -> Removed:
     """What `destroy` would do, to be shown before asking. InputError when it could do nothing."""
     instance, homes = _found(lxd, name)
-    return what_destroy_would(instance, homes, _snapshots(lxd, instance), purge=purge)
+    return what_destroy_would(
+        instance, homes, _snapshots(lxd, instance), purge=purge, used=_used(lxd, homes)
+    )
 
 
 def what_destroy_would(
@@ -83,7 +88,9 @@ def what_destroy_would(
     snapshots: Sequence[str] = (),
     *,
     purge: bool,
+    used: Mapping[str, int | None] = MappingProxyType({}),
 ) -> Removed:
+    """Pure. USED: bytes in each of HOMES, by name; None where nobody tells."""
     removed: list[str] = []
     kept: list[str] = []
     if instance is not None:
@@ -92,14 +99,20 @@ def what_destroy_would(
             plural = "s" if len(snapshots) > 1 else ""
             removed.append(f"its snapshot{plural} {', '.join(snapshots)}")
     for home in homes:
-        called = f"volume {home.name} (/home) in pool {home.pool}"
-        (removed if _goes(home, purge=purge) else kept).append(called)
+        size = used.get(home.name)
+        held = "" if size is None else f", {format_size(size)} in it"
+        called = f"volume {home.name} (/home{held}) in pool {home.pool}"
+        (removed if purge else kept).append(called)
     attached = tuple(_attached(instance, {home.name for home in homes})) if instance else ()
     return Removed(removed=tuple(removed), kept=tuple(kept), attached=attached)
 
 
 def _snapshots(lxd: Lxd, instance: Instance | None) -> tuple[str, ...]:
     return lxd.snapshots(instance.name) if instance is not None else ()
+
+
+def _used(lxd: Lxd, homes: Sequence[Volume]) -> dict[str, int | None]:
+    return {home.name: lxd.volume_used(home.pool, home.name) for home in homes}
 
 
 def _attached(instance: Instance, homes: Container[str]) -> Iterator[str]:
@@ -111,19 +124,29 @@ def _attached(instance: Instance, homes: Container[str]) -> Iterator[str]:
 
 
 def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Report) -> Removed:
-    """Remove the container; its home only with PURGE, or when it never got ready."""
+    """Remove the container; its home only with PURGE."""
     with held(lock_name(settings, name), report, f"destroy {name}"):
         instance, homes = _found(lxd, name)
         snapshots = _snapshots(lxd, instance)
+        used = _used(lxd, homes)
+        for home in homes:
+            # Before it stands alone: its name may be that of another container by now.
+            _mark(lxd, home, name)
         if instance is not None:
             report.phase(name, "destroy")
             _unprotect(lxd, name)
             remove_instance(lxd, name)
         for home in homes:
-            if _goes(home, purge=purge):
+            if purge:
                 remove_volume(lxd, home.pool, home.name)
         report.done(name, "destroyed")
-        return what_destroy_would(instance, homes, snapshots, purge=purge)
+        return what_destroy_would(instance, homes, snapshots, purge=purge, used=used)
+
+
+def _mark(lxd: Lxd, home: Volume, name: str) -> None:
+    config = changes(home.config, home_marks(name, lxd.project))
+    if config:
+        lxd.update_volume(home.pool, home.name, config)
 
 
 def _refuse_without_cards(lxd: Lxd, instance: Instance) -> None:
@@ -156,10 +179,6 @@ def _unprotect(lxd: Lxd, name: str) -> None:
             raise
 
 
-def _goes(home: Volume, *, purge: bool) -> bool:
-    return purge or home.config.get(keys.PHASE) == keys.PREPARING
-
-
 def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
     """The container, and its homes (one, unless the pool was changed between two lives)."""
     homes = _homes(lxd, name)
@@ -173,14 +192,11 @@ def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
 
 
 def _homes(lxd: Lxd, name: str) -> tuple[Volume, ...]:
-    """Only volumes of labstamp that no other instance uses."""
+    """Those that no other instance uses."""
     return tuple(
-        volume
-        for pool in lxd.pools()
-        for volume in lxd.volumes(pool.name)
-        if volume.name == home_volume(name)
-        and keys.OWNER in volume.config
-        and set(volume.used_by) <= {name}
+        home
+        for home in read_stores(lxd).homes(name)
+        if set(home.used_by) <= {name} and not home.used_elsewhere
     )
 
 
@@ -200,6 +216,7 @@ def _whole(lxd: Lxd, name: str) -> Instance:
         _refuse_while_made(instance)
         raise InputError(
             f'The container "{name}" is only half made.',
-            fix="Provision it again with the same command, or remove it: invoke destroy " + name,
+            fix=f"Finish it: invoke provision {name}\n"
+            f"or remove it (/home is kept): invoke destroy {name}",
         )
     return instance

@@ -6,13 +6,14 @@ from typing import Any, TypeAlias
 
 from lab import keys
 from lab.errors import NotFound
-from lab.lxd.model import Image, Instance, InstanceState, Profile
+from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
-from lab.release import Needs, Release
+from lab.process import in_words, is_alive
 from lab.settings import Settings
 from provision.gpu_rows import HostGpus, in_brief, in_full, look_at_gpus
 from provision.limits import ROOT, bytes_of, cpus_of, named_device
-from provision.ours import our_container, ours
+from provision.needs import needs_of
+from provision.ours import is_preparing, our_container, ours
 from provision.profile import inherited
 
 Row: TypeAlias = dict[str, Any]
@@ -63,6 +64,7 @@ def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
         "version": config.get(keys.VERSION),
         "state": instance.state.value,
         "phase": config.get(keys.PHASE, keys.READY),
+        "half_made": _half_made(instance),
         "ipv4": list(state.ipv4),
         "ipv6": list(state.ipv6),
         **in_brief(instance, host),
@@ -80,9 +82,22 @@ def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
     }
 
 
+def _half_made(instance: Instance) -> Row | None:
+    """Who is at it, whether they still are (null: cannot be told from here), and what ends it."""
+    if not is_preparing(instance):
+        return None
+    builder = instance.config.get(keys.BUILDER, "")
+    alive = is_alive(builder)
+    return {
+        "by": in_words(builder),
+        "at_work": alive,
+        "fix": None if alive else f"invoke provision {instance.name}",
+    }
+
+
 def _access(instance: Instance, state: InstanceState) -> Row:
     address = next(iter((*state.ipv4, *state.ipv6)), None)
-    rdp = _needs(instance).ports.get("rdp")
+    rdp = needs_of(instance).ports.get("rdp")
     account = instance.config[keys.OWNER]
     return {
         "ssh": f"ssh {account}@{address}" if address else None,
@@ -93,17 +108,6 @@ def _access(instance: Instance, state: InstanceState) -> Row:
 
 def _in_url(address: str) -> str:
     return f"[{address}]" if ":" in address else address
-
-
-def _needs(instance: Instance) -> Needs:
-    """Of the release it was made from, which LXD keeps as `image.*` even when the image is gone."""
-    copied = {
-        key.removeprefix("image."): value
-        for key, value in instance.config.items()
-        if key.startswith("image.")
-    }
-    release = Release.of(Image(fingerprint="", properties=copied, created_at=instance.created_at))
-    return release.needs if release else Needs()
 
 
 def _volumes(lxd: Lxd, instance: Instance, state: InstanceState) -> list[Row]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lab import keys
 from lab.errors import InputError
 from lab.lxd.model import Instance, Volume
@@ -13,14 +15,16 @@ from provision.actions import (
     CreateVolume,
     MarkReady,
     RemoveLeftover,
-    RemoveLeftoverVolume,
     ReuseVolume,
     SetPassword,
     Start,
 )
-from provision.facts import Facts, Offer, find_offer, home_volume
+from provision.facts import Facts, Offer, find_offer
+from provision.finish import finish, is_to_be_finished
 from provision.gpu_plan import change_of_cards, share
+from provision.homes import changes, home_marks, is_unfinished
 from provision.limits import as_limit, bytes_of
+from provision.ours import is_preparing, ours
 from provision.profile import refuse_raw
 from provision.request import Request, differences
 from provision.room import check_room, home_size
@@ -34,9 +38,15 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
         request = request.of_template(offer.release.template)
     actions: list[Action] = []
     if facts.instance is not None:
-        if _is_fulfilled(request, facts.instance, facts):
+        _refuse_foreign(request.name, facts.instance)
+        if is_preparing(facts.instance):
+            _refuse_while_made(request.name, facts.instance.config.get(keys.BUILDER, ""), facts)
+            if is_to_be_finished(request, facts.instance):
+                return finish(request, facts.instance, facts)
+            actions.append(RemoveLeftover(name=request.name))
+        else:
+            _refuse_differing(request, facts.instance)
             return change_of_cards(request, facts.instance, facts)
-        actions.append(RemoveLeftover(name=request.name))
     if facts.namesake is not None:
         raise _one_name(request, facts.namesake)
     if offer is None:
@@ -60,23 +70,23 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     ]
     if request.wants_password:
         actions.append(SetPassword(name=request.name, account=request.account))
-    actions.append(MarkReady(name=request.name))
+    actions.append(MarkReady(name=request.name, account=request.account))
     return tuple(actions)
 
 
-def _is_fulfilled(request: Request, instance: Instance, facts: Facts) -> bool:
-    """But for the cards. False for what a crash left; a LabError for what stands in the way."""
-    if keys.OWNER not in instance.config:
+def _refuse_foreign(name: str, instance: Instance) -> None:
+    if not ours(instance):
         raise InputError(
-            f'The name "{request.name}" is taken by an instance that labstamp did not make.',
+            f'The name "{name}" is taken by an instance that labstamp did not make.',
             details="It is not touched.",
             fix="Choose another name; lxc list shows which are taken.",
         )
-    if instance.config.get(keys.PHASE) == keys.PREPARING:
-        _refuse_while_made(request.name, instance.config.get(keys.BUILDER, ""), facts)
-        return False
+
+
+def _refuse_differing(request: Request, instance: Instance) -> None:
+    """The cards are no part of it."""
     if request.only_gpus:
-        return True
+        return
     differing = differences(instance.config.get(keys.REQUEST, ""), request.canonical())
     if differing:
         raise InputError(
@@ -85,7 +95,6 @@ def _is_fulfilled(request: Request, instance: Instance, facts: Facts) -> bool:
             fix="Ask for the same again, choose another name, or make it anew\n"
             f"(/home is kept): invoke destroy {request.name}, then this command.",
         )
-    return True
 
 
 def _one_name(request: Request, namesake: str) -> InputError:
@@ -125,37 +134,39 @@ def _refuse_while_made(name: str, builder: str, facts: Facts) -> None:
 
 def _home_actions(request: Request, offer: Offer, facts: Facts) -> list[Action]:
     home = facts.home
-    create = _create_home(request, offer, facts)
     if home is None:
-        return [create]
-    _refuse_others_home(request, home)
-    if home.config.get(keys.PHASE) == keys.PREPARING:
-        # Its container was never started, so nobody has put anything there.
+        return [_create_home(request, offer, facts)]
+    _refuse_others_home(request, home, facts.project)
+    marks = {**home_marks(request.name, facts.project), keys.PHASE: keys.READY, keys.BUILDER: None}
+    if is_unfinished(home):
         _refuse_while_made(request.name, home.config.get(keys.BUILDER, ""), facts)
-        return [RemoveLeftoverVolume(pool=home.pool, name=home.name), create]
-    return [_reuse_home(request, home)]
+        return [_use_unused(home, home_size(request, offer), marks)]
+    return [_reuse_home(request, home, marks)]
 
 
 def _create_home(request: Request, offer: Offer, facts: Facts) -> CreateVolume:
     size = home_size(request, offer)
     config = {
+        **home_marks(request.name, facts.project),
         keys.OWNER: request.account,
         keys.PHASE: keys.PREPARING,
         keys.BUILDER: facts.builder,
     }
     if size is not None:
         config["size"] = as_limit(size)
-    return CreateVolume(
-        pool=facts.pool.name, name=home_volume(request.name), config=config, size_bytes=size
-    )
+    return CreateVolume(pool=facts.pool.name, name=facts.home_name, config=config, size_bytes=size)
 
 
-def _refuse_others_home(request: Request, home: Volume) -> None:
+def _refuse_others_home(request: Request, home: Volume, project: str) -> None:
     owner = home.config.get(keys.OWNER)
     others = [user for user in home.used_by if user != request.name]
-    if owner == request.account and not others:
+    others += home.used_elsewhere
+    there = home.config.get(keys.PROJECT, project)
+    if owner == request.account and not others and there == project:
         return
     whose = "was not made by labstamp" if owner is None else f'belongs to "{owner}"'
+    if there != project:
+        whose += f" of the project {there}"
     if others:
         whose = f"is used by {', '.join(others)}"
     raise InputError(
@@ -165,20 +176,28 @@ def _refuse_others_home(request: Request, home: Volume) -> None:
     )
 
 
-def _reuse_home(request: Request, home: Volume) -> ReuseVolume:
+def _use_unused(home: Volume, size: int | None, marks: Mapping[str, str | None]) -> ReuseVolume:
+    """Of the size it would have been made with."""
+    config = {**marks, "size": None if size is None else as_limit(size)}
+    return ReuseVolume(
+        pool=home.pool, name=home.name, config=changes(home.config, config), unused=True
+    )
+
+
+def _reuse_home(request: Request, home: Volume, marks: Mapping[str, str | None]) -> ReuseVolume:
     """As it is, or grown to what is asked for by name; what is in it is never cut."""
     now = bytes_of(home.config.get("size"))
     asked = request.home_bytes
+    marked = changes(home.config, marks)
     if asked is None or asked == now:
-        return ReuseVolume(pool=home.pool, name=home.name)
+        return ReuseVolume(pool=home.pool, name=home.name, config=marked)
     if now is None or asked < now:
         raise InputError(
             f'The kept volume "{home.name}" is larger than the --home asked for.',
             fix="Leave --home out to use it as it is.",
         )
-    return ReuseVolume(
-        pool=home.pool, name=home.name, config={"size": as_limit(asked)}, size_bytes=asked
-    )
+    grown = {**marked, "size": as_limit(asked)}
+    return ReuseVolume(pool=home.pool, name=home.name, config=grown, size_bytes=asked)
 
 
 def _no_release(

@@ -34,6 +34,8 @@ class Request:
     """None: what the settings say for a new container, what it has for one that is there."""
     only_gpus: bool = False
     """Nothing else was asked for: all else stays as it is in a container that is there."""
+    only_name: bool = False
+    """Nothing was asked for: one that is half made is finished as it was asked for."""
 
     def __post_init__(self) -> None:
         check_instance_name(self.name)
@@ -75,6 +77,14 @@ class Request:
             "password": self.wants_password,
         }
         return json.dumps(wish, sort_keys=True, separators=(",", ":"))
+
+
+def wanted_password(kept: str) -> bool:
+    """Whether the wish KEPT, as `canonical` writes it, was for a password."""
+    try:
+        return bool(json.loads(kept)["password"])
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def differences(kept: str, asked: str) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from lab import keys
 from lab.allowed import refuse_ungranted
 from lab.errors import LxdError
 from lab.lxd.model import InstanceSpec, Network
+from provision.closed import closed
 from provision.defaults import default_limits
-from provision.facts import Facts, Offer, home_volume
+from provision.facts import Facts, Offer
 from provision.gpu_plan import Share
 from provision.limits import HOME, NIC, ROOT, as_limit, named_device
 from provision.request import Request
@@ -46,9 +47,10 @@ def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
     if request.memory_bytes is not None:
         config["limits.memory"] = as_limit(request.memory_bytes)
     if facts.user_data is not None:
-        # Daemons without the extension take cloud-init's data from the older key only.
-        modern = facts.server.has("cloud_init")
-        config["cloud-init.user-data" if modern else "user.user-data"] = facts.user_data
+        text = closed(facts.user_data, request.account)
+        config[facts.server.user_data_key] = text or facts.user_data
+        if text is not None:
+            config[keys.CLOSED] = "true"
     return config
 
 
@@ -58,7 +60,8 @@ def _devices(request: Request, offer: Offer, facts: Facts) -> dict[str, Mapping[
     size = disk_size(request, offer)
     if size is not None:
         disk["size"] = as_limit(size)
-    home = {**HOME, "pool": facts.pool.name, "source": home_volume(request.name)}
+    home_pool = facts.home.pool if facts.home else facts.pool.name
+    home = {**HOME, "pool": home_pool, "source": facts.home_name}
     # The profile's names are kept: a device of the same name replaces the profile's.
     return {
         **offer.release.needs.devices,

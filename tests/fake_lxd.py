@@ -132,6 +132,12 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
             raise refused(what, "Storage pool volume not found", status=404)
         self.store.volumes[pool, name] = changed(self.store.volumes[pool, name], config)
 
+    def volume_used(self, pool: str, name: str) -> int | None:
+        if (pool, name) not in self.store.volumes:
+            what = f"see how much is in the volume {name} of {pool}"
+            raise refused(what, "Storage pool volume not found", status=404)
+        return 1 << 20
+
     def delete_volume(self, pool: str, name: str) -> None:
         self._do("delete_volume", name)
         if self._users(pool, name):

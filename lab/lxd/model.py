@@ -159,7 +159,9 @@ class Volume:
     name: str
     config: Mapping[str, str] = field(default_factory=dict)
     used_by: tuple[str, ...] = ()
-    """Names of the instances that have it attached."""
+    """Names of the instances of this project that have it attached."""
+    used_elsewhere: tuple[str, ...] = ()
+    """The same of other projects that share the pool's volumes: `bob of the project lab2`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,13 +147,18 @@ def instance_state(raw: Json) -> InstanceState:
     )
 
 
-def volume(raw: Json, *, pool: str) -> Volume:
-    users = (named(url, "instances") for url in raw.get("used_by") or ())
+def volume(raw: Json, *, pool: str, project: str = "default") -> Volume:
+    """PROJECT: the one that asks."""
+    users = {named(url, "instances") for url in raw.get("used_by") or ()}
+    found = sorted(user for user in users if user)
     return Volume(
         pool=pool,
         name=raw["name"],
         config=raw.get("config") or {},
-        used_by=tuple(sorted({user[0] for user in users if user})),
+        used_by=tuple(name for name, where in found if where == project),
+        used_elsewhere=tuple(
+            f"{name} of the project {where}" for name, where in found if where != project
+        ),
     )
 
 

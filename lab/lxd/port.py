@@ -223,6 +223,9 @@ class Lxd(Protocol):
         """Conflict when the name is taken."""
 
     def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None: ...
+    def volume_used(self, pool: str, name: str) -> int | None:
+        """Bytes in it, by the pool's own account; None where the pool's driver does not tell."""
+
     def delete_volume(self, pool: str, name: str) -> None:
         """Gone afterwards, also when it was not there."""
 

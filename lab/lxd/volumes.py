@@ -24,7 +24,7 @@ class VolumeCalls(Calls):
             params={**self._here, "recursion": "1"},
         )
         return tuple(
-            parse.volume(raw, pool=pool)
+            parse.volume(raw, pool=pool, project=self._project)
             for raw in found or ()
             # Snapshots are listed among the volumes as `volume/snapshot`.
             if "/" not in raw["name"]
@@ -52,6 +52,15 @@ class VolumeCalls(Calls):
             self._rest.put(where, body, what=what, params=self._here, etag=etag, patience=_PATIENCE)
 
         with_fresh_etag(change)
+
+    def volume_used(self, pool: str, name: str) -> int | None:
+        found = self._rest.get(
+            path("storage-pools", pool, "volumes", "custom", name, "state"),
+            what=f"see how much is in the volume {name} of {pool}",
+            params=self._here,
+        )
+        used = ((found or {}).get("usage") or {}).get("used")
+        return used if isinstance(used, int) else None
 
     def delete_volume(self, pool: str, name: str) -> None:
         with suppress(NotFound):

@@ -135,14 +135,22 @@ def instances(project: str) -> list[str]:
     return sorted(one["name"] for one in query(f"/1.0/instances?recursion=1&project={project}"))
 
 
-def ssh(address: str, account: str, key: Path, command: Sequence[str], *, stdin: str = "") -> Said:
-    """Log in from the host as a user would from their desk."""
+def ssh(
+    address: str,
+    account: str,
+    key: Path,
+    command: Sequence[str],
+    *,
+    stdin: str = "",
+    log_level: str = "ERROR",
+) -> Said:
+    """Log in from the host as a user would from their desk; banners are of level INFO."""
     ended = subprocess.run(
         [
             "ssh",
             *("-i", str(key), "-F", "none", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"),
             *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
-            *("-o", "LogLevel=ERROR", "-o", "ConnectTimeout=10"),
+            *("-o", f"LogLevel={log_level}", "-o", "ConnectTimeout=10"),
             f"{account}@{address}",
             *command,
         ],

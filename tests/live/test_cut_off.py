@@ -9,16 +9,33 @@ import pytest
 
 from lab.wait import poll
 from tests.live.gpu_containers import destroy
-from tests.live.lab import Lab, lxc
+from tests.live.lab import Lab, lxc, ssh
 
 NAME = "lt-cut"
 THESIS = f"/home/{NAME}/thesis"
-WRITE = f"getent passwd {NAME} >/dev/null && su {NAME} -c 'echo words >{THESIS}' && echo done"
+# Nobody can log in yet, but root can write there in their name.
+WRITE = f"id {NAME} >/dev/null && echo words >{THESIS} && chown {NAME}: {THESIS} && echo done"
 
 
 def _written() -> bool | None:
     """By the user, as soon as there is an account and a home."""
     return True if lxc("exec", NAME, "--", "sh", "-c", f"{WRITE} || true") == "done\n" else None
+
+
+def _is_half_made(lab: Lab, key: Path) -> None:
+    """Told by all commands, and nobody gets in."""
+    shown = lab.succeed("show", NAME, "--json").document
+    assert (shown["phase"], shown["half_made"]["at_work"]) == ("preparing", False)
+    assert shown["half_made"]["fix"] == f"invoke provision {NAME}"
+    (address,) = shown["ipv4"]
+    poll(lambda: _refused(address, key) or None, what="ssh to refuse", timeout=60)
+
+
+def _refused(address: str, key: Path) -> bool:
+    said = ssh(address, NAME, key, ["true"], log_level="INFO")
+    assert said.code != 0
+    # By PAM, after the key was found to be right.
+    return "Your account has expired" in said.err
 
 
 @pytest.mark.parametrize("sign", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
@@ -39,10 +56,15 @@ def test_what_a_user_wrote_is_there_after_the_same_command_again(
             process.send_signal(sign)
             process.send_signal(signal.SIGCONT)
             _, err = process.communicate(timeout=300)
-        assert process.returncode == (-sign if sign is signal.SIGKILL else 130), err
-        if sign is not signal.SIGKILL:
+        if sign is signal.SIGKILL:
+            assert process.returncode == -sign
+            _is_half_made(lab, key)
+            made = lab.succeed("provision", NAME, "--json").document
+            assert ssh(made["ipv4"][0], NAME, key, ["true"]).code == 0
+        else:
+            assert process.returncode == 130
             assert f"The volume home-{NAME} (/home) is kept; the next run uses it." in err
-        lab.succeed(*command)
+            lab.succeed(*command)
         assert lxc("exec", NAME, "--", "cat", THESIS) == "words\n"
         assert lxc("exec", NAME, "--", "stat", "-c", "%U", THESIS) == f"{NAME}\n"
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from lab.errors import InputError, LxdError
 from lab.lxd.model import State
@@ -43,6 +44,7 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
         "update_volume home-bob",
         "start bob",
         "update bob",
+        "update bob",
     ]
     made = lxd.store.instances[HERE]
     assert made.state is State.RUNNING
@@ -68,8 +70,10 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
     }
     assert lxd.store.volumes[HOME] == {
         "size": "10GiB",
+        "user.lab.container": "bob",
         "user.lab.owner": "bob",
         "user.lab.phase": "ready",
+        "user.lab.project": "default",
     }
 
 
@@ -81,7 +85,7 @@ def test_the_plan_in_words_changes_nothing(lxd: FakeLxd) -> None:
         "(all CPUs, 256MiB memory, 3000 processes, 30GiB disk)",
         "start bob and wait until ssh and the desktop answer",
         "set a random password for bob, shown once",
-        "mark bob ready and protect it against deletion by hand",
+        "let bob log in to bob, and protect it against deletion by hand",
     ]
     assert (done.changed, done.card, done.password) == (False, None, None)
     assert lxd.changes == []
@@ -91,7 +95,8 @@ def test_a_template_brings_what_it_needs(lxd: FakeLxd) -> None:
     done = stamp(lxd, bob(template="docker"))
     made = lxd.store.instances[HERE]
     assert made.config["security.nesting"] == "true"
-    assert 'groups: ["sudo", "docker"]' in made.config["cloud-init.user-data"]
+    (account,) = yaml.safe_load(made.config["cloud-init.user-data"])["users"]
+    assert account["groups"] == ["sudo", "docker"]
     assert done.card is not None
     assert done.card["access"] == {
         "ssh": "ssh bob@" + done.card["ipv4"][0],

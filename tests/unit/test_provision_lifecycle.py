@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import pytest
 from lab import lock
 from lab.errors import InputError, LxdError
 from lab.lxd.model import State
-from lab.process import me
+from lab.process import in_words, me
 from lab.report import Silent
 from provision import lifecycle
-from provision.card import of_removal
+from provision.card import of_container, of_removal, row
 from provision.lifecycle import Removed
 from provision.listing import containers, show
 from tests.fake_lxd import FakeLxd
@@ -22,7 +23,7 @@ from tests.fake_store import FakeInstance
 from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
 
 BOB = ("default", "bob")
-HOME = "volume home-bob (/home) in pool default"
+HOME = "volume home-bob (/home, 1.0 MiB in it) in pool default"
 FOREIGN = (
     '"theirs" is an instance that labstamp did not make.\n'
     "  It is not touched.\n"
@@ -54,6 +55,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
         "version": "20261121.1",
         "state": "Running",
         "phase": "ready",
+        "half_made": None,
         "ipv4": [address],
         "ipv6": [],
         "gpus": [],
@@ -217,11 +219,39 @@ def test_a_home_that_another_instance_uses_stays(lxd: FakeLxd) -> None:
     assert list(lxd.store.volumes) == [("default", "home-bob")]
 
 
-def test_a_half_made_container_goes_with_its_unused_home(lxd: FakeLxd) -> None:
+def test_a_home_goes_with_purge_alone_also_one_of_a_half_made_container(lxd: FakeLxd) -> None:
     half = {"user.lab.phase": "preparing", "user.lab.builder": "elsewhere 1 1"}
     lxd.store.instances[BOB].config |= half
     lxd.store.volumes["default", "home-bob"] |= half
-    assert destroy(lxd) == Removed(removed=("container bob", HOME))
+    assert destroy(lxd) == Removed(removed=("container bob",), kept=(HOME,))
+    assert destroy(lxd, purge=True) == Removed(removed=(HOME,))
+
+
+def test_list_and_show_tell_what_is_half_made(lxd: FakeLxd) -> None:
+    def shown(builder: str) -> tuple[object, ...]:
+        lxd.store.instances[BOB].config |= {
+            "user.lab.phase": "preparing",
+            "user.lab.builder": builder,
+        }
+        document = show(lxd, SETTINGS, "bob")
+        return document["half_made"], row(document)[1], of_container(document)[1][:2]
+
+    here = socket.gethostname()
+    assert shown(f"{here} 1 7") == (
+        {"by": f"process 1 on {here}", "at_work": False, "fix": "invoke provision bob"},
+        "half made",
+        [
+            ("state", "half made"),
+            ("", f"process 1 on {here} was cut off; finish it: invoke provision bob"),
+        ],
+    )
+    half, word, rows = shown(me())
+    assert half == {"by": in_words(me()), "at_work": True, "fix": None}
+    assert (word, rows) == ("being made", [("state", word), ("", f"by {in_words(me())}")])
+    assert shown("elsewhere 1 7")[2] == [
+        ("state", "half made"),
+        ("", "process 1 on elsewhere may be at it still; finish it: invoke provision bob"),
+    ]
 
 
 def test_a_container_in_the_making_is_left_alone(lxd: FakeLxd) -> None:
@@ -236,7 +266,8 @@ def test_a_container_in_the_making_is_left_alone(lxd: FakeLxd) -> None:
         lifecycle.stop(lxd, SETTINGS, "bob", report=Silent())
     assert str(error.value) == (
         'The container "bob" is only half made.\n'
-        "Next: Provision it again with the same command, or remove it: invoke destroy bob"
+        "Next: Finish it: invoke provision bob\n"
+        "      or remove it (/home is kept): invoke destroy bob"
     )
     assert lxd.changes == []
 

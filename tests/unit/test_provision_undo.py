@@ -15,6 +15,7 @@ from provision.ready import Knock
 from provision.stamp import provision
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
+from tests.unit.cut_off import DEAD, Killed, destroy_after, stamp_after, stamp_until
 from tests.unit.stamping import (
     SETTINGS,
     a_lab,
@@ -26,7 +27,6 @@ from tests.unit.stamping import (
     stamp,
 )
 
-DEAD = f"{socket.gethostname()} 1 7"
 HERE = ("default", "bob")
 HOME = ("default", "home-bob")
 
@@ -46,24 +46,88 @@ def leave_half_made(lxd: FakeLxd, builder: str) -> None:
     )
 
 
-def test_what_a_crash_left_is_removed_first(lxd: FakeLxd) -> None:
-    leave_half_made(lxd, DEAD)
-    done = stamp(lxd, bob())
-    assert done.changed
-    assert lxd.changes[:4] == [
-        "delete bob",
-        "delete_volume home-bob",
-        "create_volume home-bob",
-        "create bob",
+def test_what_a_crash_left_is_finished_when_the_same_is_asked_for(lxd: FakeLxd) -> None:
+    stamp_until(lxd, "create bob")
+    assert lxd.changes == ["create_volume home-bob", "create bob"]
+    made = lxd.store.instances[HERE]
+    lxd.changes.clear()
+    assert stamp(lxd, bob()).changed
+    assert lxd.changes == [
+        "update bob",
+        "update_volume home-bob",
+        "start bob",
+        "update bob",
+        "update bob",
     ]
-    assert "mark" not in lxd.store.volumes[HOME]
+    assert lxd.store.instances[HERE] is made
+    assert "user.lab.closed" not in made.config
 
 
-def test_a_home_with_files_survives_a_crash(lxd: FakeLxd) -> None:
-    leave_half_made(lxd, DEAD)
-    lxd.store.volumes[HOME] = {"user.lab.owner": "bob", "user.lab.phase": "ready", "mark": "kept"}
-    stamp(lxd, bob())
-    assert lxd.store.volumes[HOME]["mark"] == "kept"
+def test_another_wish_makes_it_anew_while_nobody_was_able_to_log_in(lxd: FakeLxd) -> None:
+    stamp_until(lxd, "start bob")
+    lxd.store.volumes[HOME]["mark"] = "left"
+    stamp(lxd, bob(cpus=1))
+    assert lxd.store.instances[HERE].config["limits.cpu"] == "1"
+    assert lxd.store.volumes[HOME]["mark"] == "left"
+
+
+def test_another_wish_is_refused_once_somebody_may_have_logged_in(lxd: FakeLxd) -> None:
+    stamp_until(lxd, "start bob")
+    del lxd.store.instances[HERE].config["user.lab.closed"]
+    assert refusal(lxd, cpus=1) == (
+        'The container "bob" is half made, and this request differs from its own.\n'
+        "  CPUs: no limit now, 1 asked\n"
+        "Next: Finish it as it was asked for: invoke provision bob\n"
+        "      or remove it (/home is kept): invoke destroy bob"
+    )
+
+
+def test_the_name_alone_finishes_it_as_it_was_asked_for(lxd: FakeLxd) -> None:
+    stamp_until(lxd, "start bob", template="docker", password=True, cpus=1)
+    done = stamp(lxd, bob(keys=(), only_name=True))
+    assert done.password
+    config = lxd.store.instances[HERE].config
+    assert (config["user.lab.template"], config["limits.cpu"]) == ("docker-nested", "1")
+    assert config["user.lab.phase"] == "ready"
+
+
+def test_a_home_of_a_container_that_never_started_is_used_at_the_size_asked_for(
+    lxd: FakeLxd,
+) -> None:
+    stamp_until(lxd, "create_volume home-bob", home_bytes=4 << 30)
+    stamp(lxd, bob(home_bytes=1 << 30))
+    assert lxd.changes == [
+        "create_volume home-bob",
+        "update_volume home-bob",
+        "create bob",
+        "start bob",
+        "update bob",
+        "update bob",
+    ]
+    assert lxd.store.volumes[HOME]["size"] == "1GiB"
+    assert lxd.store.volumes[HOME]["user.lab.phase"] == "ready"
+
+
+def test_cut_off_at_every_change_nothing_that_was_in_the_home_goes(lxd: FakeLxd) -> None:
+    """Of provisioning and destroying, over and over; the home is marked as soon as it is there."""
+    every = ["create_volume home-bob", "create bob", "update_volume home-bob", "start bob"]
+    marked = False
+    for count in range(1, len(every) + 3):
+        fresh = a_lab()
+        fresh.store.volumes = dict(lxd.store.volumes)
+        if marked:
+            assert fresh.store.volumes[HOME]["thesis"] == "written"
+        stamp_after(fresh, count)
+        if HOME in fresh.store.volumes:
+            fresh.store.volumes[HOME]["thesis"] = "written"
+            marked = True
+        stamp(fresh, bob())
+        assert fresh.store.volumes[HOME]["user.lab.phase"] == "ready"
+        assert fresh.store.instances[HERE].config["user.lab.phase"] == "ready"
+        destroy_after(fresh, 1 + count % 3)
+        assert fresh.store.volumes[HOME].get("thesis", "written") == "written"
+        lxd.store.volumes = fresh.store.volumes
+    assert marked
 
 
 def test_a_container_in_the_making_is_left_to_its_maker(lxd: FakeLxd) -> None:
@@ -107,9 +171,6 @@ def test_no_run_takes_away_a_home_that_somebody_may_have_used(lxd: FakeLxd) -> N
 
 
 def test_killed_after_its_first_start_the_home_stays(lxd: FakeLxd) -> None:
-    class Killed(BaseException):
-        """As SIGKILL: nothing is undone."""
-
     def die(*_: object, **__: object) -> None:
         raise Killed
 
@@ -148,7 +209,7 @@ def test_what_cannot_be_removed_is_told_and_left_to_the_next_run(
     with pytest.raises(LxdError, match=r"No\."):
         provision(lxd, SETTINGS, bob(), Heard(), patience=hasty(), knock=banner)
     assert said == [
-        "bob stays half made, the next run removes it: Gone away.",
+        "bob stays half made: Gone away. Finish it: invoke provision bob",
         "The volume home-bob (/home) is kept; the next run uses it.",
     ]
     lxd.store.instances[HERE].config["user.lab.builder"] = DEAD
@@ -168,7 +229,8 @@ def test_a_kept_home_is_not_removed_when_it_fails(lxd: FakeLxd) -> None:
     lxd.failures["start"] = LxdError("No.")
     with pytest.raises(LxdError):
         stamp(lxd, bob())
-    assert lxd.store.volumes == {HOME: {"user.lab.owner": "bob"}}
+    marks = {"user.lab.container": "bob", "user.lab.project": "default", "user.lab.phase": "ready"}
+    assert lxd.store.volumes == {HOME: {"user.lab.owner": "bob", **marks}}
 
 
 def test_what_another_run_made_meanwhile_is_not_undone(lxd: FakeLxd) -> None:

@@ -53,7 +53,8 @@ def test_who_uses_a_volume() -> None:
         "/1.0/instances/bob/snapshots/s1",
     ]
     volume = parse.volume({"name": "home", "used_by": urls}, pool="default")
-    assert volume.used_by == ("bob", "eve")
+    assert volume.used_by == ("bob",)
+    assert volume.used_elsewhere == ("eve of the project lab-build",)
     assert parse.named(urls[1], "instances") == ("eve", "lab-build")
     assert parse.named("/1.0", "instances") is None
 

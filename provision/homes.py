@@ -1,0 +1,97 @@
+"""Whose home a volume is: told by the container that mounts it and by its mark. Pure.
+
+Names of volumes are for reading: after `lxc move bob robert`, home-bob is the home of robert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lab import keys
+from lab.errors import InputError
+from lab.lxd.model import Instance, Volume
+from provision.limits import HOME, named_device
+from provision.ours import ours
+
+_PREFIX: Final = "home-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """The volumes of all pools, and the containers of PROJECT that may have them."""
+
+    volumes: Sequence[Volume]
+    instances: Sequence[Instance]
+    project: str = "default"
+
+    def homes(self, name: str) -> tuple[Volume, ...]:
+        """Those of the container NAME; more than one only where its pool was changed."""
+        return tuple(each for each in self.volumes if self._owner(each) == name)
+
+    def home(self, name: str, pool: str) -> Volume | None:
+        """The one to use for NAME: of POOL where there is one there; InputError for two others."""
+        found = self.homes(name)
+        near = [each for each in found if each.pool == pool] or list(found)
+        if len(near) > 1:
+            raise InputError(
+                f'"{name}" has {len(near)} kept homes: '
+                + ", ".join(f"{each.name} in pool {each.pool}" for each in near)
+                + ".",
+                details="Which one is meant cannot be told.",
+                fix="Give the others to nobody, one by one:\n"
+                f"lxc storage volume set POOL VOLUME {keys.CONTAINER}=",
+            )
+        return near[0] if near else None
+
+    def new_name(self, name: str, pool: str) -> str:
+        """Of a volume for NAME that is to be made. One that nobody may touch is no reason."""
+        taken = {
+            each.name
+            for each in self.volumes
+            if each.pool == pool and self._owner(each) not in {None, name}
+        }
+        wanted = f"{_PREFIX}{name}"
+        return next(each for each in _numbered(wanted) if each not in taken)
+
+    def _owner(self, volume: Volume) -> str | None:
+        """The container whose home it is; None for a volume that is nobody's, or not labstamp's."""
+        if keys.OWNER not in volume.config:
+            return None
+        for instance in self.instances:
+            if home_place(instance) == (volume.pool, volume.name) and ours(instance):
+                return instance.name
+        if volume.config.get(keys.PROJECT, self.project) != self.project:
+            return None
+        named = volume.name.removeprefix(_PREFIX) if volume.name.startswith(_PREFIX) else ""
+        return volume.config.get(keys.CONTAINER, named) or None
+
+
+def home_place(instance: Instance) -> tuple[str, str] | None:
+    """Pool and name of the volume that INSTANCE has as /home."""
+    device = named_device(instance.devices, HOME)
+    if device is None or "pool" not in device[1] or "source" not in device[1]:
+        return None
+    return device[1]["pool"], device[1]["source"]
+
+
+def home_marks(name: str, project: str) -> dict[str, str]:
+    """What says on a volume that it is the home of NAME."""
+    return {keys.CONTAINER: name, keys.PROJECT: project}
+
+
+def is_unfinished(home: Volume) -> bool:
+    """Whether it was made for a container that never started: nobody has put anything there."""
+    return home.config.get(keys.PHASE) == keys.PREPARING
+
+
+def changes(now: Mapping[str, str], wanted: Mapping[str, str | None]) -> dict[str, str | None]:
+    """What of WANTED is not so NOW."""
+    return {key: value for key, value in wanted.items() if now.get(key) != value}
+
+
+def _numbered(name: str) -> Iterable[str]:
+    yield name
+    for number in range(2, 1000):
+        yield f"{name}-{number}"
