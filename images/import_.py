@@ -101,7 +101,7 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
                 details=f"Here:    {taken}\nIn file: {manifest.fingerprint}",
                 fix=f"If the one here is not needed: lxc image delete {alias}",
             )
-        if nodes := nodes_in(paths, source):
+        if nodes := nodes_in(paths, source, room=_room(lxd)):
             raise InputError(
                 f"{source} holds an image with device nodes, which every user of it could open.",
                 details="\n".join(nodes),
@@ -114,6 +114,13 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
         lxd.set_image_properties(manifest.fingerprint, {BUILDER: ""})
     report.done(source.name, "imported")
     return Imported(release=release, is_new=True)
+
+
+def _room(lxd: Lxd) -> int | None:
+    """What the roomiest pool has free; None where one does not tell."""
+    free = [pool.free_bytes for pool in lxd.pools()]
+    known = [each for each in free if each is not None]
+    return max(known) if known and len(known) == len(free) else None
 
 
 def _bring(

@@ -15,7 +15,7 @@ import pytest
 
 from images import archive
 from images.promotion import promotion
-from lab.errors import InputError
+from lab.errors import CapacityError, InputError
 from lab.release import Needs
 from tests.fake_lxd import FakeLxd
 from tests.unit.carried import (
@@ -320,3 +320,22 @@ def test_an_image_that_is_here_under_no_lab_s_name_is_brought_like_any_other(
     (came,) = lxd.images()
     kept = {key: value for key, value in came.properties.items() if key in HISTORY and value}
     assert kept == {"lab.smoke": "pending", "lab.gpu": "pending"}
+
+
+def test_an_image_larger_than_any_pool_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    """A megabyte may be a terabyte of zeros."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        add(tar, "metadata.yaml", b"architecture: x86_64\n")
+        entry = tarfile.TarInfo("rootfs/zeros")
+        entry.size = 1 << 40
+        # Its size is enough, the zeros need not come.
+        content.write(entry.tobuf(tarfile.GNU_FORMAT))
+    packed = content.getvalue()
+    manifest = {**manifest_of(packed), "properties": properties()}
+    path = forged(tmp_path, manifest, [("metadata", packed)])
+    with pytest.raises(CapacityError) as caught:
+        bring(path)
+    assert str(caught.value).splitlines()[0] == (
+        f"{path} holds an image of more than 39.0 GiB, which is all that a storage pool has free."
+    )
