@@ -105,7 +105,7 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
             raise InputError(
                 f"{source} holds an image with device nodes, which every user of it could open.",
                 details="\n".join(nodes),
-                fix="Take them out of the template where it was built: the check `secrets` there\n"
+                fix="Take them out of the template where it was built: the check `special` there\n"
                 "names each.",
             )
         report.phase(source.name, "import")
@@ -204,6 +204,6 @@ def _refuse_collision(source: Path, release: Release, here: tuple[Published, ...
         if other.template != release.template and taken:
             raise InputError(
                 f"{source} holds a release of {release.template} (short: {release.short}); "
-                f"{quote(taken.pop())} means {other.template} here.",
+                f"{quote(min(taken))} means {other.template} here.",
                 fix="Give it another name, and another short one, where it is built.",
             )
