@@ -89,6 +89,8 @@ def list_images(_c: Context, json: bool = False) -> None:
     console.print_table(
         "", inventory.COLUMNS, inventory.rows(document), empty="No templates are defined."
     )
+    for line in inventory.remarks(document):
+        console.print_text(line)
 
 
 @command(help={"template": "Its name or short name."})

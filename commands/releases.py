@@ -67,7 +67,7 @@ def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
     else:
         with console.reporter() as report:
             keep_quotas(settings, report)
-            found = prune.prune_images(lxd, prefix, number)
+            found = prune.prune_alone(lxd, settings, number, report)
     for fate in found:
         console.print_text(str(fate))
     size = format_size(prune.freed(found))

@@ -11,28 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.definition_file import PROVISION, Definition
+from lab.allowed import device_objection, key_objection
 from lab.names import did_you_mean
 from lab.problems import Problem, shown
 from lab.yamltree import Tree
-
-PRIVILEGED = "containers here are unprivileged"
-_RAW = "raw keys go past LXD's own safeguards"
-
-_FORBIDDEN = {
-    "security.privileged": PRIVILEGED,
-    "raw.lxc": _RAW,
-    "raw.idmap": _RAW,
-    "raw.apparmor": _RAW,
-    "raw.seccomp": _RAW,
-    "raw.qemu": _RAW,
-    "cloud-init.user-data": "write a cloud-init source instead",
-    "user.user-data": "write a cloud-init source instead",
-}
-_FORBIDDEN_DEVICES = {
-    "gpu": "cards are given to containers, by --gpus; in a builder they would leave stubs",
-    "unix-char": PRIVILEGED,
-    "unix-block": PRIVILEGED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +46,6 @@ def judge(
         yield from _checks(one)
     yield from _shorts(written)
     yield from _cycles(by_name)
-
-
-def key_refusal(key: str, value: str) -> str | None:
-    """Why no container may be given this key with this VALUE."""
-    # LXD takes all of these for "no".
-    return None if value.lower() in ("", "false", "0", "no", "off") else _FORBIDDEN.get(key)
-
-
-def device_refusal(device: Mapping[str, str]) -> str | None:
-    """Why no template may ask for this DEVICE."""
-    if not device.get("type"):
-        return "a device needs a type"
-    return _FORBIDDEN_DEVICES.get(device["type"])
 
 
 def _name(one: Written) -> Iterator[Problem]:
@@ -118,11 +87,11 @@ def _no_file(key: str, path: Path, present: Sequence[str]) -> str:
 def _instance(one: Written) -> Iterator[Problem]:
     where = f"{one.definition.name}: "
     for key, value in one.definition.instance.config.items():
-        if reason := key_refusal(key, value):
+        if reason := key_objection(key, value):
             text = f"{where}{key}: {reason}"
             yield one.tree.problem(("instance", "config", key), text)
     for name, device in one.definition.instance.devices.items():
-        if reason := device_refusal(device):
+        if reason := device_objection(name, device):
             yield one.tree.problem(("instance", "devices", name), f"{where}device {name}: {reason}")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from images.catalog_rules import Written, judge
 from images.definition_file import PATH, Check, Definition, InstanceNeeds
+from lab.allowed import granted
 from lab.delivery import Delivery
 from lab.errors import InputError
 from lab.names import nearest, quote
@@ -67,7 +68,7 @@ class Catalog:
             ports.update(definition.ports)
             groups += [group for group in definition.groups if group not in groups]
             disk = definition.disk or disk
-        return Needs(
+        needs = Needs(
             config=config,
             devices=devices,
             groups=tuple(groups),
@@ -75,6 +76,7 @@ class Catalog:
             ports=ports,
             delivery=delivery,
         )
+        return granted(needs, name)
 
     def delivery(self, name: str) -> Delivery | None:
         """How NAME wants the driver's userland, by its own or its nearest ancestor's word."""
@@ -95,6 +97,10 @@ class Catalog:
     def allowed_secrets(self, name: str) -> tuple[str, ...]:
         """Files of NAME's images that may look secret, by its own and its ancestors' word."""
         return tuple(path for one in self.lineage(name) for path in one.allow_secrets)
+
+    def allowed_special(self, name: str) -> tuple[str, ...]:
+        """Powers that files of NAME's images have on purpose, by its and its ancestors' word."""
+        return tuple(path for one in self.lineage(name) for path in one.allow_special)
 
     def refusal(self, name: str, distro: str) -> str | None:
         """Why NAME cannot be built on DISTRO, by its own or an ancestor's word."""

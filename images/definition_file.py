@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from lab.properties import is_name
 from lab.written import Package, Pattern, Size, Word, Written, refusal
 
 PROVISION = "provision"
@@ -35,13 +36,7 @@ Kind: TypeAlias = Literal[
     "command",
 ]
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,38}[a-z0-9]", re.ASCII)
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
-
-
-def is_name(text: str) -> bool:
-    """Whether a template may be called TEXT."""
-    return _NAME.fullmatch(text) is not None
 
 
 def _name(value: str) -> str:
@@ -150,6 +145,8 @@ class Definition(Written):
     """What each container makes for itself at its first boot: keys, ids. Taken out of the image."""
     allow_secrets: tuple[InsidePath, ...] = ()
     """Files that look secret, and are the same in every container on purpose."""
+    allow_special: tuple[InsidePath, ...] = ()
+    """Device nodes, set-uid programs and files with capabilities that are meant."""
     checks: tuple[Check, ...] = ()
 
     _path: Path = PrivateAttr(default=Path())

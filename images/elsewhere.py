@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from lab.lxd.model import Image
 from lab.lxd.port import Lxd
-from lab.release import Release, stable_alias
+from lab.release import Release, Smoke, stable_alias
 from lab.settings import Settings
 
 DISTRIBUTION = "distribution"
@@ -49,16 +49,19 @@ def as_there(settings: Settings, inputs: Mapping[str, str]) -> Settings:
 
 
 def made_with(lxd: Lxd, prefix: str) -> Mapping[str, str]:
-    """The inputs of the current release that everything here was cloned from; else the newest."""
+    """The inputs of the current release that everything here was cloned from; else the newest.
+
+    Of one that somebody sent, and nobody promoted, nothing is taken.
+    """
     roots = [
-        (_is_current(image, prefix, release), release.built_at, release.inputs)
+        (_is_current(image, prefix, release), image.created_at, release.inputs)
         for image in lxd.images()
         if (release := Release.of(image)) is not None
         and release.parent is None
+        and release.smoke is not Smoke.PENDING
         and any(alias.startswith(f"{prefix}/") for alias in image.aliases)
     ]
-    # One that was imported may tell a time without a zone, which compares with nothing.
-    roots.sort(key=lambda root: (root[0], root[1].timestamp()))
+    roots.sort(key=lambda root: root[:2])
     return roots[-1][2] if roots else {}
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from images.archive import pack
 from images.held import Published, current_of, listed, release_called, releases_of
+from images.promotion import promoted_property
 from images.scratch import scratch, sweep_scratch
-from images.sweep import BUILDER
 from lab.errors import CapacityError, InputError
 from lab.lxd.port import Lxd
-from lab.release import promoted_property
+from lab.release import BUILDER
 from lab.report import Report
 from lab.sizes import format_size
 

@@ -15,7 +15,7 @@ from lab.errors import InputError
 from lab.lxd.model import Image, Instance
 from lab.lxd.port import Lxd
 from lab.names import did_you_mean, quote
-from lab.release import Release, Smoke, stable_alias
+from lab.release import Release, Smoke, Unreadable, read_release, stable_alias
 
 
 class Standing(str, Enum):
@@ -47,11 +47,18 @@ def published(lxd: Lxd, prefix: str) -> tuple[Published, ...]:
     found = [
         Published(release=release, image=image, standing=_standing(release, image, prefix))
         for image in lxd.images()
-        if (release := Release.of(image)) is not None and _is_ours(image, prefix, release)
+        if (release := Release.of(image)) is not None and is_ours(image, prefix, release)
     ]
-    found.sort(key=lambda one: one.release.built_at, reverse=True)
+    # By LXD's own time: what the builder's clock said is in their names and properties.
+    found.sort(key=lambda one: one.image.created_at, reverse=True)
     found.sort(key=lambda one: one.release.template)
     return tuple(found)
+
+
+def unreadable(lxd: Lxd, prefix: str) -> tuple[Unreadable, ...]:
+    """The images that have an alias of this lab's, and are releases beyond reading."""
+    every = (read_release(image) for image in lxd.images() if _is_named(image, prefix))
+    return tuple(one for one in every if isinstance(one, Unreadable))
 
 
 def releases_of(lxd: Lxd, prefix: str, template: str) -> tuple[Published, ...]:
@@ -60,12 +67,19 @@ def releases_of(lxd: Lxd, prefix: str, template: str) -> tuple[Published, ...]:
     Looked up in LXD alone: a definition that is broken or gone keeps nobody from rolling back.
     """
     every = published(lxd, prefix)
-    found = tuple(one for one in every if template in (one.release.template, one.release.short))
+    found = tuple(one for one in every if template == one.release.template)
+    found = found or tuple(one for one in every if template == one.release.short)
+    known = sorted({one.release.template for one in found or every})
     if not found:
-        known = sorted({one.release.template for one in every})
+        told = [f"There are releases of: {', '.join(known) or 'nothing'}."]
         raise InputError(
             f"There is no release of {quote(template)}{did_you_mean(template, known)}.",
-            details=f"There are releases of: {', '.join(known) or 'nothing'}.",
+            details="\n".join([*told, *(f"{one}." for one in unreadable(lxd, prefix))]),
+        )
+    if len(known) > 1:
+        raise InputError(
+            f"{quote(template)} is short for several templates: {', '.join(known)}.",
+            fix="Name one of them.",
         )
     return found
 
@@ -126,9 +140,14 @@ def _bodies(shop: Workshop) -> dict[str, str]:
     }
 
 
-def _is_ours(image: Image, prefix: str, release: Release) -> bool:
+def is_ours(image: Image, prefix: str, release: Release) -> bool:
     """Releases of another alias prefix (a test's, a second lab's) are not ours to judge."""
-    return any(alias.startswith(f"{prefix}/{release.template}") for alias in image.aliases)
+    stable = stable_alias(prefix, release.template)
+    return any(alias == stable or alias.startswith(f"{stable}/") for alias in image.aliases)
+
+
+def _is_named(image: Image, prefix: str) -> bool:
+    return any(alias.startswith(f"{prefix}/") for alias in image.aliases)
 
 
 def _standing(release: Release, image: Image, prefix: str) -> Standing:

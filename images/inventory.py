@@ -7,10 +7,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from images.build import plan_images
-from images.held import Published, published, users
+from images.held import Published, published, unreadable, users
 from images.plan import Build, Decision
 from images.workshop import Workshop
 from lab.lxd.model import Instance
+from lab.release import Unreadable
 from lab.sizes import format_size
 
 COLUMNS = (
@@ -43,13 +44,21 @@ def rows(document: Mapping[str, Any], *, now: datetime | None = None) -> Iterato
                 version["smoke"],
                 version["driver"] or "-",
                 version["gpu"],
-                age(datetime.fromisoformat(version["built_at"]), now),
+                age(datetime.fromisoformat(version["added_at"]), now),
                 format_size(version["size_bytes"]),
                 ", ".join(version["used_by"]) or "-",
                 stale,
             ]
             # Said once, beside the newest.
             name = stale = ""
+
+
+def remarks(document: Mapping[str, Any]) -> Iterator[str]:
+    """What images cannot be read, and what to do with each: lines below the table."""
+    for one in document["unreadable"]:
+        yield f"{one['name']} cannot be read, and is for nobody:"
+        yield from (f"  {problem}" for problem in one["problems"])
+        yield f"  Where nothing needs it: {one['fix']}"
 
 
 def age(then: datetime, now: datetime) -> str:
@@ -70,6 +79,7 @@ def images_document(shop: Workshop) -> dict[str, Any]:
         published(shop.lxd, shop.settings.alias_prefix),
         decisions,
         shop.lxd.instances(),
+        unreadable(shop.lxd, shop.settings.alias_prefix),
     )
 
 
@@ -78,6 +88,7 @@ def document(
     releases: Sequence[Published],
     decisions: Sequence[Decision],
     containers: Sequence[Instance],
+    spoiled: Sequence[Unreadable] = (),
 ) -> dict[str, Any]:
     """Pure part: TEMPLATES are (name, short); those only LXD knows come last."""
     stale = {d.template: d.reason for d in decisions if isinstance(d, Build)}
@@ -94,7 +105,17 @@ def document(
                 ],
             }
             for name, short in {**known, **strangers, **known}.items()
-        ]
+        ],
+        "unreadable": [
+            {
+                "name": one.name,
+                "fingerprint": one.image.fingerprint,
+                "aliases": list(one.image.aliases),
+                "problems": list(one.problems),
+                "fix": one.way_out,
+            }
+            for one in spoiled
+        ],
     }
 
 
@@ -104,7 +125,9 @@ def _version(one: Published, containers: Sequence[Instance]) -> dict[str, Any]:
         "fingerprint": one.image.fingerprint,
         "driver": one.release.driver,
         "recipe": one.release.recipe,
+        # By the builder's clock, and by LXD's, which is what counts.
         "built_at": one.release.built_at.isoformat(timespec="seconds"),
+        "added_at": one.image.created_at.isoformat(timespec="seconds"),
         "size_bytes": one.image.size_bytes,
         "state": one.standing.value,
         "smoke": one.release.smoke.value,

@@ -17,8 +17,9 @@ from images.trial import Trial
 from images.verdict import Verdict, gpu_outcome
 from images.workshop import Workshop, have_build_project, logged
 from lab import lock
+from lab.allowed import objections
 from lab.errors import CheckError, InputError
-from lab.release import Smoke, smoke_property
+from lab.release import Release, Smoke, smoke_property
 
 GONE = "its definition is gone, and with it its checks"
 COLUMNS = ("template", "version", "checks", "outcome", "seconds", "failed")
@@ -133,10 +134,12 @@ def judge_release(shop: Workshop, one: Published) -> Judged:
         checks=shop.catalog.checks(release.template),
         given=given(shop, release),
         allowed=shop.catalog.allowed_secrets(release.template),
+        allowed_special=shop.catalog.allowed_special(release.template),
     )
     with logged(shop, release.template) as log:
         log.phase("check")
-        verdicts = smoke(shop, trial, log)
+        # What asks for too much is not even booted.
+        verdicts = _refusals(release) or smoke(shop, trial, log)
         seconds = sum(seconds for _, seconds in log.timings())
         judged = replace(judged, verdicts=verdicts, seconds=seconds, log=log.path)
         outcome = Smoke.FAILED if judged.failed else Smoke.PASSED
@@ -147,6 +150,11 @@ def judge_release(shop: Workshop, one: Published) -> Judged:
         tell = shop.report.failed if judged.failed else shop.report.done
         tell(release.template, f"{release.version}: {_count(judged)}")
     return judged
+
+
+def _refusals(release: Release) -> tuple[Verdict, ...]:
+    found = objections(release.needs)
+    return (Verdict(name="needs", passed=False, why="; ".join(found)),) if found else ()
 
 
 def _count(judged: Judged) -> str:

@@ -17,6 +17,9 @@ _STATUS = "/var/lib/dpkg/status"
 # A desktop's list has 60 kB; imported files may hold anything.
 _LONGEST = 8 * 1024**2
 
+# Names and versions of dpkg's, see deb-version(7): nothing that a terminal would act on.
+_LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9+.:_-]{0,200})\t([A-Za-z0-9.+:~_-]{0,250})", re.ASCII)
+
 Versions = Mapping[str, str]
 """Package → version. Of a package in several architectures: `libc6:i386`."""
 
@@ -95,8 +98,13 @@ def unpacked(value: str) -> Versions:
         raise ValueError(str(error)) from error
     if not unpacking.eof:
         raise ValueError("It is cut off, or too long to be true.")
-    lines = (line.partition("\t") for line in text.decode().splitlines())
-    return {package: version for package, _, version in lines}
+    found: dict[str, str] = {}
+    for line in text.decode().splitlines():
+        named = _LINE.fullmatch(line)
+        if named is None:
+            raise ValueError("It names something else than packages and their versions.")
+        found[named[1]] = named[2]
+    return found
 
 
 def changes(old: Versions, new: Versions) -> tuple[Change, ...]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 
 from images.held import Published, Standing, published, users
-from images.sweep import BUILDER, is_abandoned
+from images.sweep import is_abandoned
+from lab import lock
 from lab.errors import InputError
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
-from lab.release import stable_alias
+from lab.release import BUILDER, stable_alias
 from lab.removal import remove_image
+from lab.report import Report
+from lab.settings import Settings
 from lab.sizes import format_size
 
 
@@ -40,7 +44,13 @@ def parse_keep(text: str) -> int:
 
 def plan_prune(lxd: Lxd, prefix: str, keep: int) -> tuple[Fate, ...]:
     """What `prune_images` would do. Changes nothing."""
-    return fates(published(lxd, prefix), _everybody(lxd), keep)
+    return fates(published(lxd, prefix), _everybody(lxd), keep, lxd.now())
+
+
+def prune_alone(lxd: Lxd, settings: Settings, keep: int, report: Report) -> tuple[Fate, ...]:
+    """As `prune_images`, while nothing is built or judged."""
+    with lock.held(f"build-{settings.build_project}", report, "prune-images"):
+        return prune_images(lxd, settings.alias_prefix, keep)
 
 
 def prune_images(lxd: Lxd, prefix: str, keep: int) -> tuple[Fate, ...]:
@@ -60,14 +70,16 @@ def freed(removed: Iterable[Fate]) -> int:
 
 
 def fates(
-    releases: Sequence[Published], containers: Sequence[Instance], keep: int
+    releases: Sequence[Published], containers: Sequence[Instance], keep: int, now: datetime
 ) -> tuple[Fate, ...]:
     """Decide for RELEASES, newest first within each template. Pure but for the life of builders."""
     seen: Counter[str] = Counter()
-    return tuple(_fate(one, users(one, containers), keep, seen) for one in releases)
+    return tuple(_fate(one, users(one, containers), keep, seen, now) for one in releases)
 
 
-def _fate(one: Published, used_by: Sequence[str], keep: int, seen: Counter[str]) -> Fate:
+def _fate(
+    one: Published, used_by: Sequence[str], keep: int, seen: Counter[str], now: datetime
+) -> Fate:
     template = one.release.template
     half_made = bool(one.image.properties.get(BUILDER)) and one.standing is not Standing.CURRENT
     useful = not half_made and one.standing is not Standing.FAILED
@@ -75,7 +87,7 @@ def _fate(one: Published, used_by: Sequence[str], keep: int, seen: Counter[str])
     goes, why = False, ""
     if one.standing is Standing.CURRENT:
         why = "it is current"
-    elif half_made and not is_abandoned(one.image):
+    elif half_made and not is_abandoned(one.image, now):
         why = "it is being made"
     elif used_by:
         why = f"used by {', '.join(sorted(used_by))}"

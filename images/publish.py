@@ -10,13 +10,14 @@ from images.accounts import accounts_property
 from images.fitness import refuse_misfit
 from images.for_users import refuse_without_room
 from images.gpus import given
+from images.held import published
 from images.layer import Finished
 from images.packages import packages_property
 from images.packing import PACKED
+from images.promotion import next_turn, promoted_property
 from images.recipe import PIPELINE
 from images.secrets import CLEANED
 from images.smoke import smoke
-from images.sweep import BUILDER
 from images.trial import Trial
 from images.verdict import gpu_outcome
 from images.wanted import Order
@@ -26,10 +27,10 @@ from lab.errors import CheckError
 from lab.lxd.model import Image
 from lab.process import me
 from lab.release import (
+    BUILDER,
     Release,
     Smoke,
     next_version,
-    promoted_property,
     smoke_property,
     stable_alias,
     version_alias,
@@ -127,6 +128,7 @@ def _judge(shop: Workshop, release: Release, image: Image, log: Log) -> Smoke:
         checks=checks,
         given=given(shop, release),
         allowed=shop.catalog.allowed_secrets(name),
+        allowed_special=shop.catalog.allowed_special(name),
     )
     verdicts = smoke(shop, trial, log)
     failed = [verdict for verdict in verdicts if verdict.failed]
@@ -143,8 +145,9 @@ def _judge(shop: Workshop, release: Release, image: Image, log: Log) -> Smoke:
 
 def _promote(shop: Workshop, release: Release, image: Image, outcome: Mapping[str, str]) -> None:
     """The one moment at which users get the new release."""
-    now = datetime.now(tz=timezone.utc)
-    shop.lxd.set_image_properties(image.fingerprint, {**outcome, **promoted_property(now)})
+    others = published(shop.lxd, shop.settings.alias_prefix)
+    turn = next_turn(one.image for one in others if one.release.template == release.template)
+    shop.lxd.set_image_properties(image.fingerprint, {**outcome, **promoted_property(turn)})
     shop.lxd.set_alias(
         stable_alias(shop.settings.alias_prefix, release.template), image.fingerprint
     )

@@ -135,7 +135,7 @@ def _in_squashfs(path: Path) -> Iterator[str]:
 
 
 def _in_tarball(path: Path, head: bytes) -> Iterator[str]:
-    with _unpacked(path, head) as stream:
+    with unpacked(path, head) as stream:
         try:
             # As a stream, so that no more is read than tells.
             with tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -146,7 +146,8 @@ def _in_tarball(path: Path, head: bytes) -> Iterator[str]:
 
 
 @contextmanager
-def _unpacked(path: Path, head: bytes) -> Iterator[IO[bytes]]:
+def unpacked(path: Path, head: bytes) -> Iterator[IO[bytes]]:
+    """What is packed in the file at PATH, which begins with HEAD."""
     argv = next((argv for magic, argv in _UNPACK if head.startswith(magic)), None)
     if argv is None:
         with path.open("rb") as file:

@@ -12,16 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.process import is_alive, me
+from lab.process import here, is_alive, me
 
-_NAME = re.compile(r"labstamp-(\d+)-(\d+)-\w+", re.ASCII)
+# Earlier versions' have no number of the pid namespace.
+_NAME = re.compile(r"labstamp-(\d+)-(\d+)-(?:(\d+)-)?\w+", re.ASCII)
 
 
 @contextmanager
 def scratch(within: Path | None = None) -> Iterator[Path]:
     """A directory for the length of a step; what a kill leaves of it, `sweep_scratch` removes."""
-    _, pid, started = me().split(" ")
-    with tempfile.TemporaryDirectory(prefix=f"labstamp-{pid}-{started}-", dir=within) as directory:
+    _, pid, started, where = me().split(" ")
+    namespace = where.rpartition(":")[2]
+    prefix = f"labstamp-{pid}-{started}-{namespace}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as directory:
         yield Path(directory)
 
 
@@ -39,8 +42,14 @@ def sweep_scratch(within: Path | None = None) -> None:
         named = _NAME.fullmatch(directory.name)
         if named is None or not _is_own(directory):
             continue
-        if is_alive(f"{socket.gethostname()} {named[1]} {named[2]}") is False:
+        if is_alive(_maker(*named.groups())) is False:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _maker(pid: str, started: str, namespace: str | None) -> str:
+    """As `me` names it. What a reboot left has a number that nobody has now, or another start."""
+    where = "" if namespace is None else f" {here().rpartition(':')[0]}:{namespace}"
+    return f"{socket.gethostname()} {pid} {started}{where}"
 
 
 def _is_own(directory: Path) -> bool:

@@ -1,4 +1,5 @@
-"""Judging what an image holds that should be each container's own. Pure but for `look_in`.
+"""Judging what an image holds that should be each container's own, and what gives a power that no
+package brought. Pure but for `look_in`.
 
 That nothing of a boot gets into an image is seen to where it is made (images.at_rest). This is the
 judge beside it: it knows no names of files, and looks at what was published, not at its builder.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from images.verdict import Verdict
@@ -18,6 +19,8 @@ from lab.lxd.model import Completed, Image
 
 NAME: Final = "secrets"
 """Of the verdict that every image gets, whatever its definition asks for."""
+SPECIAL: Final = "special"
+"""The same: of device nodes, set-uid programs and capabilities."""
 CLEANED: Final = "lab.cleaned"
 """Property of a release: when the cleaning of its builder began, in seconds since 1970."""
 
@@ -36,10 +39,14 @@ _MOST: Final = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What `look.py` found: SIGNS and digests by path; FAILED: why it could not look."""
+    """What `look.py` found: SIGNS and digests by path; FAILED: why it could not look.
+
+    SPECIAL: path → power.
+    """
 
     signs: Mapping[str, str]
     digests: Mapping[str, str]
+    special: Mapping[str, str] = field(default_factory=dict)
     failed: str = ""
 
 
@@ -72,8 +79,9 @@ def read(said: Completed) -> Look:
         last = (said.stderr.strip() or said.stdout.strip() or "no output").splitlines()[-1]
         return Look(signs={}, digests={}, failed=last)
     return Look(
-        signs={one["path"]: one["sign"] for one in found},
-        digests={one["path"]: one["sha256"] for one in found},
+        signs={one["path"]: one["sign"] for one in found if "sign" in one},
+        digests={one["path"]: one["sha256"] for one in found if "sign" in one},
+        special={one["path"]: one["special"] for one in found if "special" in one},
     )
 
 
@@ -84,6 +92,13 @@ def verdict(fresh: Look, booted: Iterable[Look], allowed: Collection[str]) -> Ve
     """
     why = _unreadable((fresh, *booted)) or _in_image(fresh, allowed) or _common(booted, allowed)
     return Verdict(name=NAME, passed=not why, why=why)
+
+
+def special_verdict(fresh: Look, allowed: Collection[str]) -> Verdict:
+    """Of the image before its first boot. ALLOWED: what its author names (`allow-special:`)."""
+    found = [f"{path} ({power})" for path, power in fresh.special.items() if path not in allowed]
+    why = _unreadable((fresh,)) or (f"no package brought {_listed(sorted(found))}" if found else "")
+    return Verdict(name=SPECIAL, passed=not why, why=why)
 
 
 def _unreadable(looks: Iterable[Look]) -> str:

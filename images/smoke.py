@@ -18,13 +18,14 @@ from images.outside import ACCOUNT
 from images.placing import GROUNDS, NO_PROFILES, placed_as_users
 from images.rebooting import reboot
 from images.scratch import scratch
-from images.secrets import look_in, span_of, verdict
+from images.secrets import look_in, span_of, special_verdict, verdict
 from images.trial import Trial
 from images.verdict import Verdict
 from images.way_in import Way, way_in
 from images.workshop import Log, Workshop
 from lab import keys
 from lab.account import account_text
+from lab.allowed import granted
 from lab.boot import wait_for_cloud_init
 from lab.errors import CommandTimeout, LxdError
 from lab.lxd.model import Completed, InstanceSpec
@@ -66,7 +67,10 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
             given=trial.given,
         )
         booted = [look_in(shop, name) for name in names if others]
-        verdicts += (verdict(fresh, booted, trial.allowed),)
+        verdicts += (
+            verdict(fresh, booted, trial.allowed),
+            special_verdict(fresh, trial.allowed_special),
+        )
         log.write("".join(f"{verdict}\n" for verdict in verdicts))
         if shop.keep_failed and any(verdict.failed for verdict in verdicts):
             undo.pop_all()
@@ -78,6 +82,7 @@ def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
 
 
 def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:
+    needs = granted(trial.needs, f"The release of {trial.template}")
     user_data = account_text(trial.account((_public(key),)), shop.settings.cloud_init)
     remove_instance(shop.build, name)
     shop.build.create(
@@ -86,7 +91,7 @@ def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) ->
             image=trial.image.fingerprint,
             profiles=NO_PROFILES,
             config={
-                **trial.needs.config,
+                **needs.config,
                 **GROUNDS,
                 **given.config,
                 shop.build.server().user_data_key: user_data,
@@ -94,7 +99,7 @@ def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) ->
                 keys.PHASE: keys.PREPARING,
                 keys.BUILDER: me(),
             },
-            devices={**trial.needs.devices, **placed_as_users(shop), **given.devices},
+            devices={**needs.devices, **placed_as_users(shop), **given.devices},
         )
     )
 

@@ -22,12 +22,10 @@ from lab.lxd.certificates import check_certificate
 from lab.lxd.model import Image, InstanceSpec, State
 from lab.names import did_you_mean
 from lab.process import me
+from lab.release import BUILDER, IMPORTED
 from lab.removal import remove_image, remove_instance
 from lab.source import Bootstrap, File, FromInstance, Simplestreams, Source
 from lab.urls import without_login
-
-IMPORTED = "lab.source"
-"""Property of images that are a source in transit; they live for seconds."""
 
 _PLACES = {"path", "metadata", "certificate", "keyring"}
 _NO_ALIAS = "See that the server is reachable and has this alias: set `source:` in lab.yaml."
@@ -193,7 +191,7 @@ def _copy(
 
 
 def _image(shop: Workshop, source: Bootstrap | Simplestreams | File, log: Log) -> Image:
-    properties = {IMPORTED: shop.distro.name, "lab.builder": me()}
+    properties = {IMPORTED: shop.distro.name, BUILDER: me()}
     if isinstance(source, Bootstrap):
         with scratch() as directory:
             metadata, rootfs = bootstrap.make_root(shop, source, directory, log)

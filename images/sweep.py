@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
+from images.held import is_ours
 from images.homes import remove_home, sweep_homes
 from images.scratch import sweep_scratch
-from images.source import IMPORTED
 from images.workshop import Workshop
 from lab import keys
 from lab.errors import Conflict
 from lab.lxd.model import Image, Instance
 from lab.process import in_words, is_alive
-from lab.release import Release, stable_alias
+from lab.release import BUILDER, IMPORTED, Release, stable_alias
 from lab.removal import remove_image, remove_instance
-
-BUILDER = "lab.builder"
-"""Property of images that are not finished: who makes them. Empty afterwards."""
 
 # Nobody can ask another host for its processes; no build takes this long.
 _ABANDONED = timedelta(hours=6)
@@ -27,22 +24,23 @@ def is_littered(shop: Workshop) -> bool:
     """Whether dead builders left something. Changes nothing."""
     if shop.build.project not in shop.lxd.projects():
         return False
-    return any(_is_dead(_builder(one), one.created_at) for one in _half_made(shop)) or any(
-        is_abandoned(image) for image in _marked(shop)
+    now = shop.lxd.now()
+    return any(_is_dead(_builder(one), one.created_at, now) for one in _half_made(shop)) or any(
+        is_abandoned(image, now) for image in _marked(shop)
     )
 
 
-def is_abandoned(image: Image) -> bool:
-    """Whether IMAGE was left unfinished by somebody who is dead."""
+def is_abandoned(image: Image, now: datetime) -> bool:
+    """Whether IMAGE was left unfinished by somebody who is dead. NOW by LXD's clock."""
     builder = image.properties.get(BUILDER, "")
-    return bool(builder) and _is_dead(builder, image.created_at)
+    return bool(builder) and _is_dead(builder, image.created_at, now)
 
 
 def sweep(shop: Workshop) -> None:
     """Remove the leftovers of dead builders. Conflict while a living one is at work."""
     sweep_scratch()
     for instance in _half_made(shop):
-        _refuse_if_alive(instance)
+        _refuse_if_alive(instance, shop.lxd.now())
         _wait_until_idle(shop, instance)
         remove_instance(shop.build, instance.name)
         remove_home(shop, instance.name)
@@ -52,7 +50,7 @@ def sweep(shop: Workshop) -> None:
     for instance in shop.build.instances():
         _wait_until_idle(shop, instance)
     for image in _marked(shop):
-        if not is_abandoned(image):
+        if not is_abandoned(image, shop.lxd.now()):
             continue
         if _is_current(shop, image):
             # Cut off after its promotion; with the mark it would be removed when superseded.
@@ -74,11 +72,7 @@ def _marked(shop: Workshop) -> Iterator[Image]:
         release = Release.of(image)
         # One without a name was cut off while it was imported, before it got its alias.
         ours = release is not None and (
-            not image.aliases
-            or any(
-                alias.startswith(f"{shop.settings.alias_prefix}/{release.template}")
-                for alias in image.aliases
-            )
+            not image.aliases or is_ours(image, shop.settings.alias_prefix, release)
         )
         if image.properties.get(BUILDER) and (ours or IMPORTED in image.properties):
             yield image
@@ -94,9 +88,9 @@ def remove_kept(shop: Workshop, templates: Collection[str]) -> None:
             shop.report.say(f"Removed {instance.name}, kept for a look from an earlier failure.")
 
 
-def _refuse_if_alive(instance: Instance) -> None:
+def _refuse_if_alive(instance: Instance, now: datetime) -> None:
     builder = _builder(instance)
-    if not _is_dead(builder, instance.created_at):
+    if not _is_dead(builder, instance.created_at, now):
         raise Conflict(
             f"{instance.name} is being built by {in_words(builder)}.",
             fix="Wait for it to end. If it is dead, remove its instance: "
@@ -104,11 +98,11 @@ def _refuse_if_alive(instance: Instance) -> None:
         )
 
 
-def _is_dead(builder: str, since: datetime) -> bool:
+def _is_dead(builder: str, since: datetime, now: datetime) -> bool:
     """Whether BUILDER is known to be dead, or is a stranger who would be done by now."""
     alive = is_alive(builder)
     if alive is None and builder:
-        return datetime.now(tz=timezone.utc) - since > _ABANDONED
+        return now - since > _ABANDONED
     return not alive
 
 

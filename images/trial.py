@@ -29,6 +29,8 @@ class Trial:
     """The cards of the first instance."""
     allowed: tuple[str, ...] = ()
     """Files that may be the same in every container, though they look secret."""
+    allowed_special: tuple[str, ...] = ()
+    """Device nodes and programs with powers that are meant."""
 
     @property
     def every_check(self) -> tuple[Check, ...]:

@@ -1,21 +1,21 @@
 """Which release users get: `promote` chooses one, `rollback` returns to the one before.
 
 Both move one alias and rebuild nothing. The way back is written on the releases themselves: each
-carries when it became current (`lab.promoted_at`), so two admins see one history.
+carries by which promotion it became current (`images.promotion`), so two admins see one history.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from images.held import Published, Standing, current_of, listed, release_called, releases_of
-from images.sweep import BUILDER
+from images.promotion import next_turn, promoted_property, promotion
+from lab.allowed import refuse_ungranted
 from lab.errors import InputError
 from lab.lxd.port import Lxd
 from lab.process import in_words
-from lab.release import Release, Smoke, promoted_at, promoted_property, stable_alias
+from lab.release import BUILDER, Release, Smoke, stable_alias
 
 Judge = Callable[[Published], None]
 """Runs the checks of a release and records that it passed; CheckError when it did not."""
@@ -49,8 +49,8 @@ def promote(
         _refuse_unfit(chosen)
         if chosen.release.smoke is Smoke.PENDING:
             judge(chosen)
-        now = datetime.now(tz=timezone.utc)
-        lxd.set_image_properties(chosen.image.fingerprint, promoted_property(now))
+        turn = next_turn(one.image for one in releases)
+        lxd.set_image_properties(chosen.image.fingerprint, promoted_property(turn))
         _point(lxd, prefix, chosen)
     return _moved(current, chosen)
 
@@ -70,6 +70,7 @@ def rollback(lxd: Lxd, prefix: str, template: str, *, fits: Fits) -> Moved:
             fix=f"Choose one: invoke promote {releases[0].release.short} VERSION",
         )
     fits(before.release)
+    refuse_ungranted(before.release)
     if current is not None:
         # First: cut off in between, a second rollback still goes back by one only.
         lxd.set_image_properties(current.image.fingerprint, promoted_property(None))
@@ -78,20 +79,26 @@ def rollback(lxd: Lxd, prefix: str, template: str, *, fits: Fits) -> Moved:
 
 
 def previous(releases: Sequence[Published]) -> Published | None:
-    """The one of a template's RELEASES that was current before the one that is. Pure."""
+    """The one of a template's RELEASES that was current before the one that is. Pure.
+
+    One that failed its checks since then is passed over.
+    """
     current = current_of(releases)
-    until = promoted_at(current.image) if current else None
+    until = promotion(current.image) if current else None
     earlier = [
         (when, one)
         for one in releases
         if one is not current
-        and (when := promoted_at(one.image)) is not None
-        and (until is None or when < until)
+        and one.release.smoke in (Smoke.PASSED, Smoke.SKIPPED)
+        and (when := promotion(one.image)) is not None
+        # Two admins who promote at one moment take one number.
+        and (until is None or when <= until)
     ]
     return max(earlier, key=lambda pair: pair[0])[1] if earlier else None
 
 
 def _refuse_unfit(chosen: Published) -> None:
+    refuse_ungranted(chosen.release)
     builder = chosen.image.properties.get(BUILDER)
     if chosen.standing is Standing.FAILED:
         raise InputError(

@@ -95,7 +95,9 @@ def _body_recipe(
 
 
 def _release_recipe(shop: Workshop, definition: Definition, body: Recipe, layer: Layer) -> Recipe:
-    whole = definition.model_dump(mode="json", exclude={"path", "description"})
+    # A key that came later makes nothing stale where it says nothing.
+    later = set() if definition.allow_special else {"allow_special"}
+    whole = definition.model_dump(mode="json", exclude={"path", "description", *later})
     checks = [check.model_dump(mode="json") for check in shop.catalog.checks(definition.name)]
     return body.extended(
         {

@@ -13,13 +13,17 @@ from enum import Enum
 
 from lab.delivery import Delivery, choose
 from lab.lxd.model import Card, Image, Server
+from lab.properties import PREFIX, Said, read
 from lab.settings import Settings
 
-_PREFIX = "lab."
-_PROMOTED_AT = _PREFIX + "promoted_at"
-PACKAGES = _PREFIX + "packages"
+BUILDER = PREFIX + "builder"
+"""Property of images that are not finished: who makes them. Empty afterwards."""
+IMPORTED = PREFIX + "source"
+"""Property of images that are a source in transit; they live for seconds."""
+_IN_TRANSIT = frozenset({BUILDER, IMPORTED})
+PACKAGES = PREFIX + "packages"
 """Property of releases: what is installed, packed by images.packages."""
-ACCOUNTS = _PREFIX + "accounts"
+ACCOUNTS = PREFIX + "accounts"
 """Property of releases: the names of the image's accounts and groups, with blanks between."""
 
 
@@ -96,65 +100,80 @@ class Release:
         # `description` is what `lxc image list` shows.
         return {
             "description": f"labstamp {self.template} {self.version} ({self.distro})",
-            **{_PREFIX + key: value for key, value in own.items()},
+            **{PREFIX + key: value for key, value in own.items()},
         }
+
+    @staticmethod
+    def keys() -> frozenset[str]:
+        """The properties that say what a release is, and not what its checks said of it."""
+        named = {"template", "short", "version", "recipe", "inputs", "parent", "distro", "driver"}
+        named |= {"built_at", "commit", "pipeline", "needs"}
+        return frozenset(PREFIX + name for name in named)
 
     @classmethod
     def of(cls, image: Image) -> Release | None:
         """None for an image that is no release of labstamp, or is one beyond reading."""
-        own = {
-            key.removeprefix(_PREFIX): value
-            for key, value in image.properties.items()
-            if key.startswith(_PREFIX)
-        }
-        try:
-            needs = json.loads(own["needs"])
-            return cls(
-                template=own["template"],
-                short=own["short"],
-                version=own["version"],
-                recipe=own["recipe"],
-                inputs=json.loads(own["inputs"]),
-                # LXD drops properties that are empty.
-                parent=own.get("parent") or None,
-                distro=own["distro"],
-                driver=own.get("driver") or None,
-                built_at=datetime.fromisoformat(own["built_at"]),
-                commit=own["commit"],
-                pipeline=own["pipeline"],
-                smoke=Smoke(own["smoke"]),
-                # Releases from before driver layers have neither this nor a delivery.
-                gpu=Smoke(own.get("gpu", Smoke.SKIPPED.value)),
-                needs=Needs(
-                    config=needs["config"],
-                    devices=needs["devices"],
-                    groups=tuple(needs["groups"]),
-                    disk=needs["disk"],
-                    ports=needs["ports"],
-                    delivery=Delivery(needs["delivery"]) if needs.get("delivery") else None,
-                ),
-            )
-        except (KeyError, ValueError, TypeError):
-            return None
+        found = read_release(image)
+        return found if isinstance(found, Release) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """An image that says it is a release, and PROBLEMS: a line for each property it is none by."""
+
+    image: Image
+    problems: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """`lab/base/20261121.1`, else the beginning of its fingerprint."""
+        return max(self.image.aliases, key=len, default=self.image.fingerprint[:12])
+
+    @property
+    def way_out(self) -> str:
+        return f"lxc image delete {self.image.fingerprint[:12]}"
+
+    def __str__(self) -> str:
+        return f"{self.name} cannot be read: {'; '.join(self.problems)}"
+
+
+def read_release(image: Image) -> Release | Unreadable | None:
+    """None for an image that is no release of labstamp, nor says it is."""
+    if not any(key.startswith(PREFIX) and key not in _IN_TRANSIT for key in image.properties):
+        return None
+    said = read(image.properties)
+    if not isinstance(said, Said):
+        return Unreadable(image=image, problems=said)
+    needs = said.needs
+    return Release(
+        template=said.template,
+        short=said.short,
+        version=said.version,
+        recipe=said.recipe,
+        inputs=said.inputs,
+        parent=said.parent,
+        distro=said.distro,
+        driver=said.driver,
+        built_at=said.built_at,
+        commit=said.commit,
+        pipeline=said.pipeline,
+        smoke=Smoke(said.smoke),
+        gpu=Smoke(said.gpu),
+        needs=Needs(
+            config=needs.config,
+            devices=needs.devices,
+            groups=needs.groups,
+            disk=needs.disk,
+            ports=needs.ports,
+            delivery=needs.delivery,
+        ),
+    )
 
 
 def smoke_property(outcome: Smoke, gpu: Smoke | None = None) -> dict[str, str]:
     """The property that records OUTCOME on a published release; with GPU, nvidia-smi's part too."""
-    told = {} if gpu is None else {_PREFIX + "gpu": gpu.value}
-    return {_PREFIX + "smoke": outcome.value, **told}
-
-
-def promoted_property(when: datetime | None) -> dict[str, str]:
-    """The property that records when a release became current; None: as if it never had."""
-    return {_PROMOTED_AT: when.isoformat() if when else ""}
-
-
-def promoted_at(image: Image) -> datetime | None:
-    """When IMAGE became current the last time; None where it never was, or is not to count."""
-    try:
-        return datetime.fromisoformat(image.properties.get(_PROMOTED_AT, ""))
-    except ValueError:
-        return None
+    told = {} if gpu is None else {PREFIX + "gpu": gpu.value}
+    return {PREFIX + "smoke": outcome.value, **told}
 
 
 def accounts_of(image: Image) -> frozenset[str]:

@@ -17,6 +17,7 @@ from lab.gpu_settings import GpuSettings
 from lab.limit_settings import LimitSettings
 from lab.names import did_you_mean
 from lab.problems import shown
+from lab.projects import not_removed, of_its_own
 from lab.source import Source
 from lab.toolkit import Toolkit
 from lab.urls import login_of
@@ -74,7 +75,9 @@ class Settings(Written):
     client_key: LocalPath | None = None
     server_certificate: LocalPath | None = None
     project: Word = "default"
-    build_project: Word = "lab-build"
+    build_project: Annotated[Word, AfterValidator(of_its_own)] = Field(
+        default="lab-build", validate_default=True
+    )
     alias_prefix: Annotated[str, AfterValidator(_prefix)] = "lab"
     pool: Word | None = None
     network: Word | None = None
@@ -83,7 +86,7 @@ class Settings(Written):
     port_isolation: bool = False
     """Users' containers do not reach one another over the network."""
     distribution: Word = "auto"
-    source: Source | None = None
+    source: Annotated[Source, AfterValidator(not_removed)] | None = None
     mirror: AptUrl | None = None
     security_mirror: AptUrl | None = None
     timezone: Annotated[str, AfterValidator(_timezone)] | None = None

@@ -18,7 +18,7 @@ from lab.yamltree import Loc, Tree, dotted, read_tree
 
 M = TypeVar("M", bound=BaseModel)
 
-_WANTED: Final = {
+WANTED: Final = {
     "string_type": "text",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -62,9 +62,17 @@ def examine(
 
 
 def _told(tree: Tree, model: type[BaseModel], error: ErrorDetails) -> Problem:
-    loc = _written(tree, error["loc"])
+    loc = _written(tree, _as_keys(tree, model, error["loc"]))
     text = _text(model, error, loc)
     return tree.problem(loc, f"{dotted(loc)}: {text}" if loc else text)
+
+
+def _as_keys(tree: Tree, model: type[BaseModel], loc: Loc) -> Loc:
+    """LOC, also where a default is wrong: pydantic calls that by the field's own name."""
+    if not loc or loc[:1] in tree.lines:
+        return loc
+    field = model.model_fields.get(str(loc[0]))
+    return (field.alias, *loc[1:]) if field and field.alias else loc
 
 
 def _written(tree: Tree, loc: Loc) -> Loc:
@@ -80,8 +88,8 @@ def _written(tree: Tree, loc: Loc) -> Loc:
 def _text(model: type[BaseModel], error: ErrorDetails, loc: Loc) -> str:
     kind, given = error["type"], error["input"]
     instead = f", not {_shown(given)}"
-    if kind in _WANTED:
-        return f"must be {_WANTED[kind]}{instead}{_trap(kind, given)}"
+    if kind in WANTED:
+        return f"must be {WANTED[kind]}{instead}{_trap(kind, given)}"
     match kind:
         case "extra_forbidden":
             text = "unknown key" + did_you_mean(str(loc[-1]), _keys_around(model, error["loc"]))

@@ -15,7 +15,7 @@ from lab.lxd.port import Lxd
 from lab.names import nearest
 from lab.nic_filters import Wanted, bridged_ipv6
 from lab.process import is_alive, me
-from lab.release import Release, accounts_of, stable_alias
+from lab.release import Release, Unreadable, accounts_of, read_release, stable_alias
 from lab.settings import Settings
 from provision.gpu_facts import GpuFacts, read_gpus
 from provision.homes import Stores
@@ -57,6 +57,8 @@ class Facts:
     """All of them, to judge what a NIC is plugged into."""
     wanted: Wanted = field(default_factory=Wanted)
     """Which filters its NIC shall have."""
+    unreadable: tuple[str, ...] = ()
+    """Why images are no offers that have an offer's name; told where none is found."""
     builder: str
     """This process, as `user.lab.builder`."""
     alive: Mapping[str, bool | None] = field(default_factory=dict)
@@ -91,6 +93,7 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
         instance=instance,
         namesake=None if instance else _namesake(stores.instances, request.name),
         offers=offers,
+        unreadable=() if offer else read_unreadable(lxd, settings.alias_prefix),
         profile=profile,
         pool=pool,
         project=lxd.project,
@@ -125,6 +128,17 @@ def read_offers(lxd: Lxd, prefix: str) -> tuple[Offer, ...]:
             accounts = accounts_of(image)
             found.append(Offer(release=release, fingerprint=fingerprint, accounts=accounts))
     return tuple(found)
+
+
+def read_unreadable(lxd: Lxd, prefix: str) -> tuple[str, ...]:
+    """Why the images of stable aliases are no releases, a line each."""
+    current = {name: to for name, to in lxd.aliases().items() if name.startswith(f"{prefix}/")}
+    found = {image.fingerprint: read_release(image) for image in (lxd.images() if current else ())}
+    return tuple(
+        f"{name} cannot be read: {'; '.join(one.problems)}"
+        for name, to in sorted(current.items())
+        if name.count("/") == 1 and isinstance(one := found.get(to), Unreadable)
+    )
 
 
 def find_offer(offers: tuple[Offer, ...], template: str) -> Offer | None:

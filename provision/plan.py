@@ -51,7 +51,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     if facts.namesake is not None:
         raise _one_name(request, facts.namesake)
     if offer is None:
-        raise _no_release(request, facts.offers)
+        raise _no_release(request, facts.offers, facts.unreadable)
     refuse_raw(facts.profile)
     _refuse_taken(request, offer)
     check_room(request, offer, facts)
@@ -210,7 +210,9 @@ def _reuse_home(request: Request, home: Volume, marks: Mapping[str, str | None])
     return ReuseVolume(pool=home.pool, name=home.name, config=grown, size_bytes=asked)
 
 
-def _no_release(request: Request, offers: tuple[Offer, ...]) -> InputError:
+def _no_release(
+    request: Request, offers: tuple[Offer, ...], unreadable: tuple[str, ...]
+) -> InputError:
     words = {offer.release.template for offer in offers} | {offer.release.short for offer in offers}
     close = nearest(request.template, words)
     there = ", ".join(
@@ -225,6 +227,6 @@ def _no_release(request: Request, offers: tuple[Offer, ...]) -> InputError:
         fix = "One that is defined, but not released yet, is built by: invoke build-images"
     return InputError(
         f'There is no release of a template "{request.template}".',
-        details=f"Released are: {there or 'none yet'}",
+        details="\n".join([f"Released are: {there or 'none yet'}", *unreadable]),
         fix=fix,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lab import keys
+from lab.allowed import refuse_ungranted
 from lab.errors import LxdError
 from lab.lxd.model import InstanceSpec, Network
 from lab.nic_filters import filtering
@@ -19,6 +20,7 @@ from provision.room import disk_size
 
 def instance_spec(request: Request, offer: Offer, facts: Facts, gpus: Share) -> InstanceSpec:
     release = offer.release
+    refuse_ungranted(release)
     return InstanceSpec(
         name=request.name,
         image=offer.fingerprint,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import platform
+import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -61,7 +63,7 @@ class FakeImages(FakeCalls):
             raise refused(what, "Cannot export a running instance as an image")
         if on_progress is not None:
             on_progress(Progress(text="Image pack: 50% (100.00MB/s)", percent=50))
-        packed = f"{instance} {self.store.next()}".encode()
+        packed = _tarball(f"{instance} {self.store.next()}")
         digest = hashlib.sha256(packed).hexdigest()
         return self._keep(digest, properties, files=source.files, aliases=aliases, parts=(packed,))
 
@@ -187,6 +189,16 @@ class FakeImages(FakeCalls):
     def _named_image(self, fingerprint: str) -> Image:
         names = (alias for alias, to in self.store.aliases.items() if to == fingerprint)
         return replace(self.store.images[fingerprint].image, aliases=tuple(sorted(names)))
+
+
+def _tarball(text: str) -> bytes:
+    """An image as LXD packs it, of TEXT instead of a root."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        entry = tarfile.TarInfo("metadata.yaml")
+        entry.size = len(text)
+        tar.addfile(entry, io.BytesIO(text.encode()))
+    return made.getvalue()
 
 
 def _tell_uploaded(size: int, on_progress: OnProgress | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from lab.errors import LabError
 from lab.lxd.changes import changed
@@ -55,6 +56,9 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
 
     def server(self) -> Server:
         return self.store.server
+
+    def now(self) -> datetime:
+        return self.store.now
 
     def projects(self) -> Mapping[str, Mapping[str, str]]:
         return {name: dict(config) for name, config in self.store.projects.items()}

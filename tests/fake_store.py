@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from lab.errors import LabError
 from lab.lxd.model import Card, Completed, Image, Network, Pool, Profile, Server, State
@@ -67,6 +67,7 @@ class Store:
             version="5.0.2", api_extensions=frozenset({"projects", "cloud_init"}), name="fake"
         )
     )
+    now: datetime = EPOCH + timedelta(hours=1)
     gpu_cards: tuple[Card, ...] = ()
     projects: dict[str, dict[str, str]] = field(default_factory=lambda: {"default": {}})
     pools: dict[str, Pool] = field(

@@ -66,4 +66,11 @@ rm -f /root/.bash_history /root/.lesshst /root/.viminfo /root/.wget-hsts /root/.
 rm -rf /root/.cache /root/.config /root/.local /root/.ssh /root/.labstamp
 find /home -mindepth 2 -maxdepth 2 -name '.bash_history' -delete 2>/dev/null || true
 find /tmp /var/tmp -mindepth 1 -delete 2>/dev/null || true
+# What a source has below the mounts is in an image that LXD packs: device nodes, of which users are root.
+mkdir -p /run/labstamp-bare
+if mount --bind / /run/labstamp-bare; then
+    find /run/labstamp-bare/dev /run/labstamp-bare/run -xdev -mindepth 1 -delete || true
+    umount /run/labstamp-bare
+fi
+rmdir /run/labstamp-bare
 sync

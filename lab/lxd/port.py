@@ -7,6 +7,7 @@ Names are those of one project (`in_project` for another); images and volumes ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +39,9 @@ class Lxd(Protocol):
 
     # server
     def server(self) -> Server: ...
+    def now(self) -> datetime:
+        """By the server's clock, in whole seconds."""
+
     def cards(self) -> tuple[Card, ...]:
         """NVIDIA's cards in the order of `nvidia-smi`: by PCI address, those it runs first.
 

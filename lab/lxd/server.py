@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from lab.errors import LxdError, NotFound
@@ -21,6 +23,14 @@ _LIST = {"recursion": "1"}
 class ServerCalls(Calls):
     def server(self) -> Server:
         return parse.server(self._rest.get("", what="say who it is"))
+
+    def now(self) -> datetime:
+        """By the server's clock; this machine's may differ by years."""
+        _, headers = self._rest.content("", what="tell the time")
+        try:
+            return parsedate_to_datetime(headers["Date"])
+        except (KeyError, ValueError) as error:
+            raise LxdError("LXD does not tell its time.") from error
 
     def projects(self) -> Mapping[str, Mapping[str, str]]:
         found = self._rest.get("projects", what="list its projects", params=_LIST)

@@ -15,6 +15,8 @@ def test_the_server_introduces_itself(backend: Backend) -> None:
     server = backend.lxd.server()
     assert server.version
     assert server.name
+    assert backend.lxd.now().tzinfo is not None
+    assert backend.lxd.now() <= backend.again().now()
     assert server.has("projects")
     assert not server.has("time_travel")
     assert backend.lxd.project in backend.lxd.projects()

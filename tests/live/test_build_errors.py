@@ -72,8 +72,8 @@ def test_a_failed_check_keeps_the_old_release(faulty: Tiny) -> None:
         "tiny: build (its body is kept), images/definitions/tiny.yaml changed, checks changed\n"
         "tiny: publish\n"
         "tiny: check\n"
-        "tiny: FAILED: the new image failed 1 of 3 checks; users keep the old one.\n"
-        "error: tiny: the new image failed 1 of 3 checks; users keep the old one.\n"
+        "tiny: FAILED: the new image failed 1 of 4 checks; users keep the old one.\n"
+        "error: tiny: the new image failed 1 of 4 checks; users keep the old one.\n"
         "  is green: the output does not match '^green$': red\n"
         "Next: The full log: {logs}/tiny.log\n"
         "      Keep the instance for a look with: invoke build-images --keep-failed\n",

@@ -65,7 +65,7 @@ def test_a_check_that_fails_is_exit_5_and_the_way_back(lab: Lab, harsh: Lab) -> 
     before = _aliases()
     said = harsh.invoke("smoke-images")
     assert said.code == 5
-    assert re.search(r"base +\S+ +3 of 4 +FAILED +\d+ +made to fail: exit code 3", said.out)
+    assert re.search(r"base +\S+ +4 of 5 +FAILED +\d+ +made to fail: exit code 3", said.out)
     assert re.search(r"docker-nested +\S+ +0 of 0 +not judged", said.out)
     error = said.err[said.err.index("error: ") :]
     # The desktops are among them where their tests came first.
@@ -102,13 +102,16 @@ def test_ci_smoke_images_passes_the_exit_code_on(harsh: Lab) -> None:
     )
 
 
-def test_an_image_with_stubs_and_links_to_nowhere_is_not_for_users(tiny: Tiny) -> None:
-    tiny.define(checks=[{"name": "lint", "kind": "lint"}])
+def test_an_image_with_stubs_links_to_nowhere_and_powers_is_not_for_users(tiny: Tiny) -> None:
+    meant = {"allow-special": ["/usr/local/bin/meant"]}
+    tiny.define(checks=[{"name": "lint", "kind": "lint"}], **meant)
     tiny.boot_with(
         "bootcmd:\n"
         "  - touch /usr/lib/libnvidia-ml.so.535.1\n"
         "  - ln -s libcuda.so.535.1 /usr/lib/libcuda.so.1\n"
         "  - ln -s /opt/gone /usr/local/bin/tool\n"
+        "  - install -m 4755 /usr/bin/id /usr/local/bin/mine\n"
+        "  - install -m 4755 /usr/bin/id /usr/local/bin/meant\n"
     )
     said = tiny.lab.invoke("build-images")
     assert said.code == 5
@@ -119,6 +122,7 @@ def test_an_image_with_stubs_and_links_to_nowhere_is_not_for_users(tiny: Tiny) -
         "/usr/lib/libcuda.so.1 leads nowhere, to libcuda.so.535.1",
         "/usr/local/bin/tool leads nowhere, to /opt/gone",
     } <= set(told.removeprefix("  lint: ").split("; "))
+    assert "  special: no package brought /usr/local/bin/mine (set-uid, of no package)" in said.err
     assert stable(STABLE) is None
     assert [name for name in litter() if "instance" in name] == []
 

@@ -171,6 +171,32 @@ def test_a_release_that_failed_its_checks_is_not_promoted(shelf: Shelf) -> None:
         lxc("image", "set-property", failed, "lab.smoke", "passed")
 
 
+def test_only_what_nobody_needs_is_pruned(shelf: Shelf, exported: Path) -> None:
+    old, new = shelf.versions
+    first = shelf.fingerprint(old) or ""
+    assert shelf.refused("prune-images", "--keep", "0") == (
+        "error: --keep 0: a whole number from 1 on is wanted, such as --keep 3.\n"
+    )
+    lxc("init", first, USER)
+    assert shelf.succeed("prune-images", "--keep", "1", "--plan").splitlines() == [
+        f"vers: keep {new}, it is current ({_shown(shelf, new)})",
+        f"vers: keep {old}, used by {USER} ({_shown(shelf, old)})",
+        "Nothing to remove.",
+    ]
+    assert shelf.succeed("prune-images", "--keep", "1") == "Nothing to remove.\n"
+    remove_instance(USER)
+    shown = _shown(shelf, old)
+    assert shelf.succeed("prune-images") == "Nothing to remove.\n"
+    assert shelf.succeed("prune-images", "--keep", "1") == (
+        f"vers: remove {old}, superseded ({shown})\n"
+        f"Freed {shown}, and what the pool unpacked of it.\n"
+    )
+    assert shelf.fingerprint(old) is None
+    assert shelf.current() == new
+    # For the tests that come after this one.
+    shelf.succeed("import-image", str(exported))
+
+
 def test_a_release_goes_out_and_comes_in_and_is_checked_before_users_get_it(
     shelf: Shelf, exported: Path
 ) -> None:
@@ -236,32 +262,6 @@ def test_an_export_does_not_overwrite(built: Shelf, exported: Path) -> None:
     )
     assert exported.stat() == before
     assert [path.name for path in exported.parent.glob("labstamp-*")] == []
-
-
-def test_only_what_nobody_needs_is_pruned(shelf: Shelf, exported: Path) -> None:
-    old, new = shelf.versions
-    first = shelf.fingerprint(old) or ""
-    assert shelf.refused("prune-images", "--keep", "0") == (
-        "error: --keep 0: a whole number from 1 on is wanted, such as --keep 3.\n"
-    )
-    lxc("init", first, USER)
-    assert shelf.succeed("prune-images", "--keep", "1", "--plan").splitlines() == [
-        f"vers: keep {new}, it is current ({_shown(shelf, new)})",
-        f"vers: keep {old}, used by {USER} ({_shown(shelf, old)})",
-        "Nothing to remove.",
-    ]
-    assert shelf.succeed("prune-images", "--keep", "1") == "Nothing to remove.\n"
-    remove_instance(USER)
-    shown = _shown(shelf, old)
-    assert shelf.succeed("prune-images") == "Nothing to remove.\n"
-    assert shelf.succeed("prune-images", "--keep", "1") == (
-        f"vers: remove {old}, superseded ({shown})\n"
-        f"Freed {shown}, and what the pool unpacked of it.\n"
-    )
-    assert shelf.fingerprint(old) is None
-    assert shelf.current() == new
-    # For the tests that come after this one.
-    shelf.succeed("import-image", str(exported))
 
 
 def test_a_definition_that_asks_for_privileges_is_refused(shelf: Shelf) -> None:

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from images.held import Published, release_called, releases_of
+from images.held import Published, published, release_called, releases_of
 from images.packages import packages_property
-from images.sweep import BUILDER
+from images.promotion import next_turn, promoted_property
 from images.versions import promote
-from lab.lxd.model import InstanceSpec
-from lab.process import me
-from lab.release import Needs, Release, Smoke, promoted_property, stable_alias, version_alias
+from lab.lxd.model import Image, InstanceSpec
+from lab.process import here, me
+from lab.release import BUILDER, Needs, Release, Smoke, stable_alias, version_alias
 from tests.fake_lxd import FakeLxd
 
 PREFIX = "lab"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
-DEAD = me().rsplit(" ", 1)[0] + " 1"
+DEAD = " ".join((*me().split()[:2], "1", here()))
 """A builder of this host whose process number somebody else has by now."""
 
 STANZA = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {}\n\n"
@@ -67,7 +67,7 @@ class Shelf:
         if builder:
             properties[BUILDER] = builder
         if current:
-            properties |= promoted_property(self.now)
+            properties |= promoted_property(next_turn(self._images(template)))
         image = self.lxd.publish(
             "body",
             aliases=[version_alias(PREFIX, template, version)],
@@ -77,6 +77,10 @@ class Shelf:
         if current:
             self.lxd.set_alias(stable_alias(PREFIX, template), image.fingerprint)
         return image.fingerprint
+
+    def _images(self, template: str) -> list[Image]:
+        every = published(self.lxd, PREFIX)
+        return [one.image for one in every if one.release.template == template]
 
     def promote(self, version: str, template: str = "base") -> str:
         return str(promote(self.lxd, PREFIX, template, version, judge=unjudged, fits=fits))

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from images.import_ import import_image
-from images.sweep import BUILDER
+from images.promotion import promotion
 from lab.errors import CapacityError, Conflict, InputError, LabError, LxdError
 from lab.lxd.model import Image
-from lab.release import Release, Smoke, promoted_at, smoke_property
+from lab.release import BUILDER, Release, Smoke, smoke_property
 from lab.report import Silent
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH
@@ -39,11 +39,11 @@ def test_a_release_travels_to_another_machine(shelf: Shelf, exported: Path) -> N
     came = there.image(fingerprint)
     assert came is not None
     assert came.properties == {
-        **{key: value for key, value in sent.properties.items() if key != "lab.promoted_at"},
-        **smoke_property(Smoke.PENDING),
+        **{key: value for key, value in sent.properties.items() if "promoted" not in key},
+        **smoke_property(Smoke.PENDING, Smoke.PENDING),
         BUILDER: "",
     }
-    assert promoted_at(came) is None
+    assert promotion(came) is None
 
 
 def test_importing_it_again_changes_nothing(exported: Path) -> None:

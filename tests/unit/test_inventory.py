@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from images.held import Published, Standing
-from images.inventory import COLUMNS, age, document, rows
+from images.inventory import COLUMNS, age, document, remarks, rows
 from images.plan import Build, Keep
 from lab.lxd.model import Image, Instance, State
-from lab.release import Release, Smoke
+from lab.release import Release, Smoke, Unreadable, read_release
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
 RELEASE = Release(
@@ -19,7 +19,7 @@ RELEASE = Release(
     parent=None,
     distro="debian-12",
     driver=None,
-    built_at=NOW - timedelta(hours=3),
+    built_at=NOW - timedelta(hours=9),
     commit="abc",
     pipeline="1",
     smoke=Smoke.PASSED,
@@ -30,7 +30,7 @@ IMAGE = Image(
     aliases=("lab/base", "lab/base/20261121.1"),
     properties=RELEASE.properties(),
     size_bytes=123 * 1024**2,
-    created_at=NOW,
+    created_at=NOW - timedelta(hours=3),
 )
 CURRENT = Published(release=RELEASE, image=IMAGE, standing=Standing.CURRENT)
 BOB = Instance(
@@ -55,7 +55,8 @@ def test_the_document_has_the_shape_that_scripts_rely_on() -> None:
                         "fingerprint": "f" * 64,
                         "driver": None,
                         "recipe": "0123456789abcdef",
-                        "built_at": "2026-11-21T09:00:00+00:00",
+                        "built_at": "2026-11-21T03:00:00+00:00",
+                        "added_at": "2026-11-21T09:00:00+00:00",
                         "size_bytes": 123 * 1024**2,
                         "state": "current",
                         "smoke": "passed",
@@ -64,8 +65,31 @@ def test_the_document_has_the_shape_that_scripts_rely_on() -> None:
                     }
                 ],
             }
-        ]
+        ],
+        "unreadable": [],
     }
+
+
+def test_images_beyond_reading_are_told_with_the_way_out() -> None:
+    image = replace(IMAGE, properties={**IMAGE.properties, "lab.built_at": "2026-11-21T09:00:00"})
+    spoiled = read_release(image)
+    assert isinstance(spoiled, Unreadable)
+    made = document([("base", "base")], [], [], [], [spoiled])
+    problem = "lab.built_at: is no time with a time zone such as 2026-11-21T09:00:00+00:00"
+    assert made["unreadable"] == [
+        {
+            "name": "lab/base/20261121.1",
+            "fingerprint": "f" * 64,
+            "aliases": ["lab/base", "lab/base/20261121.1"],
+            "problems": [problem],
+            "fix": f"lxc image delete {'f' * 12}",
+        }
+    ]
+    assert list(remarks(made)) == [
+        "lab/base/20261121.1 cannot be read, and is for nobody:",
+        f"  {problem}",
+        f"  Where nothing needs it: lxc image delete {'f' * 12}",
+    ]
 
 
 def test_a_stale_template_says_why() -> None:

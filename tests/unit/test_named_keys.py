@@ -29,6 +29,7 @@ _FROM_PYTHON = {
     "images/judge_files.py",
     "images/userdata.py",
     "images/wanted.py",
+    "lab/projects.py",
 }
 
 

@@ -70,7 +70,11 @@ def test_a_list_survives_packing_and_a_desktops_is_small_enough() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", "nonsense", "AAAA", "eJ", "\0", packed({"a": "1"} | {"b" * 9999: "2"})[:-8], _BOMB],
+    [
+        *("", "nonsense", "AAAA", "eJ", "\0", packed({"a": "1"} | {"b" * 9999: "2"})[:-8], _BOMB),
+        # What a terminal would act on, and a number that Python does not read.
+        *(packed({"a": "\x1b[2J"}), packed({"a b": "1"}), packed({"a": "9" * 5000})),
+    ],
 )
 def test_what_was_not_packed_here_is_refused(value: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011

@@ -9,6 +9,7 @@ import yaml
 
 from lab.errors import InputError, LxdError
 from lab.lxd.model import State
+from lab.release import Needs
 from lab.settings import Settings
 from provision.publickey import fingerprint
 from tests.fake_lxd import FakeLxd
@@ -157,6 +158,27 @@ def test_a_newer_release_is_no_difference(lxd: FakeLxd) -> None:
     stamp(lxd, bob())
     publish(lxd, replace(BASE, version="20261122.1", needs=DOCKER.needs))
     assert stamp(lxd, bob()).actions == ()
+
+
+def test_a_release_that_asks_for_too_much_is_given_to_nobody(lxd: FakeLxd) -> None:
+    """Nothing is made. A container that was made before stays as it is."""
+    stamp(lxd, bob())
+    asking = Needs(config={"security.idmap.base": "0"}, devices={"a": {"type": "proxy"}})
+    publish(lxd, replace(BASE, version="20261122.1", needs=asking))
+    assert stamp(lxd, bob()).actions == ()
+    before = list(lxd.changes)
+    assert refusal(lxd, name="ann").startswith(
+        "base 20261122.1, in its property lab.needs, asks for what no container gets.\n"
+        "  security.idmap.base: whose ids a container has is decided by labstamp\n"
+        "  device a: it would reach the server's own sockets and ports\n"
+    )
+    assert lxd.changes == before
+
+
+def test_what_has_an_offer_s_name_and_cannot_be_read_is_told(lxd: FakeLxd) -> None:
+    fingerprint = lxd.aliases()["lab/base"]
+    lxd.set_image_properties(fingerprint, {"lab.needs": "[]"})
+    assert "lab/base cannot be read: lab.needs: must be a mapping (key: value)\n" in refusal(lxd)
 
 
 def test_a_container_outlives_the_last_release_of_its_template(lxd: FakeLxd) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from images.prune import freed, parse_keep, plan_prune, prune_images
@@ -11,6 +13,7 @@ from lab.errors import InputError
 from lab.lxd.model import InstanceSpec
 from lab.process import me
 from lab.release import Smoke
+from lab.sizes import format_size
 from tests.unit.releases import DEAD, PREFIX, Shelf, fits
 
 VERSIONS = [f"2026112{day}.1" for day in range(1, 6)]
@@ -48,7 +51,7 @@ def test_what_is_removed_is_gone_with_its_aliases_and_its_bytes_are_told(shelf: 
     sizes = [shelf.release(version).image.size_bytes for version in VERSIONS[:2]]
     gone = prune_images(shelf.lxd, PREFIX, 3)
     assert [fate.of.release.version for fate in gone] == ["20261122.1", "20261121.1"]
-    assert str(gone[0]) == f"base: remove 20261122.1, superseded ({sizes[1]} B)"
+    assert str(gone[0]) == f"base: remove 20261122.1, superseded ({format_size(sizes[1])})"
     assert freed(gone) == sum(sizes)
     assert shelf.versions() == ["20261125.1", "20261124.1", "20261123.1"]
     assert sorted(shelf.lxd.aliases()) == [
@@ -99,6 +102,14 @@ def test_failed_and_abandoned_candidates_go_and_take_no_place(shelf: Shelf) -> N
         "base: keep 20261124.1, one of the newest",
         "base: remove 20261123.1, superseded",
     ]
+
+
+def test_a_stranger_has_six_hours_by_lxd_s_clock(shelf: Shelf) -> None:
+    """Of whom nobody here can tell: not by our clock, which may be years ahead."""
+    shelf.build("20261126.1", smoke=Smoke.PENDING, builder="elsewhere 1 1", current=False)
+    assert told(shelf, 2)[0] == "base: keep 20261126.1, it is being made"
+    shelf.lxd.store.now += timedelta(hours=6)
+    assert told(shelf, 2)[0] == "base: remove 20261126.1, abandoned"
 
 
 def test_an_import_that_nobody_promoted_is_kept_like_any_other(shelf: Shelf) -> None:

@@ -7,13 +7,15 @@ import gzip
 import json
 import lzma
 import os
+import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from images.secrets import CLEANED, Look, read, span_of, verdict
+from images.secrets import CLEANED, Look, read, span_of, special_verdict, verdict
 from lab.lxd.model import Completed, Image
 from tests.fake_store import EPOCH
 
@@ -86,13 +88,14 @@ def root(tmp_path: Path) -> Path:
 def _seen(root: Path, *span: str) -> dict[str, str]:
     """What the script finds in ROOT, run as it would be inside."""
     program = (
-        "import __future__, collections.abc, hashlib, json, os, pathlib, re, stat, sys; "
+        "import __future__, collections.abc, contextlib, hashlib, json, os, pathlib, re, stat; "
+        "import struct, subprocess, sys, tempfile; "
         "code = open(sys.argv[1]).read(); os.chroot(sys.argv[2]); os.chdir('/'); "
         "sys.argv = ['look.py', *sys.argv[3:]]; exec(compile(code, 'look.py', 'exec'))"
     )
     argv = [sys.executable, "-I", "-c", program, str(SCRIPT), str(root), *span]
     said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-    return {one["path"]: one["sign"] for one in json.loads(said)}
+    return {one["path"]: one.get("sign") or one["special"] for one in json.loads(said)}
 
 
 def test_what_looks_secret_is_found_by_what_it_is(root: Path) -> None:
@@ -150,3 +153,48 @@ def test_what_is_written_in_the_span_is_found_whoever_ships_it(root: Path) -> No
         "/etc/late": "written late",
         "/etc/link": "written late",
     }
+
+
+def test_powers_that_no_package_brought_are_found(root: Path) -> None:
+    (root / "var/lib/dpkg/info/some.list").write_text("/srv/su\n/srv/ping\n/srv/python\n")
+    os.mknod(root / "srv/disk", stat.S_IFBLK | 0o666, os.makedev(8, 0))
+    os.mknod(root / "srv/kmsg", stat.S_IFCHR | 0o600, os.makedev(1, 11))
+    os.mknod(root / "srv/gone", stat.S_IFCHR | 0o600, os.makedev(0, 0))
+    os.mkfifo(root / "srv/pipe")
+    modes = {
+        "su": 0o4755,
+        "mine": 0o4755,
+        "theirs": 0o2755,
+        "not-run": 0o4644,
+        "locked": 0o2745,
+        "ping": 0o755,
+        "python": 0o755,
+        "tool": 0o755,
+    }
+    for name, mode in modes.items():
+        (root / "srv" / name).write_text("a program\n")
+        (root / "srv" / name).chmod(mode)
+    for name, bits in (("ping", 1 << 13), ("python", 1 << 7), ("tool", 1 << 13)):
+        packed = struct.pack("<5I", 0x02000001, bits, 0, 0, 0)
+        os.setxattr(root / "srv" / name, "security.capability", packed)
+    assert _seen(root) == {
+        "/srv/disk": "block device 8:0",
+        "/srv/kmsg": "character device 1:11",
+        "/srv/mine": "set-uid, of no package",
+        "/srv/theirs": "set-gid, of no package",
+        # ping's own are the usual ones; everybody's Python would be root.
+        "/srv/python": "capabilities setuid",
+        "/srv/tool": "capabilities net_raw",
+    }
+    (root / "srv/su").chmod(0o4757)
+    assert _seen(root)["/srv/su"] == "set-uid, and everybody may write it"
+
+
+def test_powers_are_named_and_what_the_author_allows_passes() -> None:
+    fresh = Look(signs={}, digests={}, special={"/srv/b": "set-uid, of no package", "/srv/a": "x"})
+    found = special_verdict(fresh, ())
+    assert found.failed
+    assert found.why == "no package brought /srv/a (x), /srv/b (set-uid, of no package)"
+    assert special_verdict(fresh, ("/srv/a", "/srv/b")).passed
+    broken = read(Completed(exit_code=1, stdout="", stderr="no\n"))
+    assert special_verdict(broken, ()).why == "it could not be looked at: no"

@@ -123,3 +123,29 @@ def test_a_source_of_the_toolkit_must_be_whole(
     assert str(caught.value) == (
         f"lab.yaml cannot be used.\n  lab.yaml:1: nvidia-container-toolkit: {told}"
     )
+
+
+def told(tmp_path: Path, text: str) -> str:
+    (tmp_path / "lab.yaml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_settings(tmp_path, {})
+    return (caught.value.details or "").partition("lab.yaml")[2]
+
+
+def test_builds_are_never_among_users_containers(tmp_path: Path) -> None:
+    refusal = "build-project: must be a project of its own, not "
+    assert told(tmp_path, "build-project: default\n").startswith(f':1: {refusal}"default"')
+    assert told(tmp_path, "project: a\nbuild-project: a\n").startswith(f':2: {refusal}"a"')
+    assert told(tmp_path, "build-project: a\nproject: a\n").startswith(f':1: {refusal}"a"')
+    # The build project is lab-build where nothing is said of it.
+    assert f'{refusal}"lab-build"' in told(tmp_path, "project: lab-build\n")
+
+
+def test_a_source_is_never_where_labstamp_removes(tmp_path: Path) -> None:
+    source = "source: {kind: instance, name: failed-base, project: lab-build}\n"
+    assert told(tmp_path, source) == (
+        ":1: source: must not be in lab-build, whose instances labstamp removes: lxc --project "
+        "lab-build copy failed-base my-failed-base --target-project default, and name that"
+    )
+    (tmp_path / "lab.yaml").write_text(f"build-project: other\n{source}")
+    assert load_settings(tmp_path, {}).source is not None

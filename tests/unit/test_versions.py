@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from images.held import Published
 from images.versions import promote, rollback
 from lab.errors import CheckError, InputError, LxdError
 from lab.process import in_words
-from lab.release import Smoke, smoke_property
+from lab.release import Needs, Smoke, smoke_property
 from tests.unit.releases import DEAD, PREFIX, Shelf, fits, unjudged
 
 A, B, C, D = (f"2026112{day}.1" for day in range(1, 5))
@@ -165,4 +167,54 @@ def test_an_imported_release_that_fails_leaves_users_alone(shelf: Shelf) -> None
         promote(shelf.lxd, PREFIX, "base", D, judge=judge, fits=fits)
     assert shelf.current() == C
     back(shelf)
+    assert shelf.current() == B
+
+
+def test_a_clock_that_is_off_by_years_changes_no_order() -> None:
+    """Built and promoted by machines whose clocks say 2036, 1970 and 2026."""
+    shelf = Shelf()
+    for version, year in ((A, 2036), (B, 1970), (C, 2026)):
+        shelf.now = datetime(year, 1, 1, tzinfo=timezone.utc)
+        shelf.build(version)
+        when = {"lab.promoted_at": shelf.now.isoformat()}
+        shelf.lxd.set_image_properties(shelf.release(version).image.fingerprint, when)
+    assert shelf.versions() == [C, B, A]
+    back(shelf)
+    assert shelf.current() == B
+    back(shelf)
+    assert shelf.current() == A
+
+
+def test_what_an_earlier_version_promoted_came_before(shelf: Shelf) -> None:
+    """It wrote a time, and no number; by a clock that was ahead, for that matter."""
+    for version, day in ((A, 1), (B, 2)):
+        fingerprint = shelf.release(version).image.fingerprint
+        when = f"2036-01-0{day}T00:00:00+00:00"
+        properties = {"lab.promoted": "", "lab.promoted_at": when}
+        shelf.lxd.set_image_properties(fingerprint, properties)
+    back(shelf)
+    assert shelf.current() == B
+    back(shelf)
+    assert shelf.current() == A
+
+
+@pytest.mark.parametrize("smoke", [Smoke.FAILED, Smoke.PENDING])
+def test_what_did_not_pass_here_is_no_way_back(shelf: Shelf, smoke: Smoke) -> None:
+    shelf.lxd.set_image_properties(shelf.release(B).image.fingerprint, smoke_property(smoke))
+    back(shelf)
+    assert shelf.current() == A
+
+
+def test_a_release_that_asks_for_too_much_is_neither_promoted_nor_returned_to() -> None:
+    shelf = Shelf()
+    shelf.build(A, needs=Needs(config={"security.privileged": "true"}))
+    shelf.build(B)
+    told = (
+        f"base {A}, in its property lab.needs, asks for what no container gets.\n"
+        "  security.privileged: containers here are unprivileged\n"
+    )
+    assert refused(shelf, A).startswith(told)
+    with pytest.raises(InputError) as caught:
+        back(shelf)
+    assert str(caught.value).startswith(told)
     assert shelf.current() == B

@@ -1,0 +1,91 @@
+"""Why a key or device is not on the list of `lab.allowed`: words for people, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+_UNLISTED: Final = "is not on the list of what templates may ask for (docs/templates.md)"
+_CLOUD_INIT: Final = "write a cloud-init source instead"
+_CARDS: Final = "cards and their driver are given by --gpus and `driver:`"
+
+_KEYS: Final[Mapping[str, str]] = {
+    "cloud-init.": _CLOUD_INIT,
+    "cluster.": "where containers go is decided by the server's admin",
+    "environment.": "LXD's hooks on the server see it, too; write /etc/environment by the "
+    "cloud-init source",
+    "image.": "LXD copies it from the image",
+    "limits.kernel.nice": "its processes would come before those of others",
+    "limits.kernel.rtprio": "its processes would come before those of others",
+    "limits.network.priority": "its packets would come before those of others",
+    "linux.kernel_modules": "it would load modules into the server's kernel, for all; name them in "
+    "/etc/modules-load.d/ of the server",
+    "linux.sysctl.": "it is not the container's own; write it on the server",
+    "migration.": "labstamp moves no running containers",
+    "nvidia.": _CARDS,
+    "raw.": "raw keys go past LXD's own safeguards",
+    "security.devlxd.images": "it would read the server's images",
+    "security.idmap.": "whose ids a container has is decided by labstamp",
+    "security.privileged": "containers here are unprivileged",
+    "security.protection.": "labstamp could not remove it, or give it other ids",
+    "security.syscalls.allow": "it would take the place of LXD's own list",
+    "security.syscalls.blacklist": "it would take the place of LXD's own list",
+    "security.syscalls.deny": "LXD writes the text into its filter as it is",
+    "security.syscalls.deny_default": "it would take the place of LXD's own list",
+    "security.syscalls.intercept.bpf": "LXD would load programs into the server's kernel for it",
+    "security.syscalls.intercept.mount": "the server's kernel would read file systems that users "
+    "make; /dev/fuse is there for that",
+    "security.syscalls.intercept.sched_setscheduler": "its processes would come before those of "
+    "others",
+    "security.syscalls.whitelist": "it would take the place of LXD's own list",
+    "snapshots.": "snapshots fill the pool of all; its admin decides",
+    "user.lab.": "labstamp's own marks have such names",
+    "user.meta-data": _CLOUD_INIT,
+    "user.network-config": _CLOUD_INIT,
+    "user.user-data": _CLOUD_INIT,
+    "user.vendor-data": _CLOUD_INIT,
+    "volatile.": "LXD's own memory",
+}
+"""Key, or all that begin so → why. The longest counts."""
+
+_BY_HAND: Final = "give it to one container by hand: lxc config device add"
+_DEVICES: Final[Mapping[str, str]] = {
+    "": "a device needs a type",
+    "disk": "it would bring in files of the server, or somebody's volume; what all share is put "
+    "into the default profile",
+    "gpu": f"{_CARDS}; in a builder they would leave stubs",
+    "infiniband": _BY_HAND,
+    "nic": "labstamp gives each container its NIC",
+    "none": "it would take out what the profile gives to all",
+    "pci": _BY_HAND,
+    "proxy": "it would reach the server's own sockets and ports",
+    "tpm": "LXD would run a program on the server for each; " + _BY_HAND,
+    "unix-block": "containers here are unprivileged, and get no disks of the server",
+    "unix-char": "of the server's devices there may be /dev/fuse and /dev/net/tun",
+    "unix-hotplug": _BY_HAND,
+    "usb": _BY_HAND,
+}
+
+
+def refused_as(key: str) -> str:
+    """The name on this list that KEY is refused by; empty where it has none."""
+    known = (name for name in _KEYS if key == name or (_opens(name) and key.startswith(name)))
+    return max(known, key=len, default="")
+
+
+def why_no_key(key: str) -> str:
+    return _KEYS.get(refused_as(key), _UNLISTED)
+
+
+def why_no_value(key: str) -> str:
+    """Why KEY, which some values are fine for, has no other; empty where the value tells."""
+    return _KEYS.get(key, "")
+
+
+def why_no_device(kind: str) -> str:
+    return _DEVICES.get(kind, f"{kind[:40]!r} is no type of device that templates may ask for")
+
+
+def _opens(name: str) -> bool:
+    """Whether NAME stands for what begins with it."""
+    return name.endswith(".") or name.startswith("security.syscalls.intercept.")
