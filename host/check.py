@@ -8,6 +8,7 @@ from shlex import quote
 
 from host import (
     gpu_unit,
+    id_findings,
     kernel_limits,
     machine_findings,
     network_findings,
@@ -23,9 +24,10 @@ from host.kernel_limits import read_limits
 from host.machine import Machine
 from host.network_facts import NetworkFacts, read_network_facts
 from host.user_findings import Scene
+from lab import keys
 from lab.delivery import choose
 from lab.errors import InputError
-from lab.lxd.model import Card, Pool, Server
+from lab.lxd.model import Card, Instance, Pool, Server
 from lab.lxd.port import Lxd
 from lab.settings import Settings
 
@@ -40,6 +42,8 @@ class Facts:
     pools: tuple[Pool, ...] = ()
     limits: Mapping[str, int] = field(default_factory=dict)
     network: NetworkFacts | None = None
+    containers: tuple[Instance, ...] = ()
+    """Labstamp's own, also those of an LXD on another machine."""
 
 
 def check(
@@ -61,7 +65,13 @@ def obstacles(lxd: Lxd, settings: Settings, machine: Machine) -> tuple[Finding, 
 
 
 def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
-    facts = Facts(cards=lxd.cards(), server=lxd.server(), users=read_gpu_users(lxd), machine=None)
+    facts = Facts(
+        cards=lxd.cards(),
+        server=lxd.server(),
+        users=read_gpu_users(lxd),
+        machine=None,
+        containers=tuple(one for one in lxd.instances() if keys.OWNER in one.config),
+    )
     if settings.remote != "local":
         return facts
     return replace(
@@ -86,6 +96,7 @@ def judge(
         yield from kernel_limits.findings(facts.limits, sudo)
         if facts.network is not None:
             yield from network_findings.findings(facts.network, sudo)
+    yield from id_findings.findings(facts.containers)
     yield _cards(facts.cards)
     if facts.machine is None:
         yield _elsewhere(settings)

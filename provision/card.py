@@ -46,6 +46,7 @@ def of_container(container: Mapping[str, Any]) -> Card:
         ("memory", _memory(container, "all of the host's")),
         ("processes", _processes(container["processes"])),
         ("disk", f"{_disk(container)} used"),
+        ("ids", _ids(container)),
         *_gpus(container),
         *(("volume", _volume(volume)) for volume in container["volumes"]),
         *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
@@ -152,6 +153,13 @@ def _memory(container: Mapping[str, Any], unsaid: str) -> str:
 
 def _processes(most: int | None) -> str:
     return "as many as the host has" if most is None else f"{most} at most"
+
+
+def _ids(container: Mapping[str, Any]) -> str:
+    ids = container["ids"]
+    if ids is None:
+        return f"shared with others; its own: invoke isolate {container['name']}"
+    return f"its own, {ids['base']} to {ids['base'] + ids['size'] - 1} of the server's"
 
 
 def _size(size: int | None, *, unsaid: str) -> str:

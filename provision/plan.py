@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lab import keys
 from lab.errors import InputError
+from lab.idmap import ON_VOLUME, IdRange, read_map
 from lab.lxd.model import Instance, Volume
 from lab.names import nearest
 from lab.process import in_words
@@ -23,6 +25,7 @@ from provision.facts import Facts, Offer, find_offer
 from provision.finish import finish, is_to_be_finished
 from provision.gpu_plan import change_of_cards, share
 from provision.homes import changes, home_marks, is_unfinished
+from provision.id_plan import ids_of
 from provision.limits import as_limit, bytes_of
 from provision.ours import is_preparing, ours
 from provision.profile import refuse_raw
@@ -55,12 +58,14 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     _refuse_taken(request, offer)
     check_room(request, offer, facts)
     gpus = share(request, offer, facts)
-    actions += _home_actions(request, offer, facts)
+    ids = ids_of(request, facts)
+    actions += _home_actions(request, offer, facts, ids)
     actions += [
         CreateInstance(
-            spec=instance_spec(request, offer, facts, gpus),
+            spec=instance_spec(request, offer, facts, gpus, ids),
             release=f"{offer.release.template} {offer.release.version}",
             cards=gpus.cards,
+            ids=ids,
         ),
         Start(
             name=request.name,
@@ -132,25 +137,28 @@ def _refuse_while_made(name: str, builder: str, facts: Facts) -> None:
     )
 
 
-def _home_actions(request: Request, offer: Offer, facts: Facts) -> list[Action]:
+def _home_actions(request: Request, offer: Offer, facts: Facts, ids: IdRange) -> list[Action]:
     home = facts.home
     if home is None:
-        return [_create_home(request, offer, facts)]
+        return [_create_home(request, offer, facts, ids)]
     _refuse_others_home(request, home, facts.project)
     marks = {**home_marks(request.name, facts.project), keys.PHASE: keys.READY, keys.BUILDER: None}
     if is_unfinished(home):
         _refuse_while_made(request.name, home.config.get(keys.BUILDER, ""), facts)
-        return [_use_unused(home, home_size(request, offer), marks)]
-    return [_reuse_home(request, home, marks)]
+        reuse = _use_unused(home, home_size(request, offer), marks)
+    else:
+        reuse = _reuse_home(request, home, marks)
+    return [_with_ids(reuse, home, ids)]
 
 
-def _create_home(request: Request, offer: Offer, facts: Facts) -> CreateVolume:
+def _create_home(request: Request, offer: Offer, facts: Facts, ids: IdRange) -> CreateVolume:
     size = home_size(request, offer)
     config = {
         **home_marks(request.name, facts.project),
         keys.OWNER: request.account,
         keys.PHASE: keys.PREPARING,
         keys.BUILDER: facts.builder,
+        keys.IDS: str(ids),
     }
     if size is not None:
         config["size"] = as_limit(size)
@@ -198,6 +206,15 @@ def _reuse_home(request: Request, home: Volume, marks: Mapping[str, str | None])
         )
     grown = {**marked, "size": as_limit(asked)}
     return ReuseVolume(pool=home.pool, name=home.name, config=grown, size_bytes=asked)
+
+
+def _with_ids(reuse: ReuseVolume, home: Volume, ids: IdRange) -> ReuseVolume:
+    """The range is written on the home before a container has it."""
+    noted = {} if home.config.get(keys.IDS) == str(ids) else {keys.IDS: str(ids)}
+    # LXD gives all files to the range they are attached with, unless they have it.
+    has = home.config.get(ON_VOLUME)
+    moved_to = ids if has and read_map(has) != ids else None
+    return replace(reuse, config={**reuse.config, **noted}, moved_to=moved_to)
 
 
 def _no_release(request: Request, offers: tuple[Offer, ...]) -> InputError:

@@ -18,6 +18,8 @@ from provision.actions import Action, ChangeCards
 from provision.apply import apply
 from provision.facts import read
 from provision.gpu_claim import refuse_second
+from provision.id_facts import IDS_LOCK, read_ids
+from provision.id_plan import refuse_taken_ids
 from provision.listing import show
 from provision.plan import plan
 from provision.ready import Knock, Patience, knock
@@ -57,6 +59,9 @@ def provision(
     with held(lock_name(settings, name), report, f"provision {name}"), ExitStack() as choosing:
         if not only_plan and _wants_cards(request, settings):
             choosing.enter_context(held(CARDS_LOCK, report, f"provision {name}"))
+        if not only_plan:
+            # Always after the other, so that no two wait for each other.
+            choosing.enter_context(held(IDS_LOCK, report, f"provision {name}"))
         facts = read(lxd, settings, request)
         actions = plan(request, facts)
         if only_plan or not actions:
@@ -67,6 +72,7 @@ def provision(
             # From here on LXD tells everybody of it; only the choice is made one by one.
             if facts.gpus.policy.limit is not None:
                 refuse_second(actions, holders(lxd, settings), facts.gpus)
+            refuse_taken_ids(actions, request, facts, read_ids(lxd))
             choosing.close()
 
         try:
