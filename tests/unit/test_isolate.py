@@ -192,6 +192,8 @@ def test_where_going_back_fails_the_next_run_goes_on(lxd: FakeLxd) -> None:
     assert failed is not None
     assert failed.fix == ("Nothing is lost; when that is mended, it goes on: invoke isolate bob")
     assert lxd.store.contents[HOME].owners == MIXED
+    # The server's boot would go on with LXD's wrong notes.
+    assert lxd.store.instances[HERE].config["boot.autostart"] == "false"
     for forbidden in (
         lambda: lifecycle.start(lxd, SETTINGS, "bob", report=Silent()),
         lambda: lifecycle.destroy(lxd, SETTINGS, "bob", purge=True, report=Silent()),

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from lab import keys
 from lab.errors import CapacityError
+from lab.gpu_wish import parse_wish
 from lab.idmap import IdRange, own_range
 from lab.lxd.model import Instance, InstanceSpec
-from lab.lxd.port import OnProgress
+from lab.lxd.port import Lxd, OnProgress
 from lab.report import Silent
+from lab.settings import Settings
 from provision import lifecycle
+from provision.facts import Facts, read
+from provision.request import Request
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH, FakeInstance
 from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
@@ -61,11 +68,23 @@ def test_a_kept_home_of_an_earlier_version_gets_one_and_the_plan_says_so(lxd: Fa
     assert lxd.store.volumes[HOME][keys.IDS] == str(FIRST)
 
 
-def test_many_at_once_never_get_the_same(lxd: FakeLxd) -> None:
-    names = [f"user{number}" for number in range(12)]
-    with ThreadPoolExecutor(max_workers=6) as pool:
-        list(pool.map(lambda name: stamp(lxd, bob(name=name)), names))
-    assert len({range_of(lxd, name) for name in names}) == 12
+def test_two_at_once_never_get_the_same(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither sees the other's facts before it has made its choice known."""
+    met = threading.Barrier(2)
+
+    def read_together(lxd: Lxd, settings: Settings, request: Request) -> Facts:
+        facts = read(lxd, settings, request)
+        with suppress(threading.BrokenBarrierError):
+            met.wait(timeout=0.5)
+        return facts
+
+    monkeypatch.setattr("provision.stamp.read", read_together)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        # Who wants cards waits for the lock on these before.
+        wishes = [bob(name=name, gpus=parse_wish("none")) for name in ("ann", "bob")]
+        list(pool.map(partial(stamp, lxd), wishes))
+    assert {range_of(lxd, "ann"), range_of(lxd)} == {FIRST, SECOND}
+    assert met.broken
 
 
 def test_the_later_of_two_machines_gives_way_and_leaves_nothing(
