@@ -13,8 +13,10 @@ from lab.idmap import IdRange, read_map
 from lab.lxd.model import Completed, State
 from lab.report import Silent
 from provision import lifecycle
+from provision.card import of_container
 from provision.isolate import Outcome, failure, isolate, plan_isolation
 from provision.isolate_mark import Mark, Stage, read_mark
+from provision.listing import show
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import MIXED, FakeCalls, FakeInstance
 from tests.unit.stamping import SETTINGS, a_lab, bob, hasty, stamp
@@ -96,6 +98,15 @@ def test_root_and_home_are_moved_once_and_it_runs_as_before(lxd: FakeLxd) -> Non
     assert (outcome.done, failure(outcome)) == (("bob",), None)
     assert_isolated(lxd)
     assert run(lxd) == Outcome()
+
+
+def test_the_card_says_what_gives_it_ids_of_its_own(lxd: FakeLxd) -> None:
+    def told() -> str:
+        return dict(of_container(show(lxd, SETTINGS, "bob"))[1])["ids"]
+
+    assert told() == "shared with others; its own: invoke isolate bob"
+    run(lxd)
+    assert told() == "its own, 1065536 to 1131071 of the server's"
 
 
 def test_one_that_was_stopped_is_stopped_afterwards(lxd: FakeLxd) -> None:
