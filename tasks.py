@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from commands import containers, drivers, hook, host, images, releases, welcome
+from commands import containers, drivers, hook, host, images, isolation, releases, welcome
 
 namespace = Collection(
     welcome.welcome,
@@ -26,6 +26,7 @@ namespace = Collection(
     containers.destroy,
     drivers.drivers,
     drivers.sync_drivers,
+    isolation.isolate,
 )
 namespace.add_collection(
     Collection(

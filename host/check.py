@@ -8,6 +8,7 @@ from shlex import quote
 
 from host import (
     gpu_unit,
+    id_findings,
     kernel_limits,
     machine_findings,
     network_findings,
@@ -30,9 +31,10 @@ from host.network_facts import (
 )
 from host.nic_findings import NicFacts
 from host.user_findings import Scene
+from lab import keys
 from lab.delivery import choose
 from lab.errors import InputError
-from lab.lxd.model import Card, Pool, Server
+from lab.lxd.model import Card, Instance, Pool, Server
 from lab.lxd.port import Lxd
 from lab.nic_filters import Wanted, bridged_ipv6
 from lab.settings import Settings
@@ -51,6 +53,8 @@ class Facts:
     builders: NetworkFacts | None = None
     """The bridge of builders alone, where there is one."""
     nics: NicFacts = field(default_factory=NicFacts)
+    containers: tuple[Instance, ...] = ()
+    """Labstamp's own, also those of an LXD on another machine."""
 
 
 def check(
@@ -87,6 +91,7 @@ def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
         users=read_gpu_users(lxd),
         machine=None,
         nics=_read_nics(lxd, settings),
+        containers=tuple(one for one in lxd.instances() if keys.OWNER in one.config),
     )
     if settings.remote != "local":
         return facts
@@ -127,6 +132,7 @@ def judge(
         for network in filter(None, (facts.network, facts.builders)):
             yield from network_findings.findings(network, sudo)
     yield from nic_findings.findings(facts.nics, facts.server, sudo)
+    yield from id_findings.findings(facts.containers)
     yield _cards(facts.cards)
     if facts.machine is None:
         yield _elsewhere(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from lab.account import account_text
 from lab.allowed import granted
 from lab.boot import wait_for_cloud_init
 from lab.errors import CommandTimeout, LxdError
+from lab.idmap import trial_range
 from lab.lxd.model import Completed, InstanceSpec
 from lab.process import me
 from lab.removal import remove_instance
@@ -93,6 +94,7 @@ def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) ->
             config={
                 **needs.config,
                 **GROUNDS,
+                **_ids(shop),
                 **given.config,
                 shop.build.server().user_data_key: user_data,
                 keys.TEMPLATE: trial.template,
@@ -102,6 +104,13 @@ def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) ->
             devices={**needs.devices, **placed_as_users(shop), **given.devices},
         )
     )
+
+
+def _ids(shop: Workshop) -> Mapping[str, str]:
+    """As users' containers have: not all ids of the daemon, and none of anybody's."""
+    whole = shop.lxd.id_range()
+    found = trial_range(whole) if whole is not None else None
+    return found.config if found is not None else {}
 
 
 def _collect(shop: Workshop, name: str, checks: tuple[Check, ...], way: Way, log: Log) -> Evidence:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
+from lab.idmap import IdRange
 from lab.lxd.model import Card, InstanceSpec
 from lab.sizes import format_size
 from provision.limits import ROOT, named_device
@@ -55,12 +56,19 @@ class ReuseVolume:
     config: Mapping[str, str | None] = field(default_factory=dict)
     size_bytes: int | None = None
     unused: bool = False
+    moved_to: IdRange | None = None
+    """Where its files have other ids as yet."""
 
     def __str__(self) -> str:
-        grown = "" if self.size_bytes is None else f", grown to {format_size(self.size_bytes)}"
         if self.unused:
-            return f"use the volume {self.name} for /home, which a cut-off run made{grown}"
-        return f"use the kept volume {self.name} in pool {self.pool} as /home again{grown}"
+            text = f"use the volume {self.name} for /home, which a cut-off run made"
+        else:
+            text = f"use the kept volume {self.name} in pool {self.pool} as /home again"
+        if self.size_bytes is not None:
+            text += f", grown to {format_size(self.size_bytes)}"
+        if self.moved_to is not None:
+            text += f", and give its files, once and one by one, to the ids {self.moved_to}"
+        return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +79,8 @@ class CreateInstance:
     cards: tuple[Card, ...] = ()
     unfiltered: tuple[str, ...] = ()
     """What keeps it from other addresses than its own is lacking, and why."""
+    ids: IdRange | None = None
+    """Those of its person alone; None: as every container without a range of its own."""
 
     def __str__(self) -> str:
         config = self.spec.config
@@ -80,6 +90,7 @@ class CreateInstance:
             config.get("limits.memory", "all") + " memory",
             config.get("limits.processes", "unlimited") + " processes",
             ((root[1].get("size") if root else None) or "unlimited") + " disk",
+            *([f"ids {self.ids}"] if self.ids else []),
             *(f"GPU {part}" for card in self.cards for part in card.mig or (card.pci,)),
         ]
         lacking = f"; its network is not filtered: {'; '.join(self.unfiltered)}"

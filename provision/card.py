@@ -48,6 +48,7 @@ def of_container(container: Mapping[str, Any]) -> Card:
         ("memory", _memory(container, "all of the host's")),
         ("processes", _processes(container["processes"])),
         ("disk", f"{_disk(container)} used"),
+        ("ids", _ids(container)),
         *_gpus(container),
         *(("volume", _volume(volume)) for volume in container["volumes"]),
         *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
@@ -159,6 +160,13 @@ def _processes(most: int | None) -> str:
 def _own_keys(count: int) -> str:
     whose = "key lets" if count == 1 else "keys let"
     return f"{count} more {whose} in, by the user's own ~/.ssh/authorized_keys"
+
+
+def _ids(container: Mapping[str, Any]) -> str:
+    ids = container["ids"]
+    if ids is None:
+        return f"shared with others; its own: invoke isolate {container['name']}"
+    return f"its own, {ids['base']} to {ids['base'] + ids['size'] - 1} of the server's"
 
 
 def _size(size: int | None, *, unsaid: str) -> str:

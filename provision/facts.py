@@ -19,6 +19,8 @@ from lab.release import Release, Unreadable, accounts_of, read_release, stable_a
 from lab.settings import Settings
 from provision.gpu_facts import GpuFacts, read_gpus
 from provision.homes import Stores
+from provision.id_facts import read_ids
+from provision.ids import IdFacts
 from provision.limits import ROOT, named_device
 from provision.ours import is_preparing
 from provision.request import Request
@@ -72,6 +74,7 @@ class Facts:
     user_data: str | None = None
     """For a new instance, once its template is known."""
     gpus: GpuFacts = field(default_factory=GpuFacts)
+    ids: IdFacts = field(default_factory=IdFacts)
 
 
 def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
@@ -114,6 +117,7 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
         limits=settings.limits,
         user_data=user_data(request, offer.release, settings) if offer else None,
         gpus=read_gpus(lxd, settings, server, made_of.release if made_of else None),
+        ids=read_ids(lxd),
     )
 
 

@@ -21,6 +21,7 @@ from provision.filtered import EXPLAINED, needs_netfilter
 from provision.gpu_rows import refuse_without_cards
 from provision.home_keys import given, remembering
 from provision.homes import changes, home_marks
+from provision.isolate_mark import refuse_while_isolated
 from provision.ours import is_preparing, no_container, our_container
 from provision.ready import Patience, wait_for_address
 from provision.stamp import lock_name
@@ -191,6 +192,7 @@ def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
     if lxd.instance(name) is not None:
         instance = our_container(lxd, name)
         _refuse_while_made(instance)
+        refuse_while_isolated(instance)
         return instance, homes
     if not homes:
         raise no_container(lxd, name)
@@ -218,6 +220,7 @@ def _refuse_while_made(instance: Instance) -> None:
 def _whole(lxd: Lxd, name: str) -> Instance:
     """The container NAME, when its provisioning came to an end."""
     instance = our_container(lxd, name)
+    refuse_while_isolated(instance)
     if is_preparing(instance):
         _refuse_while_made(instance)
         raise InputError(

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from lab import keys
 from lab.errors import LxdError, LxdUnreachable, NotFound
+from lab.idmap import own_range
 from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
@@ -92,6 +93,7 @@ def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
         else None,
         "disk_bytes": bytes_of(root[1].get("size")) if root else None,
         "disk_used_bytes": state.disk_bytes.get(root[0]) if root else None,
+        "ids": _ids(instance),
         "location": instance.location,
         "trouble": None,
         "created_at": instance.created_at.isoformat(timespec="seconds"),
@@ -109,6 +111,12 @@ def _half_made(instance: Instance) -> Row | None:
         "at_work": alive,
         "fix": None if alive else f"invoke provision {instance.name}",
     }
+
+
+def _ids(instance: Instance) -> Row | None:
+    """None where it has no range of its own."""
+    own = own_range(instance)
+    return {"base": own.base, "size": own.size} if own else None
 
 
 def _access(instance: Instance, state: InstanceState) -> Row:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lab import keys
 from lab.errors import InputError
+from lab.idmap import ON_VOLUME, IdRange, read_map
 from lab.lxd.model import Instance, Volume
 from lab.names import nearest
 from lab.process import in_words
@@ -24,6 +26,7 @@ from provision.finish import finish, is_to_be_finished
 from provision.gpu_plan import change_of_cards, share
 from provision.home_keys import asked_for, given, keys_for, remembering
 from provision.homes import changes, home_marks, is_unfinished
+from provision.id_plan import ids_of
 from provision.limits import as_limit, bytes_of
 from provision.ours import is_preparing, ours
 from provision.profile import refuse_raw
@@ -57,13 +60,15 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     check_room(request, offer, facts)
     gpus = share(request, offer, facts)
     known = given(facts.home, facts.instance)
-    actions += _home_actions(request, offer, facts, known | asked_for(request))
+    ids = ids_of(request, facts)
+    actions += _home_actions(request, offer, facts, ids, known | asked_for(request))
     actions += [
         CreateInstance(
-            spec=instance_spec(request, offer, facts, gpus),
+            spec=instance_spec(request, offer, facts, gpus, ids),
             release=f"{offer.release.template} {offer.release.version}",
             cards=gpus.cards,
             unfiltered=unfiltered(facts),
+            ids=ids,
         ),
         keys_for(request.name, request.account, request.keys, known),
         Start(
@@ -137,19 +142,21 @@ def _refuse_while_made(name: str, builder: str, facts: Facts) -> None:
 
 
 def _home_actions(
-    request: Request, offer: Offer, facts: Facts, fingerprints: frozenset[str]
+    request: Request, offer: Offer, facts: Facts, ids: IdRange, fingerprints: frozenset[str]
 ) -> list[Action]:
     """FINGERPRINTS: of all keys that were ever asked for with it."""
     home = facts.home
     own = {**home_marks(request.name, facts.project), **remembering(fingerprints)}
     if home is None:
-        return [_create_home(request, offer, facts, own)]
+        return [_create_home(request, offer, facts, {**own, keys.IDS: str(ids)})]
     _refuse_others_home(request, home, facts.project)
     marks = {**own, keys.PHASE: keys.READY, keys.BUILDER: None}
     if is_unfinished(home):
         _refuse_while_made(request.name, home.config.get(keys.BUILDER, ""), facts)
-        return [_use_unused(home, home_size(request, offer), marks)]
-    return [_reuse_home(request, home, marks)]
+        reuse = _use_unused(home, home_size(request, offer), marks)
+    else:
+        reuse = _reuse_home(request, home, marks)
+    return [_with_ids(reuse, home, ids)]
 
 
 def _create_home(
@@ -208,6 +215,15 @@ def _reuse_home(request: Request, home: Volume, marks: Mapping[str, str | None])
         )
     grown = {**marked, "size": as_limit(asked)}
     return ReuseVolume(pool=home.pool, name=home.name, config=grown, size_bytes=asked)
+
+
+def _with_ids(reuse: ReuseVolume, home: Volume, ids: IdRange) -> ReuseVolume:
+    """The range is written on the home before a container has it."""
+    noted = {} if home.config.get(keys.IDS) == str(ids) else {keys.IDS: str(ids)}
+    # LXD gives all files to the range they are attached with, unless they have it.
+    has = home.config.get(ON_VOLUME)
+    moved_to = ids if has and read_map(has) != ids else None
+    return replace(reuse, config={**reuse.config, **noted}, moved_to=moved_to)
 
 
 def _no_release(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from lab import keys
 from lab.allowed import refuse_ungranted
 from lab.errors import LxdError
+from lab.idmap import IdRange
 from lab.lxd.model import InstanceSpec, Network
 from lab.nic_filters import filtering
 from provision.closed import closed
@@ -18,13 +19,15 @@ from provision.request import Request
 from provision.room import disk_size
 
 
-def instance_spec(request: Request, offer: Offer, facts: Facts, gpus: Share) -> InstanceSpec:
+def instance_spec(
+    request: Request, offer: Offer, facts: Facts, gpus: Share, ids: IdRange
+) -> InstanceSpec:
     release = offer.release
     refuse_ungranted(release)
     return InstanceSpec(
         name=request.name,
         image=offer.fingerprint,
-        config={**_config(request, offer, facts), **gpus.config},
+        config={**_config(request, offer, facts), **gpus.config, **ids.config},
         devices={**_devices(request, offer, facts), **gpus.devices},
         description=f"{release.template} {release.version} for {request.account}",
     )

@@ -18,6 +18,8 @@ from provision.actions import Action, ChangeCards
 from provision.apply import apply
 from provision.facts import read
 from provision.gpu_claim import refuse_second
+from provision.id_facts import IDS_LOCK, read_ids
+from provision.id_plan import refuse_taken_ids
 from provision.listing import show
 from provision.plan import plan
 from provision.ready import Knock, Patience, knock
@@ -58,6 +60,9 @@ def provision(
     with held(lock_name(settings, name), report, what, remote=remote), ExitStack() as choosing:
         if not only_plan and _wants_cards(request, settings):
             choosing.enter_context(held(CARDS_LOCK, report, what, remote=remote))
+        if not only_plan:
+            # Always after the other, so that no two wait for each other.
+            choosing.enter_context(held(IDS_LOCK, report, what, remote=remote))
         facts = read(lxd, settings, request)
         actions = plan(request, facts)
         if only_plan or not actions:
@@ -68,6 +73,7 @@ def provision(
             # From here on LXD tells everybody of it; only the choice is made one by one.
             if facts.gpus.policy.limit is not None:
                 refuse_second(actions, holders(lxd, settings), facts.gpus)
+            refuse_taken_ids(actions, request, facts, read_ids(lxd))
             choosing.close()
 
         try:

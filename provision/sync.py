@@ -17,6 +17,7 @@ from lab.settings import Settings
 from lab.userland import Userland, userland_of
 from provision.busy import at_work
 from provision.drivers import Host, InContainer, look_at, look_at_containers, look_at_host
+from provision.isolate_mark import refuse_while_isolated
 from provision.ours import is_preparing, ours
 from provision.stamp import lock_name
 from provision.sync_actions import Action, Forget, Install, Leave, Note, Restart
@@ -163,6 +164,7 @@ def _decide_again(work: _Work, name: str) -> Action | None:
     instance = lxd.instance(name)
     if instance is None or not ours(instance) or is_preparing(instance):
         return None
+    refuse_while_isolated(instance)
     container = look_at(lxd, work.host, instance)
     if container is None:
         return None

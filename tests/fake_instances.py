@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 
+from lab.idmap import NEXT, ON_DISK, ON_VOLUME, IdRange
 from lab.lxd.changes import changed
 from lab.lxd.model import (
     Instance,
@@ -16,8 +18,9 @@ from lab.lxd.model import (
 )
 from lab.lxd.port import OnProgress
 from lab.lxd.refusals import refused
-from tests.fake_store import EPOCH, FakeCalls, FakeInstance
+from tests.fake_store import EPOCH, MIXED, FakeCalls, FakeInstance, FakeVolume
 
+_IDMAP = {"security.idmap.isolated", "security.idmap.base", "security.idmap.size"}
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
@@ -52,6 +55,7 @@ class FakeInstances(FakeCalls):
         made.created_at = EPOCH + timedelta(seconds=number)
         if on_progress is not None:
             on_progress(Progress(text="Unpack: 100%", percent=100))
+        made.config.update(self._mapped(made.config))
         self.store.instances[self._project, spec.name] = made
         return self._shown(spec.name)
 
@@ -66,12 +70,16 @@ class FakeInstances(FakeCalls):
         with self.store.lock:
             found = self._instance(name, f"show {name}")
             found.config = changed(found.config, config)
+            if any(key in _IDMAP for key in config or ()):
+                found.config.update(self._mapped(found.config))
             found.devices = changed(found.devices, devices)
         return self._shown(name)
 
     def start(self, name: str) -> None:
         self._do("start", name)
         found = self._instance(name, f"show {name}")
+        if found.state is not State.RUNNING:
+            self._shift(name, found)
         found.state = State.RUNNING
         found.last_used_at = EPOCH + timedelta(seconds=self.store.next())
 
@@ -106,6 +114,44 @@ class FakeInstances(FakeCalls):
             memory_bytes=1 << 20 if running else 0,
             processes=1 if running else 0,
         )
+
+    def _mapped(self, config: Mapping[str, str]) -> dict[str, str]:
+        """The map of its next start, as LXD notes it."""
+        whole = self.store.id_range or IdRange(1_000_000, 1_000_000_000)
+        isolated = config.get("security.idmap.isolated") == "true"
+        base = config.get("security.idmap.base", "0") if isolated else "0"
+        size = config.get("security.idmap.size", "65536") if isolated else str(whole.size)
+        entries = [
+            {
+                "Isuid": users,
+                "Isgid": not users,
+                "Hostid": int(base) or whole.base,
+                "Nsid": 0,
+                "Maprange": int(size),
+            }
+            for users in (True, False)
+        ]
+        return {"volatile.idmap.base": base, NEXT: json.dumps(entries)}
+
+    def _shift(self, name: str, found: FakeInstance) -> None:
+        """Give root and volumes to the map of this start, as LXD does without idmapped mounts."""
+        wanted = found.config.get(NEXT, "[]")
+        found.owners = _shifted(found.owners, found.config.get(ON_DISK, "[]"), wanted)
+        found.config[ON_DISK] = wanted
+        for device in found.devices.values():
+            key = (device.get("pool", ""), device.get("source", ""))
+            volume = self.store.volumes.get(key)
+            if volume is None:
+                continue
+            content = self.store.contents.setdefault(key, FakeVolume())
+            failure = None
+            if volume.get(ON_VOLUME) != wanted:
+                failure = self.store.shift_failures.pop(name, None)
+            if failure is not None:
+                content.owners = MIXED
+                raise failure
+            content.owners = _shifted(content.owners, volume.get(ON_VOLUME, "[]"), wanted)
+            volume[ON_VOLUME] = wanted
 
     def wait_until_idle(self, name: str, *, timeout: float = 600) -> None: ...
 
@@ -157,3 +203,10 @@ class FakeInstances(FakeCalls):
             profiles=spec.profiles,
             files=dict(source.files),
         )
+
+
+def _shifted(owners: str, noted: str, wanted: str) -> str:
+    """What LXD makes of files: it believes its note, and spoils those that are otherwise."""
+    if noted == wanted:
+        return owners
+    return wanted if owners == noted else MIXED

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from lab.errors import LabError
+from lab.idmap import IdRange
 from lab.lxd.changes import changed
 from lab.lxd.model import Card, Network, Pool, Profile, Server, Volume
 from lab.lxd.refusals import refused
@@ -59,6 +60,9 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
 
     def now(self) -> datetime:
         return self.store.now
+
+    def id_range(self) -> IdRange | None:
+        return self.store.id_range
 
     def projects(self) -> Mapping[str, Mapping[str, str]]:
         return {name: dict(config) for name, config in self.store.projects.items()}
@@ -148,13 +152,7 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
             what = f"delete the volume {name} in {pool}"
             raise refused(what, "The storage volume is still in use", status=400)
         self.store.volumes.pop((pool, name), None)
+        self.store.contents.pop((pool, name), None)
 
     def _users(self, pool: str, volume: str) -> tuple[str, ...]:
-        return tuple(
-            sorted(
-                name
-                for (_, name), instance in self.store.instances.items()
-                for device in instance.devices.values()
-                if device.get("pool") == pool and device.get("source") == volume
-            )
-        )
+        return tuple(sorted(name for _, name in self._uses(pool, volume)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from lab.errors import LabError
+from lab.idmap import IdRange
 from lab.lxd.model import Card, Completed, Image, Network, Pool, Profile, Server, State
 from lab.lxd.refusals import refused
 
@@ -23,6 +24,9 @@ class FakeFile:
     gid: int = 0
 
 
+MIXED = "mixed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """An instance's part of a snapshot."""
@@ -30,6 +34,7 @@ class Kept:
     config: Mapping[str, str]
     devices: Mapping[str, Mapping[str, str]]
     files: Mapping[str, FakeFile]
+    owners: str = "[]"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,12 +44,24 @@ class FakeInstance:
     devices: dict[str, Mapping[str, str]] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
     files: dict[str, FakeFile] = field(default_factory=dict)
+    owners: str = "[]"
+    """The map that its root's files really have."""
     snapshots: tuple[str, ...] = ()
     kept: dict[str, Kept] = field(default_factory=dict)
     """What is in the snapshots that were taken through the port."""
     address: str = ""
     created_at: datetime = EPOCH
     last_used_at: datetime | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeVolume:
+    """What is beside a volume's config."""
+
+    owners: str = "[]"
+    """The map that its files really have; MIXED where a shift was cut off."""
+    kept: dict[str, str] = field(default_factory=dict)
+    """Snapshot → its owners."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +122,10 @@ class Store:
     """By project and name."""
     volumes: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     """By pool and name."""
+    contents: dict[tuple[str, str], FakeVolume] = field(default_factory=dict)
+    id_range: IdRange | None = field(default_factory=lambda: IdRange(1_000_000, 1_000_000_000))
+    shift_failures: dict[str, LabError] = field(default_factory=dict)
+    """Instance → what ends, once, the shift of its volumes half-way."""
     changes: list[str] = field(default_factory=list)
     """Every change asked for, in order: `create bob`, `set_alias lab/base`."""
     failures: dict[str, LabError] = field(default_factory=dict)
@@ -139,3 +160,14 @@ class FakeCalls:
             return self.store.instances[self._project, name]
         except KeyError:
             raise refused(what, "Instance not found", status=404) from None
+
+    def _uses(self, pool: str, volume: str) -> tuple[tuple[str, str], ...]:
+        """Project and name of each instance that has the volume attached."""
+        return tuple(
+            sorted(
+                key
+                for key, instance in self.store.instances.items()
+                for device in instance.devices.values()
+                if device.get("pool") == pool and device.get("source") == volume
+            )
+        )

@@ -16,12 +16,20 @@ from lab.lxd.rest import Rest
 from lab.lxd.server import ServerCalls
 from lab.lxd.session import local_socket, socket_endpoint, socket_session, tls_session
 from lab.lxd.snapshots import SnapshotCalls
+from lab.lxd.volume_snapshots import VolumeSnapshotCalls
 from lab.lxd.volumes import VolumeCalls
 from lab.lxd.wire import Wire, greet
 
 
 class Client(
-    ServerCalls, CardCalls, PublishCalls, InstanceCalls, SnapshotCalls, CommandCalls, VolumeCalls
+    ServerCalls,
+    CardCalls,
+    PublishCalls,
+    InstanceCalls,
+    SnapshotCalls,
+    CommandCalls,
+    VolumeCalls,
+    VolumeSnapshotCalls,
 ):
     """LXD through one connection; threads may share it."""
 

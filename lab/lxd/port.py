@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from lab.idmap import IdRange
 from lab.lxd.model import (
     Card,
     Completed,
@@ -47,6 +48,9 @@ class Lxd(Protocol):
 
         A card that was handed to virtual machines (vfio-pci) is none.
         """
+
+    def id_range(self) -> IdRange | None:
+        """The ids that containers may have, as the machine's files say; None for one elsewhere."""
 
     def projects(self) -> Mapping[str, Mapping[str, str]]:
         """Name → config."""
@@ -246,6 +250,18 @@ class Lxd(Protocol):
         """Bytes in it, by the pool's own account; None where the pool's driver does not tell."""
 
     def delete_volume(self, pool: str, name: str) -> None:
+        """Gone afterwards, also when it was not there."""
+
+    def volume_snapshots(self, pool: str, name: str) -> tuple[str, ...]:
+        """Names, oldest first; none where there is no such volume."""
+
+    def create_volume_snapshot(self, pool: str, name: str, snapshot: str) -> None:
+        """The files as they are now. Conflict when taken."""
+
+    def restore_volume(self, pool: str, name: str, snapshot: str) -> None:
+        """The files as they were; the config stays as it is. No running instance may use it."""
+
+    def delete_volume_snapshot(self, pool: str, name: str, snapshot: str) -> None:
         """Gone afterwards, also when it was not there."""
 
     # snapshots

@@ -9,11 +9,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from lab.errors import LxdError, NotFound
+from lab.idmap import IdRange
 from lab.loopfile import beneath
 from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.model import Network, Pool, Profile, Server
 from lab.lxd.rest import path
+from lab.subids import reserved_range, uid_map_of
+from lab.sysfs import root_seen_by
 
 # These are answered when they are done, and a pool on a loop file takes its time.
 _PATIENCE = 600.0
@@ -31,6 +34,13 @@ class ServerCalls(Calls):
             return parsedate_to_datetime(headers["Date"])
         except (KeyError, ValueError) as error:
             raise LxdError("LXD does not tell its time.") from error
+
+    def id_range(self) -> IdRange | None:
+        if not self._rest.is_local:
+            return None
+        hello = self._rest.get("", what="say who it is")
+        pid = (hello.get("environment") or {}).get("server_pid")
+        return reserved_range(root_seen_by(pid), uid_map_of(pid))
 
     def projects(self) -> Mapping[str, Mapping[str, str]]:
         found = self._rest.get("projects", what="list its projects", params=_LIST)

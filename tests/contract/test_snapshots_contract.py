@@ -62,3 +62,35 @@ def test_delete_minds_no_missing_snapshot(backend: Backend, made: str) -> None:
     backend.lxd.delete_snapshot(made, "one")
     assert backend.lxd.snapshots(made) == ()
     backend.lxd.delete_snapshot(backend.unused(), "one")
+
+
+def test_snapshots_of_a_volume_do_not_bring_back_its_config(
+    backend: Backend, made: str, volume: str
+) -> None:
+    lxd, pool = backend.lxd, backend.pool
+    lxd.create_volume(pool, volume, {"user.a": "1"})
+    assert lxd.volume_snapshots(pool, volume) == ()
+    lxd.create_volume_snapshot(pool, volume, "one")
+    with pytest.raises(Conflict):
+        lxd.create_volume_snapshot(pool, volume, "one")
+    lxd.create_volume_snapshot(pool, volume, "two")
+    assert lxd.volume_snapshots(pool, volume) == ("one", "two")
+    lxd.update_volume(pool, volume, {"user.a": "2"})
+    home = {"type": "disk", "path": "/mnt", "pool": pool, "source": volume}
+    lxd.update(made, devices={"home": home})
+    lxd.start(made)
+    with pytest.raises(LxdError) as caught:
+        lxd.restore_volume(pool, volume, "one")
+    assert caught.value.brief == (
+        f"LXD would not restore the volume {volume} in {pool} from its snapshot one."
+    )
+    lxd.stop(made, force=True)
+    lxd.restore_volume(pool, volume, "one")
+    (found,) = (one for one in lxd.volumes(pool) if one.name == volume)
+    assert found.config["user.a"] == "2"
+    lxd.delete(made)
+    lxd.delete_volume_snapshot(pool, volume, "one")
+    lxd.delete_volume_snapshot(pool, volume, "one")
+    assert lxd.volume_snapshots(pool, volume) == ("two",)
+    lxd.delete_volume_snapshot(pool, backend.unused(), "one")
+    assert lxd.volume_snapshots(pool, backend.unused()) == ()

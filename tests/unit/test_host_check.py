@@ -36,6 +36,7 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
         "kernel-limits": "room for many containers",
         "network/lxdbr0": "nothing is in its way; the firewall's rules only root may see",
         "network-filters": "users' containers keep to their addresses",
+        "ids": "every container has ids of its own",
         "gpu": "4 × NVIDIA GeForce RTX 4090",
         "driver-module": "535.261.03 is loaded",
         "driver-libraries": "the host has none of its own; containers bring theirs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -72,6 +73,9 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
         "limits.cpu": "1",
         "limits.memory": "1GiB",
         "limits.processes": "3000",
+        "security.idmap.base": "1065536",
+        "security.idmap.isolated": "true",
+        "security.idmap.size": "65536",
         "security.privileged": "false",
         "security.protection.delete": "true",
         "user.lab.authorized-keys": ed25519(),
@@ -80,9 +84,10 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
         "user.lab.template": "base",
         "user.lab.version": "20261121.1",
     }
-    assert lxd.store.volumes[HOME] == {
+    assert _without_volatile(lxd.store.volumes[HOME]) == {
         "size": "10GiB",
         "user.lab.container": "bob",
+        "user.lab.ids": "1065536:65536",
         "user.lab.keys": fingerprint(ed25519()),
         "user.lab.owner": "bob",
         "user.lab.phase": "ready",
@@ -90,12 +95,16 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
     }
 
 
+def _without_volatile(config: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in config.items() if not key.startswith("volatile.")}
+
+
 def test_the_plan_in_words_changes_nothing(lxd: FakeLxd) -> None:
     done = stamp(lxd, bob(template="docker", password=True), only_plan=True)
     assert [str(action) for action in done.actions] == [
         "create the volume home-bob for /home in pool default (30.0 GiB)",
         "create the container bob from docker-nested 20261121.1 "
-        "(all CPUs, 256MiB memory, 3000 processes, 30GiB disk)",
+        "(all CPUs, 256MiB memory, 3000 processes, 30GiB disk, ids 1065536:65536)",
         "let in bob by 1 ssh key",
         "start bob and wait until ssh and the desktop answer",
         "set a random password for bob, shown once",

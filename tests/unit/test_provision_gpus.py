@@ -103,7 +103,8 @@ def test_the_plan_names_the_cards(lxd: FakeLxd) -> None:
     done = stamp(lxd, bob(gpus=parse_wish("2")), only_plan=True)
     assert str(done.actions[1]) == (
         "create the container bob from base 20261121.1 "
-        f"(all CPUs, 256MiB memory, 3000 processes, 20GiB disk, GPU {A}, GPU {B})"
+        "(all CPUs, 256MiB memory, 3000 processes, 20GiB disk, ids 1065536:65536, "
+        f"GPU {A}, GPU {B})"
     )
 
 

@@ -68,6 +68,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
         "disk_used_bytes": 1 << 20,
         "driver": None,
         "drift": False,
+        "ids": {"base": 1065536, "size": 65536},
         "location": "none",
         "trouble": None,
         "created_at": "2026-11-21T00:00:01+00:00",

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import pytest
 
 from lab.errors import CapacityError, InputError, LabError
+from lab.idmap import IdRange
 from lab.lxd.model import Pool, Profile, Server
 from provision.facts import Facts, Offer
+from provision.ids import IdFacts
 from provision.plan import plan
 from provision.request import Request, differences
 from tests.unit.public_keys import ed25519
@@ -36,6 +38,7 @@ def facts(**known: object) -> Facts:
         "host_cpus": 4,
         "host_memory_bytes": 8 * GIB,
         "user_data": "#cloud-config\n",
+        "ids": IdFacts(reserved=IdRange(1_000_000, 1_000_000_000)),
     }
     return Facts(**{**usual, **known})  # type: ignore[arg-type]
 

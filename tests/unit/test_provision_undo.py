@@ -237,6 +237,8 @@ def test_a_kept_home_is_not_removed_when_it_fails(lxd: FakeLxd) -> None:
         stamp(lxd, bob())
     marks = {"user.lab.container": "bob", "user.lab.project": "default", "user.lab.phase": "ready"}
     marks["user.lab.keys"] = fingerprint(ed25519())
+    # The range is its own for life, from when it was chosen on.
+    marks["user.lab.ids"] = "1065536:65536"
     assert lxd.store.volumes == {HOME: {"user.lab.owner": "bob", **marks}}
 
 

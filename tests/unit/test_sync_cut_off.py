@@ -12,8 +12,10 @@ import pytest
 
 from lab import keys
 from lab.errors import CheckError, LxdError
+from lab.idmap import IdRange
 from lab.lxd.model import State
 from lab.process import me
+from provision.isolate_mark import Mark
 from tests.fake_lxd import FakeLxd
 from tests.unit.driven import NEW, OLD, Installer, has, inside, put, run
 
@@ -126,3 +128,11 @@ def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.Mo
         signal.signal(signal.SIGINT, before)
     assert has(driven, "ann", OLD)
     assert has(driven, "ben", OLD)
+
+
+def test_a_container_that_is_being_moved_to_ids_of_its_own_is_left_alone(driven: FakeLxd) -> None:
+    mark = Mark(builder=DEAD, range=IdRange(165_536, 65_536), snapshot="s")
+    inside(driven, "ann").config[keys.ISOLATE] = str(mark)
+    (failed,) = run(driven, "ann").failed
+    assert "invoke isolate ann" in str(failed.error)
+    assert driven.changes == []
