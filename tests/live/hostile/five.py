@@ -67,7 +67,7 @@ def attack(five: Five) -> None:
     gateway = routes.split()[2]
     lxc("file", "push", str(_ATTACK), f"{MALLORY}/root/attack.py")
     argv = ("python3", "/root/attack.py", five.addresses[OTHERS[0]], gateway)
-    lxc("exec", MALLORY, "--", "systemd-run", "--quiet", *argv)
+    lxc("exec", MALLORY, "--", "systemd-run", "--quiet", "-p", "TasksMax=infinity", *argv)
     poll(_is_at_it, what="mallory to be at it", timeout=120)
 
 

@@ -31,7 +31,7 @@ LOOKING = [
     ("host.gpus",),
     ("images",),
     ("prune-images", "--plan"),
-    ("provision", MALLORY, "--plan"),
+    ("provision", MALLORY, "--gpus", "none", "--plan"),
     ("provision", "lh-eve", "--plan", "--gpus", "none", "--password"),
     ("provision", OTHERS[1], "--gpus", "none"),
 ]
@@ -74,6 +74,15 @@ def test_it_ends_tells_the_truth_and_paints_nothing(five: Five, command: tuple[s
     assert _UNPRINTABLE.findall(said.out + said.err) == []
     assert five.others() == five.before
     assert _written() - before < 20 << 20
+
+
+def test_what_cannot_be_looked_at_is_said(five: Five) -> None:
+    said = _run(five.lab, "drivers", "--json").document["containers"]
+    troubles = {one["name"]: one["trouble"] for one in said}
+    assert "is no directory" in troubles[MALLORY]
+    assert {troubles[name] for name in OTHERS} == {None}
+    shown = _run(five.lab, "show", MALLORY, "--json").document
+    assert shown["own_keys"] is None
 
 
 def test_the_others_work_on_meanwhile(five: Five, key: Path) -> None:
