@@ -47,9 +47,6 @@ class FakeCommands(FakeCalls):
         self._instance(name, f"show the state of {name}")
         return None
 
-    def read_theirs(self, name: str, path: str, *, most: int) -> bytes:
-        return self.read_file(name, path, most=most)
-
     def read_file(self, name: str, path: str, *, most: int = MOST) -> bytes:
         what = f"read {path} in {name}"
         files = self._instance(name, what).files

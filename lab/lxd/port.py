@@ -219,14 +219,6 @@ class Lxd(Protocol):
         Whatever is at PATH, and however large: it is not opened.
         """
 
-    def read_theirs(self, name: str, path: str, *, most: int) -> bytes:
-        """A file of which the user of a running instance may have made anything, as a pipe.
-
-        NotFound when it is not there; TooMuch beyond MOST bytes; LxdError where it is no plain
-        file, and where it cannot be looked at in safety: elsewhere than on this machine, and by
-        who is not root.
-        """
-
     def list_directory(self, name: str, path: str) -> tuple[str, ...]:
         """The names in it, sorted. NotFound when it is not there, LxdError when it is a file.
 

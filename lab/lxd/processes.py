@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from lab.contained import is_contained
-from lab.errors import LxdError, NotFound
-from lab.files_inside import Odd, read_inside
+from lab.errors import LxdError
 from lab.lxd.calls import Calls
 from lab.lxd.rest import path
 
@@ -25,15 +24,3 @@ class ProcessCalls(Calls):
             # Where LXD runs in another PID namespace than we, the number is somebody else's here.
             return pid if is_contained(pid) else None
         return None
-
-    def read_theirs(self, name: str, path: str, *, most: int) -> bytes:
-        what = f"{path} in {name} could not be read."
-        init = self.init_pid(name)
-        if init is None:
-            raise LxdError(what, details="That takes root on the server, and a running container.")
-        try:
-            return read_inside(init, path, most=most)
-        except FileNotFoundError as error:
-            raise NotFound(what, details="There is no such file.") from error
-        except (OSError, Odd) as error:
-            raise LxdError(what, details=str(error)) from error
