@@ -60,7 +60,7 @@ def show(lxd: Lxd, settings: Settings, name: str) -> Row:
         "access": _access(instance, state),
         "volumes": _volumes(lxd, instance, state),
         "snapshots": list(lxd.snapshots(name)),
-        "own_keys": own_keys(lxd, instance),
+        "own_keys": own_keys(lxd, settings, instance),
         "profile": inherited(instance, _profiles(lxd, instance)),
     }
 

@@ -1,43 +1,73 @@
-"""The keys that a user lets in himself: an admin sees that there are others than he asked for."""
+"""The keys that a user lets in himself: an admin sees that there are others than he asked for.
+
+Read from the home's own volume, on this machine: in the container LXD would open whatever a user
+put there, and wait for a pipe for ever.
+"""
 
 from __future__ import annotations
 
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from lab import keys
-from lab.errors import LxdError, LxdUnreachable, NotFound
-from lab.lxd.model import Instance, State, Volume
+from lab.localdaemon import lxd_directory
+from lab.lxd.model import Instance, Volume
 from lab.lxd.port import Lxd
+from lab.settings import Settings
 from provision.home_keys import given
 from provision.limits import HOME, named_device
 from provision.publickey import BadKey, fingerprint, parse_key
 
-FILES: Final = (".ssh/authorized_keys", ".ssh/authorized_keys2")
+FILES: Final = ("authorized_keys", "authorized_keys2")
 _MOST: Final = 256 * 1024
+_STEP: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def own_keys(lxd: Lxd, instance: Instance) -> int | None:
-    """How many let in beside those ever asked for, which are let in or revoked; None if unknown.
-
-    The home is seen from the running container alone; nothing is run in it.
-    """
-    if instance.state is not State.RUNNING:
+def own_keys(lxd: Lxd, settings: Settings, instance: Instance) -> int | None:
+    """How many let in beside those ever asked for, which are let in or revoked; None if unknown."""
+    home = _home(lxd, instance)
+    if home is None or settings.remote != "local":
         return None
-    known = given(_home(lxd, instance), instance)
     found: set[str] = set()
-    for file in FILES:
-        try:
-            content = lxd.read_file(instance.name, f"/home/{instance.config[keys.OWNER]}/{file}")
-        except NotFound:
-            continue
-        except LxdUnreachable:
-            raise
-        except LxdError:
-            return None  # whatever the user made of it
-        if len(content) > _MOST:
-            return None
-        found |= let_in(content.decode(errors="replace"))
-    return len(found - known)
+    try:
+        place = _directory(home, lxd.project)
+        for file in FILES:
+            path = (instance.config[keys.OWNER], ".ssh", file)
+            found |= let_in(read_below(place, path).decode(errors="replace"))
+    except OSError:
+        return None  # not root, another kind of pool, or whatever the user made of it
+    return len(found - given(home, instance))
+
+
+def read_below(place: Path, path: Sequence[str]) -> bytes:
+    """The file PATH below PLACE, empty where there is none.
+
+    No link is followed, nothing is waited for; OSError for what is no file, or too large a one.
+    """
+    handle = os.open(place, _STEP | os.O_DIRECTORY)
+    try:
+        for part in path:
+            below = os.open(part, _STEP, dir_fd=handle)
+            os.close(handle)
+            handle = below
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST:
+            raise OSError(f"{path[-1]} is no file of keys")
+        return os.read(handle, _MOST)
+    except FileNotFoundError:
+        return b""
+    finally:
+        os.close(handle)
+
+
+def _directory(home: Volume, project: str) -> Path:
+    """Where LXD has HOME: projects with volumes of their own have them by name."""
+    custom = lxd_directory() / "storage-pools" / home.pool / "custom"
+    own = custom / f"{project}_{home.name}"
+    return own if own.exists() else custom / f"default_{home.name}"
 
 
 def _home(lxd: Lxd, instance: Instance) -> Volume | None:

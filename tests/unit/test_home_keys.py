@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -15,14 +17,12 @@ from provision.card import of_container
 from provision.own_keys import let_in
 from provision.publickey import fingerprint
 from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeFile
 from tests.unit.public_keys import ed25519
 from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
 
 BOB = ("default", "bob")
 HOME = ("default", "home-bob")
 OLD, NEW, THIRD = ed25519(1), ed25519(2), ed25519(3)
-FILE = "/home/bob/.ssh/authorized_keys"
 
 
 @pytest.fixture
@@ -115,31 +115,64 @@ def test_what_is_no_fingerprint_is_passed_over(lxd: FakeLxd) -> None:
 # ---- those of the user's own --------------------------------------------------------------------
 
 
-def shown(lxd: FakeLxd, content: str) -> object:
-    lxd.store.instances[BOB].files[FILE] = FakeFile(content=content.encode())
-    return lifecycle_show(lxd)
+@pytest.fixture
+def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """~/.ssh of Bob's, on this machine."""
+    monkeypatch.setattr("provision.own_keys.lxd_directory", lambda: tmp_path)
+    place = tmp_path / "storage-pools/default/custom/default_home-bob/bob/.ssh"
+    place.mkdir(parents=True)
+    return place
 
 
-def lifecycle_show(lxd: FakeLxd) -> object:
+def shown(lxd: FakeLxd) -> tuple[object, object]:
     done = stamp(lxd, bob(keys=(OLD,)))
     assert done.card is not None
-    rows = dict(of_container(done.card)[1])
-    return done.card["own_keys"], rows.get("own keys")
+    return done.card["own_keys"], dict(of_container(done.card)[1]).get("own keys")
 
 
-def test_they_are_counted(lxd: FakeLxd) -> None:
-    assert shown(lxd, f"# mine\n{OLD}\n") == (0, None)
-    told = "1 more key lets in, by the user's own ~/.ssh/authorized_keys"
-    assert shown(lxd, f"\n{OLD}\n{NEW}\n{NEW} again\n") == (1, told)
-    told = "2 more keys let in, by the user's own ~/.ssh/authorized_keys"
-    assert shown(lxd, f'{NEW}\nfrom="10.0.0.0/8",command="a b" {THIRD}\n') == (2, told)
+@pytest.mark.parametrize(
+    ("content", "count", "told"),
+    [
+        (f"# mine\n{OLD}\n", 0, None),
+        (f"\n{OLD}\n{NEW}\n{NEW} again\n", 1, "1 more key lets in"),
+        (f'{NEW}\nfrom="10.0.0.0/8",command="a b" {THIRD}\n', 2, "2 more keys let in"),
+    ],
+)
+def test_they_are_counted(
+    lxd: FakeLxd, ssh: Path, content: str, count: int, told: str | None
+) -> None:
+    (ssh / "authorized_keys").write_text(content)
+    text = told and f"{told}, by the user's own ~/.ssh/authorized_keys"
+    assert shown(lxd) == (count, text)
 
 
-def test_what_cannot_be_seen_is_not_guessed(lxd: FakeLxd) -> None:
-    assert shown(lxd, "x" * 300_000) == (None, None)
-    lxd.failures["read_file"] = LxdError("a directory")
-    lxd.stop("bob")
-    assert lifecycle_show(lxd) == (None, None)
+def test_without_a_file_there_are_none(lxd: FakeLxd, ssh: Path) -> None:
+    assert shown(lxd) == (0, None)
+    ssh.rmdir()
+    assert shown(lxd) == (0, None)
+
+
+def test_what_a_user_made_of_it_is_neither_followed_nor_waited_for(
+    lxd: FakeLxd, ssh: Path, tmp_path: Path
+) -> None:
+    file = ssh / "authorized_keys"
+    os.mkfifo(file)
+    assert shown(lxd) == (None, None)
+    file.unlink()
+    (tmp_path / "theirs").write_text(f"{NEW}\n")
+    file.symlink_to(tmp_path / "theirs")
+    assert shown(lxd) == (None, None)
+    file.unlink()
+    with file.open("w") as large:
+        large.truncate(3 << 30)
+    assert shown(lxd) == (None, None)
+    file.unlink()
+    file.mkdir()
+    assert shown(lxd) == (None, None)
+
+
+def test_on_another_machine_nobody_can_tell(lxd: FakeLxd) -> None:
+    assert shown(lxd) == (None, None)
 
 
 def test_lines_that_are_no_keys_count_for_themselves() -> None:

@@ -93,7 +93,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
             }
         ],
         "snapshots": [],
-        "own_keys": 0,
+        "own_keys": None,
         "profile": {"config": {}, "devices": {}},
     }
     assert json.loads(json.dumps(shown)) == shown
