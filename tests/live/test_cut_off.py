@@ -11,6 +11,8 @@ from lab.wait import poll
 from tests.live.gpu_containers import destroy
 from tests.live.lab import Lab, lxc, ssh
 
+pytestmark = pytest.mark.plain
+
 NAME = "lt-cut"
 THESIS = f"/home/{NAME}/thesis"
 # Nobody can log in yet, but root can write there in their name.

@@ -27,6 +27,8 @@ from tests.live.gpu_host import where_lxd_is
 from tests.live.lab import INVOKE, ROOT, Lab, lxc, query, stable
 from tests.live.removing import remove_lab
 
+pytestmark = pytest.mark.plain
+
 PREFIX = "ltfile"
 PROJECT = "ltfile-build"
 A, B = "20261121.1", "20261122.1"

@@ -18,6 +18,8 @@ from lab.lockplace import have_place
 from lab.report import Silent
 from tests.live.lab import ROOT, Lab
 
+pytestmark = pytest.mark.plain
+
 NOBODY = 65534
 NONE = "lt-none"
 """No container: `invoke stop` takes its lock, and then says so."""

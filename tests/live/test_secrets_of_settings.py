@@ -10,9 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 from tests.live.auth_proxy import auth_proxy
 from tests.live.lab import ROOT, lxc, query
 from tests.live.tiny import PROJECT, Tiny, litter
+
+pytestmark = pytest.mark.plain
 
 # What a shell, a URL and apt's file would each write in another way.
 PASSWORD = "S3cr/t@of:the$lab"
