@@ -73,5 +73,30 @@ def _deletions() -> Iterator[str]:
                     yield str(path.relative_to(ROOT))
 
 
+def _removals_of_volumes() -> Iterator[tuple[str, str]]:
+    """Module and function in which a volume is removed."""
+    for folder in ("commands", "images", "provision", "host"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for function in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(function, ast.FunctionDef):
+                    continue
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Name) and node.id == "remove_volume":
+                        yield str(path.relative_to(ROOT)), function.name
+
+
+def test_volumes_go_in_few_places_and_homes_with_purge_alone() -> None:
+    """No build, import, promotion, rollback or pruning comes near a user's home, whatever ends it."""
+    assert set(_removals_of_volumes()) == {
+        # With --purge, after it was said how much is in it.
+        ("provision/lifecycle.py", "destroy"),
+        # What this very run made for a container that never started.
+        ("provision/apply.py", "_undo_volume"),
+        # Those of judged images: another name, and their makers' mark.
+        ("images/homes.py", "remove_home"),
+        ("images/homes.py", "sweep_homes"),
+    }
+
+
 def test_no_other_module_deletes() -> None:
     assert set(_deletions()) == {"lab/removal.py"}
