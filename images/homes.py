@@ -34,10 +34,9 @@ def sweep_homes(shop: Workshop) -> None:
     """Remove those whose makers are dead, and whose instances are gone or never were."""
     pool = pool_of(shop)
     for volume in shop.build.volumes(pool.name) if pool else ():
-        ours = (
-            volume.name.startswith(_volume(shop, "")) and not volume.used_by + volume.used_elsewhere
-        )
-        if ours and is_alive(volume.config.get(keys.BUILDER, "")) is False:
+        ours = volume.name.startswith(_volume(shop, ""))
+        used = volume.used_by or volume.used_elsewhere
+        if ours and not used and is_alive(volume.config.get(keys.BUILDER, "")) is False:
             remove_volume(shop.build, volume.pool, volume.name)
 
 

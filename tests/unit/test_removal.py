@@ -86,7 +86,7 @@ def _removals_of_volumes() -> Iterator[tuple[str, str]]:
 
 
 def test_volumes_go_in_few_places_and_homes_with_purge_alone() -> None:
-    """No build, import, promotion, rollback or pruning comes near a user's home, whatever ends it."""
+    """No build, import, promotion or pruning comes near a user's home, whatever ends it."""
     assert set(_removals_of_volumes()) == {
         # With --purge, after it was said how much is in it.
         ("provision/lifecycle.py", "destroy"),
