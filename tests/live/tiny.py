@@ -163,7 +163,8 @@ def plainly(text: str, **known: str) -> str:
     """TEXT without clock times, seconds, versions, sizes and paths; `{NAME}` for those KNOWN."""
     for name, value in known.items():
         text = text.replace(value, f"{{{name}}}")
-    text = re.sub(r"^\d\d:\d\d:\d\d ", "", text, flags=re.MULTILINE)
+    # What goes on in the next line is set below the text, not below the time.
+    text = re.sub(r"^(?:\d\d:\d\d:\d\d | {9})", "", text, flags=re.MULTILINE)
     text = re.sub(r" \(\d+ s\)$", "", text, flags=re.MULTILINE)
     text = re.sub(r"\b\d{8}\.\d+", "{version}", text)
     text = re.sub(r"\w{3}, \d+ \w{3} \d{4} [\d:]+ \+0000\. +Up [\d.]+ seconds", "{time}", text)
