@@ -65,14 +65,16 @@ def _packed_little(tiny: Tiny) -> None:
 def _no_way_back(tiny: Tiny, old: str) -> None:
     """Neither of the ways to make OLD current again."""
     before = tiny.release()
-    for command in (["rollback", "tiny"], ["promote", "tiny", old]):
-        said = tiny.lab.invoke(*command)
-        assert said.code == 2
-        assert said.err.splitlines()[-2:] == [
-            f"error: tiny {old} is not for users of this host: it carries driver {OLD}, this "
-            f"host's kernel module is {NEW}.",
-            "Next: Make one that fits: invoke build-images --only tiny",
-        ]
+    back = tiny.lab.invoke("rollback", "tiny")
+    assert back.code == 2
+    assert f"  {old} (failed, checks: failed)" in back.err.splitlines()
+    promoted = tiny.lab.invoke("promote", "tiny", old)
+    assert promoted.code == 2
+    assert promoted.err.splitlines()[-2:] == [
+        f"error: tiny {old} is not for users of this host: it carries driver {OLD}, this "
+        f"host's kernel module is {NEW}.",
+        "Next: Make one that fits: invoke build-images --only tiny",
+    ]
     assert tiny.release() == before
 
 
