@@ -18,6 +18,7 @@ from images.elsewhere import MIRROR, as_there, made_with
 from images.logfile import make_log
 from images.schedule import Stopped
 from lab.aptsources import Mirrors
+from lab.localdaemon import lxd_directory
 from lab.lxd.model import Progress
 from lab.lxd.port import Lxd
 from lab.report import Report
@@ -157,7 +158,11 @@ def logged(shop: Workshop, subject: str) -> Iterator[Log]:
     """Open `logs/SUBJECT-TIME.log` for the length of a build."""
     stamp = datetime.now(tz=timezone.utc).astimezone().strftime("%Y%m%d-%H%M%S")
     path, file = make_log(shop.root / "logs", f"{subject}-{stamp}")
+    remote = shop.settings.remote
+    where = lxd_directory() if remote == "local" else without_password(remote)
     with file:
+        # One checkout may serve several.
+        file.write(f"{subject} in the project {shop.build.project} of LXD at {where}\n")
         yield Log(path, subject, shop, file)
 
 
