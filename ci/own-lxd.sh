@@ -87,7 +87,7 @@ clear_place() {
     fi
     find "$place" -xdev -mindepth 1 -delete
     # Of an LXD that was killed, and whose data is gone: the next one would take it for somebody's.
-    for one in "$bridge"{a,b}{,-b}; do
+    for one in "$bridge"{a,b}{,b}; do
         ip link delete "$one" type bridge 2>/dev/null || true
     done
 }

@@ -92,9 +92,10 @@ def _builders_network(
     if plugged is None or not can_be_apart(plugged, facts.server):
         return None
     address = bridge_address(facts.subnets, _bridged((*made.values(), *facts.networks)))
-    # Kernels take 15 characters.
-    name = f"{plugged.name[:13]}-b"
-    if address == "auto" or name in there:
+    # Kernels take 15 characters. No dash: whenever LXD sets up a bridge, it deletes every interface
+    # whose name goes on with one, as those of its tunnels (lxd/network/driver_bridge.go, 5.0.2).
+    name = f"{plugged.name[:14]}b"
+    if address == "auto" or name in {*there, plugged.name}:
         return None
     return CreateBuildersNetwork(name=name, ipv4=address)
 

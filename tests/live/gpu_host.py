@@ -53,6 +53,7 @@ class GpuHost:
     def driver(self, version: str) -> None:
         """Upgrade the host to VERSION and reboot it; containers that ran run again."""
         self._sandbox("driver", version)
+        self._has_its_bridges()
 
     def at(self, version: str) -> None:
         """The same, unless it is there."""
@@ -62,6 +63,7 @@ class GpuHost:
     def reboot(self, *, uvm: bool = True) -> None:
         """Without UVM as after a power cut: /dev/nvidia-uvm is made by whoever needs it first."""
         self._sandbox("reboot", *([] if uvm else ["--no-uvm"]))
+        self._has_its_bridges()
 
     def nodes(self, what: Literal["lose", "make"]) -> None:
         """/dev/nvidia-uvm and -tools of the host; running containers stay as they are."""
@@ -70,6 +72,12 @@ class GpuHost:
     def run(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """A command on that host, where /proc/driver/nvidia and the nodes are to be seen."""
         return self._sandbox("shell", "--", *argv, check=False)
+
+    def _has_its_bridges(self) -> None:
+        """LXD may take away another bridge while it sets one up: the names decide."""
+        for network in _query("/1.0/networks?recursion=1", self._environment):
+            if network["managed"] and network["type"] == "bridge":
+                assert Path("/sys/class/net", network["name"]).exists(), network["name"]
 
     @property
     def _environment(self) -> dict[str, str]:

@@ -104,7 +104,7 @@ def test_nothing_of_it_is_in_a_builder_and_nothing_of_theirs_is_touched(
     builder, judged = (
         watch.seen[name]["expanded_devices"]["eth0"] for name in ("builder-tiny", "check-tiny-1")
     )
-    assert builder["network"] == f"{judged['network']}-b"
+    assert builder["network"] == f"{judged['network']}b"
     assert judged["security.ipv4_filtering"] == "true"
     # What a user gets is what an admin's profile says, but never more rights.
     _stamp(tiny)

@@ -182,13 +182,19 @@ def test_builders_get_a_bridge_of_their_own_beside_that_of_users() -> None:
     made = plan_setup(replace(BARE, server=CLOSING), Wishes(network="labstampbridge0"))
     assert made[1:3] == (
         CreateNetwork(name="labstampbridge0", ipv4="10.77.0.1/24"),
-        CreateBuildersNetwork(name="labstampbridg-b", ipv4="10.77.1.1/24"),
+        CreateBuildersNetwork(name="labstampbridgeb", ipv4="10.77.1.1/24"),
     )
+    for name in ("lxdbr0", "br-lan", "labstampbridge0"):
+        (users, builders) = plan_setup(replace(BARE, server=CLOSING), Wishes(network=name))[1:3]
+        assert isinstance(users, CreateNetwork)
+        assert isinstance(builders, CreateBuildersNetwork)
+        # LXD would delete the one whenever it sets up the other.
+        assert not builders.name.startswith(f"{users.name}-")
     there = replace(BARE, server=CLOSING, networks=(NAT,), profile_devices=PLUGGED)
     fast = replace(there, pools=(Pool(name="fast", driver="btrfs"),))
-    expected = CreateBuildersNetwork(name="lxdbr0-b", ipv4="10.77.0.1/24")
+    expected = CreateBuildersNetwork(name="lxdbr0b", ipv4="10.77.0.1/24")
     assert plan_setup(fast, Wishes()) == (expected,)
-    assert str(expected) == ("make bridge lxdbr0-b for builders alone (10.77.0.1/24, NAT, an ACL)")
+    assert str(expected) == ("make bridge lxdbr0b for builders alone (10.77.0.1/24, NAT, an ACL)")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ def test_builders_get_a_bridge_of_their_own_beside_that_of_users() -> None:
         (replace(NAT, config={"ipv4.nat": "false"}),),
         (replace(NAT, managed=False),),
         (NAT, Network(name="b", type="bridge", managed=True, config={"user.lab.builders": "true"})),
-        (NAT, Network(name="lxdbr0-b", type="bridge", managed=False)),
+        (NAT, Network(name="lxdbr0b", type="bridge", managed=False)),
     ],
 )
 def test_where_builders_stay(networks: tuple[Network, ...]) -> None:

@@ -265,10 +265,10 @@ def test_obstacles_are_what_fails_and_of_this_machine_only(tmp_path: Path) -> No
     assert one.name == "network-firewall"
     # Builds need that of builders, too.
     lxd = FakeLxd()
-    lxd.store.networks["lxdbr0-b"] = Network(
-        name="lxdbr0-b", type="bridge", managed=True, config={keys.BUILDERS: "true"}
+    lxd.store.networks["lxdbr0b"] = Network(
+        name="lxdbr0b", type="bridge", managed=True, config={keys.BUILDERS: "true"}
     )
     assert [one.subject for one in obstacles(lxd, Settings(), machine)] == ["lxdbr0"]
     told = obstacles(lxd, Settings(), machine, builds=True)
-    assert [one.subject for one in told] == ["lxdbr0", "lxdbr0-b", "lxdbr0-b"]
+    assert [one.subject for one in told] == ["lxdbr0", "lxdbr0b", "lxdbr0b"]
     assert obstacles(FakeLxd(), Settings(remote="https://lab1.example:8443"), machine) == ()

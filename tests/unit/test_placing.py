@@ -144,12 +144,12 @@ def test_a_pool_that_is_not_there() -> None:
         places(Settings(pool="fats"), PROFILE, [BRIDGE], [POOL, FAST])
 
 
-OWN = Network(name="lxdbr0-b", type="bridge", managed=True, config={keys.BUILDERS: "true"})
+OWN = Network(name="lxdbr0b", type="bridge", managed=True, config={keys.BUILDERS: "true"})
 
 
 def test_builders_go_to_a_network_of_their_own_where_there_is_one() -> None:
     assert apart({"root": ROOT, "eth0": NIC}, [BRIDGE]) == {"root": ROOT, "eth0": NIC}
     assert apart({"root": ROOT, "eth0": NIC}, [BRIDGE, OWN]) == {
         "root": ROOT,
-        "eth0": {**NIC, "network": "lxdbr0-b"},
+        "eth0": {**NIC, "network": "lxdbr0b"},
     }
