@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 
+from images.alone import alone
 from images.driver import in_words
 from images.held import held
 from images.placing import pool_of
@@ -17,7 +18,7 @@ from images.sweep import is_littered, remove_kept, sweep
 from images.wanted import Order, orders
 from images.work import Built, Work
 from images.workshop import Workshop, have_build_project, logged
-from lab import lock, loopfile
+from lab import loopfile
 from lab.errors import CapacityError, CheckError
 from lab.localdaemon import lxd_directory
 from lab.sizes import format_size
@@ -67,9 +68,7 @@ def build_images(
     every, decisions = plan_images(shop, only, force=force)
     if is_nothing(decisions) and not is_littered(shop):
         return decisions, ()
-    with lock.held(
-        f"build-{shop.build.project}", shop.report, "build-images", remote=shop.settings.remote
-    ):
+    with alone(shop.settings, shop.report, "build-images"):
         have_build_project(shop)
         sweep(shop)
         # Whoever held the lock may have built it meanwhile.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from images.alone import alone
 from images.gpus import given
 from images.held import Published, Standing, published
 from images.smoke import smoke
@@ -16,7 +17,6 @@ from images.sweep import sweep
 from images.trial import Trial
 from images.verdict import Verdict, gpu_outcome
 from images.workshop import Workshop, have_build_project, logged
-from lab import lock
 from lab.allowed import objections
 from lab.errors import CheckError, InputError
 from lab.release import Release, Smoke, smoke_property
@@ -43,9 +43,7 @@ class Judged:
 
 def judge_current(shop: Workshop, only: Sequence[str] = ()) -> tuple[Judged, ...]:
     """Judge current releases, parents first; the outcome is written on each. Moves no alias."""
-    with lock.held(
-        f"build-{shop.build.project}", shop.report, "smoke-images", remote=shop.settings.remote
-    ):
+    with alone(shop.settings, shop.report, "smoke-images"):
         current = _current(shop, only)
         have_build_project(shop)
         sweep(shop)

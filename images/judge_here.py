@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from images.alone import alone
 from images.held import Published
 from images.judge_current import GONE, judge_release
 from images.workshop import Workshop, have_build_project
-from lab import lock
 from lab.errors import CheckError, InputError
 
 
 def judge_here(shop: Workshop, one: Published) -> None:
     """Run the checks that its template has here; their outcome is written on the release."""
     # Builds name their check instances alike.
-    with lock.held(
-        f"build-{shop.build.project}",
-        shop.report,
-        f"checks of {one.name}",
-        remote=shop.settings.remote,
-    ):
+    with alone(shop.settings, shop.report, f"checks of {one.name}"):
         have_build_project(shop)
         judged = judge_release(shop, one)
     if not judged.verdicts:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 
+from images.alone import alone
 from images.held import Published, Standing, published, users
 from images.sweep import is_abandoned
-from lab import lock
 from lab.errors import InputError
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
@@ -49,7 +49,7 @@ def plan_prune(lxd: Lxd, prefix: str, keep: int) -> tuple[Fate, ...]:
 
 def prune_alone(lxd: Lxd, settings: Settings, keep: int, report: Report) -> tuple[Fate, ...]:
     """As `prune_images`, while nothing is built or judged."""
-    with lock.held(f"build-{settings.build_project}", report, "prune-images"):
+    with alone(settings, report, "prune-images"):
         return prune_images(lxd, settings.alias_prefix, keep)
 
 

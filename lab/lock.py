@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.errors import Conflict, InputError
-from lab.lockplace import LOCAL, have_place
+from lab.lockplace import have_place
 from lab.process import in_words, is_alive, me
 from lab.report import Report
 
@@ -47,8 +47,8 @@ def held(
     report: Report,
     what: str,
     *,
+    remote: str,
     patience: float = 900,
-    remote: str = LOCAL,
     directory: Path | None = None,
 ) -> Iterator[None]:
     """Hold the lock NAME while WHAT is done ("provision bob"), or wait and say who has it.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lab.errors import InputError, LabError, LxdError
-from lab.lock import held
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings import Settings
@@ -15,7 +14,7 @@ from provision.isolate_one import Bench, move
 from provision.isolate_plan import Action, Leave, Move, plan_one
 from provision.ours import our_container, ours
 from provision.ready import Patience, wait_for_address
-from provision.stamp import lock_name
+from provision.stamp import container_lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +61,7 @@ def isolate(
     patience: Patience | None = None,
 ) -> Outcome:
     """Work off what was planned. One container's failure is no other's."""
-    bench = Bench(lxd=lxd, report=report)
+    bench = Bench(lxd=lxd, report=report, remote=settings.remote)
     done: list[str] = []
     left = [action for action in actions if isinstance(action, Leave)]
     failed: list[tuple[str, LabError]] = []
@@ -71,7 +70,7 @@ def isolate(
             continue
         name = action.name
         try:
-            with held(lock_name(settings, name), report, f"isolate {name}"):
+            with container_lock(settings, name, report, f"isolate {name}"):
                 # With the lock: whoever had it may have changed everything.
                 now = plan_one(read_ids(lxd), our_container(lxd, name))
                 if isinstance(now, Leave):

@@ -37,6 +37,8 @@ _AS_LONG_AS_IT_TAKES = 6 * 3600.0
 class Bench:
     lxd: Lxd
     report: Report
+    remote: str
+    """The LXD that is meant, as in the settings."""
 
 
 def move(bench: Bench, action: Move) -> None:
@@ -58,7 +60,7 @@ def move(bench: Bench, action: Move) -> None:
 def _begun(bench: Bench, action: Move) -> Mark:
     """The range is taken before anything else is done: nobody else's, from here on."""
     lxd, name = bench.lxd, action.name
-    with held(IDS_LOCK, bench.report, f"isolate {name}"):
+    with held(IDS_LOCK, bench.report, f"isolate {name}", remote=bench.remote):
         before = read_ids(lxd)
         instance = our_container(lxd, name)
         home = home_of(instance, action.volumes)

@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 from lab import keys
 from lab.errors import InputError, LxdError
-from lab.lock import held
 from lab.lxd.model import Instance, State, Volume
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
@@ -24,7 +23,7 @@ from provision.homes import changes, home_marks
 from provision.isolate_mark import refuse_while_isolated
 from provision.ours import is_preparing, no_container, our_container
 from provision.ready import Patience, wait_for_address
-from provision.stamp import lock_name
+from provision.stamp import container_lock
 
 _PROTECTION = "security.protection.delete"
 _FULL_DISK = ("disk quota exceeded", "no space left on device", "saving config file")
@@ -45,7 +44,7 @@ def start(
     lxd: Lxd, settings: Settings, name: str, *, report: Report, patience: Patience | None = None
 ) -> bool:
     """Running, with an address, afterwards. False when it was running already."""
-    with held(lock_name(settings, name), report, f"start {name}", remote=settings.remote):
+    with container_lock(settings, name, report, f"start {name}"):
         instance = _whole(lxd, name)
         if instance.state is State.RUNNING:
             return False
@@ -59,7 +58,7 @@ def start(
 
 def stop(lxd: Lxd, settings: Settings, name: str, *, report: Report) -> bool:
     """Stopped afterwards. False when it was already."""
-    with held(lock_name(settings, name), report, f"stop {name}", remote=settings.remote):
+    with container_lock(settings, name, report, f"stop {name}"):
         if _whole(lxd, name).state is State.STOPPED:
             return False
         report.phase(name, "stop")
@@ -128,7 +127,7 @@ def _attached(instance: Instance, homes: Container[str]) -> Iterator[str]:
 
 def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Report) -> Removed:
     """Remove the container; its home only with PURGE."""
-    with held(lock_name(settings, name), report, f"destroy {name}", remote=settings.remote):
+    with container_lock(settings, name, report, f"destroy {name}"):
         instance, homes = _found(lxd, name)
         snapshots = _snapshots(lxd, instance)
         used = _used(lxd, homes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +57,7 @@ def provision(
     """
     name = request.name
     what, remote = f"provision {name}", settings.remote
-    with held(lock_name(settings, name), report, what, remote=remote), ExitStack() as choosing:
+    with container_lock(settings, name, report, what), ExitStack() as choosing:
         if not only_plan and _wants_cards(request, settings):
             choosing.enter_context(held(CARDS_LOCK, report, what, remote=remote))
         if not only_plan:
@@ -86,9 +86,11 @@ def provision(
         return Stamped(changed=True, actions=actions, card=card, password=password)
 
 
-def lock_name(settings: Settings, name: str) -> str:
-    """One for each container of each project."""
-    return f"container-{settings.project}-{name}"
+def container_lock(
+    settings: Settings, name: str, report: Report, what: str
+) -> AbstractContextManager[None]:
+    """Hold the lock of the container NAME of the lab's project while WHAT is done."""
+    return held(f"container-{settings.project}-{name}", report, what, remote=settings.remote)
 
 
 def _wants_cards(request: Request, settings: Settings) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lab.errors import CheckError, InputError, LabError
-from lab.lock import held
 from lab.lxd.model import State
 from lab.lxd.port import Lxd
 from lab.report import Report
@@ -19,7 +18,7 @@ from provision.busy import at_work
 from provision.drivers import Host, InContainer, look_at, look_at_containers, look_at_host
 from provision.isolate_mark import refuse_while_isolated
 from provision.ours import is_preparing, ours
-from provision.stamp import lock_name
+from provision.stamp import container_lock
 from provision.sync_actions import Action, Forget, Install, Leave, Note, Restart
 from provision.sync_one import Bench, bring, forget, note, restart
 from provision.sync_plan import Options, is_due, plan
@@ -143,12 +142,7 @@ def _side_by_side(work: _Work, actions: Sequence[Action]) -> list[Ending]:
 def _one(work: _Work, name: str) -> Ending | None:
     report = work.bench.report
     try:
-        with held(
-            lock_name(work.settings, name),
-            report,
-            f"sync-drivers {name}",
-            remote=work.settings.remote,
-        ):
+        with container_lock(work.settings, name, report, f"sync-drivers {name}"):
             action = _decide_again(work, name)
             _do(work, action)
             return action

@@ -291,7 +291,7 @@ def test_pruning_waits_for_who_judges_and_takes_nobody_unseen_for_dead(files: Fi
         check=True,
     )
     assert said.stdout == "Nothing to remove.\n"
-    with held(f"build-{PROJECT}", Silent(), "a test"):
+    with held(f"build-{PROJECT}", Silent(), "a test", remote="local"):
         waiting = files.lab.begin("prune-images")
         heard = next(line for line in waiting.stderr or () if "Waiting for" in line)
     assert f'"a test" (process {os.getpid()} on {socket.gethostname()})' in heard

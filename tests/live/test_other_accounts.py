@@ -60,7 +60,7 @@ def as_nobody(work: Callable[[], object], *, group: int = NOBODY) -> str:
 
 
 def take_lock() -> None:
-    with held(f"container-default-{NONE}", Silent(), "stop", patience=0.5):
+    with held(f"container-default-{NONE}", Silent(), "stop", remote="local", patience=0.5):
         pass
 
 

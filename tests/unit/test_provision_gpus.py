@@ -226,7 +226,7 @@ def test_the_lock_is_free_while_a_container_boots(
     start = lxd.start
 
     def watched(name: str) -> None:
-        with lock.held(CARDS_LOCK, Silent(), "look", patience=0.1):
+        with lock.held(CARDS_LOCK, Silent(), "look", remote="local", patience=0.1):
             asked.append(True)
         start(name)
 
