@@ -106,9 +106,7 @@ class Release:
     @staticmethod
     def keys() -> frozenset[str]:
         """The properties that say what a release is, and not what its checks said of it."""
-        named = {"template", "short", "version", "recipe", "inputs", "parent", "distro", "driver"}
-        named |= {"built_at", "commit", "pipeline", "needs"}
-        return frozenset(PREFIX + name for name in named)
+        return frozenset(PREFIX + name for name in Said.model_fields.keys() - {"smoke", "gpu"})
 
     @classmethod
     def of(cls, image: Image) -> Release | None:

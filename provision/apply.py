@@ -32,6 +32,7 @@ from provision.actions import (
 )
 from provision.closed import is_closed, open_up
 from provision.filtered import start_filtered
+from provision.homes import FINISHED
 from provision.ours import our_container
 from provision.password import new_password
 from provision.ready import (
@@ -130,8 +131,7 @@ def _hand_over(actions: Sequence[Action], lxd: Lxd) -> None:
     """
     for action in actions:
         if isinstance(action, CreateVolume):
-            ready = {keys.PHASE: keys.READY, keys.BUILDER: None}
-            lxd.update_volume(action.pool, action.name, ready)
+            lxd.update_volume(action.pool, action.name, FINISHED)
 
 
 def _give_keys(action: GiveKeys, lxd: Lxd) -> None:

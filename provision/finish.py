@@ -10,7 +10,7 @@ from provision.closed import is_closed
 from provision.facts import Facts
 from provision.gpu_plan import change_of_cards
 from provision.home_keys import given, keys_for
-from provision.homes import changes, home_marks, is_unfinished
+from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.needs import needs_of
 from provision.request import Request, differences, keys_in, wanted_password
 
@@ -40,7 +40,7 @@ def finish(request: Request, instance: Instance, facts: Facts) -> tuple[Action, 
     name, account = instance.name, instance.config[keys.OWNER]
     actions: list[Action] = [TakeOver(name=name, builder=facts.builder)]
     if facts.home is not None and is_unfinished(facts.home):
-        marks = {**home_marks(name, facts.project), keys.PHASE: keys.READY, keys.BUILDER: None}
+        marks = {**home_marks(name, facts.project), **FINISHED}
         config = changes(facts.home.config, marks)
         actions.append(
             ReuseVolume(pool=facts.home.pool, name=facts.home.name, config=config, unused=True)

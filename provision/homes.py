@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from lab import keys
@@ -79,6 +80,12 @@ def home_place(instance: Instance) -> tuple[str, str] | None:
 def home_marks(name: str, project: str) -> dict[str, str]:
     """What says on a volume that it is the home of NAME."""
     return {keys.CONTAINER: name, keys.PROJECT: project}
+
+
+FINISHED: Final[Mapping[str, str | None]] = MappingProxyType(
+    {keys.PHASE: keys.READY, keys.BUILDER: None}
+)
+"""What is on a home from before its container's first start on: it may hold somebody's files."""
 
 
 def is_unfinished(home: Volume) -> bool:

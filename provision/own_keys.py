@@ -18,7 +18,7 @@ from lab.lxd.model import Instance, Volume
 from lab.lxd.port import Lxd
 from lab.settings import Settings
 from provision.home_keys import given
-from provision.limits import HOME, named_device
+from provision.homes import home_place
 from provision.publickey import BadKey, fingerprint, parse_key
 
 FILES: Final = ("authorized_keys", "authorized_keys2")
@@ -71,11 +71,8 @@ def _directory(home: Volume, project: str) -> Path:
 
 
 def _home(lxd: Lxd, instance: Instance) -> Volume | None:
-    found = named_device(instance.devices, HOME)
-    if found is None or "pool" not in found[1]:
-        return None
-    volumes = lxd.volumes(found[1]["pool"])
-    return next((one for one in volumes if one.name == found[1].get("source")), None)
+    pool, name = home_place(instance) or ("", "")
+    return next((one for one in lxd.volumes(pool) if one.name == name), None) if pool else None
 
 
 def let_in(text: str) -> set[str]:

@@ -25,7 +25,7 @@ from provision.facts import Facts, Offer, find_offer
 from provision.finish import finish, is_to_be_finished
 from provision.gpu_plan import change_of_cards, share
 from provision.home_keys import asked_for, given, keys_for, remembering
-from provision.homes import changes, home_marks, is_unfinished
+from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.id_plan import ids_of
 from provision.limits import as_limit, bytes_of
 from provision.ours import is_preparing, ours
@@ -146,17 +146,22 @@ def _home_actions(
 ) -> list[Action]:
     """FINGERPRINTS: of all keys that were ever asked for with it."""
     home = facts.home
-    own = {**home_marks(request.name, facts.project), **remembering(fingerprints)}
+    own = {
+        **home_marks(request.name, facts.project),
+        **remembering(fingerprints),
+        # Written on the home before a container has them.
+        keys.IDS: str(ids),
+    }
     if home is None:
-        return [_create_home(request, offer, facts, {**own, keys.IDS: str(ids)})]
+        return [_create_home(request, offer, facts, own)]
     _refuse_others_home(request, home, facts.project)
-    marks = {**own, keys.PHASE: keys.READY, keys.BUILDER: None}
+    marks = {**own, **FINISHED}
     if is_unfinished(home):
         _refuse_while_made(request.name, home.config.get(keys.BUILDER, ""), facts)
         reuse = _use_unused(home, home_size(request, offer), marks)
     else:
         reuse = _reuse_home(request, home, marks)
-    return [_with_ids(reuse, home, ids)]
+    return [_telling_the_move(reuse, home, ids)]
 
 
 def _create_home(
@@ -217,13 +222,10 @@ def _reuse_home(request: Request, home: Volume, marks: Mapping[str, str | None])
     return ReuseVolume(pool=home.pool, name=home.name, config=grown, size_bytes=asked)
 
 
-def _with_ids(reuse: ReuseVolume, home: Volume, ids: IdRange) -> ReuseVolume:
-    """The range is written on the home before a container has it."""
-    noted = {} if home.config.get(keys.IDS) == str(ids) else {keys.IDS: str(ids)}
-    # LXD gives all files to the range they are attached with, unless they have it.
+def _telling_the_move(reuse: ReuseVolume, home: Volume, ids: IdRange) -> ReuseVolume:
+    """LXD gives all files to the range they are attached with, unless they have it."""
     has = home.config.get(ON_VOLUME)
-    moved_to = ids if has and read_map(has) != ids else None
-    return replace(reuse, config={**reuse.config, **noted}, moved_to=moved_to)
+    return replace(reuse, moved_to=ids if has and read_map(has) != ids else None)
 
 
 def _no_release(
