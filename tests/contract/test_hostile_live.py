@@ -13,6 +13,7 @@ from lab.errors import LxdError, Stuck, TooMuch
 from lab.lxd import files, power
 from lab.lxd.model import InstanceSpec, State
 from tests.contract.conftest import Backend
+from tests.live.lab import lxc
 
 pytestmark = [
     pytest.mark.live,
@@ -33,12 +34,7 @@ def mallory(backend: Backend) -> Iterator[str]:
 
 def inside(backend: Backend, name: str, script: str) -> None:
     """As its root would type it."""
-    subprocess.run(
-        ["lxc", "exec", f"--project={backend.lxd.project}", name, "--", "sh", "-c", script],
-        check=True,
-        stdin=subprocess.DEVNULL,
-        timeout=30,
-    )
+    lxc("exec", name, "--", "sh", "-c", script, project=backend.lxd.project)
 
 
 def test_a_pipe_in_place_of_a_directory_holds_up_nobody(backend: Backend, mallory: str) -> None:

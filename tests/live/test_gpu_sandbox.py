@@ -21,6 +21,7 @@ from lab.report import Silent
 from lab.settings import Settings
 from tests.contract.tiny_root import make_unified
 from tests.live.gpu_host import CARDS, VERSION, GpuHost
+from tests.live.lab import lxc_ended
 from tests.live.own_lxd import SANDBOX, directory
 from tests.live.standins import NEW, unpacked
 
@@ -44,7 +45,7 @@ class Sandbox(GpuHost):
         return int(json.loads(self.lxc("query", "/1.0"))["environment"]["server_pid"])
 
     def lxc(self, *arguments: str) -> str:
-        ended = self.inside("lxc", "-q", *arguments)
+        ended = lxc_ended(*arguments, environ=self._environment)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
@@ -59,7 +60,7 @@ class Sandbox(GpuHost):
         return {one for one in found if one.startswith("nvidia") and "simulated" not in one}
 
     def smi(self, name: str, *arguments: str) -> tuple[int, list[str]]:
-        ended = self.inside("lxc", "-q", "exec", name, "--", "nvidia-smi", *arguments)
+        ended = lxc_ended("exec", name, "--", "nvidia-smi", *arguments, environ=self._environment)
         return ended.returncode, ended.stdout.splitlines()
 
 

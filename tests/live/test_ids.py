@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab.wait import poll
-from tests.live.lab import Lab, lxc, query, ssh
+from tests.live.lab import Lab, lxc, lxc_ended, query, ssh
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 ANN, BEN = "lt-ann", "lt-ben"
@@ -66,14 +66,7 @@ tar -ch /bin/sh /bin/echo /lib64/ld-linux-x86-64.so.2 /lib/x86_64-linux-gnu/libc
 
 def _sh(name: str, script: str) -> subprocess.CompletedProcess[str]:
     """SCRIPT as root of the container, whatever it ends with."""
-    return subprocess.run(
-        ["lxc", "-q", "exec", name, "--", "sh", "-c", script],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=120,
-        check=False,
-    )
+    return lxc_ended("exec", name, "--", "sh", "-c", script, timeout=120)
 
 
 def _python(name: str, program: str, *arguments: str, directory: str = "/") -> str:

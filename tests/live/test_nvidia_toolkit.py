@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.live.aptrepo import PACKAGE, VERSION, AptRepository, apt_repository, make_key
-from tests.live.lab import ROOT, Lab, Said, lxc
+from tests.live.lab import ROOT, Lab, Said, lxc, lxc_ended
 from tests.live.making import BUILD_PROJECT, PREFIX
 from tests.live.removing import remove_instance
 from tests.live.tiny import Tiny
@@ -103,14 +102,7 @@ def _write(builder: str, path: str, text: str) -> None:
 
 
 def _inside(builder: str, *argv: str, stdin: str = "") -> Said:
-    ended = subprocess.run(
-        ["lxc", "-q", "exec", builder, "--", *argv],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    ended = lxc_ended("exec", builder, "--", *argv, stdin=stdin)
     return Said(code=ended.returncode, out=ended.stdout, err=ended.stderr)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.hostile.five import OTHERS, Five
-from tests.live.lab import lxc, ssh
+from tests.live.lab import lxc, lxc_ended, ssh
 
 ANN, BEN = OTHERS[:2]
 SHARE = Path("/srv/labstamp-test-share")
@@ -133,14 +132,7 @@ ASK
 
 
 def _by_root(script: str) -> str:
-    ended = subprocess.run(
-        ["lxc", "-q", "exec", BEN, "--", "bash", "-c", script],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        check=False,
-    )
+    ended = lxc_ended("exec", BEN, "--", "bash", "-c", script, timeout=60)
     return (ended.stdout + ended.stderr).strip()
 
 

@@ -1,0 +1,56 @@
+"""Tests enter containers in one place, which knows that LXD 5.0.2 at times cannot."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.live import lab
+
+TESTS = Path(__file__).resolve().parents[1]
+# `at_work` reads on while it runs, and tries again by itself.
+BY_ITSELF = {"tests/live/test_neighbours.py"}
+
+
+def _enters(node: ast.AST) -> bool:
+    """`["lxc", …, "exec", …]`: a client of its own."""
+    if not isinstance(node, ast.List):
+        return False
+    words = [one.value for one in node.elts if isinstance(one, ast.Constant)]
+    return words[:1] == ["lxc"] and "exec" in words
+
+
+def test_nobody_else_does() -> None:
+    paths = sorted(TESTS.rglob("*.py"))
+    assert len(paths) > 100
+    entering = {
+        str(path.relative_to(TESTS.parent))
+        for path in paths
+        if any(_enters(node) for node in ast.walk(ast.parse(path.read_text())))
+    }
+    assert entering == BY_ITSELF
+
+
+@pytest.mark.parametrize(
+    ("refusals", "code"), [(0, 0), (3, 0), (9, 1)], ids=["at once", "in the end", "never"]
+)
+def test_it_is_tried_again(
+    refusals: int, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = tmp_path / "tries"
+    client = tmp_path / "lxc"
+    client.write_text(
+        f"#!/bin/sh\necho >>{tries}\n[ $(wc -l <{tries}) -gt {refusals} ] && exit 0\n"
+        f"echo 'Error: {lab.NOT_ENTERED}' >&2\nexit 1\n"
+    )
+    client.chmod(0o755)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    ended: subprocess.CompletedProcess[str] = lab.lxc_ended(
+        "exec", "bob", "--", "true", environ={"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    )
+    assert ended.returncode == code
+    assert len(tries.read_text().splitlines()) == min(refusals + 1, 4)
