@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from shlex import quote
 from typing import Final
 
+from host.builders_bridge import can_be_apart
 from host.finding import Finding, Status
 from lab import keys
 from lab.lxd.model import Instance, Network, Server
@@ -88,12 +89,6 @@ def _builders(facts: NicFacts, server: Server) -> Iterator[Finding]:
             why="A container may answer DHCP in place of the server while an image is built.",
             fix="invoke host.setup",
         )
-
-
-def can_be_apart(users: Network, server: Server) -> bool:
-    """Whether host.setup makes builders a bridge of their own beside USERS'."""
-    is_ours = users.managed and users.type == "bridge" and users.config.get("ipv4.nat") == "true"
-    return is_ours and server.has("network_bridge_acl")
 
 
 def containers(instances: Sequence[Instance]) -> tuple[Instance, ...]:

@@ -17,8 +17,8 @@ from host.actions import (
     InstallGpuUnit,
     RaiseLimits,
 )
+from host.builders_bridge import can_be_apart
 from host.facts import Facts
-from host.nic_findings import can_be_apart
 from host.subnet import bridge_address
 from lab import keys
 from lab.errors import CapacityError, InputError

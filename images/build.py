@@ -10,10 +10,10 @@ from functools import partial
 
 from images.alone import alone
 from images.driver import in_words
-from images.held import held
 from images.placing import pool_of
 from images.plan import Build, Decision, Keep, plan
 from images.schedule import Outcome, Step, side_by_side
+from images.state import held
 from images.sweep import is_littered, remove_kept, sweep
 from images.wanted import Order, orders
 from images.work import Built, Work

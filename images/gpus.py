@@ -11,7 +11,7 @@ from lab.driver import driver_of
 from lab.gpu_devices import gpu_devices
 from lab.lxd.model import Card, Completed
 from lab.nvidia_smi import complaint
-from lab.release import Release, delivery_of
+from lab.release import Release, delivery_of_release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,6 @@ def given(shop: Workshop, release: Release) -> Given:
     cards = shop.lxd.cards()
     return Given(
         cards=cards,
-        delivery=delivery_of(release, shop.settings, shop.lxd.server(), cards),
+        delivery=delivery_of_release(release, shop.settings, shop.lxd.server(), cards),
         version=driver_of(cards, local=shop.settings.remote == "local"),
     )

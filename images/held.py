@@ -1,4 +1,4 @@
-"""What LXD holds of labstamp's: releases with their states, and bodies. Reads only."""
+"""The releases that LXD has, with their states. Reads only."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from images.body import body_name
-from images.kept import recipe_of
-from images.plan import Current, Held
-from images.workshop import Workshop
 from lab import keys
 from lab.errors import InputError
 from lab.lxd.model import Image, Instance
@@ -114,30 +110,6 @@ def users(one: Published, containers: Sequence[Instance]) -> list[str]:
         if container.image == one.image.fingerprint
         or all(container.config.get(key) == value for key, value in wanted.items())
     ]
-
-
-def held(shop: Workshop) -> Held:
-    """What planning needs."""
-    current = {
-        one.release.template: Current(
-            version=one.release.version, recipe=one.release.recipe, inputs=one.release.inputs
-        )
-        for one in published(shop.lxd, shop.settings.alias_prefix)
-        if one.standing is Standing.CURRENT
-    }
-    return Held(releases=current, bodies=_bodies(shop))
-
-
-def _bodies(shop: Workshop) -> dict[str, str]:
-    if shop.build.project not in shop.lxd.projects():
-        return {}
-    return {
-        template: recipe
-        for instance in shop.build.instances()
-        if (template := instance.config.get(keys.TEMPLATE))
-        and instance.name == body_name(template)
-        and (recipe := recipe_of(instance)) is not None
-    }
 
 
 def is_ours(image: Image, prefix: str, release: Release) -> bool:

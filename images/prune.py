@@ -10,7 +10,7 @@ from itertools import chain
 
 from images.alone import alone
 from images.held import Published, Standing, published, users
-from images.sweep import is_abandoned
+from images.unfinished import is_abandoned
 from lab.errors import InputError
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd

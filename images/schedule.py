@@ -11,10 +11,6 @@ from graphlib import TopologicalSorter
 from lab.errors import LabError
 
 
-class Stopped(Exception):
-    """Raised inside a step that notices that it shall stop; what it made is undone by it."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     name: str

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from images.held import is_ours
 from images.homes import remove_home, sweep_homes
 from images.scratch import sweep_scratch
+from images.unfinished import is_abandoned, is_dead
 from images.workshop import Workshop
 from lab import keys
 from lab.errors import Conflict
 from lab.lxd.model import Image, Instance
-from lab.process import in_words, is_alive
+from lab.process import in_words
 from lab.release import BUILDER, IMPORTED, Release, stable_alias
 from lab.removal import remove_image, remove_instance
-
-# Nobody can ask another host for its processes; no build takes this long.
-_ABANDONED = timedelta(hours=6)
 
 
 def is_littered(shop: Workshop) -> bool:
@@ -25,15 +23,9 @@ def is_littered(shop: Workshop) -> bool:
     if shop.build.project not in shop.lxd.projects():
         return False
     now = shop.lxd.now()
-    return any(_is_dead(_builder(one), one.created_at, now) for one in _half_made(shop)) or any(
+    return any(is_dead(_builder(one), one.created_at, now) for one in _half_made(shop)) or any(
         is_abandoned(image, now) for image in _marked(shop)
     )
-
-
-def is_abandoned(image: Image, now: datetime) -> bool:
-    """Whether IMAGE was left unfinished by somebody who is dead. NOW by LXD's clock."""
-    builder = image.properties.get(BUILDER, "")
-    return bool(builder) and _is_dead(builder, image.created_at, now)
 
 
 def sweep(shop: Workshop) -> None:
@@ -90,20 +82,12 @@ def remove_kept(shop: Workshop, templates: Collection[str]) -> None:
 
 def _refuse_if_alive(instance: Instance, now: datetime) -> None:
     builder = _builder(instance)
-    if not _is_dead(builder, instance.created_at, now):
+    if not is_dead(builder, instance.created_at, now):
         raise Conflict(
             f"{instance.name} is being built by {in_words(builder)}.",
             fix="Wait for it to end. If it is dead, remove its instance: "
             f"lxc --project {instance.project} delete --force {instance.name}",
         )
-
-
-def _is_dead(builder: str, since: datetime, now: datetime) -> bool:
-    """Whether BUILDER is known to be dead, or is a stranger who would be done by now."""
-    alive = is_alive(builder)
-    if alive is None and builder:
-        return now - since > _ABANDONED
-    return not alive
 
 
 def _wait_until_idle(shop: Workshop, instance: Instance) -> None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from images.body import make_body
 from images.layer import finish
 from images.publish import publish_release
-from images.schedule import Stopped
 from images.wanted import Order
-from images.workshop import Log, Workshop
+from images.workshop import Log, Stopped, Workshop
 from lab.errors import LabError
 from lab.sizes import format_size
 

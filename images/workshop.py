@@ -16,7 +16,6 @@ from typing import TextIO
 from images.blueprint import Blueprint, open_blueprint
 from images.elsewhere import MIRROR, as_there, made_with
 from images.logfile import make_log
-from images.schedule import Stopped
 from lab.aptsources import Mirrors
 from lab.localdaemon import lxd_directory
 from lab.lxd.model import Progress
@@ -35,6 +34,10 @@ PROJECT_CONFIG = {
 }
 
 _STEP = re.compile(r"^(Get:\d+|Unpacking|Setting up|Processing triggers|Cloud-init v|I:|\+ )")
+
+
+class Stopped(Exception):
+    """Raised inside a step that notices that it shall stop; what it made is undone by it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

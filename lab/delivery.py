@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from lab import keys
 from lab.errors import InputError
-from lab.lxd.model import Card, Server
+from lab.lxd.model import Card, Instance, Server
 from lab.settings import Settings
 
 Find = Callable[[str], "str | None"]
@@ -88,6 +89,19 @@ def instance_config(delivery: Delivery) -> dict[str, str]:
     if delivery is not Delivery.RUNTIME:
         return {}
     return {"nvidia.runtime": "true", "nvidia.driver.capabilities": "all"}
+
+
+def delivery_of_instance(instance: Instance, usual: Delivery) -> Delivery:
+    """What was written on it when it was made; else what its configuration tells; else USUAL."""
+    written = instance.config.get(keys.DELIVERY)
+    if written in {each.value for each in Delivery}:
+        return Delivery(written)
+    gpus = [each for each in instance.expanded_devices.values() if each.get("type") == "gpu"]
+    if any(gpu.get("id", "").startswith("nvidia.com/") for gpu in gpus):
+        return Delivery.CDI
+    if instance.config.get("nvidia.runtime") == "true":
+        return Delivery.RUNTIME
+    return usual
 
 
 def _asked(delivery: Delivery, server: Server, reason: str) -> Chosen:

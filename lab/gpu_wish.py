@@ -8,14 +8,10 @@ from typing import Final
 
 from lab.errors import InputError
 from lab.names import quote
-from lab.pci import pci_address
+from lab.pci import canonical_uuid, pci_address
 
 _COUNT: Final = re.compile(r"[0-9]{1,4}", re.ASCII)
 _INDEX: Final = re.compile(r"idx:([0-9]{1,4})", re.ASCII | re.IGNORECASE)
-# Before driver 470 parts of cards had names (MIG-GPU-UUID/3/0) that LXD does not take.
-_UUID: Final = re.compile(
-    r"(GPU|MIG)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.ASCII | re.IGNORECASE
-)
 
 _FORMS: Final = """
 --gpus 1                    the least used card, or so many
@@ -58,12 +54,6 @@ def parse_wish(text: str) -> Wish:
         return Wish(count=int(plain))
     named = (_named(part.strip(), text) for part in plain.split(","))
     return Wish(named=tuple(dict.fromkeys(named)))
-
-
-def canonical_uuid(text: str) -> str | None:
-    """TEXT as NVIDIA's tools spell it (`GPU-5d5b…`), or None when it is no UUID of a card."""
-    found = _UUID.fullmatch(text)
-    return f"{found[1].upper()}-{found[2].lower()}" if found else None
 
 
 def _named(part: str, whole: str) -> str:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.gpu_wish import canonical_uuid
-from lab.pci import pci_address
+from lab.pci import canonical_uuid, pci_address
 
 PROC: Final = Path("/proc/driver/nvidia")
 _DEVICE: Final = re.compile(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)")

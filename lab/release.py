@@ -179,7 +179,7 @@ def accounts_of(image: Image) -> frozenset[str]:
     return frozenset(image.properties.get(ACCOUNTS, "").split())
 
 
-def delivery_of(
+def delivery_of_release(
     release: Release, settings: Settings, server: Server, cards: Sequence[Card]
 ) -> Delivery:
     """How containers of RELEASE get their userland."""

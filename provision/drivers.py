@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lab import keys
-from lab.delivery import Chosen, Delivery, choose
+from lab.delivery import Chosen, Delivery, choose, delivery_of_instance
 from lab.driver import driver_of
 from lab.errors import LxdError, LxdUnreachable, NotFound, Stuck, TooMuch
 from lab.gpu_devices import held_by
@@ -20,8 +20,8 @@ from lab.printable import in_line
 from lab.release import Release
 from lab.settings import Settings
 from lab.userland import version_in
-from provision.facts import read_offers
 from provision.ours import is_preparing, our_container, ours
+from provision.releases import read_offers
 
 _LOOKS_AT_ONCE = 32
 """Those that hold up who looks at them must not keep the others waiting."""
@@ -107,7 +107,7 @@ def look_at_containers(lxd: Lxd, host: Host, names: Sequence[str]) -> tuple[InCo
 
 def look_at(lxd: Lxd, host: Host, instance: Instance) -> InContainer | None:
     """None when it vanished meanwhile."""
-    delivery = delivery_of(instance, host.chosen.delivery)
+    delivery = delivery_of_instance(instance, host.chosen.delivery)
     trouble = None
     try:
         driver = _driver_in(lxd, instance, delivery, host.driver)
@@ -145,19 +145,6 @@ def drifts(host: str | None, driver: str | None, *, due: bool) -> bool:
     if host is None:
         return False
     return due if driver is None else driver != host
-
-
-def delivery_of(instance: Instance, usual: Delivery) -> Delivery:
-    """What was written on it when it was made; else what its configuration tells; else USUAL."""
-    written = instance.config.get(keys.DELIVERY)
-    if written in {each.value for each in Delivery}:
-        return Delivery(written)
-    gpus = [each for each in instance.expanded_devices.values() if each.get("type") == "gpu"]
-    if any(gpu.get("id", "").startswith("nvidia.com/") for gpu in gpus):
-        return Delivery.CDI
-    if instance.config.get("nvidia.runtime") == "true":
-        return Delivery.RUNTIME
-    return usual
 
 
 def _driver_in(lxd: Lxd, instance: Instance, delivery: Delivery, host: str | None) -> str | None:

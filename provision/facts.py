@@ -15,26 +15,16 @@ from lab.lxd.port import Lxd
 from lab.names import nearest
 from lab.nic_filters import Wanted, bridged_ipv6
 from lab.process import is_alive, me
-from lab.release import Release, Unreadable, accounts_of, read_release, stable_alias
 from lab.settings import Settings
 from provision.gpu_facts import GpuFacts, read_gpus
-from provision.homes import Stores
+from provision.homes import read_stores
 from provision.id_facts import read_ids
 from provision.ids import IdFacts
 from provision.limits import ROOT, named_device
 from provision.ours import is_preparing
+from provision.releases import Offer, find_offer, read_offers, read_unreadable
 from provision.request import Request
 from provision.userdata import user_data
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
-    """A current release, and the image that is it."""
-
-    release: Release
-    fingerprint: str
-    accounts: frozenset[str] = frozenset()
-    """Names of accounts and groups that the image has; empty where it does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,47 +108,6 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
         user_data=user_data(request, offer.release, settings) if offer else None,
         gpus=read_gpus(lxd, settings, server, made_of.release if made_of else None),
         ids=read_ids(lxd),
-    )
-
-
-def read_offers(lxd: Lxd, prefix: str) -> tuple[Offer, ...]:
-    """The current releases: those that a stable alias points at, by name."""
-    images = {image.fingerprint: image for image in lxd.images()}
-    found: list[Offer] = []
-    for alias, fingerprint in sorted(lxd.aliases().items()):
-        image = images.get(fingerprint)
-        release = Release.of(image) if image else None
-        if image and release and alias == stable_alias(prefix, release.template):
-            accounts = accounts_of(image)
-            found.append(Offer(release=release, fingerprint=fingerprint, accounts=accounts))
-    return tuple(found)
-
-
-def read_unreadable(lxd: Lxd, prefix: str) -> tuple[str, ...]:
-    """Why the images of stable aliases are no releases, a line each."""
-    current = {name: to for name, to in lxd.aliases().items() if name.startswith(f"{prefix}/")}
-    found = {image.fingerprint: read_release(image) for image in (lxd.images() if current else ())}
-    return tuple(
-        f"{name} cannot be read: {'; '.join(one.problems)}"
-        for name, to in sorted(current.items())
-        if name.count("/") == 1 and isinstance(one := found.get(to), Unreadable)
-    )
-
-
-def find_offer(offers: tuple[Offer, ...], template: str) -> Offer | None:
-    """By full name, else by short name."""
-    for offer in offers:
-        if offer.release.template == template:
-            return offer
-    return next((offer for offer in offers if offer.release.short == template), None)
-
-
-def read_stores(lxd: Lxd) -> Stores:
-    """Where homes are: the volumes of all pools, and who may have them."""
-    return Stores(
-        volumes=tuple(volume for pool in lxd.pools() for volume in lxd.volumes(pool.name)),
-        instances=lxd.instances(),
-        project=lxd.project,
     )
 
 

@@ -8,11 +8,12 @@ from lab.lxd.model import Instance
 from provision.actions import Action, MarkReady, ReuseVolume, SetPassword, Start, TakeOver
 from provision.closed import is_closed
 from provision.facts import Facts
+from provision.given_keys import given, keys_in
 from provision.gpu_plan import change_of_cards
-from provision.home_keys import given, keys_for
+from provision.home_keys import keys_for
 from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.needs import needs_of
-from provision.request import Request, differences, keys_in, wanted_password
+from provision.request import Request, differences, wanted_password
 
 
 def is_to_be_finished(request: Request, instance: Instance) -> bool:

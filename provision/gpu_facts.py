@@ -12,7 +12,7 @@ from lab.gpu_wish import Wish, parse_wish
 from lab.gpus import Policy, Users, users
 from lab.lxd.model import Card, Server
 from lab.lxd.port import Lxd
-from lab.release import Release, delivery_of
+from lab.release import Release, delivery_of_release
 from lab.settings import Settings
 
 
@@ -38,7 +38,7 @@ def read_gpus(lxd: Lxd, settings: Settings, server: Server, release: Release | N
         # Nobody who asks for no card is refused for want of one.
         usual=parse_wish(settings.gpus.default) if cards else Wish(),
         driver=driver_of(cards, local=settings.remote == "local"),
-        delivery=delivery_of(release, settings, server, cards)
+        delivery=delivery_of_release(release, settings, server, cards)
         if release is not None
         else choose(settings, server, cards).delivery,
     )

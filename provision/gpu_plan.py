@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lab import keys
-from lab.delivery import Delivery, instance_config
+from lab.delivery import Delivery, delivery_of_instance, instance_config
 from lab.errors import InputError
 from lab.gpu_devices import gpu_devices, held_by, missing, remembered
 from lab.gpus import Users, allocate
 from lab.lxd.model import Card, Instance, Profile, State
 from provision.actions import ChangeCards
 from provision.drift import refuse_drift
-from provision.drivers import delivery_of
-from provision.facts import Facts, Offer
+from provision.facts import Facts
 from provision.profile import outright
+from provision.releases import Offer
 from provision.request import Request
 
 _NOT_HERE = {"type": "none"}
@@ -57,7 +57,7 @@ def change_of_cards(request: Request, instance: Instance, facts: Facts) -> tuple
     gpus = facts.gpus
     users = _with_moved(instance, gpus.cards, gpus.users)
     cards = allocate(request.gpus, gpus.cards, users, gpus.policy, name=request.name)
-    delivery = delivery_of(instance, gpus.delivery)
+    delivery = delivery_of_instance(instance, gpus.delivery)
     devices = _device_changes(instance, gpu_devices(cards, delivery))
     wanted = _config(cards, delivery, facts.profile)
     if cards:

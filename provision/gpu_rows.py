@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab import keys
-from lab.delivery import Delivery
+from lab.delivery import Delivery, delivery_of_instance
 from lab.driver import host_driver
 from lab.errors import CapacityError
 from lab.gpu_devices import Missing, held_by, missing
@@ -15,7 +15,7 @@ from lab.gpus import index_of
 from lab.lxd.model import Card, Instance
 from lab.lxd.port import Lxd
 from lab.settings import Settings
-from provision.drivers import delivery_of, drifts
+from provision.drivers import drifts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ def mend(instance: Instance, cards: Sequence[Card]) -> str:
 def _drifts(instance: Instance, cards: Sequence[Card], host: HostGpus) -> bool:
     driver = instance.config.get(keys.DRIVER)
     # Without a word on it: as an image of the days before these keys.
-    delivery = delivery_of(instance, Delivery.IMAGE)
+    delivery = delivery_of_instance(instance, Delivery.IMAGE)
     return delivery is Delivery.IMAGE and drifts(host.driver, driver, due=bool(cards))
 
 

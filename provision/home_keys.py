@@ -1,31 +1,12 @@
-"""Which keys a home was ever given to, so that those not asked for any more let nobody in. Pure.
-
-Kept with the home's volume (`user.lab.keys`), which outlives the container that tells of them.
-"""
+"""The keys that let somebody in, and those that do not any more. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-from lab import keys
-from lab.lxd.model import Instance, Volume
-from lab.ssh_keys import is_fingerprint
 from provision.actions import GiveKeys
 from provision.publickey import fingerprint
-from provision.request import Request, keys_in
-
-
-def given(home: Volume | None, instance: Instance | None) -> frozenset[str]:
-    """Fingerprints of what HOME remembers, and of what INSTANCE was made for."""
-    kept = home.config.get(keys.KEYS, "") if home is not None else ""
-    asked = instance.config.get(keys.REQUEST, "") if instance is not None else ""
-    return frozenset(filter(is_fingerprint, (*kept.split(","), *keys_in(asked))))
-
-
-def remembering(given: Iterable[str]) -> Mapping[str, str]:
-    """The config of a home that was GIVEN to these."""
-    value = ",".join(sorted(given))
-    return {keys.KEYS: value} if value else {}
+from provision.request import Request
 
 
 def keys_for(name: str, account: str, lines: Sequence[str], known: frozenset[str]) -> GiveKeys:

@@ -1,4 +1,4 @@
-"""Whose home a volume is: told by the container that mounts it and by its mark. Pure.
+"""Whose home a volume is: told by the container that mounts it and by its mark.
 
 Names of volumes are for reading: after `lxc move bob robert`, home-bob is the home of robert.
 """
@@ -13,6 +13,7 @@ from typing import Final
 from lab import keys
 from lab.errors import InputError
 from lab.lxd.model import Instance, Volume
+from lab.lxd.port import Lxd
 from provision.limits import HOME, named_device
 from provision.ours import ours
 
@@ -67,6 +68,15 @@ class Stores:
             return None
         named = volume.name.removeprefix(_PREFIX) if volume.name.startswith(_PREFIX) else ""
         return volume.config.get(keys.CONTAINER, named) or None
+
+
+def read_stores(lxd: Lxd) -> Stores:
+    """Where homes are: the volumes of all pools, and who may have them."""
+    return Stores(
+        volumes=tuple(volume for pool in lxd.pools() for volume in lxd.volumes(pool.name)),
+        instances=lxd.instances(),
+        project=lxd.project,
+    )
 
 
 def home_place(instance: Instance) -> tuple[str, str] | None:

@@ -12,9 +12,8 @@ from lab.settings import Settings
 from provision.id_facts import read_ids
 from provision.isolate_one import Bench, move
 from provision.isolate_plan import Action, Leave, Move, plan_one
-from provision.ours import our_container, ours
+from provision.ours import container_lock, our_container, ours
 from provision.ready import Patience, wait_for_address
-from provision.stamp import container_lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,15 +15,13 @@ from lab.removal import remove_instance, remove_volume
 from lab.report import Report
 from lab.settings import Settings
 from lab.sizes import format_size
-from provision.facts import read_stores
 from provision.filtered import EXPLAINED, needs_netfilter
+from provision.given_keys import given, remembering
 from provision.gpu_rows import refuse_without_cards
-from provision.home_keys import given, remembering
-from provision.homes import changes, home_marks
+from provision.homes import changes, home_marks, read_stores
 from provision.isolate_mark import refuse_while_isolated
-from provision.ours import is_preparing, no_container, our_container
+from provision.ours import container_lock, is_preparing, no_container, our_container
 from provision.ready import Patience, wait_for_address
-from provision.stamp import container_lock
 
 _PROTECTION = "security.protection.delete"
 _FULL_DISK = ("disk quota exceeded", "no space left on device", "saving config file")

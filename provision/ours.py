@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from lab import keys
 from lab.errors import InputError
+from lab.lock import held
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
 from lab.names import did_you_mean, quote
+from lab.report import Report
+from lab.settings import Settings
 
 
 def ours(instance: Instance) -> bool:
@@ -37,3 +42,10 @@ def no_container(lxd: Lxd, name: str) -> InputError:
         f"There is no container {quote(name)}{did_you_mean(name, known)}.",
         fix="See which there are: invoke list",
     )
+
+
+def container_lock(
+    settings: Settings, name: str, report: Report, what: str
+) -> AbstractContextManager[None]:
+    """Hold the lock of the container NAME of the lab's project while WHAT is done."""
+    return held(f"container-{settings.project}-{name}", report, what, remote=settings.remote)

@@ -17,7 +17,7 @@ from lab.localdaemon import lxd_directory
 from lab.lxd.model import Instance, Volume
 from lab.lxd.port import Lxd
 from lab.settings import Settings
-from provision.home_keys import given
+from provision.given_keys import given
 from provision.homes import home_place
 from provision.publickey import BadKey, fingerprint, parse_key
 

@@ -21,15 +21,17 @@ from provision.actions import (
     SetPassword,
     Start,
 )
-from provision.facts import Facts, Offer, find_offer
+from provision.facts import Facts
 from provision.finish import finish, is_to_be_finished
+from provision.given_keys import given, remembering
 from provision.gpu_plan import change_of_cards, share
-from provision.home_keys import asked_for, given, keys_for, remembering
+from provision.home_keys import asked_for, keys_for
 from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.id_plan import ids_of
 from provision.limits import as_limit, bytes_of
 from provision.ours import is_preparing, ours
 from provision.profile import refuse_raw
+from provision.releases import Offer, find_offer
 from provision.request import Request, differences
 from provision.room import check_room, home_size
 from provision.spec import instance_spec, unfiltered

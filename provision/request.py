@@ -79,14 +79,6 @@ class Request:
         return json.dumps(wish, sort_keys=True, separators=(",", ":"))
 
 
-def keys_in(kept: str) -> tuple[str, ...]:
-    """The fingerprints in KEPT, canonical; () where it cannot be read."""
-    try:
-        return tuple(str(each) for each in json.loads(kept)["keys"])
-    except (ValueError, TypeError, KeyError):
-        return ()
-
-
 def wanted_password(kept: str) -> bool:
     """Whether the wish KEPT, as `canonical` writes it, was for a password."""
     try:

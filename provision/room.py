@@ -6,7 +6,8 @@ from lab.errors import CapacityError, InputError
 from lab.loopfile import in_words, way_out
 from lab.lxd.model import Pool
 from lab.sizes import format_size, parse_size
-from provision.facts import Facts, Offer
+from provision.facts import Facts
+from provision.releases import Offer
 from provision.request import Request
 
 _MIB = 1 << 20

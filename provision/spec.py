@@ -12,9 +12,10 @@ from lab.lxd.model import InstanceSpec, Network
 from lab.nic_filters import filtering
 from provision.closed import closed
 from provision.defaults import default_limits
-from provision.facts import Facts, Offer
+from provision.facts import Facts
 from provision.gpu_plan import Share
 from provision.limits import HOME, NIC, ROOT, as_limit, named_device
+from provision.releases import Offer
 from provision.request import Request
 from provision.room import disk_size
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from provision.gpu_claim import refuse_second
 from provision.id_facts import IDS_LOCK, read_ids
 from provision.id_plan import refuse_taken_ids
 from provision.listing import show
+from provision.ours import container_lock
 from provision.plan import plan
 from provision.ready import Knock, Patience, knock
 from provision.request import Request
@@ -84,13 +85,6 @@ def provision(
         report.done(name, _outcome(actions))
         card = show(lxd, settings, name)
         return Stamped(changed=True, actions=actions, card=card, password=password)
-
-
-def container_lock(
-    settings: Settings, name: str, report: Report, what: str
-) -> AbstractContextManager[None]:
-    """Hold the lock of the container NAME of the lab's project while WHAT is done."""
-    return held(f"container-{settings.project}-{name}", report, what, remote=settings.remote)
 
 
 def _wants_cards(request: Request, settings: Settings) -> bool:

@@ -17,8 +17,7 @@ from lab.userland import Userland, userland_of
 from provision.busy import at_work
 from provision.drivers import Host, InContainer, look_at, look_at_containers, look_at_host
 from provision.isolate_mark import refuse_while_isolated
-from provision.ours import is_preparing, ours
-from provision.stamp import container_lock
+from provision.ours import container_lock, is_preparing, ours
 from provision.sync_actions import Action, Forget, Install, Leave, Note, Restart
 from provision.sync_one import Bench, bring, forget, note, restart
 from provision.sync_plan import Options, is_due, plan

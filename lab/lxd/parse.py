@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from lab.gpu_wish import canonical_uuid
 from lab.lxd.model import (
     Card,
     Image,
@@ -23,7 +22,7 @@ from lab.lxd.model import (
     Volume,
 )
 from lab.nvidia import Known
-from lab.pci import by_address, pci_address
+from lab.pci import by_address, canonical_uuid, pci_address
 
 Json = Mapping[str, Any]
 _NVIDIA = "10de"

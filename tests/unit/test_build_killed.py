@@ -48,7 +48,7 @@ class Death:
 
         monkeypatch.setattr(FakeCalls, "_do", do)
         # The dead builder is this very process.
-        monkeypatch.setattr("images.sweep.is_alive", lambda _: False)
+        monkeypatch.setattr("images.unfinished.is_alive", lambda _: False)
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from lab import keys
-from lab.delivery import Delivery
+from lab.delivery import Delivery, delivery_of_instance
 from lab.errors import InputError
 from lab.lxd.model import Completed, Instance, State
 from lab.nvidia_smi import complaint
 from provision.driver_table import advice, document, rows
-from provision.drivers import Survey, delivery_of, drifts, look_at_containers, look_at_host, survey
+from provision.drivers import Survey, drifts, look_at_containers, look_at_host, survey
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH
 from tests.unit.driven import CARDS, NEW, OLD, driven_lab, give, settings, userland_files
@@ -89,7 +89,7 @@ def test_delivery_is_what_was_written_else_what_the_configuration_tells(
         expanded_devices=devices,
         created_at=EPOCH,
     )
-    assert delivery_of(instance, Delivery.IMAGE) is delivery
+    assert delivery_of_instance(instance, Delivery.IMAGE) is delivery
 
 
 def test_the_document_and_the_table() -> None:

@@ -9,9 +9,10 @@ import pytest
 from lab.errors import CapacityError, InputError, LabError
 from lab.idmap import IdRange
 from lab.lxd.model import Pool, Profile, Server
-from provision.facts import Facts, Offer
+from provision.facts import Facts
 from provision.ids import IdFacts
 from provision.plan import plan
+from provision.releases import Offer
 from provision.request import Request, differences
 from tests.unit.public_keys import ed25519
 from tests.unit.stamping import BASE, bob

@@ -9,7 +9,8 @@ from functools import partial
 
 import pytest
 
-from images.schedule import Step, Stopped, side_by_side
+from images.schedule import Step, side_by_side
+from images.workshop import Stopped
 from lab.errors import CheckError
 
 
