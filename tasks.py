@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from commands import containers, drivers, hook, host, images, isolation, releases, welcome
+from commands import containers, drivers, host, host_units, images, isolation, releases, welcome
 
 namespace = Collection(
     welcome.welcome,
@@ -34,10 +34,10 @@ namespace.add_collection(
         host.setup,
         host.check,
         host.gpus,
-        hook.install_gpu_unit,
-        hook.remove_gpu_unit,
-        hook.install_driver_hook,
-        hook.remove_driver_hook,
-        hook.after_driver_update,
+        host_units.install_gpu_unit,
+        host_units.remove_gpu_unit,
+        host_units.install_driver_hook,
+        host_units.remove_driver_hook,
+        host_units.after_driver_update,
     )
 )

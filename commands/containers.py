@@ -6,8 +6,8 @@ import sys
 
 from invoke.context import Context
 
-from commands.edge import command, connect_to, count, keep_quotas, read_settings, size
-from commands.stamping import stamp_or_build
+from commands.cli import command, connect_to, count, keep_quotas, read_settings, size
+from commands.provisioning import stamp_or_build
 from lab import console
 from lab.errors import InputError
 
@@ -45,14 +45,16 @@ def provision(
     json: bool = False,
 ) -> None:
     """Stamp NAME's container from a template: address, account, quota, ready for ssh."""
-    from lab.gpu_wish import parse_wish
-    from provision import card, keys, request
+    from commands.views import containers as view
+    from lab.gpus.selection import parse_wish
+    from provision.create import request
+    from provision.keys import ssh_keys
 
     wish = request.Request(
         name=name,
         account=account,
         template=template or "base",
-        keys=keys.read_keys(key or [], sys.stdin.buffer, warn=console.print_note),
+        keys=ssh_keys.read_keys(key or [], sys.stdin.buffer, warn=console.print_note),
         cpus=count("cpus", cpus),
         memory_bytes=size("memory", memory),
         disk_bytes=size("disk", disk),
@@ -74,15 +76,16 @@ def provision(
             console.print_text(f"{name} is as asked for; nothing to do.")
         return
     if json:
-        console.print_json(card.document(stamped))
+        console.print_json(view.document(stamped))
         return
-    console.print_card(*card.of_stamped(stamped))
+    console.print_card(*view.of_stamped(stamped))
 
 
 @command(help={"json": "One JSON document on stdout."}, name="list")
 def list_containers(_c: Context, json: bool = False) -> None:
     """Show every user's container."""
-    from provision import card, listing
+    from commands.views import containers as view
+    from provision import listing
 
     settings = read_settings()
     containers = listing.containers(connect_to(settings), settings)
@@ -91,8 +94,8 @@ def list_containers(_c: Context, json: bool = False) -> None:
         return
     console.print_table(
         "",
-        card.COLUMNS,
-        [card.row(container) for container in containers],
+        view.COLUMNS,
+        [view.row(container) for container in containers],
         empty="No containers yet. Make one: invoke provision NAME --template base --key FILE",
     )
 
@@ -100,14 +103,15 @@ def list_containers(_c: Context, json: bool = False) -> None:
 @command(help={"name": "The container.", "json": "One JSON document on stdout."})
 def show(_c: Context, name: str, json: bool = False) -> None:
     """Show one container, and how to log in."""
-    from provision import card, listing
+    from commands.views import containers as view
+    from provision import listing
 
     settings = read_settings()
     document = listing.show(connect_to(settings), settings, name)
     if json:
         console.print_json(document)
         return
-    console.print_card(*card.of_container(document))
+    console.print_card(*view.of_container(document))
 
 
 @command(help={"name": "The container."})
@@ -151,16 +155,17 @@ def restart(_c: Context, name: str) -> None:
 )
 def destroy(_c: Context, name: str, yes: bool = False, purge: bool = False) -> None:
     """Remove a container. Its home is kept for a later one of the same name, or purged."""
-    from provision import card, lifecycle
+    from commands.views import containers as view
+    from provision import lifecycle
 
     settings = read_settings()
     lxd = connect_to(settings)
     would = lifecycle.look(lxd, name, purge=purge)
-    if not yes and not console.ask(card.of_removal(name, would, question=True)):
+    if not yes and not console.ask(view.of_removal(name, would, question=True)):
         raise InputError(
             f"{name} is left as it is.", fix=f"Confirm with: invoke destroy {name} --yes"
         )
     with console.reporter() as report:
         keep_quotas(settings, report)
         removed = lifecycle.destroy(lxd, settings, name, purge=purge, report=report)
-    console.print_text(card.of_removal(name, removed))
+    console.print_text(view.of_removal(name, removed))

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.edge import command, connect_to, keep_quotas, read_settings
-from commands.words import TakesNames
+from commands.cli import command, connect_to, keep_quotas, read_settings
+from commands.variadic import TakesNames
 from lab import console
 
 
 @command(help={"json": "One JSON document on stdout."})
 def drivers(_c: Context, json: bool = False) -> None:
     """Show the driver of the host, the releases and the containers, and what drifts."""
-    from provision import driver_table
-    from provision.drivers import survey
+    from commands.views import drivers
+    from provision.drivers.survey import survey
 
     settings = read_settings()
     found = survey(connect_to(settings), settings)
     if json:
-        console.print_json(driver_table.document(found))
+        console.print_json(drivers.document(found))
         return
-    console.print_card(*driver_table.of_host(found))
+    console.print_card(*drivers.of_host(found))
     console.print_table(
-        "", driver_table.COLUMNS, driver_table.rows(found), empty="No releases, no containers."
+        "", drivers.COLUMNS, drivers.rows(found), empty="No releases, no containers."
     )
-    for line in driver_table.advice(found):
+    for line in drivers.advice(found):
         console.print_text(line)
 
 
@@ -45,8 +45,8 @@ def sync_drivers(
     force: bool = False,
 ) -> None:
     """Bring existing containers to the host's driver, each with a way back until it is proven."""
-    from provision import sync
-    from provision.sync_plan import Options
+    from provision.drivers import sync
+    from provision.drivers.plan import Options
 
     settings = read_settings()
     lxd = connect_to(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.edge import command, connect_to, keep_quotas, read_settings
+from commands.cli import command, connect_to, keep_quotas, read_settings
 from lab import console
 from lab.errors import InputError
 
@@ -30,9 +30,9 @@ def gpus(_c: Context, json: bool = False) -> None:
 )
 def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
     """Make LXD's pool, bridge and default profile where there are none."""
-    from host import setup as host_setup
     from host.machine import Machine
-    from lab.lockplace import LOCAL, have_place
+    from host.setup import setup as host_setup
+    from lab.machine.lock_directory import LOCAL, have_place
 
     settings = read_settings()
     with console.reporter() as report:
@@ -53,9 +53,9 @@ def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
 def check(_c: Context, json: bool = False) -> None:
     """Look for what keeps cards and drivers from working, and say what mends it."""
     from commands.versions import drifting
-    from host import check as host_check
     from host import finding
-    from host.drift_findings import Versions
+    from host.check import check as host_check
+    from host.check.drift import Versions
     from host.machine import Machine
 
     settings = read_settings()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.edge import ROOT, command, count, keep_quotas, names, open_shop, read_settings
+from commands.cli import command, count, keep_quotas, names, open_shop, read_settings
 from commands.network import explained
 from lab import console
 from lab.own_files import insist_on_settings
+from lab.places import ROOT
 
 
 @command(
@@ -30,32 +31,34 @@ def build_images(
     jobs: str = "",
 ) -> None:
     """Build the templates that changed, check them, and give them to users."""
-    from images import build
-    from images.work import Built
+    from images.build import pipeline
+    from images.build.template_build import Built
 
     with open_shop(keep_failed=keep_failed) as shop:
         if plan:
-            orders, decisions = build.plan_images(shop, names(only), force=force)
-            for line in build.deliveries(orders):
+            orders, decisions = pipeline.plan_images(shop, names(only), force=force)
+            for line in pipeline.deliveries(orders):
                 console.print_text(line)
             built: tuple[Built, ...] = ()
         else:
             keep_quotas(shop.settings, shop.report)
             with explained(shop.lxd, shop.settings, shop.report, builds=True):
-                decisions, built = build.build_images(
+                decisions, built = pipeline.build_images(
                     shop,
                     names(only),
                     force=force,
                     smoke_test=not no_smoke,
                     jobs=count("jobs", jobs),
                 )
-    if plan or build.is_nothing(decisions):
+    if plan or pipeline.is_nothing(decisions):
         for decision in decisions:
             console.print_text(str(decision))
-    if build.is_nothing(decisions):
+    if pipeline.is_nothing(decisions):
         console.print_text("Nothing to do.")
     if built:
-        console.print_table("", ("template", "phase", "seconds"), build.timetable(built), empty="")
+        console.print_table(
+            "", ("template", "phase", "seconds"), pipeline.timetable(built), empty=""
+        )
 
 
 @command(
@@ -66,12 +69,12 @@ def build_images(
 )
 def smoke_images(_c: Context, only: str = "", keep_failed: bool = False) -> None:
     """Judge the releases that users get now, each on fresh instances. Moves no alias."""
-    from images import judge_current
+    from images import smoke
 
     with open_shop(keep_failed=keep_failed) as shop:
-        judged = judge_current.judge_current(shop, names(only))
-    console.print_table("", judge_current.COLUMNS, judge_current.rows(judged), empty="")
-    failure = judge_current.failure(judged)
+        judged = smoke.judge_current(shop, names(only))
+    console.print_table("", smoke.COLUMNS, smoke.rows(judged), empty="")
+    failure = smoke.failure(judged)
     if failure is not None:
         raise failure
 
@@ -96,8 +99,8 @@ def list_images(_c: Context, json: bool = False) -> None:
 @command(help={"template": "Its name or short name."})
 def render(_c: Context, template: str) -> None:
     """Print the cloud-config that TEMPLATE's builder would boot with."""
-    from images.blueprint import open_blueprint
-    from images.userdata import user_data
+    from images.templates.cloud_config import user_data
+    from images.templates.lab_files import open_blueprint
 
     files = open_blueprint(ROOT, read_settings())
     definition = files.catalog.get(template)
@@ -107,8 +110,8 @@ def render(_c: Context, template: str) -> None:
 @command()
 def check_definitions(_c: Context) -> None:
     """Judge every definition, cloud-init source and the settings, without LXD."""
-    from images.judge_files import judge_files
-    from lab.problems import BadFiles
+    from images.templates.validate import judge_files
+    from lab.yaml.problems import BadFiles
 
     insist_on_settings(ROOT)
     problems = judge_files(ROOT)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.edge import command, connect_to, keep_quotas, read_settings
-from commands.words import TakesNames
+from commands.cli import command, connect_to, keep_quotas, read_settings
+from commands.variadic import TakesNames
 from lab import console
 from lab.errors import InputError
 
@@ -27,7 +27,7 @@ def isolate(
     yes: bool = False,
 ) -> None:
     """Restart containers with ids of their own, each with a way back until it runs with them."""
-    from provision import isolate as isolation
+    from provision.isolation import isolate as isolation
 
     if bool(names) == all:
         raise InputError(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from host.finding import Finding
     from lab.lxd.port import Lxd
     from lab.report import Report
-    from lab.settings import Settings
+    from lab.settings.settings import Settings
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def explain(error: LabError, obstacles: tuple[Finding, ...]) -> None:
 
 
 def _obstacles(lxd: Lxd, settings: Settings, *, builds: bool) -> tuple[Finding, ...]:
-    from host.check import obstacles
+    from host.check.check import obstacles
     from host.machine import Machine
 
     try:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from commands.edge import command, connect_to, keep_quotas, open_shop, read_settings
+from commands.cli import command, connect_to, keep_quotas, open_shop, read_settings
 from lab import console
 
 if TYPE_CHECKING:
-    from images.held import Published
+    from images.releases.published import Published
 
 _TEMPLATE = "The template's name or short name."
 
@@ -20,9 +20,9 @@ _TEMPLATE = "The template's name or short name."
 @command(help={"template": _TEMPLATE, "version": "As `invoke images` shows it: 20261121.1."})
 def promote(_c: Context, template: str, version: str) -> None:
     """Give users VERSION of TEMPLATE from now on."""
-    from images import versions
-    from images.fitness import refuse_misfit
-    from images.judge_here import judge_here
+    from images.releases import promotion
+    from images.releases.compatibility import refuse_misfit
+    from images.smoke_imported import judge_here
 
     def judge(imported: Published) -> None:
         with open_shop() as shop:
@@ -32,19 +32,19 @@ def promote(_c: Context, template: str, version: str) -> None:
     settings = read_settings()
     lxd, prefix = connect_to(settings), settings.alias_prefix
     fits = partial(refuse_misfit, lxd, settings)
-    moved = versions.promote(lxd, prefix, template, version, judge=judge, fits=fits)
+    moved = promotion.promote(lxd, prefix, template, version, judge=judge, fits=fits)
     console.print_text(str(moved))
 
 
 @command(help={"template": _TEMPLATE})
 def rollback(_c: Context, template: str) -> None:
     """Give users the release of TEMPLATE again that was current before."""
-    from images import versions
-    from images.fitness import refuse_misfit
+    from images.releases import promotion
+    from images.releases.compatibility import refuse_misfit
 
     settings = read_settings()
     lxd, prefix = connect_to(settings), settings.alias_prefix
-    moved = versions.rollback(lxd, prefix, template, fits=partial(refuse_misfit, lxd, settings))
+    moved = promotion.rollback(lxd, prefix, template, fits=partial(refuse_misfit, lxd, settings))
     console.print_text(str(moved))
 
 
@@ -56,7 +56,7 @@ def rollback(_c: Context, template: str) -> None:
 )
 def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
     """Remove old releases: never the current one, never one that a container was made from."""
-    from images import prune
+    from images.releases import prune
     from lab.sizes import format_size
 
     settings = read_settings()
@@ -92,11 +92,11 @@ def export_image(
     _c: Context, template: str, file: str, version: str = "", force: bool = False
 ) -> None:
     """Write a release of TEMPLATE into one FILE, for another machine or for keeps."""
-    from images import export
+    from images.releases import exporting
 
     settings = read_settings()
     with console.reporter() as report:
-        export.export_image(
+        exporting.export_image(
             connect_to(settings),
             settings.alias_prefix,
             template,
@@ -110,13 +110,13 @@ def export_image(
 @command(help={"file": "What `invoke export-image` wrote."})
 def import_image(_c: Context, file: str) -> None:
     """Bring the release in FILE into LXD, once every byte of it is checked."""
-    from images import import_
-    from images.fitness import misfit_here
+    from images.releases import importing
+    from images.releases.compatibility import misfit_here
 
     settings = read_settings()
     with console.reporter() as report:
         lxd, prefix = connect_to(settings), settings.alias_prefix
-        imported = import_.import_image(lxd, prefix, Path(file), report=report)
+        imported = importing.import_image(lxd, prefix, Path(file), report=report)
     misfit = misfit_here(lxd, settings, imported.release)
     console.print_text(imported.told(misfit))
 
@@ -130,7 +130,7 @@ def import_image(_c: Context, file: str) -> None:
 )
 def diff_images(_c: Context, template: str, old: str = "", new: str = "") -> None:
     """Show which packages were added, removed and upgraded between two releases."""
-    from images import compare
+    from images.releases import compare
 
     settings = read_settings()
     difference = compare.diff_images(

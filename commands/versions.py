@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from host.drift_findings import Versions
+    from host.check.drift import Versions
     from lab.lxd.port import Lxd
-    from lab.settings import Settings
+    from lab.settings.settings import Settings
 
 
 def drifting(lxd: Lxd, settings: Settings) -> Versions:
     """Releases and containers that do not fit the host's module."""
-    from host.drift_findings import Version, Versions
-    from lab.delivery import Delivery
-    from provision.drivers import survey
+    from host.check.drift import Version, Versions
+    from lab.driver.delivery import Delivery
+    from provision.drivers.survey import survey
 
     found = survey(lxd, settings)
     containers = [one for one in found.containers if one.drift]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.edge import command
+from commands.cli import command
 from lab import console
 
 _DAILY = """\

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
-from lab.gpu_holders import holders
-from lab.gpus import index_of, users
+from lab.gpus.allocation import index_of, users
+from lab.gpus.users import holders
 from lab.lxd.port import Lxd
-from lab.settings import Settings
+from lab.settings.settings import Settings
 
 Row: TypeAlias = dict[str, Any]
 """A JSON object."""

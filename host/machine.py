@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.errors import InputError
 from lab.lxd.model import Completed
-from lab.ownership import ROOT_ALONE
+from lab.machine.ownership import ROOT_ALONE
 
 Run = Callable[[Sequence[str]], Completed]
 """Runs a command to its end; exit code 127 when there is no such command."""

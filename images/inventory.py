@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from images.build import plan_images
-from images.held import Published, published, unreadable, users
-from images.plan import Build, Decision
-from images.workshop import Workshop
+from images.build.pipeline import plan_images
+from images.build.plan import Build, Decision
+from images.context import Workshop
+from images.releases.published import Published, published, unreadable, users
 from lab.lxd.model import Instance
 from lab.release import Unreadable
 from lab.sizes import format_size

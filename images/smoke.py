@@ -1,232 +1,166 @@
-"""Running an image's checks: fresh instances of what was published, never of the builder."""
+"""`smoke-images`: the releases that users get now, judged again on fresh instances.
+
+What made them may have changed since: the host's kernel, its driver, LXD, the network.
+"""
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from images.at_rest import at_rest
-from images.checks import PROGRAMS, Evidence, judge
-from images.definition import Check
-from images.gpus import Given
-from images.homes import fresh_home, remove_home
-from images.outside import ACCOUNT
-from images.placing import GROUNDS, NO_PROFILES, placed_as_users
-from images.rebooting import reboot
-from images.scratch import scratch
-from images.secrets import look_in, span_of, special_verdict, verdict
-from images.trial import Trial
-from images.verdict import Verdict
-from images.way_in import Way, way_in
-from images.workshop import Log, Workshop
-from lab import keys
-from lab.account import account_text
-from lab.allowed import granted
-from lab.boot import wait_for_cloud_init
-from lab.errors import CommandTimeout, LxdError
-from lab.idmap import trial_range
-from lab.lxd.model import Completed, InstanceSpec
-from lab.process import me
-from lab.removal import remove_instance
-from lab.ssh_keys import give_keys
-from lab.wait import poll
+from images.build_lock import alone
+from images.checks.gpu import given
+from images.checks.runner import smoke
+from images.checks.trial import Trial
+from images.checks.verdict import Verdict, gpu_outcome
+from images.context import Workshop, have_build_project, logged
+from images.releases.cleanup import sweep
+from images.releases.published import Published, Standing, published
+from lab.allowed import objections
+from lab.errors import CheckError, InputError
+from lab.release import Release, Smoke, smoke_property
 
-BOOT_SECONDS = 300
-ADDRESS_SECONDS = 60
+GONE = "its definition is gone, and with it its checks"
+COLUMNS = ("template", "version", "checks", "outcome", "seconds", "failed")
 
 
-def smoke(shop: Workshop, trial: Trial, log: Log) -> tuple[Verdict, ...]:
-    """Judge on instances that are gone afterwards (the first stays on --keep-failed)."""
-    first, *others = names = [f"check-{trial.template}-{n + 1}" for n in range(trial.size)]
-    with ExitStack() as undo, scratch() as directory:
-        key = _make_key(directory)
-        for name in names:
-            undo.callback(remove_home, shop, name)
-            undo.callback(remove_instance, shop.build, name)
-            cards = trial.given if name == first and trial.asks_cards else Given()
-            _create(shop, name, trial, key, cards)
-        with at_rest(shop.build, first):
-            fresh = look_in(shop, first, span_of(trial.image))
-        for name in names:
-            # Not before: what the image has below /home is looked at, too.
-            shop.build.update(name, devices=fresh_home(shop, name))
-            give_keys(shop.build, name, ACCOUNT, [_public(key)], [])
-            shop.build.start(name)
-        way = way_in(shop.build, names, local=shop.settings.remote == "local", key=key)
-        if way.told and trial.over_the_network:
-            log.write(f"{way.told}\n")
-            shop.report.say(f"{trial.template}: {trial.over_the_network}: {way.told}")
-        verdicts = judge(
-            trial.every_check,
-            _collect(shop, first, trial.to_run, way, log),
-            *(_collect(shop, name, (), way, log) for name in others),
-            timezone=shop.timezone,
-            given=trial.given,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One current release with what its checks said. No VERDICTS: its definition is gone."""
+
+    template: str
+    short: str
+    version: str
+    verdicts: tuple[Verdict, ...]
+    seconds: float = 0
+    log: Path | None = None
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        return tuple(verdict for verdict in self.verdicts if verdict.failed)
+
+
+def judge_current(shop: Workshop, only: Sequence[str] = ()) -> tuple[Judged, ...]:
+    """Judge current releases, parents first; the outcome is written on each. Moves no alias."""
+    with alone(shop.settings, shop.report, "smoke-images"):
+        current = _current(shop, only)
+        have_build_project(shop)
+        sweep(shop)
+        return tuple(judge_release(shop, one) for one in current)
+
+
+def rows(judged: Sequence[Judged]) -> Iterator[list[str]]:
+    """As a table's cells, under COLUMNS."""
+    for one in judged:
+        passed = sum(verdict.passed for verdict in one.verdicts)
+        outcome = "FAILED" if one.failed else "passed" if one.verdicts else "not judged"
+        told = [verdict for verdict in one.verdicts if not verdict.passed]
+        why = "; ".join(
+            f"{verdict.name}{' (skipped)' if verdict.skipped else ''}: {verdict.why}"
+            for verdict in told
         )
-        booted = [look_in(shop, name) for name in names if others]
-        verdicts += (
-            verdict(fresh, booted, trial.allowed),
-            special_verdict(fresh, trial.allowed_special),
-        )
-        log.write("".join(f"{verdict}\n" for verdict in verdicts))
-        if shop.keep_failed and any(verdict.failed for verdict in verdicts):
-            undo.pop_all()
-            for name in others:
-                remove_instance(shop.build, name)
-                remove_home(shop, name)
-            _keep(shop, first)
-    return verdicts
+        yield [
+            one.template,
+            one.version,
+            f"{passed} of {len(one.verdicts)}",
+            outcome,
+            f"{one.seconds:.0f}",
+            why or ("-" if one.verdicts else GONE),
+        ]
 
 
-def _create(shop: Workshop, name: str, trial: Trial, key: Path, given: Given) -> None:
-    needs = granted(trial.needs, f"The release of {trial.template}")
-    user_data = account_text(trial.account((_public(key),)), shop.settings.cloud_init)
-    remove_instance(shop.build, name)
-    shop.build.create(
-        InstanceSpec(
-            name=name,
-            image=trial.image.fingerprint,
-            profiles=NO_PROFILES,
-            config={
-                **needs.config,
-                **GROUNDS,
-                **_ids(shop),
-                **given.config,
-                shop.build.server().user_data_key: user_data,
-                keys.TEMPLATE: trial.template,
-                keys.PHASE: keys.PREPARING,
-                keys.BUILDER: me(),
-            },
-            devices={**needs.devices, **placed_as_users(shop), **given.devices},
-        )
-    )
-
-
-def _ids(shop: Workshop) -> Mapping[str, str]:
-    """As users' containers have: not all ids of the daemon, and none of anybody's."""
-    whole = shop.lxd.id_range()
-    found = trial_range(whole) if whole is not None else None
-    return found.config if found is not None else {}
-
-
-def _collect(shop: Workshop, name: str, checks: tuple[Check, ...], way: Way, log: Log) -> Evidence:
-    result = _cloud_init_result(shop, name, log)
-    ipv4 = _addresses(shop, name)
-    _bring_scripts(shop, name)
-    answers = {}
-    for check in checks:
-        log.report.detail(log.subject, check.name)
-        answer = _answer(shop, name, check, ipv4, way)
-        if answer is not None:
-            log.write(f"--- {check.name}: exit {answer.exit_code}\n{answer.stdout}{answer.stderr}")
-            answers[check.name] = answer
-    shown = replace(_identity(shop, name, ipv4), cloud_init=result, answers=answers, told=way.told)
-    # Last, as all others want the first boot.
-    again = [check for check in checks if check.kind == "reboot"]
-    if again:
-        log.report.detail(log.subject, again[0].name)
-        limit = max(check.timeout for check in again)
-        return replace(shown, rebooted=_rebooted(shop, name, way, limit))
-    return shown
-
-
-def _identity(shop: Workshop, name: str, ipv4: tuple[str, ...]) -> Evidence:
-    return Evidence(
-        ipv4=ipv4,
-        machine_id=_said(shop, name, ["cat", "/etc/machine-id"]),
-        host_keys=tuple(
-            # The key itself; the comment behind it names the host and always differs.
-            _said(shop, name, ["sh", "-c", "cut -d' ' -f2 /etc/ssh/ssh_host_*_key.pub"]).split()
+def failure(judged: Sequence[Judged]) -> CheckError | None:
+    """The error that names every failed check and the way back; None where all passed."""
+    bad = [one for one in judged if one.failed]
+    if not bad:
+        return None
+    return CheckError(
+        f"{len(bad)} of {len(judged)} current releases failed their checks; users still get them."
+        if len(judged) > 1
+        else f"{bad[0].template} {bad[0].version} failed its checks; users still get it.",
+        details="\n".join(
+            f"{one.template}, {verdict.name}: {verdict.why}"
+            for one in bad
+            for verdict in one.failed
+        ),
+        fix="\n".join(
+            line
+            for one in bad
+            for line in (
+                f"Give users the release of {one.template} before it: invoke rollback {one.short}",
+                f"The full log: {one.log}",
+            )
         ),
     )
 
 
-def _rebooted(shop: Workshop, name: str, way: Way, timeout: int) -> Evidence:
-    """What it shows after a reboot; empty when it does not come back."""
-    if not reboot(shop.build, name, timeout=timeout):
-        return Evidence()
-    boots = _run(shop, name, "boots", PROGRAMS["boots"], timeout)
-    ipv4 = _addresses(shop, name)
-    return replace(_identity(shop, name, ipv4), answers={"boots": boots, "ssh": way.log_in(ipv4)})
+def _current(shop: Workshop, only: Sequence[str]) -> tuple[Published, ...]:
+    """The current releases of ONLY, else of all; InputError where there is none to judge."""
+    found = {
+        one.release.template: one
+        for one in published(shop.lxd, shop.settings.alias_prefix)
+        if one.standing is Standing.CURRENT
+    }
+    wanted = [definition.name for definition in shop.catalog.order(only)]
+    missing = [name for name in wanted if name not in found]
+    if (only and missing) or not found:
+        named = ", ".join(missing) if only else "any template"
+        choice = f" --only {','.join(missing)}" if only else ""
+        raise InputError(
+            f"There is no current release of {named} to judge.",
+            fix=f"Build it: invoke build-images{choice}",
+        )
+    if not only:
+        wanted += [name for name in found if name not in wanted]
+    return tuple(found[name] for name in wanted if name in found)
 
 
-def _answer(
-    shop: Workshop, name: str, check: Check, ipv4: tuple[str, ...], way: Way
-) -> Completed | None:
-    if check.kind == "ssh":
-        return way.log_in(ipv4)
-    if check.kind == "rdp":
-        return way.shake_hands(ipv4, timeout=check.timeout)
-    argv = check.run or PROGRAMS.get(check.kind)
-    answer = _run(shop, name, check.kind, argv, check.timeout) if argv else None
-    if check.port is None or (answer is not None and answer.exit_code != check.exit):
-        return answer
-    heard = way.hear(ipv4, check.port, check.stdout or "", timeout=check.timeout)
-    return replace(heard, exit_code=check.exit)
-
-
-def _run(shop: Workshop, name: str, kind: str, argv: Sequence[str], timeout: int) -> Completed:
-    try:
-        answer = shop.build.run(name, argv, timeout=timeout)
-    except CommandTimeout as error:
-        return Completed(exit_code=124, stdout="", stderr=f"{error.brief}")
-    if kind == "boots" and answer.stdout.strip() != "running":
-        failed = _said(shop, name, ["systemctl", "--failed", "--no-legend", "--plain"])
-        why = failed or answer.stderr
-        return Completed(exit_code=answer.exit_code, stdout=answer.stdout, stderr=why)
-    return answer
-
-
-def _cloud_init_result(shop: Workshop, name: str, log: Log) -> str:
-    """result.json as it would stand there; the log holds all the rest."""
-    try:
-        boot = wait_for_cloud_init(shop.build, name, timeout=BOOT_SECONDS)
-    except LxdError as error:
-        log.write(f"{error}\n")
-        return ""
-    return json.dumps({"v1": {"errors": boot.errors}})
-
-
-def _addresses(shop: Workshop, name: str) -> tuple[str, ...]:
-    def probe() -> tuple[str, ...] | None:
-        return shop.build.state(name).ipv4 or None
-
-    try:
-        return poll(probe, what=f"an address of {name}", timeout=ADDRESS_SECONDS)
-    except LxdError:
-        return ()
-
-
-def _bring_scripts(shop: Workshop, name: str) -> None:
-    for script in sorted(shop.scripts.glob("*.sh")):
-        shop.build.write_file(name, f"/run/labstamp/{script.name}", script.read_bytes(), mode=0o755)
-
-
-def _said(shop: Workshop, name: str, argv: list[str]) -> str:
-    return shop.build.run(name, argv, timeout=30).stdout.strip()
-
-
-def _make_key(directory: Path) -> Path:
-    key = directory / "key"
-    subprocess.run(
-        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", ACCOUNT, "-f", str(key)],
-        check=True,
-        stdin=subprocess.DEVNULL,
+def judge_release(shop: Workshop, one: Published) -> Judged:
+    """Judge one release, whichever it is; the caller holds the lock. Its outcome stays on it."""
+    release = one.release
+    judged = Judged(
+        template=release.template, short=release.short, version=release.version, verdicts=()
     )
-    return key
-
-
-def _public(key: Path) -> str:
-    return key.with_suffix(".pub").read_text().strip()
-
-
-def _keep(shop: Workshop, name: str) -> None:
-    shop.build.update(name, config={keys.PHASE: keys.FAILED})
-    shop.report.say(
-        f"The instance that failed its checks is kept. Look at it with:\n"
-        f"  lxc --project {shop.build.project} exec {name} -- bash"
+    if release.template not in shop.catalog.definitions:
+        return judged
+    trial = Trial(
+        template=release.template,
+        image=one.image,
+        # What containers of this release get, which the definition may have changed since.
+        needs=release.needs,
+        checks=shop.catalog.checks(release.template),
+        given=given(shop, release),
+        allowed=shop.catalog.allowed_secrets(release.template),
+        allowed_special=shop.catalog.allowed_special(release.template),
     )
+    with logged(shop, release.template) as log:
+        log.phase("check")
+        # What asks for too much is not even booted.
+        verdicts = _refusals(release) or smoke(shop, trial, log)
+        seconds = sum(seconds for _, seconds in log.timings())
+        judged = replace(judged, verdicts=verdicts, seconds=seconds, log=log.path)
+        outcome = Smoke.FAILED if judged.failed else Smoke.PASSED
+        shop.lxd.set_image_properties(
+            one.image.fingerprint,
+            smoke_property(outcome, gpu_outcome(trial.checks, verdicts)),
+        )
+        tell = shop.report.failed if judged.failed else shop.report.done
+        tell(release.template, f"{release.version}: {_count(judged)}")
+    return judged
+
+
+def _refusals(release: Release) -> tuple[Verdict, ...]:
+    found = objections(release.needs)
+    return (Verdict(name="needs", passed=False, why="; ".join(found)),) if found else ()
+
+
+def _count(judged: Judged) -> str:
+    every = len(judged.verdicts)
+    if judged.failed:
+        return f"{len(judged.failed)} of {every} checks failed"
+    skipped = [verdict for verdict in judged.verdicts if verdict.skipped]
+    if skipped:
+        why = "; ".join(f"{verdict.name}: {verdict.why}" for verdict in skipped)
+        return f"{every - len(skipped)} of {every} checks passed, skipped {why}"
+    return f"all {every} checks passed"

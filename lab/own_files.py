@@ -14,8 +14,8 @@ from shlex import quote
 from typing import Final
 
 from lab.errors import InputError
-from lab.ownership import ROOT_ALONE, Fault, faults
-from lab.settings import Settings, settings_path
+from lab.machine.ownership import ROOT_ALONE, Fault, faults
+from lab.settings.settings import Settings, settings_path
 
 _SOURCES: Final = ("commands", "images", "provision", "host", "lab", "cloud-init", "ci")
 _GIT: Final = ("config", "hooks")

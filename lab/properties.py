@@ -18,9 +18,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from lab.delivery import Delivery
-from lab.written import Size, Word, refusal
-from lab.yamlfile import WANTED
+from lab.driver.delivery import Delivery
+from lab.yaml.load import WANTED
+from lab.yaml.model import Size, Word, refusal
 
 PREFIX: Final = "lab."
 _MOST_PROBLEMS: Final = 5

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from lab.delivery import Delivery, choose
+from lab.driver.delivery import Delivery, choose
 from lab.lxd.model import Card, Image, Server
 from lab.properties import PREFIX, Said, read
-from lab.settings import Settings
+from lab.settings.settings import Settings
 
 BUILDER = PREFIX + "builder"
 """Property of images that are not finished: who makes them. Empty afterwards."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from lab.errors import LxdError
+from lab.lxd.nic_filters import IPV6
 from lab.lxd.port import Lxd
-from lab.nic_filters import IPV6
 from lab.report import Report
 
 EXPLAINED: Final = (

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from lab import keys
+from lab import labels
 from lab.errors import InputError
 from lab.lxd.model import Instance, Volume
 from lab.lxd.port import Lxd
 from provision.limits import HOME, named_device
-from provision.ours import ours
+from provision.managed import ours
 
 _PREFIX: Final = "home-"
 
@@ -43,7 +43,7 @@ class Stores:
                 + ".",
                 details="Which one is meant cannot be told.",
                 fix="Give the others to nobody, one by one:\n"
-                f"lxc storage volume set POOL VOLUME {keys.CONTAINER}=",
+                f"lxc storage volume set POOL VOLUME {labels.CONTAINER}=",
             )
         return near[0] if near else None
 
@@ -59,15 +59,15 @@ class Stores:
 
     def _owner(self, volume: Volume) -> str | None:
         """The container whose home it is; None for a volume that is nobody's, or not labstamp's."""
-        if keys.OWNER not in volume.config:
+        if labels.OWNER not in volume.config:
             return None
         for instance in self.instances:
             if home_place(instance) == (volume.pool, volume.name) and ours(instance):
                 return instance.name
-        if volume.config.get(keys.PROJECT, self.project) != self.project:
+        if volume.config.get(labels.PROJECT, self.project) != self.project:
             return None
         named = volume.name.removeprefix(_PREFIX) if volume.name.startswith(_PREFIX) else ""
-        return volume.config.get(keys.CONTAINER, named) or None
+        return volume.config.get(labels.CONTAINER, named) or None
 
 
 def read_stores(lxd: Lxd) -> Stores:
@@ -89,18 +89,18 @@ def home_place(instance: Instance) -> tuple[str, str] | None:
 
 def home_marks(name: str, project: str) -> dict[str, str]:
     """What says on a volume that it is the home of NAME."""
-    return {keys.CONTAINER: name, keys.PROJECT: project}
+    return {labels.CONTAINER: name, labels.PROJECT: project}
 
 
 FINISHED: Final[Mapping[str, str | None]] = MappingProxyType(
-    {keys.PHASE: keys.READY, keys.BUILDER: None}
+    {labels.PHASE: labels.READY, labels.BUILDER: None}
 )
 """What is on a home from before its container's first start on: it may hold somebody's files."""
 
 
 def is_unfinished(home: Volume) -> bool:
     """Whether it was made for a container that never started: nobody has put anything there."""
-    return home.config.get(keys.PHASE) == keys.PREPARING
+    return home.config.get(labels.PHASE) == labels.PREPARING
 
 
 def changes(now: Mapping[str, str], wanted: Mapping[str, str | None]) -> dict[str, str | None]:

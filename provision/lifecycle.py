@@ -6,22 +6,22 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from lab import keys
+from lab import labels
 from lab.errors import InputError, LxdError
+from lab.instances.removal import remove_instance, remove_volume
 from lab.lxd.model import Instance, State, Volume
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
-from lab.removal import remove_instance, remove_volume
 from lab.report import Report
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from lab.sizes import format_size
+from provision.create.ready import Patience, wait_for_address
 from provision.filtered import EXPLAINED, needs_netfilter
-from provision.given_keys import given, remembering
-from provision.gpu_rows import refuse_without_cards
+from provision.gpu_view import refuse_without_cards
 from provision.homes import changes, home_marks, read_stores
-from provision.isolate_mark import refuse_while_isolated
-from provision.ours import container_lock, is_preparing, no_container, our_container
-from provision.ready import Patience, wait_for_address
+from provision.ids.marker import refuse_while_isolated
+from provision.keys.given import given, remembering
+from provision.managed import container_lock, is_preparing, no_container, our_container
 
 _PROTECTION = "security.protection.delete"
 _FULL_DISK = ("disk quota exceeded", "no space left on device", "saving config file")
@@ -206,7 +206,7 @@ def _homes(lxd: Lxd, name: str) -> tuple[Volume, ...]:
 
 
 def _refuse_while_made(instance: Instance) -> None:
-    builder = instance.config.get(keys.BUILDER, "")
+    builder = instance.config.get(labels.BUILDER, "")
     if is_preparing(instance) and is_alive(builder):
         raise InputError(
             f'The container "{instance.name}" is being provisioned by {in_words(builder)}.',

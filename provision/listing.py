@@ -5,18 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
 
-from lab import keys
+from lab import labels
 from lab.errors import LxdError, LxdUnreachable, NotFound
-from lab.idmap import own_range
+from lab.lxd.idmap import own_range
 from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
-from lab.settings import Settings
-from provision.gpu_rows import HostGpus, in_brief, in_full, look_at_gpus
+from lab.settings.settings import Settings
+from provision.gpu_view import HostGpus, in_brief, in_full, look_at_gpus
+from provision.keys.own import own_keys
 from provision.limits import ROOT, bytes_of, cpus_of, named_device
+from provision.managed import is_preparing, our_container, ours
 from provision.needs import needs_of
-from provision.ours import is_preparing, our_container, ours
-from provision.own_keys import own_keys
 from provision.profile import inherited
 
 _LOOKS_AT_ONCE: Final = 32
@@ -75,11 +75,11 @@ def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
     config = instance.config
     return {
         "name": instance.name,
-        "owner": config[keys.OWNER],
-        "template": config.get(keys.TEMPLATE),
-        "version": config.get(keys.VERSION),
+        "owner": config[labels.OWNER],
+        "template": config.get(labels.TEMPLATE),
+        "version": config.get(labels.VERSION),
         "state": instance.state.value,
-        "phase": config.get(keys.PHASE, keys.READY),
+        "phase": config.get(labels.PHASE, labels.READY),
         "half_made": _half_made(instance),
         "ipv4": list(state.ipv4),
         "ipv6": list(state.ipv6),
@@ -104,7 +104,7 @@ def _half_made(instance: Instance) -> Row | None:
     """Who is at it, whether they still are (null: cannot be told from here), and what ends it."""
     if not is_preparing(instance):
         return None
-    builder = instance.config.get(keys.BUILDER, "")
+    builder = instance.config.get(labels.BUILDER, "")
     alive = is_alive(builder)
     return {
         "by": in_words(builder),
@@ -122,7 +122,7 @@ def _ids(instance: Instance) -> Row | None:
 def _access(instance: Instance, state: InstanceState) -> Row:
     address = next(iter((*state.ipv4, *state.ipv6)), None)
     rdp = needs_of(instance).ports.get("rdp")
-    account = instance.config[keys.OWNER]
+    account = instance.config[labels.OWNER]
     return {
         "ssh": f"ssh {account}@{address}" if address else None,
         "rdp": f"{_in_url(address)}:{rdp}" if address and rdp else None,

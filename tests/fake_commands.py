@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from lab.errors import LxdError, TooMuch
 from lab.lxd.contents import MOST
+from lab.lxd.errors import refused
 from lab.lxd.model import Completed, State
 from lab.lxd.port import OnOutput
-from lab.lxd.refusals import refused
 from lab.sizes import format_size
 from tests.fake_store import FakeCalls, FakeFile
 

@@ -13,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from lab.errors import InputError
+from lab.lxd.errors import refused
 from lab.lxd.model import Image, Progress, State
 from lab.lxd.port import OnProgress
-from lab.lxd.refusals import refused
 from lab.sizes import format_size
 from tests.fake_store import EPOCH, FakeCalls, FakeFile, FakeImage
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-from lab.idmap import NEXT, ON_DISK, ON_VOLUME, IdRange
 from lab.lxd.changes import changed
+from lab.lxd.errors import refused
+from lab.lxd.idmap import NEXT, ON_DISK, ON_VOLUME, IdRange
 from lab.lxd.model import (
     Instance,
     InstanceSpec,
@@ -17,7 +18,6 @@ from lab.lxd.model import (
     State,
 )
 from lab.lxd.port import OnProgress
-from lab.lxd.refusals import refused
 from tests.fake_store import EPOCH, MIXED, FakeCalls, FakeInstance, FakeVolume
 
 _IDMAP = {"security.idmap.isolated", "security.idmap.base", "security.idmap.size"}

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from lab.errors import LabError
-from lab.idmap import IdRange
 from lab.lxd.changes import changed
+from lab.lxd.errors import refused
+from lab.lxd.idmap import IdRange
 from lab.lxd.model import Card, Network, Pool, Profile, Server, Volume
-from lab.lxd.refusals import refused
 from tests.fake_commands import FakeCommands
 from tests.fake_images import FakeImages
 from tests.fake_instances import FakeInstances

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lab.lxd.errors import refused
 from lab.lxd.model import State
-from lab.lxd.refusals import refused
 from tests.fake_store import FakeCalls, FakeVolume, Kept
 
 

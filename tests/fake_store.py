@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from lab.errors import LabError
-from lab.idmap import IdRange
+from lab.lxd.errors import refused
+from lab.lxd.idmap import IdRange
 from lab.lxd.model import Card, Completed, Image, Network, Pool, Profile, Server, State
-from lab.lxd.refusals import refused
 
 EPOCH = datetime(2026, 11, 21, tzinfo=timezone.utc)
 OnRun = Callable[[str, Sequence[str], "bytes | None"], Completed]

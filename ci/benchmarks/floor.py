@@ -16,8 +16,8 @@ from ci.benchmarks.lxc import image_sizes, query, remove_images, remove_instance
 from ci.benchmarks.recipe import DRIVER_PLACE, install_driver, wait_for_network
 from ci.benchmarks.results import Measured, Stopwatch
 from ci.benchmarks.scene import POOL, Scene
-from images.build import default_jobs
-from images.schedule import Step, side_by_side
+from images.build.pipeline import default_jobs
+from images.build.scheduler import Step, side_by_side
 
 NAME = "floor"
 _PREFIX = "bench-floor-"

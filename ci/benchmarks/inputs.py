@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.blueprint import Blueprint, open_blueprint
-from lab.settings import Settings
+from images.templates.lab_files import Blueprint, open_blueprint
+from lab.settings.settings import Settings
 
 PLAIN = "bench-plain"
 """The alias of the plain image, and the name of a stopped instance made from it."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ci.benchmarks.lxc import query
-from lab.hostfacts import os_release
+from lab.machine.host import os_release
 from lab.sizes import format_size
 
 

@@ -17,10 +17,10 @@ from ci.benchmarks.inputs import (
     read_templates,
 )
 from ci.benchmarks.lxc import query, run
-from images.blueprint import Blueprint
-from images.bootstrap import command, write_metadata
+from images.build.bootstrap import command, write_metadata
+from images.templates.lab_files import Blueprint
 from lab.errors import InputError
-from lab.source import Bootstrap
+from lab.settings.source import Bootstrap
 
 POOL = "bench"
 BRIDGE = "benchbr0"

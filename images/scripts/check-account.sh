@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints what keeps people from being given this image: sh check-account.sh ACCOUNT UID GROUP…
-# The account was made at the first boot, by the text that makes users' own (lab/account.py).
+# The account was made at the first boot, by the text that makes users' own (lab/cloudinit/account.py).
 set -u
 account=$1 uid=$2
 shift 2

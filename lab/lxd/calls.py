@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.lxd.forkfile import end_file_server
+from lab.lxd.fork_file import end_file_server
 from lab.lxd.rest import Rest
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.errors import InputError
-from lab.lxd.cards import CardCalls
 from lab.lxd.certificates import check_certificate, known_certificate, own_certificate
 from lab.lxd.commands import CommandCalls
+from lab.lxd.errors import Place
+from lab.lxd.gpus import CardCalls
 from lab.lxd.instances import InstanceCalls
 from lab.lxd.port import Lxd
 from lab.lxd.publishing import PublishCalls
-from lab.lxd.refusals import Place
 from lab.lxd.rest import Rest
 from lab.lxd.server import ServerCalls
 from lab.lxd.session import local_socket, socket_endpoint, socket_session, tls_session
 from lab.lxd.snapshots import SnapshotCalls
+from lab.lxd.transport import Wire, greet
 from lab.lxd.volume_snapshots import VolumeSnapshotCalls
 from lab.lxd.volumes import VolumeCalls
-from lab.lxd.wire import Wire, greet
 
 
 class Client(

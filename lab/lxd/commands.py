@@ -13,8 +13,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lab.contained import end_writers
 from lab.errors import CommandTimeout, LxdError, TooMuch
+from lab.lxd.errors import refused
 from lab.lxd.files import FileCalls
 from lab.lxd.model import Completed
 from lab.lxd.operation import Operation, ended
@@ -22,8 +22,8 @@ from lab.lxd.port import OnOutput
 from lab.lxd.processes import ProcessCalls
 from lab.lxd.recording import Recording
 from lab.lxd.recording_file import is_written
-from lab.lxd.refusals import refused
 from lab.lxd.rest import path
+from lab.machine.container_processes import end_writers
 
 _ENVIRONMENT: Final = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

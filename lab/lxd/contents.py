@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from lab.errors import TooMuch
-from lab.lxd.refusals import refused, silent
+from lab.lxd.errors import refused, silent
 from lab.lxd.session import READ_TIMEOUT
-from lab.lxd.wire import Params, Wire, translated
+from lab.lxd.transport import Params, Wire, translated
 from lab.sizes import format_size
 
 _OUTPUT: Final = "show the output of a command"

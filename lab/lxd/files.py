@@ -11,7 +11,7 @@ from typing import Final
 from lab.errors import LxdError, LxdSilent, NotFound, Stuck
 from lab.lxd.calls import Calls
 from lab.lxd.contents import MOST
-from lab.lxd.forkfile import STILL_HELD
+from lab.lxd.fork_file import STILL_HELD
 from lab.lxd.rest import path as api_path
 
 _READABLE_BY_OTHERS: Final = 0o044

@@ -91,7 +91,7 @@ class Card:
     """A GPU of NVIDIA's in the server."""
 
     pci: str
-    """As `lab.pci` writes it: `0000:b1:00.0`."""
+    """As `lab.hardware.pci` writes it: `0000:b1:00.0`."""
     uuid: str | None = None
     """`GPU-…`; None where nobody tells."""
     model: str

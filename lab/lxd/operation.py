@@ -9,8 +9,8 @@ from typing import Any
 
 from lab.errors import Stuck
 from lab.lxd import parse
+from lab.lxd.errors import refused
 from lab.lxd.port import OnProgress
-from lab.lxd.refusals import refused
 
 # One blocking question for the whole of a ten-minute publish would look like a dead daemon.
 _SLICE = 10

@@ -8,6 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from lab.hardware.nvidia import Known
+from lab.hardware.pci import by_address, canonical_uuid, pci_address
 from lab.lxd.model import (
     Card,
     Image,
@@ -21,8 +23,6 @@ from lab.lxd.model import (
     State,
     Volume,
 )
-from lab.nvidia import Known
-from lab.pci import by_address, canonical_uuid, pci_address
 
 Json = Mapping[str, Any]
 _NVIDIA = "10de"

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from lab.idmap import IdRange
+from lab.lxd.idmap import IdRange
 from lab.lxd.model import (
     Card,
     Completed,

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from lab.errors import LxdError, Spoiled, Stuck
 from lab.lxd.changes import when_free
-from lab.lxd.forkfile import STILL_HELD
+from lab.lxd.fork_file import STILL_HELD
 from lab.lxd.lookups import LookupCalls
 from lab.lxd.model import State
 from lab.lxd.rest import path

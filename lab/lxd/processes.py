@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from lab.contained import is_contained
 from lab.errors import LxdError
 from lab.lxd.calls import Calls
 from lab.lxd.rest import path
+from lab.machine.container_processes import is_contained
 
 
 class ProcessCalls(Calls):

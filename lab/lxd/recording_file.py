@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from lab.localdaemon import lxd_directory
+from lab.machine.local_daemon import lxd_directory
 
 _OTHER_LOGS: Final = Path("/var/log/lxd")
 """Of a daemon that was not told of a directory of its own: that of distributions' packages."""

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from lab.errors import LxdError
 from lab.lxd.contents import Contents
+from lab.lxd.errors import not_lxd
 from lab.lxd.operation import Operation, finish
 from lab.lxd.port import OnProgress
-from lab.lxd.refusals import not_lxd
 from lab.lxd.session import READ_TIMEOUT
-from lab.lxd.wire import Params, Wire
+from lab.lxd.transport import Params, Wire
 
 
 def path(*segments: str) -> str:

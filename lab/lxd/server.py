@@ -9,14 +9,14 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from lab.errors import LxdError, NotFound
-from lab.idmap import IdRange
-from lab.loopfile import beneath
+from lab.hardware.sysfs import root_seen_by
 from lab.lxd import parse
 from lab.lxd.calls import Calls
+from lab.lxd.idmap import IdRange
+from lab.lxd.loop_file import beneath
 from lab.lxd.model import Network, Pool, Profile, Server
 from lab.lxd.rest import path
-from lab.subids import reserved_range, uid_map_of
-from lab.sysfs import root_seen_by
+from lab.lxd.subids import reserved_range, uid_map_of
 
 # These are answered when they are done, and a pool on a loop file takes its time.
 _PATIENCE = 600.0

@@ -14,8 +14,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 
-from lab.localdaemon import SOCKET, lxd_directory
 from lab.lxd.certificates import fingerprint
+from lab.machine.local_daemon import SOCKET, lxd_directory
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lab.delivery import Delivery
-from lab.gpu_devices import gpu_devices, held_by
+from lab.driver.delivery import Delivery
+from lab.gpus.devices import gpu_devices, held_by
+from lab.hardware.pci import by_address, pci_address
 from lab.lxd.model import InstanceSpec
-from lab.pci import by_address, pci_address
 from tests.contract.conftest import Backend
 
 # The fake has the four of the simulated host; on the real one there are these, or none.

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.contained import device_nodes, listens, users_of
 from lab.errors import LxdError, Stuck, TooMuch
 from lab.lxd import files, power
 from lab.lxd.model import InstanceSpec, State
+from lab.machine.container_processes import device_nodes, listens, users_of
 from tests.contract.conftest import Backend
 from tests.live.lab import lxc
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.idmap import (
+from lab.lxd.idmap import (
     NEXT,
     ON_DISK,
     ON_VOLUME,

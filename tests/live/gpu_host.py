@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from lab.sysfs import graphics_cards, root_seen_by
+from lab.hardware.sysfs import graphics_cards, root_seen_by
 from tests.live.own_lxd import SANDBOX, sandbox
 
 VERSION: Final = "535.261.03"

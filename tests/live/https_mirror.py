@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lab.aptsources import Mirrors
+from lab.machine.apt_sources import Mirrors
 from tests.live.aptrepo import bridge_address
 
 _PEM = serialization.Encoding.PEM

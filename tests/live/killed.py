@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from commands import edge
+from commands import cli
 from lab.lxd.port import Lxd
 
 _CHANGES: Final = """
@@ -49,12 +49,12 @@ class Dying:
 
 
 def main(count: int, *arguments: str) -> None:
-    connect = edge.connect_to
+    connect = cli.connect_to
 
     def dying(settings: Any) -> Lxd:
         return cast("Lxd", Dying(lxd=connect(settings), left=[count]))
 
-    for module in ("commands.containers", "commands.stamping", "commands.edge"):
+    for module in ("commands.containers", "commands.provisioning", "commands.cli"):
         __import__(module)
         sys.modules[module].connect_to = dying  # type: ignore[attr-defined]
     from invoke.main import program  # noqa: PLC0415 - after its parts were replaced

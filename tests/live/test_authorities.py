@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from lab.aptsources import host_mirrors
-from lab.hostfacts import os_release
+from lab.machine.apt_sources import host_mirrors
+from lab.machine.host import os_release
 from tests.live.https_mirror import https_mirror
 from tests.live.lab import ROOT
 from tests.live.tiny import Tiny, litter

@@ -112,7 +112,7 @@ def test_with_the_protection_taken_out_the_judge_finds_it(tiny: Tiny, tmp_path: 
     shutil.copytree(ROOT, copy, ignore=ignored)
     (copy / "images" / "at_rest.py").write_text(
         "from contextlib import contextmanager\n"
-        "from lab.boot import wait_for_cloud_init\n"
+        "from lab.instances.boot import wait_for_cloud_init\n"
         "RAW = 'raw.lxc'\n"
         "@contextmanager\n"
         "def at_rest(lxd, name):\n"

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from images.archive import pack
-from images.promotion import promoted_property
-from lab.lock import held
+from images.releases.archive import pack
+from images.releases.promotion_order import promoted_property
+from lab.machine.lock import held
 from lab.process import me
 from lab.release import BUILDER, Needs, Release, Smoke
 from lab.report import Silent

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from host.machine import Machine
-from host.setup import set_up
+from host.setup.setup import set_up
 from lab.lxd import parse
 from lab.lxd.client import connect
 from lab.lxd.model import InstanceSpec, State
 from lab.lxd.port import Lxd
 from lab.report import Silent
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.contract.tiny_root import make_unified
 from tests.live.gpu_host import CARDS, VERSION, GpuHost
 from tests.live.lab import lxc_ended
@@ -115,7 +115,7 @@ def test_lxd_lists_four_cards_after_the_board_s_own_vga(lxd: Lxd, sandbox: Sandb
         assert card["nvidia"]["model"] == MODEL
         assert card["nvidia"]["card_name"] == f"nvidia{minor}"
         assert card["drm"]["id"] == minor + 1
-    # labstamp reads them itself, for LXD may suffer from listing them (lab/lxd/cards.py).
+    # labstamp reads them itself, for LXD may suffer from listing them (lab/lxd/gpus.py).
     cards = lxd.cards()
     assert cards == parse.cards(found)
     assert [card.pci for card in cards] == list(CARDS)

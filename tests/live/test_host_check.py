@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from lab.machine.ownership import ROOT_ALONE
 from lab.own_files import every_fault
-from lab.ownership import ROOT_ALONE
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.live.gpu_host import GpuHost
 from tests.live.lab import INVOKE, ROOT, Said, instances, lxc
 from tests.live.removing import remove_lab

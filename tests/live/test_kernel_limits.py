@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from host.kernel_limits import FILE, WANTED, read_limits, too_low
 from host.machine import Machine
+from host.units.kernel_limits import FILE, WANTED, read_limits, too_low
 from tests.live.lab import INVOKE, ROOT, Said
 
 SETTINGS_DIRECTORY = str(Path(FILE).parent)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lab.boot import NoAddress, wait_for_cloud_init
+from lab.instances.boot import NoAddress, wait_for_cloud_init
 from lab.lxd.client import connect
 from lab.wait import poll
 from tests.live.lab import Lab, lxc, query

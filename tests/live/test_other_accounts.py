@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
-from lab.localdaemon import SOCKET, lxd_directory
-from lab.lock import held
-from lab.lockplace import have_place
+from lab.machine.local_daemon import SOCKET, lxd_directory
+from lab.machine.lock import held
+from lab.machine.lock_directory import have_place
 from lab.report import Silent
 from tests.live.lab import ROOT, Lab
 

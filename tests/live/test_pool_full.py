@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.localdaemon import lxd_directory
+from lab.machine.local_daemon import lxd_directory
 from lab.wait import poll
 from tests.live.gpu_host import where_lxd_is
 from tests.live.lab import ROOT, instances, lxc, query

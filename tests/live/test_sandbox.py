@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from host.machine import Machine as Host
-from host.setup import set_up
+from host.setup.setup import set_up
 from lab.lxd.client import connect
 from lab.lxd.model import InstanceSpec, State
 from lab.lxd.port import Lxd
 from lab.report import Silent
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.contract.tiny_root import make_unified
 from tests.live.own_lxd import SANDBOX, directory
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from images.outside import hear
+from images.checks.network import hear
 from tests.live.lab import ROOT, Lab, instances, query, ssh, stable
 from tests.live.making import BUILD_PROJECT, PREFIX
 from tests.live.tiny import STABLE, Tiny, litter, plainly

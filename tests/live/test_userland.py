@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.driver_settings import DriverSettings
+from lab.driver.userland import install, userland_of, version_in
 from lab.lxd.client import connect
-from lab.settings import Settings
-from lab.userland import install, userland_of, version_in
+from lab.settings.driver import DriverSettings
+from lab.settings.settings import Settings
 from tests.live.driven import bring_archive, drive, inside, newest, running, runs
 from tests.live.gpu_host import GpuHost, back_afterwards
 from tests.live.lab import instances, lxc

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.localdaemon import lxd_directory
+from lab.machine.local_daemon import lxd_directory
 from tests.live.lab import ROOT, Lab, instances, lxc, query, stable
 
 PREFIX = "lttiny"

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from host import gpu_unit
-from host.check import check
-from host.drift_findings import Versions
+from host.check.check import check
+from host.check.drift import Versions
 from host.finding import Finding, Status
 from host.machine import Machine
-from lab import keys
+from host.units import gpu_boot
+from lab import labels
 from lab.lxd.model import Card, Completed
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeFile, FakeInstance
 from tests.unit.machines import Apt, give_network, machine_in, write
 
-OURS = {keys.OWNER: "ann"}
+OURS = {labels.OWNER: "ann"}
 CARDS = tuple(
     Card(
         pci=f"0000:{bus}:00.0",
@@ -65,7 +65,7 @@ def sound_machine(root: Path, apt: Apt) -> Machine:
         write(root, f"/dev/{node}", "")
     give_network(root)
     machine = machine_in(root, apt)
-    gpu_unit.install(machine)
+    gpu_boot.install(machine)
     apt.ran.clear()
     return machine
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from images.export import export_image
-from images.import_ import import_image
+from images.releases.exporting import export_image
+from images.releases.importing import import_image
 from lab.errors import InputError
 from lab.report import Silent
 from tests.fake_lxd import FakeLxd

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from host.machine import Machine
-from lab import keys, lock
+from lab import labels
+from lab.machine import lock
 from lab.rdp import Greeting
 from tests.fake_lxd import FakeLxd
 from tests.unit.card_host import sound_machine
@@ -26,7 +27,7 @@ def _no_desktop_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         assert timeout > 0
         return Greeting(version="TLSv1.3", certificate="00")
 
-    monkeypatch.setattr("provision.ready.greet", greet)
+    monkeypatch.setattr("provision.create.ready.greet", greet)
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +39,15 @@ def _own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _own_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose limits may be raised."""
-    monkeypatch.setattr("host.setup.Machine", lambda: machine_in(tmp_path_factory.mktemp("host")))
+    monkeypatch.setattr(
+        "host.setup.setup.Machine", lambda: machine_in(tmp_path_factory.mktemp("host"))
+    )
 
 
 @pytest.fixture(autouse=True)
 def _filters_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever this machine's kernel can do on bridges."""
-    monkeypatch.setattr("provision.facts.bridged_ipv6", lambda: True)
+    monkeypatch.setattr("provision.create.facts.bridged_ipv6", lambda: True)
 
 
 @pytest.fixture
@@ -67,8 +70,8 @@ def exported(shelf: Shelf, tmp_path: Path) -> Path:
 def installer(monkeypatch: pytest.MonkeyPatch) -> Installer:
     """In place of the installation in containers."""
     installer = Installer()
-    monkeypatch.setattr("provision.sync_one.install", installer)
-    monkeypatch.setattr("provision.sync.prepared", lambda *_: object())
+    monkeypatch.setattr("provision.drivers.update.install", installer)
+    monkeypatch.setattr("provision.drivers.sync.prepared", lambda *_: object())
     return installer
 
 
@@ -86,7 +89,7 @@ def driven(installer: Installer) -> Iterator[FakeLxd]:
     give(lxd, "dan", None)
     yield lxd
     assert not any(name.startswith("sync-") for one in every(lxd) for name in one.snapshots)
-    assert not any(keys.SYNC in one.config for one in every(lxd))
+    assert not any(labels.SYNC in one.config for one in every(lxd))
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from contextlib import suppress
 import pytest
 
 from lab.report import Silent
-from provision import apply, lifecycle
+from provision import lifecycle
+from provision.create import apply
 from tests.fake_lxd import FakeLxd
 from tests.unit.stamping import SETTINGS, bob, stamp
 

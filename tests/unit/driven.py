@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lab import keys
-from lab.driver_settings import DriverSettings
+from lab import labels
 from lab.errors import LabError
 from lab.lxd.model import Card, Completed, State
 from lab.lxd.port import Lxd
 from lab.report import Silent
-from lab.settings import Settings
-from provision.sync import Outcome, sync_drivers
-from provision.sync_plan import Options
+from lab.settings.driver import DriverSettings
+from lab.settings.settings import Settings
+from provision.drivers.plan import Options
+from provision.drivers.sync import Outcome, sync_drivers
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeFile, FakeInstance
 from tests.unit.stamping import BASE, publish
@@ -55,7 +55,7 @@ def give(
     """A container NAME with the userland DRIVER in it."""
     made = FakeInstance(
         state=state,
-        config={keys.OWNER: name, keys.PHASE: keys.READY, **(config or {})},
+        config={labels.OWNER: name, labels.PHASE: labels.READY, **(config or {})},
         devices={"gpu": {"type": "gpu", "pci": card}} if card else {},
         profiles=("default",),
         files={
@@ -80,7 +80,7 @@ def put(made: FakeInstance, driver: str | None) -> None:
 
 @dataclass
 class Installer:
-    """Stands in for `lab.userland.install`; writes down for whom."""
+    """Stands in for `lab.driver.userland.install`; writes down for whom."""
 
     version: str = NEW
     did: list[str] = field(default_factory=list)

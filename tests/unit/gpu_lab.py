@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from lab.gpu_settings import GpuSettings
-from lab.gpu_wish import parse_wish
+from lab.gpus.selection import parse_wish
 from lab.lxd.model import InstanceSpec
-from lab.settings import Settings
-from provision.stamp import Stamped
+from lab.settings.gpus import GpuSettings
+from lab.settings.settings import Settings
+from provision.create.provision import Stamped
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.cards import FOUR, PCI

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from images.held import Published, published, release_called, releases_of
-from images.packages import packages_property
-from images.promotion import next_turn, promoted_property
-from images.versions import promote
+from images.releases.packages import packages_property
+from images.releases.promotion import promote
+from images.releases.promotion_order import next_turn, promoted_property
+from images.releases.published import Published, published, release_called, releases_of
 from lab.lxd.model import Image, InstanceSpec
 from lab.process import here, me
 from lab.release import BUILDER, Needs, Release, Smoke, stable_alias, version_alias

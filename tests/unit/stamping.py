@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from lab.errors import InputError
-from lab.limit_settings import LimitSettings
 from lab.lxd.model import Completed, Image
 from lab.release import Needs, Release, Smoke, stable_alias
 from lab.report import Silent
-from lab.settings import Settings
-from provision.ready import Knock, Patience
-from provision.request import Request
-from provision.stamp import Stamped, provision
+from lab.settings.limits import LimitSettings
+from lab.settings.settings import Settings
+from provision.create.provision import Stamped, provision
+from provision.create.ready import Knock, Patience
+from provision.create.request import Request
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH, FakeImage
 from tests.unit.public_keys import ed25519

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from images.for_users import refuse_without_room
-from lab.account import Account, Person, account_text, obstacles, people
+from images.build.user_accounts import refuse_without_room
+from lab.cloudinit.account import Account, Person, account_text, obstacles, people
 from lab.errors import CheckError
 from lab.lxd.model import InstanceSpec
 from lab.release import Needs

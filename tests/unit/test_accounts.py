@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from images.accounts import accounts_property
-from lab import keys
+from images.releases.accounts import accounts_property
+from lab import labels
 from lab.lxd.model import InstanceSpec
 from lab.release import ACCOUNTS, accounts_of
 from tests.fake_lxd import FakeLxd
@@ -30,7 +30,7 @@ def test_an_account_is_judged_by_its_image() -> None:
     assert accounts_of(kept.image) == {"guests", "root"}
     assert refusal(lxd, account="guests").startswith('"guests" cannot be an account in base')
     stamp(lxd, bob())
-    assert keys.ACCOUNTS not in lxd.store.instances["default", "bob"].config
+    assert labels.ACCOUNTS not in lxd.store.instances["default", "bob"].config
     # Another template's image tells nothing: only what every image has is known.
     stamp(lxd, bob(name="eve", account="guests", template="docker"))
 

@@ -181,9 +181,9 @@ def test_whoever_makes_instances_of_needs_asks_first() -> None:
                 for node in ast.walk(tree)
             ):
                 handing.add(path.name)
-    # These two have them of Catalog.needs, in images/definition.py.
-    assert handing - {"body.py", "layer.py"} <= asked
-    assert {"definition.py", "smoke.py", "spec.py"} <= asked
+    # These two have them of Catalog.needs, in images/templates/catalog.py.
+    assert handing - {"body.py", "driver_layer.py"} <= asked
+    assert {"catalog.py", "runner.py", "instance.py"} <= asked
 
 
 @pytest.mark.parametrize("language", ["", ".zh-CN"])

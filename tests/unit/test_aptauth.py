@@ -8,14 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from images.definition import load_catalog
-from images.distro import load_distro
-from images.source import mirror_inputs
-from images.userdata import user_data
-from lab.aptauth import auth_conf
-from lab.aptsources import Mirrors
+from images.build.source import mirror_inputs
+from images.templates.catalog import load_catalog
+from images.templates.cloud_config import user_data
+from images.templates.distro import load_distro
 from lab.errors import InputError
-from lab.settings import Settings, load_settings
+from lab.machine.apt_auth import auth_conf
+from lab.machine.apt_sources import Mirrors
+from lab.settings.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PROXY = "http://zhang:p%40ss@proxy.lab:3128"

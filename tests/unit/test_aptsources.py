@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.aptentries import index_targets, read_entries
-from lab.aptsources import Mirrors, Terms
-from lab.aptsources import host_mirrors as ask_and_choose
+from lab.machine.apt_entries import index_targets, read_entries
+from lab.machine.apt_sources import Mirrors, Terms
+from lab.machine.apt_sources import host_mirrors as ask_and_choose
 
 
 def host_mirrors(family: str, codename: str, root: Path, targets: str = "") -> Mirrors:

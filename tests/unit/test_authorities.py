@@ -11,18 +11,18 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from images.boot_errors import explain_boot
-from images.bootstrap import make_root, options
-from images.definition import load_catalog
-from images.distro import load_distro
-from images.source import source_recipe
-from images.userdata import user_data
-from images.workshop import Log, Workshop
-from lab.aptsources import Mirrors, Terms
-from lab.authorities import read_authorities, untrusted
+from images.build.boot_errors import explain_boot
+from images.build.bootstrap import make_root, options
+from images.build.source import source_recipe
+from images.context import Log, Workshop
+from images.templates.catalog import load_catalog
+from images.templates.cloud_config import user_data
+from images.templates.distro import load_distro
+from lab.certificate_authorities import read_authorities, untrusted
 from lab.errors import InputError
-from lab.settings import Settings, load_settings
-from lab.source import Bootstrap
+from lab.machine.apt_sources import Mirrors, Terms
+from lab.settings.settings import Settings, load_settings
+from lab.settings.source import Bootstrap
 from tests.unit.test_wire_remote import Pair, make_pair
 
 ROOT = Path(__file__).parents[2]

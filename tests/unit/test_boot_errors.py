@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from images.boot_errors import explain_boot
-from images.definition_file import PATH, Definition
-from images.distro import Distro, load_distro
+from images.build.boot_errors import explain_boot
+from images.templates.definition import PATH, Definition
+from images.templates.distro import Distro, load_distro
+from lab.cloudinit.sections import FAILED
 from lab.errors import CheckError, InputError
-from lab.sections import FAILED
-from lab.yamlfile import examine
-from lab.yamltree import read_tree
+from lab.yaml.load import examine
+from lab.yaml.tree import read_tree
 
 ROOT = Path(__file__).resolve().parents[2]
 LOG = Path("logs/gpu.log")

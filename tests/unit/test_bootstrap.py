@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from images.bootstrap import command, with_metadata, write_metadata
-from images.distro import load_distro
+from images.build.bootstrap import command, with_metadata, write_metadata
+from images.templates.distro import load_distro
 from lab.errors import InputError
-from lab.source import Bootstrap, File
+from lab.settings.source import Bootstrap, File
 
 ROOT = Path(__file__).resolve().parents[2]
 APT_CONFIG = '"$1"/etc/apt/apt.conf.d/00labstamp-bootstrap'

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from images.build import build_images
-from images.packing import PACKED
-from images.workshop import open_workshop
-from lab import keys
+from images.build.packing import PACKED
+from images.build.pipeline import build_images
+from images.context import open_workshop
+from lab import labels
 from lab.lxd.model import Completed
 from lab.release import Release, Smoke
 from lab.report import Silent
-from lab.settings import Settings
-from lab.source import FromInstance
+from lab.settings.settings import Settings
+from lab.settings.source import FromInstance
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeCalls, FakeFile, FakeInstance
 
@@ -48,7 +48,7 @@ class Death:
 
         monkeypatch.setattr(FakeCalls, "_do", do)
         # The dead builder is this very process.
-        monkeypatch.setattr("images.unfinished.is_alive", lambda _: False)
+        monkeypatch.setattr("images.releases.unfinished.is_alive", lambda _: False)
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def _words(lxd: FakeLxd) -> str | None:
 def _litter(lxd: FakeLxd) -> list[str]:
     instances = lxd.in_project("kill-build").instances()
     return [
-        *(one.name for one in instances if one.config.get(keys.PHASE) != keys.READY),
+        *(one.name for one in instances if one.config.get(labels.PHASE) != labels.READY),
         *(one.name for one in instances if one.name not in ("body-tiny", "source-debian-12")),
         *(one.fingerprint for one in lxd.images() if one.properties.get("lab.builder")),
         *(one.fingerprint for one in lxd.images() if not one.aliases),

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from images.checks import Evidence, judge
-from images.definition import Check
-from images.definition_file import PROVISION
+from images.checks.judge import Evidence, judge
+from images.templates.catalog import Check
+from images.templates.definition import PROVISION
 from lab.lxd.model import Completed
 
 

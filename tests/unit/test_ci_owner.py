@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.ownership import ROOT_ALONE, fault_of
+from lab.machine.ownership import ROOT_ALONE, fault_of
 
 ROOT = Path(__file__).parents[2]
 OTHERS = 65534

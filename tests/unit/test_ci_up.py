@@ -196,7 +196,10 @@ def test_the_next_one_waits_for_what_a_killed_one_has_at_work(machine: Machine) 
     assert code == 0
     assert said[0] == "Waiting for another ci/up in this checkout, or for what is left of one."
     typed = machine.typed()
-    assert typed[typed.index("built") :][1:3] == ["host.setup", "build-images --only base,docker"]
+    assert typed[typed.index("built") :][1:3] == [
+        "host.setup",
+        "build-images --only base,docker",
+    ]
 
 
 def wait_for(process: subprocess.Popen[str], line: str) -> None:

@@ -7,9 +7,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.cloudinit import render, sources_of
+from lab.cloudinit.quoting import block, quoted
+from lab.cloudinit.render import render, sources_of
 from lab.errors import InputError
-from lab.quoting import block, quoted
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.contained import device_nodes, is_contained, listens
 from lab.errors import TooMuch
-from lab.kill import kill_if
-from lab.lxd import forkfile
-from lab.lxd.forkfile import end_file_server
+from lab.lxd import fork_file
+from lab.lxd.fork_file import end_file_server
 from lab.lxd.recording_file import is_written
+from lab.machine.container_processes import device_nodes, is_contained, listens
+from lab.machine.kill import kill_if
 
 MOUNTS = """\
 5349 1009 0:123 /containers/alice/rootfs / rw,relatime shared:71 - btrfs /dev/loop3 rw
@@ -110,7 +110,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         assert still()
         pids.append(pid)
 
-    monkeypatch.setattr(forkfile, "kill_if", kill)
+    monkeypatch.setattr(fork_file, "kill_if", kill)
     return pids
 
 
@@ -144,7 +144,7 @@ def test_who_may_not_end_it_is_told(proc: Path, monkeypatch: pytest.MonkeyPatch)
     def refuse(_pid: int, _still: Callable[[], bool]) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(forkfile, "kill_if", refuse)
+    monkeypatch.setattr(fork_file, "kill_if", refuse)
     serve(proc, 11, "/usr/bin/lxd forkfile -- 3 4 -1 -1", "/x/containers/alice/rootfs")
     (proc / "4711" / "task" / "1").mkdir(parents=True)
     (proc / "4711" / "task" / "1" / "children").write_text("11")

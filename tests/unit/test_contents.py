@@ -12,9 +12,9 @@ import pytest
 
 from lab.errors import LxdSilent, TooMuch
 from lab.lxd.contents import Contents
-from lab.lxd.refusals import Place
+from lab.lxd.errors import Place
 from lab.lxd.session import socket_endpoint, socket_session
-from lab.lxd.wire import greet
+from lab.lxd.transport import greet
 
 HELLO = (
     b'{"type": "sync", "status_code": 200,'

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from images.definition import Catalog, load_catalog
-from lab.delivery import Delivery
+from images.templates.catalog import Catalog, load_catalog
+from lab.driver.delivery import Delivery
 from lab.errors import InputError
 from lab.release import Needs
 

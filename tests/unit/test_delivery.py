@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lab.delivery import Chosen, Delivery, choose, instance_config
-from lab.driver_settings import DriverSettings
+from lab.driver.delivery import Chosen, Delivery, choose, instance_config
 from lab.errors import InputError
 from lab.lxd.model import Server
-from lab.settings import Settings
+from lab.settings.driver import DriverSettings
+from lab.settings.settings import Settings
 from tests.unit.cards import FOUR
 
 

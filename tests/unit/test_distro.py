@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from images.distro import distro_names, load_distro
+from images.templates.distro import distro_names, load_distro
 from lab.errors import InputError
 
 OURS = Path(__file__).parents[2] / "images" / "distros"

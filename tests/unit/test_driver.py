@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.driver import host_driver, module_version
+from lab.driver.version import host_driver, module_version
 from tests.fake_lxd import FakeLxd
 from tests.unit.cards import FOUR
 

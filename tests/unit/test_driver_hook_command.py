@@ -6,10 +6,10 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from commands import hook
-from host.drift_findings import Version, Versions
+from commands import host_units
+from host.check.drift import Version, Versions
 from lab.errors import CheckError, InputError, LabError
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 
 OLD = Version(name="base", driver="535.261.03")
@@ -23,15 +23,15 @@ class Day:
         self.versions = Versions(host="550.163.01")
         self.done: list[str] = []
         self.broken: dict[str, LabError] = {}
-        monkeypatch.setattr(hook, "read_settings", Settings)
-        monkeypatch.setattr(hook, "connect_to", lambda _settings: FakeLxd())
-        monkeypatch.setattr(hook, "drifting", lambda _lxd, _settings: self.versions)
-        monkeypatch.setattr(hook, "rebuild", self._rebuild)
-        monkeypatch.setattr(hook, "_sync", lambda _lxd, _settings: self._do("sync"))
+        monkeypatch.setattr(host_units, "read_settings", Settings)
+        monkeypatch.setattr(host_units, "connect_to", lambda _settings: FakeLxd())
+        monkeypatch.setattr(host_units, "drifting", lambda _lxd, _settings: self.versions)
+        monkeypatch.setattr(host_units, "rebuild", self._rebuild)
+        monkeypatch.setattr(host_units, "_sync", lambda _lxd, _settings: self._do("sync"))
 
     def run(self) -> int:
         try:
-            hook.after_driver_update(Context())
+            host_units.after_driver_update(Context())
         except Exit as ended:
             return ended.code
         return 0

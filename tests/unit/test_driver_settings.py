@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.driver_settings import DriverSettings
 from lab.errors import InputError
-from lab.settings import load_settings
+from lab.settings.driver import DriverSettings
+from lab.settings.settings import load_settings
 
 SAMPLE = Path(__file__).parents[2] / "lab.example.yaml"
 SUM = "a" * 64

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from lab import keys
-from lab.delivery import Delivery, delivery_of_instance
+from commands.views.drivers import advice, document, rows
+from lab import labels
+from lab.driver.delivery import Delivery, delivery_of_instance
 from lab.errors import InputError
+from lab.gpus.nvidia_smi import complaint
 from lab.lxd.model import Completed, Instance, State
-from lab.nvidia_smi import complaint
-from provision.driver_table import advice, document, rows
-from provision.drivers import Survey, drifts, look_at_containers, look_at_host, survey
+from provision.drivers.survey import Survey, drifts, look_at_containers, look_at_host, survey
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH
 from tests.unit.driven import CARDS, NEW, OLD, driven_lab, give, settings, userland_files
@@ -39,7 +39,7 @@ def test_drift(host: str | None, inside: str | None, due: bool, drift: bool) -> 
 def test_a_container_that_its_user_upgraded_drifts_whatever_the_keys_say() -> None:
     lxd = driven_lab(driver=NEW)
     give(lxd, "ann", NEW)
-    give(lxd, "ben", OLD, config={keys.DRIVER: NEW})
+    give(lxd, "ben", OLD, config={labels.DRIVER: NEW})
     assert names_that_drift(lxd) == ["ben"]
 
 
@@ -47,7 +47,7 @@ def test_stopped_ones_are_looked_into_unless_their_driver_comes_by_the_start() -
     lxd = driven_lab(driver=NEW)
     give(lxd, "ann", OLD, state=State.STOPPED)
     give(lxd, "ben", OLD, state=State.STOPPED, config={"nvidia.runtime": "true"})
-    give(lxd, "cat", OLD, config={keys.DELIVERY: "cdi"})
+    give(lxd, "cat", OLD, config={labels.DELIVERY: "cdi"})
     found = {one.name: (one.driver, one.drift) for one in survey(lxd, settings()).containers}
     assert found == {"ann": (OLD, True), "ben": (None, False), "cat": (OLD, True)}
 
@@ -61,9 +61,9 @@ def test_cards_without_a_userland_drift_and_neither_of_both_is_fine() -> None:
 
 def test_foreign_instances_and_those_in_the_making_are_left_out() -> None:
     lxd = driven_lab(driver=NEW)
-    give(lxd, "ann", OLD, config={keys.PHASE: keys.PREPARING})
+    give(lxd, "ann", OLD, config={labels.PHASE: labels.PREPARING})
     give(lxd, "ben", OLD)
-    del lxd.store.instances["default", "ben"].config[keys.OWNER]
+    del lxd.store.instances["default", "ben"].config[labels.OWNER]
     assert survey(lxd, settings()).containers == ()
     with pytest.raises(InputError, match="labstamp did not make"):
         look_at_containers(lxd, look_at_host(lxd, settings()), ["ben"])
@@ -72,10 +72,10 @@ def test_foreign_instances_and_those_in_the_making_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("config", "device", "delivery"),
     [
-        ({keys.DELIVERY: "cdi"}, {"pci": "0000:b1:00.0"}, Delivery.CDI),
+        ({labels.DELIVERY: "cdi"}, {"pci": "0000:b1:00.0"}, Delivery.CDI),
         ({}, {"id": "nvidia.com/gpu=GPU-1"}, Delivery.CDI),
         ({"nvidia.runtime": "true"}, {"pci": "0000:b1:00.0"}, Delivery.RUNTIME),
-        ({keys.DELIVERY: "by magic"}, {"pci": "0000:b1:00.0"}, Delivery.IMAGE),
+        ({labels.DELIVERY: "by magic"}, {"pci": "0000:b1:00.0"}, Delivery.IMAGE),
     ],
 )
 def test_delivery_is_what_was_written_else_what_the_configuration_tells(
@@ -96,7 +96,7 @@ def test_the_document_and_the_table() -> None:
     lxd = driven_lab(driver=NEW, released=OLD)
     give(lxd, "ann", OLD)
     give(lxd, "ben", NEW)
-    give(lxd, "cat", OLD, config={keys.DELIVERY: "none"})
+    give(lxd, "cat", OLD, config={labels.DELIVERY: "none"})
     found = survey(lxd, settings())
     told = document(found)
     assert told == json.loads(json.dumps(told))

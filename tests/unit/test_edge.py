@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from commands.edge import ROOT
+from lab.places import ROOT
 
 _PRINTS = """
-from commands.edge import command
+from commands.cli import command
 from invoke.exceptions import Exit
 from lab import console
 

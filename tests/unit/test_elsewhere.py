@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from images.elsewhere import as_there, made_with, seen
-from images.wanted import orders
-from images.workshop import Workshop, open_workshop
-from lab.aptsources import Mirrors
+from images.build.targets import orders
+from images.context import Workshop, open_workshop
+from images.remote_inputs import as_there, made_with, seen
+from lab.machine.apt_sources import Mirrors
 from lab.report import Silent
-from lab.settings import Settings
-from lab.source import File, FromInstance
+from lab.settings.settings import Settings
+from lab.settings.source import File, FromInstance
 from tests.unit.releases import Shelf
 
 ROOT = Path(__file__).parents[2]
@@ -43,9 +43,9 @@ def test_properties_of_an_image_are_taken_for_no_more_than_settings() -> None:
 
 
 def _machine(monkeypatch: pytest.MonkeyPatch, zone: str, mirrors: Mirrors) -> None:
-    for module in ("images.blueprint", "images.userdata"):
+    for module in ("images.templates.lab_files", "images.templates.cloud_config"):
         monkeypatch.setattr(f"{module}.host_timezone", lambda: zone)
-    monkeypatch.setattr("images.blueprint.host_mirrors", lambda *_: mirrors)
+    monkeypatch.setattr("images.templates.lab_files.host_mirrors", lambda *_: mirrors)
 
 
 def _recipes(shop: Workshop) -> dict[str, str]:

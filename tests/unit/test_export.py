@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from images.import_ import import_image
-from images.promotion import promotion
+from images.releases.importing import import_image
+from images.releases.promotion_order import promotion
 from lab.errors import CapacityError, Conflict, InputError, LabError, LxdError
 from lab.lxd.model import Image
 from lab.release import BUILDER, Release, Smoke, smoke_property
@@ -166,7 +166,7 @@ def test_a_disk_that_fills_up_is_told_in_words(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("images.export.pack", full)
+    monkeypatch.setattr("images.releases.exporting.pack", full)
     with pytest.raises(LabError) as caught:
         export(shelf, tmp_path / "x")
     assert caught.value.exit_code == 3

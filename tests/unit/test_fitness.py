@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from images.driver import Layer, in_words, layers
-from images.fitness import misfit, misfit_here, refuse_misfit
-from images.versions import promote, rollback
-from images.workshop import Workshop, open_workshop
-from lab.delivery import Delivery
-from lab.driver_settings import DriverSettings
+from images.build.driver import Layer, in_words, layers
+from images.context import Workshop, open_workshop
+from images.releases.compatibility import misfit, misfit_here, refuse_misfit
+from images.releases.promotion import promote, rollback
+from lab.driver.delivery import Delivery
 from lab.errors import InputError
 from lab.lxd.model import Server
 from lab.release import Needs, Release
 from lab.report import Silent
-from lab.settings import Settings
+from lab.settings.driver import DriverSettings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.unit.cards import FOUR
 from tests.unit.releases import PREFIX, Shelf, unjudged

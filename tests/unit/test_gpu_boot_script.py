@@ -1,4 +1,4 @@
-"""host/scripts/gpu-boot.sh on a machine in a directory, with tools that only take notes."""
+"""host/units/gpu-boot.sh on a machine in a directory, with tools that only take notes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from host.gpu_unit import SCRIPT
+from host.units.gpu_boot import SCRIPT
 from tests.unit.machines import write
 
 MKNOD = '#!/bin/sh\necho "mknod $*" >>"$NOTES"\n: >"$3"\n'

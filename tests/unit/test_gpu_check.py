@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from images.checks import Evidence, judge
-from images.definition import Check
-from images.gpus import Given
-from images.verdict import Verdict, gpu_outcome
-from lab.delivery import Delivery
+from images.checks.gpu import Given
+from images.checks.judge import Evidence, judge
+from images.checks.verdict import Verdict, gpu_outcome
+from images.templates.catalog import Check
+from lab.driver.delivery import Delivery
 from lab.lxd.model import Completed
 from lab.release import Smoke
 from tests.unit.cards import FOUR, PCI, uuid

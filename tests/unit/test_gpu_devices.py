@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from lab import keys
-from lab.delivery import Delivery
+from lab import labels
+from lab.driver.delivery import Delivery
 from lab.errors import LxdError
-from lab.gpu_devices import Missing, gpu_devices, held_by, missing, recall, remembered
+from lab.gpus.devices import Missing, gpu_devices, held_by, missing, recall, remembered
 from lab.lxd.model import Card, Instance
 from tests.unit.cards import FOUR, PARTS, PCI, SPLIT, card, instance, uuid
 
@@ -129,7 +129,7 @@ def test_cards_are_remembered_by_address_and_uuid(
 
 def stamped(*cards: Card, delivery: Delivery = Delivery.IMAGE) -> Instance:
     devices = gpu_devices(cards, delivery).values()
-    return instance("ann", *devices, **{keys.GPUS: remembered(cards)})
+    return instance("ann", *devices, **{labels.GPUS: remembered(cards)})
 
 
 @pytest.mark.parametrize(

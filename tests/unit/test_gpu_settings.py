@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from lab.errors import InputError
-from lab.gpu_settings import GpuSettings
-from lab.gpu_wish import Wish, parse_wish
-from lab.settings import load_settings
+from lab.gpus.selection import Wish, parse_wish
+from lab.settings.gpus import GpuSettings
+from lab.settings.settings import load_settings
 
 
 def loaded(directory: Path, text: str) -> GpuSettings:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import InputError
-from lab.gpu_wish import Wish, parse_wish
-from lab.pci import canonical_uuid
+from lab.gpus.selection import Wish, parse_wish
+from lab.hardware.pci import canonical_uuid
 from tests.unit.cards import PARTS, PCI, uuid
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import CapacityError, InputError
-from lab.gpu_wish import parse_wish
-from lab.gpus import Policy, Users, allocate, index_of, users
+from lab.gpus.allocation import Policy, Users, allocate, index_of, users
+from lab.gpus.selection import parse_wish
 from lab.lxd.model import Card
 from tests.unit.cards import FOUR, PARTS, PCI, SPLIT, card, instance, uuid
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lab import keys
+from commands.views.containers import of_container
+from lab import labels
 from lab.errors import LxdError
 from lab.report import Silent
 from provision import lifecycle
-from provision.actions import GiveKeys
-from provision.card import of_container
-from provision.own_keys import let_in
-from provision.publickey import fingerprint
+from provision.create.actions import GiveKeys
+from provision.keys.own import let_in
+from provision.keys.public_key import fingerprint
 from tests.fake_lxd import FakeLxd
 from tests.unit.public_keys import ed25519
 from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
@@ -61,25 +61,25 @@ def test_asked_for_again_it_lets_in_again(lxd: FakeLxd) -> None:
 
 
 def test_a_home_that_remembers_nothing_learns_it_from_its_container(lxd: FakeLxd) -> None:
-    del lxd.store.volumes[HOME][keys.KEYS]  # as earlier versions made it
+    del lxd.store.volumes[HOME][labels.KEYS]  # as earlier versions made it
     destroy(lxd)
-    assert lxd.store.volumes[HOME][keys.KEYS] == fingerprint(OLD)
+    assert lxd.store.volumes[HOME][labels.KEYS] == fingerprint(OLD)
     assert anew(lxd, NEW).revoked == (fingerprint(OLD),)
 
 
 def test_it_is_written_down_before_the_container_goes(lxd: FakeLxd) -> None:
-    del lxd.store.volumes[HOME][keys.KEYS]
+    del lxd.store.volumes[HOME][labels.KEYS]
     lxd.failures["delete"] = LxdError("No.")
     with pytest.raises(LxdError):
         destroy(lxd)
-    assert lxd.store.volumes[HOME][keys.KEYS] == fingerprint(OLD)
+    assert lxd.store.volumes[HOME][labels.KEYS] == fingerprint(OLD)
 
 
 def test_what_a_cut_off_run_asked_for_counts(lxd: FakeLxd) -> None:
     dead = f"{socket.gethostname()} 1 7"
-    made = {keys.PHASE: keys.PREPARING, keys.BUILDER: dead, keys.CLOSED: "true"}
+    made = {labels.PHASE: labels.PREPARING, labels.BUILDER: dead, labels.CLOSED: "true"}
     lxd.store.instances[BOB].config |= made
-    del lxd.store.volumes[HOME][keys.KEYS]
+    del lxd.store.volumes[HOME][labels.KEYS]
     assert anew(lxd, NEW).revoked == (fingerprint(OLD),)
 
 
@@ -90,7 +90,7 @@ def test_what_was_cut_off_is_finished_with_its_own_keys(lxd: FakeLxd) -> None:
     before = dict(files)
     files.clear()
     dead = f"{socket.gethostname()} 1 7"
-    lxd.store.instances[BOB].config |= {keys.PHASE: keys.PREPARING, keys.BUILDER: dead}
+    lxd.store.instances[BOB].config |= {labels.PHASE: labels.PREPARING, labels.BUILDER: dead}
     stamp(lxd, bob(keys=(), only_name=True))
     assert files == before
 
@@ -98,16 +98,16 @@ def test_what_was_cut_off_is_finished_with_its_own_keys(lxd: FakeLxd) -> None:
 def test_what_an_earlier_version_began_has_its_keys_from_its_first_boot(lxd: FakeLxd) -> None:
     dead = f"{socket.gethostname()} 1 7"
     made = lxd.store.instances[BOB]
-    made.config |= {keys.PHASE: keys.PREPARING, keys.BUILDER: dead}
-    del made.config[keys.AUTHORIZED]
+    made.config |= {labels.PHASE: labels.PREPARING, labels.BUILDER: dead}
+    del made.config[labels.AUTHORIZED]
     made.files.clear()
     stamp(lxd, bob(keys=(), only_name=True))
     assert made.files == {}
 
 
 def test_what_is_no_fingerprint_is_passed_over(lxd: FakeLxd) -> None:
-    lxd.store.volumes[HOME][keys.KEYS] = "SHA256:short,,root,\n" + fingerprint(THIRD)
-    lxd.store.instances[BOB].config[keys.REQUEST] = "[]"
+    lxd.store.volumes[HOME][labels.KEYS] = "SHA256:short,,root,\n" + fingerprint(THIRD)
+    lxd.store.instances[BOB].config[labels.REQUEST] = "[]"
     destroy(lxd)
     assert anew(lxd, NEW).revoked == ()
 
@@ -118,7 +118,7 @@ def test_what_is_no_fingerprint_is_passed_over(lxd: FakeLxd) -> None:
 @pytest.fixture
 def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """~/.ssh of Bob's, on this machine."""
-    monkeypatch.setattr("provision.own_keys.lxd_directory", lambda: tmp_path)
+    monkeypatch.setattr("provision.keys.own.lxd_directory", lambda: tmp_path)
     place = tmp_path / "storage-pools/default/custom/default_home-bob/bob/.ssh"
     place.mkdir(parents=True)
     return place

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from host.check import check
-from host.drift_findings import Version, Versions
+from host.check.check import check
+from host.check.drift import Version, Versions
 from host.finding import Finding, Status, advice, document, row, verdict
 from host.machine import Machine
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.unit.card_host import (
     OURS,

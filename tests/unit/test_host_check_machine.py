@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from host import driver_hook, gpu_unit
 from host.finding import Status
 from host.machine import Machine
+from host.units import driver_hook, gpu_boot
 from tests.fake_lxd import FakeLxd
 from tests.unit.card_host import found, lxd_with_cards, problems
 from tests.unit.machines import Apt, write
@@ -65,11 +65,11 @@ def test_nodes_lost_by_a_power_cut(lxd: FakeLxd, machine: Machine) -> None:
     (problem,) = problems(lxd, machine)
     assert problem.status is Status.FAIL
     assert problem.found == "missing: /dev/nvidia2, /dev/nvidia-uvm"
-    assert problem.fix == str(gpu_unit.SCRIPT)
+    assert problem.fix == str(gpu_boot.SCRIPT)
 
 
 def test_boot_unit_that_is_not_installed(lxd: FakeLxd, machine: Machine) -> None:
-    gpu_unit.remove(machine)
+    gpu_boot.remove(machine)
     (problem,) = problems(lxd, machine)
     assert (problem.found, problem.status) == ("not installed", Status.WARN)
     assert problem.fix == "invoke host.install-gpu-unit"
@@ -124,10 +124,10 @@ def test_packages_that_an_upgrade_may_replace(lxd: FakeLxd, machine: Machine, ap
 
 
 def test_commands_of_root_are_written_for_whoever_asks(lxd: FakeLxd, machine: Machine) -> None:
-    gpu_unit.remove(machine)
+    gpu_boot.remove(machine)
     machine.at("/dev/nvidia-uvm").unlink()
     plain = Machine(root=machine.root, run=machine.run, superuser=False)
     assert [one.fix for one in problems(lxd, plain)] == [
-        f"sudo {gpu_unit.SCRIPT}",
+        f"sudo {gpu_boot.SCRIPT}",
         "sudo .venv/bin/invoke host.install-gpu-unit",
     ]

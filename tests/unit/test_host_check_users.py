@@ -9,7 +9,7 @@ import pytest
 
 from host.finding import Status
 from host.machine import Machine
-from lab import keys
+from lab import labels
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.card_host import CARDS, OURS, give, lxd_with_cards, problems
@@ -91,7 +91,7 @@ def test_cdi_parts_and_other_makers_name_their_card(lxd: FakeLxd, machine: Machi
 def test_card_that_moved_to_another_slot_is_found_by_its_uuid(
     lxd: FakeLxd, machine: Machine
 ) -> None:
-    told = {**OURS, keys.GPUS: "0000:e4:00.0=GPU-2,0000:31:00.0=GPU-0"}
+    told = {**OURS, labels.GPUS: "0000:e4:00.0=GPU-2,0000:31:00.0=GPU-0"}
     devices = {"gpu-a": {"pci": "0000:e4:00.0"}, "gpu-b": {"pci": "0000:31:00.0"}}
     give(lxd, "ann", devices, config=told)
     (problem,) = problems(lxd, machine)
@@ -119,7 +119,7 @@ def test_host_that_lost_its_last_card_still_names_who_had_one(tmp_path: Path) ->
 
 
 def test_what_is_being_made_is_left_to_who_makes_it(lxd: FakeLxd, machine: Machine) -> None:
-    give(lxd, "ann", {"gpu0": {"id": "1"}}, config={keys.PHASE: keys.PREPARING})
+    give(lxd, "ann", {"gpu0": {"id": "1"}}, config={labels.PHASE: labels.PREPARING})
     assert problems(lxd, machine) == []
 
 

@@ -10,7 +10,7 @@ from invoke.context import Context
 
 from commands import host as commands
 from host import gpus
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.cards import FOUR, PARTS, PCI, SPLIT, card, uuid

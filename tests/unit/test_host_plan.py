@@ -7,15 +7,15 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from host.actions import (
+from host.setup.actions import (
     CreateBuildersNetwork,
     CreateNetwork,
     CreatePool,
     FillDefaultProfile,
     InstallGpuUnit,
 )
-from host.facts import Facts
-from host.plan import Wishes, plan_setup
+from host.setup.facts import Facts
+from host.setup.plan import Wishes, plan_setup
 from lab.errors import CapacityError, InputError
 from lab.lxd.model import Network, Pool, Server
 

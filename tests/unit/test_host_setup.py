@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from host import gpu_unit
-from host.actions import CreateNetwork, CreatePool, FillDefaultProfile, InstallGpuUnit
-from host.setup import set_up
+from host.setup.actions import CreateNetwork, CreatePool, FillDefaultProfile, InstallGpuUnit
+from host.setup.setup import set_up
+from host.units import gpu_boot
 from lab.errors import LxdError
 from lab.lxd.model import Card, Profile
 from lab.report import Silent
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.unit.machines import machine_in
 
@@ -112,16 +112,16 @@ def test_gpu_boot_unit_comes_with_cards(with_cards: FakeLxd, tmp_path: Path) -> 
     assert set_up(with_cards, SETTINGS, Silent(), machine=machine, only_plan=True) == (
         InstallGpuUnit(),
     )
-    assert not gpu_unit.is_touched(machine)
+    assert not gpu_boot.is_touched(machine)
     assert set_up(with_cards, SETTINGS, Silent(), machine=machine) == (InstallGpuUnit(),)
-    assert gpu_unit.is_installed(machine)
+    assert gpu_boot.is_installed(machine)
     assert set_up(with_cards, SETTINGS, Silent(), machine=machine) == ()
 
 
 def test_machine_without_cards_gets_no_unit(lxd: FakeLxd, tmp_path: Path) -> None:
     machine = machine_in(tmp_path)
     set_up(lxd, SETTINGS, Silent(), machine=machine)
-    assert not gpu_unit.is_touched(machine)
+    assert not gpu_boot.is_touched(machine)
 
 
 def test_what_keeps_the_unit_away_is_said(with_cards: FakeLxd, tmp_path: Path) -> None:
@@ -133,4 +133,4 @@ def test_what_keeps_the_unit_away_is_said(with_cards: FakeLxd, tmp_path: Path) -
     needs_root, no_systemd = tape.said
     assert needs_root.endswith("their boot unit needs root: sudo .venv/bin/invoke host.setup")
     assert "systemd does not run this machine" in no_systemd
-    assert no_systemd.endswith(f"before LXD starts, run {gpu_unit.SCRIPT}")
+    assert no_systemd.endswith(f"before LXD starts, run {gpu_boot.SCRIPT}")

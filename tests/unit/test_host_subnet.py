@@ -6,8 +6,8 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from host.facts import name_servers, routed_subnets
-from host.subnet import bridge_address
+from host.setup.facts import name_servers, routed_subnets
+from host.setup.subnet import bridge_address
 
 # eth0 10.3.0.0/16 behind 10.3.0.1, docker0 172.17.0.0/16
 ROUTES = """\

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from host import driver_hook, gpu_unit
 from host.machine import Machine
+from host.units import driver_hook, gpu_boot
 from lab.errors import InputError
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.unit.machines import Apt, files_of, machine_in, write
 
 BOOT = "/etc/systemd/system/labstamp-gpu-boot.service"
@@ -53,25 +53,25 @@ def root(tmp_path: Path) -> Path:
 def test_boot_unit_is_installed_once_and_removed_whole(root: Path) -> None:
     apt = Apt()
     machine = machine_in(root, apt)
-    assert not gpu_unit.is_installed(machine)
-    assert gpu_unit.install(machine) == (
+    assert not gpu_boot.is_installed(machine)
+    assert gpu_boot.install(machine) == (
         "/usr/local/lib/labstamp/gpu-boot.sh: written",
         f"{BOOT}: written",
         f"{BOOT_LINK}: written",
     )
     assert apt.ran == ["systemctl daemon-reload", "systemctl restart labstamp-gpu-boot.service"]
-    assert gpu_unit.is_installed(machine)
+    assert gpu_boot.is_installed(machine)
     assert (root / "usr/local/lib/labstamp/gpu-boot.sh").stat().st_mode & 0o777 == 0o755
-    assert gpu_unit.install(machine) == ()
-    assert len(gpu_unit.remove(machine)) == 3
+    assert gpu_boot.install(machine) == ()
+    assert len(gpu_boot.remove(machine)) == 3
     assert files_of(root) == []
     assert not (root / "usr/local/lib/labstamp").exists()
     assert (root / "usr/local/lib").exists()
-    assert gpu_unit.remove(machine) == ()
+    assert gpu_boot.remove(machine) == ()
 
 
 def test_boot_unit_comes_before_every_daemon_and_no_socket(root: Path) -> None:
-    gpu_unit.install(machine_in(root))
+    gpu_boot.install(machine_in(root))
     (before,) = [line for line in (root / BOOT[1:]).read_text().splitlines() if "Before=" in line]
     services = before.removeprefix("Before=").split()
     assert {"snap.lxd.daemon.service", "lxd.service", "incus.service"} <= set(services)
@@ -80,35 +80,35 @@ def test_boot_unit_comes_before_every_daemon_and_no_socket(root: Path) -> None:
 
 def test_boot_unit_of_another_version_is_brought_up_to_date(root: Path) -> None:
     machine = machine_in(root)
-    gpu_unit.install(machine)
+    gpu_boot.install(machine)
     write(root, BOOT, "# Made by labstamp 0.0\n[Unit]\n")
-    assert not gpu_unit.is_installed(machine)
-    assert gpu_unit.is_touched(machine)
-    assert gpu_unit.install(machine) == (f"{BOOT}: written",)
+    assert not gpu_boot.is_installed(machine)
+    assert gpu_boot.is_touched(machine)
+    assert gpu_boot.install(machine) == (f"{BOOT}: written",)
 
 
 def test_disabled_boot_unit_is_not_installed(root: Path) -> None:
     machine = machine_in(root)
-    gpu_unit.install(machine)
+    gpu_boot.install(machine)
     (root / BOOT_LINK[1:]).unlink()
-    assert not gpu_unit.is_installed(machine)
+    assert not gpu_boot.is_installed(machine)
 
 
 def test_somebody_elses_unit_of_that_name_is_left_alone(root: Path) -> None:
     machine = machine_in(root)
     write(root, BOOT, "[Unit]\nDescription=mine\n")
     with pytest.raises(InputError, match="labstamp did not make it"):
-        gpu_unit.install(machine)
+        gpu_boot.install(machine)
     assert files_of(root) == [BOOT]
-    assert gpu_unit.remove(machine) == ()
+    assert gpu_boot.remove(machine) == ()
     assert files_of(root) == [BOOT]
 
 
 def test_without_systemd_the_unit_is_written_and_nothing_started(root: Path) -> None:
     apt = Apt()
     machine = machine_in(root, apt, systemd=False)
-    assert len(gpu_unit.install(machine)) == 3
-    assert len(gpu_unit.remove(machine)) == 3
+    assert len(gpu_boot.install(machine)) == 3
+    assert len(gpu_boot.remove(machine)) == 3
     assert apt.ran == []
 
 
@@ -163,7 +163,7 @@ def test_what_others_may_write_does_not_run_at_boot(checkout: Path, loosened: st
 def test_systemd_understands_the_units(root: Path, checkout: Path) -> None:
     machine = machine_in(root)
     driver_hook.install(machine, checkout, {"LXD_DIR": "/srv/my lxd"})
-    gpu_unit.install(machine)
+    gpu_boot.install(machine)
     # The script's place is another one than on a machine.
     for unit in (BOOT, HOOK):
         text = (root / unit[1:]).read_text()

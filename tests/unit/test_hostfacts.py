@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lab.hostfacts import host_timezone, os_release
+from lab.machine.host import host_timezone, os_release
 
 
 def test_the_time_zone_is_what_localtime_points_to(tmp_path: Path) -> None:

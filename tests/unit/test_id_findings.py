@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from host.check.ids import findings
 from host.finding import Status
-from host.id_findings import findings
-from lab import keys
+from lab import labels
 from tests.unit.test_ids import FIRST, SECOND, instance
 
 
@@ -24,7 +24,7 @@ def test_those_that_share_are_named_with_one_command() -> None:
 
 
 def test_a_move_that_was_cut_off_is_gone_on_with() -> None:
-    (found,) = findings((instance("ann", None, {keys.ISOLATE: "{}"}),))
+    (found,) = findings((instance("ann", None, {labels.ISOLATE: "{}"}),))
     assert (found.subject, found.fix) == ("ann", "invoke isolate ann")
 
 

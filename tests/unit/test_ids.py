@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab import keys
+from lab import labels
 from lab.errors import CapacityError
-from lab.idmap import (
+from lab.lxd.idmap import (
     IdRange,
     daemon_range,
     kept_range,
@@ -24,8 +24,8 @@ from lab.idmap import (
     trial_range,
 )
 from lab.lxd.model import Instance, State, Volume
-from provision.ids import IdFacts, Person, Shelf, choose, claims, refuse_second
-from provision.isolate_mark import Mark
+from provision.ids.marker import Mark
+from provision.ids.ranges import IdFacts, Person, Shelf, choose, claims, refuse_second
 from tests.fake_store import EPOCH
 
 WHOLE = IdRange(100_000, 10_000_001)
@@ -207,7 +207,7 @@ def test_a_container_that_was_there_before_always_gives_way() -> None:
 
 def test_who_is_being_moved_has_the_range_already() -> None:
     mark = Mark(builder="lab1 1 1", range=FIRST, snapshot="s")
-    moving = instance("ann", None, {keys.ISOLATE: str(mark)})
+    moving = instance("ann", None, {labels.ISOLATE: str(mark)})
     assert [claim.range for claim in claims(facts(moving), BOB)] == [FIRST]
     assert choose(facts(moving), BOB, None) == SECOND
 

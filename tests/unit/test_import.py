@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from images import archive
-from images.promotion import promotion
+from images.releases import archive
+from images.releases.promotion_order import promotion
 from lab.errors import CapacityError, InputError
 from lab.release import Needs
 from tests.fake_lxd import FakeLxd

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
-from images.held import Published, Standing
+from images.build.plan import Build, Keep
 from images.inventory import COLUMNS, age, document, remarks, rows
-from images.plan import Build, Keep
+from images.releases.published import Published, Standing
 from lab.lxd.model import Image, Instance, State
 from lab.release import Release, Smoke, Unreadable, read_release
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from lab import keys
+from commands.views.containers import of_container
+from lab import labels
 from lab.errors import CapacityError, InputError, LabError, LxdError
-from lab.idmap import IdRange, read_map
+from lab.lxd.idmap import IdRange, read_map
 from lab.lxd.model import Completed, State
 from lab.report import Silent
 from provision import lifecycle
-from provision.card import of_container
-from provision.isolate import Outcome, failure, isolate, plan_isolation
-from provision.isolate_mark import Mark, Stage, read_mark
+from provision.ids.marker import Mark, Stage, read_mark
+from provision.isolation.isolate import Outcome, failure, isolate, plan_isolation
 from provision.listing import show
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import MIXED, FakeCalls, FakeInstance
@@ -42,7 +42,7 @@ def share(lxd: FakeLxd, name: str) -> None:
     """Take the range away, as if the container had been made without."""
     lxd.stop(name)
     lxd.update(name, config={f"security.idmap.{key}": None for key in IDMAP})
-    lxd.store.volumes["default", f"home-{name}"].pop(keys.IDS, None)
+    lxd.store.volumes["default", f"home-{name}"].pop(labels.IDS, None)
     lxd.start(name)
 
 
@@ -64,13 +64,13 @@ def assert_isolated(lxd: FakeLxd, state: State = State.RUNNING) -> None:
         "size": str(OWN.size),
     }
     assert owners(lxd) == (OWN, OWN)
-    assert volume[keys.IDS] == str(OWN)
+    assert volume[labels.IDS] == str(OWN)
     assert_tidy(lxd)
 
 
 def assert_tidy(lxd: FakeLxd) -> None:
     instance = lxd.store.instances[HERE]
-    assert keys.ISOLATE not in instance.config
+    assert labels.ISOLATE not in instance.config
     assert instance.snapshots == ()
     assert lxd.volume_snapshots(*HOME) == ()
     assert instance.config.get("boot.autostart") == "true"
@@ -155,8 +155,8 @@ def test_a_home_that_two_have_is_refused_by_name(lxd: FakeLxd) -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({keys.PHASE: keys.PREPARING}, "it is only half made; provision it again"),
-        ({keys.SYNC: "x y"}, "its driver is being changed; first: invoke sync-drivers bob"),
+        ({labels.PHASE: labels.PREPARING}, "it is only half made; provision it again"),
+        ({labels.SYNC: "x y"}, "its driver is being changed; first: invoke sync-drivers bob"),
         ({"security.privileged": "true"}, "it is privileged: its root is the server's"),
         (
             {"security.protection.shift": "true"},
@@ -228,14 +228,14 @@ def test_a_range_taken_from_another_machine_is_given_up(
 
     def update_volume(self: FakeLxd, pool: str, name: str, config: dict[str, str | None]) -> None:
         original(self, pool, name, config)
-        if config.get(keys.IDS) == str(OWN):
-            self.store.volumes["default", "home-eve"] = {keys.IDS: str(OWN)}
+        if config.get(labels.IDS) == str(OWN):
+            self.store.volumes["default", "home-eve"] = {labels.IDS: str(OWN)}
 
     monkeypatch.setattr(FakeLxd, "update_volume", update_volume)
     failed = failure(run(lxd))
     assert isinstance(failed, CapacityError)
     assert "volume home-eve in pool default has them now" in str(failed)
-    assert keys.IDS not in lxd.store.volumes[HOME]
+    assert labels.IDS not in lxd.store.volumes[HOME]
     assert_as_before(lxd)
 
 
@@ -268,7 +268,7 @@ def test_killed_before_any_change_the_next_run_finishes(
         if asleep:
             lxd.stop("bob")
         monkeypatch.setattr(FakeCalls, "_do", do)
-        monkeypatch.setattr("provision.isolate_mark.is_alive", lambda _: True)
+        monkeypatch.setattr("provision.ids.marker.is_alive", lambda _: True)
         left = at
         if half:
             lxd.store.shift_failures["bob"] = LxdError("connection reset by peer")
@@ -280,7 +280,7 @@ def test_killed_before_any_change_the_next_run_finishes(
         monkeypatch.setattr(FakeCalls, "_do", original)
         lxd.store.shift_failures.clear()
         # The dead builder is this very process.
-        monkeypatch.setattr("provision.isolate_mark.is_alive", lambda _: False)
+        monkeypatch.setattr("provision.ids.marker.is_alive", lambda _: False)
         run(lxd)
         assert_isolated(lxd, State.STOPPED if asleep else State.RUNNING)
         if ended:
@@ -291,9 +291,9 @@ def test_killed_before_any_change_the_next_run_finishes(
 
 def test_a_run_that_lives_is_left_alone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = Mark(builder="lab1 4711 1", range=OWN, snapshot="s", stage=Stage.MOVING)
-    lxd.store.instances[HERE].config[keys.ISOLATE] = str(mark)
+    lxd.store.instances[HERE].config[labels.ISOLATE] = str(mark)
     for alive, told in ((True, "is at it"), (None, "may be at it; if that run is gone for good")):
-        monkeypatch.setattr("provision.isolate_mark.is_alive", lambda _, alive=alive: alive)
+        monkeypatch.setattr("provision.ids.marker.is_alive", lambda _, alive=alive: alive)
         (left,) = run(lxd).left
         assert left.reason.startswith(f"process 4711 on lab1 {told}")
     assert lxd.changes == []

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from images import judge_current
-from images.judge_current import Judged
-from images.trial import Trial
-from images.verdict import Verdict
-from images.workshop import Log, Workshop, open_workshop
+from images import smoke as smoke_images
+from images.checks.trial import Trial
+from images.checks.verdict import Verdict
+from images.context import Log, Workshop, open_workshop
+from images.smoke import Judged
 from lab.errors import InputError
 from lab.release import Needs, Smoke
 from lab.report import Silent
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.unit.releases import Shelf
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def _judged(template: str, *verdicts: Verdict) -> Judged:
 
 def test_a_row_for_each_release() -> None:
     judged = (_judged("base", GOOD), _judged("docker", GOOD, BAD), _judged("gone"))
-    assert list(judge_current.rows(judged)) == [
+    assert list(smoke_images.rows(judged)) == [
         ["base", "20261121.1", "1 of 1", "passed", "12", "-"],
         [
             "docker",
@@ -44,7 +44,7 @@ def test_a_row_for_each_release() -> None:
             "12",
             "docker runs a container: exit code 125, wanted 0: no",
         ],
-        ["gone", "20261121.1", "0 of 0", "not judged", "12", judge_current.GONE],
+        ["gone", "20261121.1", "0 of 0", "not judged", "12", smoke_images.GONE],
     ]
 
 
@@ -53,19 +53,19 @@ def test_what_was_skipped_is_neither_passed_nor_failed() -> None:
         name="nvidia-smi", passed=False, skipped=True, why="the host has no NVIDIA card"
     )
     judged = _judged("base", GOOD, skipped)
-    (row,) = judge_current.rows((judged,))
+    (row,) = smoke_images.rows((judged,))
     assert row[2:4] == ["1 of 2", "passed"]
     assert row[5] == "nvidia-smi (skipped): the host has no NVIDIA card"
-    assert judge_current.failure((judged,)) is None
+    assert smoke_images.failure((judged,)) is None
     assert judged.failed == ()
 
 
 def test_nothing_failed_is_no_error() -> None:
-    assert judge_current.failure((_judged("base", GOOD), _judged("gone"))) is None
+    assert smoke_images.failure((_judged("base", GOOD), _judged("gone"))) is None
 
 
 def test_one_that_failed_among_two_names_the_way_back() -> None:
-    error = judge_current.failure((_judged("base", GOOD), _judged("docker-nested", GOOD, BAD)))
+    error = smoke_images.failure((_judged("base", GOOD), _judged("docker-nested", GOOD, BAD)))
     assert error is not None
     assert error.exit_code == 5
     assert str(error) == (
@@ -77,7 +77,7 @@ def test_one_that_failed_among_two_names_the_way_back() -> None:
 
 
 def test_the_only_one_that_failed() -> None:
-    error = judge_current.failure((_judged("base", BAD),))
+    error = smoke_images.failure((_judged("base", BAD),))
     assert str(error).splitlines()[0] == ("base 20261121.1 failed its checks; users still get it.")
 
 
@@ -106,7 +106,7 @@ def _smoke(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> list[Trial]:
         tried.append(trial)
         return verdicts
 
-    monkeypatch.setattr(judge_current, "smoke", smoke)
+    monkeypatch.setattr(smoke_images, "smoke", smoke)
     return tried
 
 
@@ -117,7 +117,7 @@ def test_the_outcome_is_written_on_what_users_get(
     shelf.build("20261121.1", "docker-nested")
     shelf.build("20261121.2", "docker-nested", needs=needs)
     tried = _smoke(monkeypatch, GOOD, BAD)
-    (judged,) = judge_current.judge_current(shop)
+    (judged,) = smoke_images.judge_current(shop)
     assert judged.version == "20261121.2"
     assert shelf.release("20261121.2", "docker-nested").release.smoke is Smoke.FAILED
     assert shelf.release("20261121.1", "docker-nested").release.smoke is Smoke.PASSED
@@ -126,7 +126,7 @@ def test_the_outcome_is_written_on_what_users_get(
     assert tried[0].needs == needs
     assert tried[0].checks == shop.catalog.checks("docker-nested")
     _smoke(monkeypatch, GOOD)
-    judge_current.judge_current(shop)
+    smoke_images.judge_current(shop)
     assert shelf.release("20261121.2", "docker-nested").release.smoke is Smoke.PASSED
 
 
@@ -136,22 +136,22 @@ def test_parents_come_first_and_strangers_last(
     for template in ("docker-nested", "abandoned", "base"):
         shelf.build("20261121.1", template)
     _smoke(monkeypatch, GOOD)
-    every = judge_current.judge_current(shop)
+    every = smoke_images.judge_current(shop)
     assert [one.template for one in every] == ["base", "docker-nested", "abandoned"]
     assert every[2].verdicts == ()
-    (only,) = judge_current.judge_current(shop, ("docker",))
+    (only,) = smoke_images.judge_current(shop, ("docker",))
     assert only.template == "docker-nested"
 
 
 def test_nothing_to_judge_is_never_a_pass(shelf: Shelf, shop: Workshop) -> None:
     with pytest.raises(InputError) as caught:
-        judge_current.judge_current(shop)
+        smoke_images.judge_current(shop)
     assert str(caught.value) == (
         "There is no current release of any template to judge.\nNext: Build it: invoke build-images"
     )
     shelf.build("20261121.1", "base")
     with pytest.raises(InputError) as caught:
-        judge_current.judge_current(shop, ("base", "docker"))
+        smoke_images.judge_current(shop, ("base", "docker"))
     assert str(caught.value) == (
         "There is no current release of docker-nested to judge.\n"
         "Next: Build it: invoke build-images --only docker-nested"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from images.kept import keep, recipe_of
-from lab import keys
+from images.build.kept import keep, recipe_of
+from lab import labels
 from lab.lxd.model import Instance
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
@@ -11,7 +11,9 @@ from tests.fake_store import FakeInstance
 
 def _kept(*, ran: bool) -> FakeLxd:
     lxd = FakeLxd()
-    lxd.store.instances["default", "body-base"] = FakeInstance(config={keys.PHASE: keys.PREPARING})
+    lxd.store.instances["default", "body-base"] = FakeInstance(
+        config={labels.PHASE: labels.PREPARING}
+    )
     if ran:
         lxd.start("body-base")
         lxd.stop("body-base")
@@ -41,11 +43,11 @@ def test_started_since_it_is_not() -> None:
 
 def test_one_of_before_that_was_recorded_is_not() -> None:
     lxd = _kept(ran=True)
-    lxd.update("body-base", config={keys.FINISHED: None})
+    lxd.update("body-base", config={labels.FINISHED: None})
     assert recipe_of(_shown(lxd)) is None
 
 
 def test_one_that_is_being_made_is_not() -> None:
     lxd = _kept(ran=True)
-    lxd.update("body-base", config={keys.PHASE: keys.PREPARING})
+    lxd.update("body-base", config={labels.PHASE: labels.PREPARING})
     assert recipe_of(_shown(lxd)) is None

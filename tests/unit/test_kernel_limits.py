@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from host import kernel_limits
-from host.actions import RaiseLimits
 from host.finding import Status
-from host.kernel_limits import FILE, WANTED, findings, read_limits, too_low, written
 from host.machine import Machine
-from host.setup import set_up
+from host.setup.actions import RaiseLimits
+from host.setup.setup import set_up
+from host.units import kernel_limits
+from host.units.kernel_limits import FILE, WANTED, findings, read_limits, too_low, written
 from lab.errors import InputError
 from lab.report import Silent
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.unit.machines import files_of, machine_in, write
 

@@ -11,8 +11,8 @@ import requests
 import requests_mock
 
 from lab.errors import InputError
-from provision.keys import read_keys
-from provision.publickey import fingerprint
+from provision.keys.public_key import fingerprint
+from provision.keys.ssh_keys import read_keys
 from tests.unit.public_keys import ecdsa, ed25519, line, rsa
 
 # Put together here, so that no scanner takes this file for a leak.

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from lab.errors import InputError
-from lab.limit_settings import LimitSettings, share_of
 from lab.lxd.model import Pool, Profile, Server
-from lab.settings import load_settings
-from provision.defaults import default_limits
-from provision.facts import Facts
+from lab.settings.limits import LimitSettings, share_of
+from lab.settings.settings import load_settings
+from provision.create.defaults import default_limits
+from provision.create.facts import Facts
 
 GIB = 1 << 30
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import localdaemon
 from lab.errors import InputError
-from lab.localdaemon import Door, abandoned, knock, lxd_directory
 from lab.lxd.session import local_socket
+from lab.machine import local_daemon
+from lab.machine.local_daemon import Door, abandoned, knock, lxd_directory
 
 Places = tuple[Path, Path]
 Listen = Callable[[Path], None]
@@ -25,9 +25,9 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     snap, package = tmp_path / "snap", tmp_path / "package"
     snap.mkdir()
     package.mkdir()
-    monkeypatch.setattr(localdaemon, "SNAP", snap)
-    monkeypatch.setattr(localdaemon, "PACKAGE", package)
-    monkeypatch.setattr(localdaemon, "_SNAPS", (tmp_path / "not mounted",))
+    monkeypatch.setattr(local_daemon, "SNAP", snap)
+    monkeypatch.setattr(local_daemon, "PACKAGE", package)
+    monkeypatch.setattr(local_daemon, "_SNAPS", (tmp_path / "not mounted",))
     return snap, package
 
 
@@ -91,7 +91,7 @@ def test_where_none_answers_it_is_what_is_installed(
     snap, package = places
     leave_behind(snap)
     assert lxd_directory({}, places) == package
-    monkeypatch.setattr(localdaemon, "_SNAPS", (tmp_path,))
+    monkeypatch.setattr(local_daemon, "_SNAPS", (tmp_path,))
     assert lxd_directory({}, places) == snap
     assert abandoned(package / "unix.socket", places) == (snap / "unix.socket",)
     assert abandoned(snap / "unix.socket", places) == ()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import Conflict, InputError
-from lab.lock import held
+from lab.machine.lock import held
 from lab.report import Silent
 
 
@@ -28,7 +28,7 @@ class Heard(Silent):
 HOLDER = """
 import sys
 from pathlib import Path
-from lab.lock import held
+from lab.machine.lock import held
 from lab.report import Silent
 with held("bob", Silent(), "provision bob", remote="local", directory=Path(sys.argv[1])):
     print("held", flush=True)

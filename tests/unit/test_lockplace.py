@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import lockplace
 from lab.errors import InputError
-from lab.lockplace import find, have, have_place
+from lab.machine import lock_directory
+from lab.machine.lock_directory import find, have, have_place
 
 ME = os.geteuid()
 GROUP = os.getegid()
@@ -63,10 +63,10 @@ def test_another_s_directory_is_refused(tmp_path: Path) -> None:
 def test_each_lxd_has_one_however_it_is_spelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lockplace, "PLACE", tmp_path / "labstamp/locks")
+    monkeypatch.setattr(lock_directory, "PLACE", tmp_path / "labstamp/locks")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("os.geteuid", lambda: ME or 12345)
-    monkeypatch.setattr(lockplace, "find", lambda base, name: base / name)
+    monkeypatch.setattr(lock_directory, "find", lambda base, name: base / name)
     (tmp_path / "lxd").mkdir()
     (tmp_path / "link").symlink_to("lxd")
     found = set()
@@ -79,7 +79,7 @@ def test_each_lxd_has_one_however_it_is_spelled(
 def test_another_machine_s_lxd_needs_nothing_of_root(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lockplace, "PLACE", tmp_path / "var/locks")
+    monkeypatch.setattr(lock_directory, "PLACE", tmp_path / "var/locks")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     base = "var" if ME == 0 else "cache/labstamp"
     place = have_place("https://lab1.example:8443")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from images.logfile import make_log
+from images.log_file import make_log
 from lab.errors import InputError
 
 

@@ -7,17 +7,17 @@ from collections.abc import Callable
 import pytest
 from invoke.context import Context
 
-from commands import hook
-from host.drift_findings import Versions, findings
+from commands import host_units
+from commands.views.containers import row
+from commands.views.drivers import advice, rows
+from host.check.drift import Versions, findings
 from host.finding import Status
+from lab.driver.userland import version_in
 from lab.errors import LxdError, LxdSilent, LxdUnreachable, Stuck, TooMuch
 from lab.lxd.model import Completed, InstanceState
-from lab.settings import Settings
-from lab.userland import version_in
-from provision import busy
-from provision.card import row
-from provision.driver_table import advice, rows
-from provision.drivers import survey
+from lab.settings.settings import Settings
+from provision.drivers import gpu_processes
+from provision.drivers.survey import survey
 from provision.listing import containers
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import OnRun
@@ -46,7 +46,7 @@ def trouble_with_ben(monkeypatch: pytest.MonkeyPatch, error: LxdError) -> None:
             raise error
         return version_in(lxd, name)
 
-    monkeypatch.setattr("provision.drivers.version_in", look)
+    monkeypatch.setattr("provision.drivers.survey.version_in", look)
 
 
 @pytest.mark.parametrize(("error", "told"), TROUBLES)
@@ -102,10 +102,10 @@ def test_the_hook_says_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     versions = Versions(host=NEW, unseen=(("ben", "could not be looked at: …"),))
-    monkeypatch.setattr(hook, "read_settings", Settings)
-    monkeypatch.setattr(hook, "connect_to", lambda _settings: FakeLxd())
-    monkeypatch.setattr(hook, "drifting", lambda _lxd, _settings: versions)
-    hook.after_driver_update(Context())
+    monkeypatch.setattr(host_units, "read_settings", Settings)
+    monkeypatch.setattr(host_units, "connect_to", lambda _settings: FakeLxd())
+    monkeypatch.setattr(host_units, "drifting", lambda _lxd, _settings: versions)
+    host_units.after_driver_update(Context())
     assert capsys.readouterr().out.splitlines() == [
         "ben: could not be looked at: …",
         f"Nothing drifts from driver {NEW}; nothing to do.",
@@ -126,8 +126,8 @@ def test_who_works_on_cards_is_told_from_outside(
         (PermissionError(), ("from inside (1)",)),
         (TooMuch("Too many files are open."), ("Too many files are open.",)),
     ):
-        monkeypatch.setattr(busy, "users_of", users_of(answer))
-        assert busy.at_work(lab, "ann") == seen
+        monkeypatch.setattr(gpu_processes, "users_of", users_of(answer))
+        assert gpu_processes.at_work(lab, "ann") == seen
 
 
 def told(stdout: str) -> OnRun:

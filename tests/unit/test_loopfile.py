@@ -10,14 +10,14 @@ from typing import cast
 
 import pytest
 
-from host import pool_findings
+from host.check import pools
 from host.finding import Status
-from images.build import _check_room
-from images.workshop import Workshop
+from images.build.pipeline import _check_room
+from images.context import Workshop
 from lab.errors import CapacityError
-from lab.loopfile import beneath, in_words, way_out
+from lab.lxd.loop_file import beneath, in_words, way_out
 from lab.lxd.model import Beneath, Pool
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.unit.stamping import a_lab, bob, stamp
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -101,7 +101,7 @@ def test_who_may_not_look_at_the_file_takes_it_for_sparse(
 
 
 def test_host_check_knows_it_before_it_is_too_late() -> None:
-    fine, nearly, full = pool_findings.findings(
+    fine, nearly, full = pools.findings(
         [pool(50 * GIB, 30 * GIB), pool(5 * GIB, 30 * GIB), pool(300 * MIB, 30 * GIB)]
     )
     assert (fine.status, fine.found, fine.fix) == (Status.OK, "40.0 GiB free", None)
@@ -115,7 +115,7 @@ def test_host_check_knows_it_before_it_is_too_late() -> None:
 
 def test_a_pool_that_is_full_inside_is_told_as_such() -> None:
     inside = Pool(name="p", driver="zfs", total_bytes=GIB, used_bytes=GIB - 100 * MIB)
-    (one,) = pool_findings.findings([inside, Pool(name="silent", driver="lvm")])
+    (one,) = pools.findings([inside, Pool(name="silent", driver="lvm")])
     assert (one.status, one.found, one.fix) == (
         Status.FAIL,
         "100.0 MiB free",

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from images.definition import Definition
-from images.distro import Distro
-from lab.settings import Settings
-from lab.yamlfile import examine
-from lab.yamltree import parse_tree
+from images.templates.catalog import Definition
+from images.templates.distro import Distro
+from lab.settings.settings import Settings
+from lab.yaml.load import examine
+from lab.yaml.tree import parse_tree
 
 ROOT = Path(__file__).parents[2]
 WINGS = ("lab", "images", "provision", "host", "commands")
@@ -25,11 +25,11 @@ WINGS = ("lab", "images", "provision", "host", "commands")
 _OTHER = re.compile(r"(invoke|lxc|sudo) .*|local")
 # Values of templates and of models, which have Python's names.
 _FROM_PYTHON = {
-    "images/elsewhere.py",
-    "images/judge_files.py",
-    "images/userdata.py",
-    "images/wanted.py",
-    "lab/projects.py",
+    "images/remote_inputs.py",
+    "images/templates/validate.py",
+    "images/templates/cloud_config.py",
+    "images/build/targets.py",
+    "lab/settings/projects.py",
 }
 
 

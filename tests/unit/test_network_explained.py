@@ -8,7 +8,7 @@ from commands import network
 from host.finding import Finding, Status
 from lab.errors import InputError, LxdError, NoNetwork
 from lab.report import Silent
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 
 BLOCKED = Finding(
@@ -32,7 +32,7 @@ def fails(error: Exception, *obstacles: Finding) -> list[str]:
     """What is said before ERROR is raised where OBSTACLES are found."""
     tape = Tape()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("host.check.obstacles", lambda *_, **__: obstacles)
+        patch.setattr("host.check.check.obstacles", lambda *_, **__: obstacles)
         with (
             pytest.raises(type(error)),
             network.explained(FakeLxd(), Settings(), tape),
@@ -74,6 +74,6 @@ def test_a_host_that_cannot_be_looked_at_keeps_nobody_from_working() -> None:
         raise LxdError("no networks")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("host.check.obstacles", broken)
+        patch.setattr("host.check.check.obstacles", broken)
         with network.explained(FakeLxd(), Settings(), Silent()):
             pass

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from host.check import obstacles
+from host.check.check import obstacles
+from host.check.network import findings
+from host.check.network_facts import NetworkFacts, read_network_facts
+from host.check.packet import Table
+from host.check.ruleset import of_iptables, of_nft
 from host.finding import Finding, Status
 from host.machine import Machine
-from host.network_facts import NetworkFacts, read_network_facts
-from host.network_findings import findings
-from host.packet import Table
-from host.ruleset import of_iptables, of_nft
-from lab import keys
+from lab import labels
 from lab.lxd.model import Completed, Network, Profile
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.unit.machines import give_network, machine_in, write
 
@@ -266,7 +266,7 @@ def test_obstacles_are_what_fails_and_of_this_machine_only(tmp_path: Path) -> No
     # Builds need that of builders, too.
     lxd = FakeLxd()
     lxd.store.networks["lxdbr0b"] = Network(
-        name="lxdbr0b", type="bridge", managed=True, config={keys.BUILDERS: "true"}
+        name="lxdbr0b", type="bridge", managed=True, config={labels.BUILDERS: "true"}
     )
     assert [one.subject for one in obstacles(lxd, Settings(), machine)] == ["lxdbr0"]
     told = obstacles(lxd, Settings(), machine, builds=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import nic_filters
+from lab.lxd import nic_filters
 from lab.lxd.model import Network
-from lab.nic_filters import IPV4, IPV6, ISOLATION, MAC, Filtering, Wanted, filtering
+from lab.lxd.nic_filters import IPV4, IPV6, ISOLATION, MAC, Filtering, Wanted, filtering
 
 NIC = {"type": "nic", "name": "eth0", "network": "lxdbr0"}
 BRIDGE = Network(

@@ -7,11 +7,11 @@ from datetime import datetime, timezone
 
 import pytest
 
+from host.check.nics import NicFacts, containers, findings
 from host.finding import Status
-from host.nic_findings import NicFacts, containers, findings
-from lab import keys
+from lab import labels
 from lab.lxd.model import Instance, Network, Server, State
-from lab.nic_filters import IPV4, IPV6, MAC, Wanted
+from lab.lxd.nic_filters import IPV4, IPV6, MAC, Wanted
 
 NIC = {"type": "nic", "name": "eth0", "network": "lxdbr0"}
 ALL = {MAC: "true", IPV4: "true", IPV6: "true"}
@@ -21,18 +21,18 @@ BRIDGE = Network(
     managed=True,
     config={"ipv4.address": "10.77.0.1/24", "ipv4.nat": "true", "ipv6.address": "none"},
 )
-OWN = Network(name="lxdbr0b", type="bridge", managed=True, config={keys.BUILDERS: "true"})
+OWN = Network(name="lxdbr0b", type="bridge", managed=True, config={labels.BUILDERS: "true"})
 OLD = Server(version="4.0", api_extensions=frozenset(), name="old")
 SERVER = Server(version="5.0.2", api_extensions=frozenset({"network_bridge_acl"}), name="lab")
 
 
 def container(
-    name: str, nic: Mapping[str, str], *, own: bool = True, phase: str = keys.READY
+    name: str, nic: Mapping[str, str], *, own: bool = True, phase: str = labels.READY
 ) -> Instance:
     return Instance(
         name=name,
         state=State.RUNNING,
-        config={keys.OWNER: name, keys.PHASE: phase},
+        config={labels.OWNER: name, labels.PHASE: phase},
         devices={"eth0": nic} if own else {},
         expanded_devices={"eth0": nic},
         created_at=datetime(2026, 11, 26, tzinfo=timezone.utc),
@@ -89,7 +89,7 @@ def test_one_without_a_network_is_passed_over() -> None:
 
 def test_only_whole_containers_of_ours() -> None:
     ann = container("ann", NIC)
-    half = container("ben", NIC, phase=keys.PREPARING)
+    half = container("ben", NIC, phase=labels.PREPARING)
     foreign = Instance(name="cat", state=State.RUNNING, created_at=ann.created_at)
     assert containers((half, foreign, ann)) == (ann,)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.nvidia import Known, known_cards, parts_of_cards
+from lab.hardware.nvidia import Known, known_cards, parts_of_cards
 from tests.unit.cards import PARTS, PCI, uuid
 
 INFORMATION = """\

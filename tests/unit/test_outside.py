@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from images.outside import hear, log_in
+from images.checks.network import hear, log_in
 from lab.lxd.model import Completed
 
 

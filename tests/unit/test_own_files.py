@@ -12,7 +12,7 @@ import pytest
 from lab import own_files
 from lab.errors import InputError
 from lab.own_files import every_fault, insist_on_named, insist_on_program, insist_on_settings
-from lab.settings import Settings, load_settings
+from lab.settings.settings import Settings, load_settings
 
 OURS = own_files.trusted() | {os.geteuid()}
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
     checkout = tmp_path / "lab"
     for directory in ("commands", "images/scripts", "cloud-init", ".git/hooks"):
         (checkout / directory).mkdir(parents=True)
-    for file in ("tasks.py", "commands/edge.py", "images/scripts/base.sh", ".git/config"):
+    for file in ("tasks.py", "commands/cli.py", "images/scripts/base.sh", ".git/config"):
         (checkout / file).write_text("")
     return checkout
 
@@ -41,7 +41,7 @@ def test_this_checkout_is_judged_as_it_runs() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [".", "tasks.py", "commands", "commands/edge.py", "images/scripts/base.sh", ".git/config"],
+    [".", "tasks.py", "commands", "commands/cli.py", "images/scripts/base.sh", ".git/config"],
 )
 def test_each_part_of_the_program_counts(checkout: Path, path: str) -> None:
     insist_on_program(checkout)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import own_files, ownership
+from lab import own_files
 from lab.errors import InputError
+from lab.machine import ownership
+from lab.machine.ownership import Fault, fault_of, faults
 from lab.own_files import insist, refusal, trusted
-from lab.ownership import Fault, fault_of, faults
 
 ME = os.geteuid()
 OURS = frozenset({0, ME})

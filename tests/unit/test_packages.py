@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from images.compare import diff_images
-from images.packages import Change, changes, installed, packed, unpacked
-from lab import keys
+from images.releases.compare import diff_images
+from images.releases.packages import Change, changes, installed, packed, unpacked
+from lab import labels
 from lab.errors import InputError
 from lab.release import PACKAGES
 from tests.unit.releases import PREFIX, Shelf
@@ -157,4 +157,4 @@ def test_a_container_does_not_carry_the_list_around() -> None:
     stamp(lxd, bob())
     config = lxd.store.instances["default", "bob"].config
     assert "image.lab.template" in config
-    assert keys.PACKAGES not in config
+    assert labels.PACKAGES not in config

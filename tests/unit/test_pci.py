@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.pci import by_address, pci_address
+from lab.hardware.pci import by_address, pci_address
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from images.placing import apart, places
-from lab import keys
+from images.placement import apart, places
+from lab import labels
 from lab.errors import InputError
 from lab.lxd.model import Network, Pool, Profile
-from lab.settings import Settings
+from lab.settings.settings import Settings
 
 PROFILE = Profile(
     name="default",
@@ -144,7 +144,7 @@ def test_a_pool_that_is_not_there() -> None:
         places(Settings(pool="fats"), PROFILE, [BRIDGE], [POOL, FAST])
 
 
-OWN = Network(name="lxdbr0b", type="bridge", managed=True, config={keys.BUILDERS: "true"})
+OWN = Network(name="lxdbr0b", type="bridge", managed=True, config={labels.BUILDERS: "true"})
 
 
 def test_builders_go_to_a_network_of_their_own_where_there_is_one() -> None:

@@ -1,7 +1,7 @@
 """Decisions of the image pipeline, whole plans at a time."""
 
-from images.plan import Build, Current, Decision, Held, Keep, Wanted, plan
-from images.recipe import Recipe, content
+from images.build.plan import Build, Current, Decision, Held, Keep, Wanted, plan
+from images.build.recipe import Recipe, content
 
 
 def _wanted(base: str = "1", docker: str = "1") -> tuple[Wanted, ...]:

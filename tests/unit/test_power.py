@@ -6,11 +6,11 @@ import pytest
 import requests_mock
 
 from lab.errors import LxdError, Spoiled
+from lab.lxd.errors import Place
 from lab.lxd.power import PowerCalls
-from lab.lxd.refusals import Place
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
-from lab.lxd.wire import greet
+from lab.lxd.transport import greet
 
 URL = "https://lab.example:8443"
 HELLO = {"auth": "trusted", "environment": {}, "api_extensions": []}

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from images.held import published, releases_of, unreadable
 from images.inventory import document
-from images.prune import plan_prune
-from images.versions import previous, rollback
+from images.releases.promotion import previous, rollback
+from images.releases.prune import plan_prune
+from images.releases.published import published, releases_of, unreadable
 from lab.errors import InputError
 from lab.lxd.model import Image
 from lab.properties import read

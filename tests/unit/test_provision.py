@@ -11,8 +11,8 @@ import yaml
 from lab.errors import InputError, LxdError
 from lab.lxd.model import State
 from lab.release import Needs
-from lab.settings import Settings
-from provision.publickey import fingerprint
+from lab.settings.settings import Settings
+from provision.keys.public_key import fingerprint
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.public_keys import ed25519

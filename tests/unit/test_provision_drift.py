@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from commands import stamping
-from lab import lock
-from lab.delivery import Delivery
+from commands import provisioning
+from commands.views import containers
+from lab.driver.delivery import Delivery
 from lab.errors import CapacityError
-from lab.gpu_wish import parse_wish
+from lab.gpus.selection import parse_wish
 from lab.lxd.model import State
+from lab.machine import lock
 from lab.report import Silent
-from lab.settings import Settings
-from provision import card, lifecycle, listing
-from provision.drift import DriftError
-from provision.stamp import Stamped
+from lab.settings.settings import Settings
+from provision import lifecycle, listing
+from provision.create.drift import DriftError
+from provision.create.provision import Stamped
 from tests.fake_lxd import FakeLxd
 from tests.unit.cards import FOUR, uuid
 from tests.unit.cards import card as a_card
@@ -104,7 +105,7 @@ def test_an_injected_userland_needs_none_in_the_release(lxd: FakeLxd) -> None:
         stamp(lxd, bob(**gpus("1")), settings=delivered("runtime"))
     publish(lxd, BASE)
     done = stamp(lxd, bob(**gpus("1")), settings=delivered("runtime"))
-    assert ("driver", f"{NEW}, the host's own") in card.of_stamped(done)[1]
+    assert ("driver", f"{NEW}, the host's own") in containers.of_stamped(done)[1]
 
 
 def test_cards_without_a_driver_are_no_use(lxd: FakeLxd) -> None:
@@ -133,7 +134,7 @@ def test_an_existing_container_tells_its_drift_and_the_way_out(lxd: FakeLxd) -> 
     assert done.card is not None
     assert (done.card["driver"], done.card["drift"]) == (OLD, True)
     assert ("driver", f"{OLD}, the host runs {NEW}; mend it: invoke sync-drivers bob") in (
-        card.of_stamped(done)[1]
+        containers.of_stamped(done)[1]
     )
     row = listing.containers(lxd, Settings())[0]
     assert (row["driver"], row["drift"]) == (OLD, True)
@@ -144,7 +145,7 @@ def test_drift_is_no_matter_without_driver_and_cards(lxd: FakeLxd) -> None:
     done = stamp(lxd, bob(**gpus("none")))
     assert done.card is not None
     assert (done.card["driver"], done.card["drift"], done.card["gpus"]) == (None, False, [])
-    assert ("gpus", "none") in card.of_stamped(done)[1]
+    assert ("gpus", "none") in containers.of_stamped(done)[1]
 
 
 # ---- on-drift: build -------------------------------------------------------------------------
@@ -169,21 +170,21 @@ def drifting(template: str) -> Callable[..., Stamped]:
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
-    monkeypatch.setattr(stamping, "rebuild", asked.append)
-    monkeypatch.setattr(stamping, "_stamp", drifting("base"))
+    monkeypatch.setattr(provisioning, "rebuild", asked.append)
+    monkeypatch.setattr(provisioning, "_stamp", drifting("base"))
     return asked
 
 
 def on_drift(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     settings = Settings.model_validate({"driver": {"on_drift": what}})
-    monkeypatch.setattr(stamping, "read_settings", lambda: settings)
+    monkeypatch.setattr(provisioning, "read_settings", lambda: settings)
 
 
 def test_the_lab_may_have_it_built_first(
     built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     on_drift(monkeypatch, "build")
-    done = stamping.stamp_or_build(bob(), plan=False)
+    done = provisioning.stamp_or_build(bob(), plan=False)
     assert done is not None
     assert done.changed
     assert built == ["base"]
@@ -194,7 +195,7 @@ def test_a_plan_builds_nothing(
     built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     on_drift(monkeypatch, "build")
-    assert stamping.stamp_or_build(bob(), plan=True) is None
+    assert provisioning.stamp_or_build(bob(), plan=True) is None
     assert built == []
     assert capsys.readouterr().out == ("build base for the host's driver, then make bob from it\n")
 
@@ -202,7 +203,7 @@ def test_a_plan_builds_nothing(
 def test_the_usual_lab_refuses(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     on_drift(monkeypatch, "refuse")
     with pytest.raises(DriftError):
-        stamping.stamp_or_build(bob(), plan=False)
+        provisioning.stamp_or_build(bob(), plan=False)
     assert built == []
 
 
@@ -243,7 +244,7 @@ def test_a_start_with_its_card_elsewhere_says_where(lxd: FakeLxd) -> None:
 def test_the_card_of_a_container_names_what_is_missing(lxd: FakeLxd) -> None:
     stamp(lxd, bob(gpus=parse_wish(f"{A},{D}")))
     lxd.gpu_cards = FOUR[:3]
-    rows = card.of_container(listing.show(lxd, Settings(), "bob"))[1]
+    rows = containers.of_container(listing.show(lxd, Settings(), "bob"))[1]
     assert rows[rows.index(("gpu", f"0  {A}  {FOUR[0].model}")) :][:4] == [
         ("gpu", f"0  {A}  {FOUR[0].model}"),
         ("gpu", f"{D} is gone"),

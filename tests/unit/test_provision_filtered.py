@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import LxdError
-from lab.nic_filters import IPV4, IPV6, MAC
+from lab.lxd.nic_filters import IPV4, IPV6, MAC
 from lab.report import Silent
 from provision import lifecycle
 from tests.fake_lxd import FakeLxd

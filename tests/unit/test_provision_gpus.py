@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from lab import lock
 from lab.errors import CapacityError, InputError
-from lab.gpu_settings import GpuSettings
-from lab.gpu_wish import parse_wish
+from lab.gpus.selection import parse_wish
+from lab.machine import lock
 from lab.report import Silent
-from lab.settings import Settings
-from provision.stamp import CARDS_LOCK
+from lab.settings.gpus import GpuSettings
+from lab.settings.settings import Settings
+from provision.create.provision import CARDS_LOCK
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.cards import FOUR, PCI, card, uuid

@@ -10,17 +10,17 @@ from functools import partial
 
 import pytest
 
-from lab import keys
+from lab import labels
 from lab.errors import CapacityError
-from lab.gpu_wish import parse_wish
-from lab.idmap import IdRange, own_range
+from lab.gpus.selection import parse_wish
+from lab.lxd.idmap import IdRange, own_range
 from lab.lxd.model import Instance, InstanceSpec
 from lab.lxd.port import Lxd, OnProgress
 from lab.report import Silent
-from lab.settings import Settings
+from lab.settings.settings import Settings
 from provision import lifecycle
-from provision.facts import Facts, read
-from provision.request import Request
+from provision.create.facts import Facts, read
+from provision.create.request import Request
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH, FakeInstance
 from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
@@ -56,7 +56,7 @@ def test_a_home_keeps_its_range_over_its_containers(lxd: FakeLxd) -> None:
 def test_a_kept_home_of_an_earlier_version_gets_one_and_the_plan_says_so(lxd: FakeLxd) -> None:
     stamp(lxd, bob())
     lifecycle.destroy(lxd, SETTINGS, "bob", purge=False, report=Silent())
-    del lxd.store.volumes[HOME][keys.IDS]
+    del lxd.store.volumes[HOME][labels.IDS]
     shared = mapped(IdRange(1_000_000, 1_000_000_000))
     lxd.store.volumes[HOME]["volatile.idmap.last"] = shared
     lxd.store.contents[HOME].owners = shared
@@ -65,7 +65,7 @@ def test_a_kept_home_of_an_earlier_version_gets_one_and_the_plan_says_so(lxd: Fa
         "use the kept volume home-bob in pool default as /home again, "
         "and give its files, once and one by one, to the ids 1065536:65536"
     )
-    assert lxd.store.volumes[HOME][keys.IDS] == str(FIRST)
+    assert lxd.store.volumes[HOME][labels.IDS] == str(FIRST)
 
 
 def test_two_at_once_never_get_the_same(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_two_at_once_never_get_the_same(lxd: FakeLxd, monkeypatch: pytest.Monkey
             met.wait(timeout=0.5)
         return facts
 
-    monkeypatch.setattr("provision.stamp.read", read_together)
+    monkeypatch.setattr("provision.create.provision.read", read_together)
     with ThreadPoolExecutor(max_workers=2) as pool:
         # Who wants cards waits for the lock on these before.
         wishes = [bob(name=name, gpus=parse_wish("none")) for name in ("ann", "bob")]

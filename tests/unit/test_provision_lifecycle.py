@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import lock
+from commands.views.containers import of_container, of_removal, row
 from lab.errors import InputError, LxdError
 from lab.lxd.model import State
+from lab.machine import lock
 from lab.process import in_words, me
 from lab.report import Silent
 from provision import lifecycle
-from provision.card import of_container, of_removal, row
 from provision.lifecycle import Removed
 from provision.listing import containers, show
 from tests.fake_lxd import FakeLxd

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from commands.views.containers import of_container
 from lab.errors import InputError
-from provision.card import of_container
 from tests.fake_lxd import FakeLxd
 from tests.unit.stamping import a_lab, bob, stamp
 

@@ -7,19 +7,13 @@ import threading
 
 import pytest
 
-import provision.ready
-from lab.addresses import AddressWatch
-from lab.boot import NoAddress, wait_for_cloud_init
 from lab.errors import LxdError
+from lab.instances.addresses import AddressWatch
+from lab.instances.boot import NoAddress, wait_for_cloud_init
 from lab.lxd.model import Completed, Network, State
 from lab.report import Silent
-from provision.ready import (
-    Knock,
-    knock,
-    wait_for_address,
-    wait_for_desktop,
-    wait_for_ssh,
-)
+from provision.create import ready
+from provision.create.ready import Knock, knock, wait_for_address, wait_for_desktop, wait_for_ssh
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.stamping import hasty
@@ -31,7 +25,7 @@ CONNECTED = LISTENS.replace(" 0A ", " 01 ")
 def greeting(text: bytes, monkeypatch: pytest.MonkeyPatch) -> Knock:
     """What `knock` makes of a server that greets with TEXT."""
     server = socket.create_server(("127.0.0.1", 0))
-    monkeypatch.setattr(provision.ready, "_SSH_PORT", server.getsockname()[1])
+    monkeypatch.setattr(ready, "_SSH_PORT", server.getsockname()[1])
 
     def greet() -> None:
         connection, _ = server.accept()
@@ -140,7 +134,7 @@ def test_a_desktop_that_never_greets_is_told(monkeypatch: pytest.MonkeyPatch) ->
     def refused(*_: object, **__: object) -> None:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr("provision.ready.greet", refused)
+    monkeypatch.setattr("provision.create.ready.greet", refused)
     with pytest.raises(LxdError) as error:
         wait_for_desktop("bob", "x", 3389, Silent(), patience=hasty(), knock=lambda _: Knock.BANNER)
     assert str(error.value) == (

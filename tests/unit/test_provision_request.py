@@ -7,13 +7,13 @@ from collections.abc import Mapping
 import pytest
 
 from lab.errors import CapacityError, InputError, LabError
-from lab.idmap import IdRange
+from lab.lxd.idmap import IdRange
 from lab.lxd.model import Pool, Profile, Server
-from provision.facts import Facts
-from provision.ids import IdFacts
-from provision.plan import plan
+from provision.create.facts import Facts
+from provision.create.plan import plan
+from provision.create.request import Request, differences
+from provision.ids.ranges import IdFacts
 from provision.releases import Offer
-from provision.request import Request, differences
 from tests.unit.public_keys import ed25519
 from tests.unit.stamping import BASE, bob
 

@@ -10,10 +10,10 @@ import pytest
 from lab.errors import LxdError, Spoiled
 from lab.process import me
 from lab.report import Silent
-from provision import apply
-from provision.publickey import fingerprint
-from provision.ready import Knock
-from provision.stamp import provision
+from provision.create import apply
+from provision.create.provision import provision
+from provision.create.ready import Knock
+from provision.keys.public_key import fingerprint
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.cut_off import DEAD, Killed, destroy_after, stamp_after, stamp_until

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import yaml
 
-from provision.userdata import user_data
+from provision.create.cloud_config import user_data
 from tests.unit.stamping import DOCKER, SETTINGS, bob
 
 
 def test_the_account_and_nothing_of_the_template() -> None:
     config = yaml.safe_load(user_data(bob(), DOCKER, SETTINGS))
-    # Beside what names the command that fails (lab/sections.py).
+    # Beside what names the command that fails (lab/cloudinit/sections.py).
     config["bootcmd"] = [command for command in config["bootcmd"] if isinstance(command, list)]
     assert config == {
         "bootcmd": [

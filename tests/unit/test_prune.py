@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from images.prune import freed, parse_keep, plan_prune, prune_images
-from images.versions import rollback
-from lab import keys
+from images.releases.promotion import rollback
+from images.releases.prune import freed, parse_keep, plan_prune, prune_images
+from lab import labels
 from lab.errors import InputError
 from lab.lxd.model import InstanceSpec
 from lab.process import me
@@ -74,7 +74,7 @@ def test_a_release_that_a_container_was_made_from_stays(shelf: Shelf) -> None:
     made = shelf.lxd.in_project("other").create(InstanceSpec(name="ann", image=old))
     assert made.image == old
     # One that came from another server, by copy: its keys alone tell.
-    keyed = {keys.TEMPLATE: "base", keys.VERSION: VERSIONS[1]}
+    keyed = {labels.TEMPLATE: "base", labels.VERSION: VERSIONS[1]}
     shelf.lxd.create(InstanceSpec(name="bob", copy_of="body", config=keyed))
     assert told(shelf, 1)[1:] == [
         "base: remove 20261124.1, superseded",

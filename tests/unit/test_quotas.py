@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.quotas import counted_pools, guard_quotas
+from lab.machine.quotas import counted_pools, guard_quotas
 from lab.report import Silent
 
 

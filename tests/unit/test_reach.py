@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import localdaemon
 from lab.errors import LabError, LxdUnreachable
-from lab.lxd import refusals
+from lab.lxd import errors
 from lab.lxd.client import connect
-from lab.lxd.refusals import Place
+from lab.lxd.errors import Place
 from lab.lxd.session import tls_session
+from lab.machine import local_daemon
 
 URL = "https://lab.example:8443"
 
@@ -37,7 +37,7 @@ def no_daemon(socket: Path) -> LabError:
 def test_a_daemon_that_does_not_run_can_be_started(
     *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, systemd: bool, fix: str
 ) -> None:
-    monkeypatch.setattr(refusals, "_SYSTEMD", tmp_path if systemd else tmp_path / "none")
+    monkeypatch.setattr(errors, "_SYSTEMD", tmp_path if systemd else tmp_path / "none")
     assert str(no_daemon(tmp_path / "unix.socket")) == (
         f"LXD is not running: nothing answers at {tmp_path}/unix.socket.\n"
         f"  LXD_DIR={tmp_path} is set in the environment.\n"
@@ -52,11 +52,11 @@ def test_the_snaps_daemon_is_started_by_snap_where_the_snap_is(
     *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool, fix: str
 ) -> None:
     monkeypatch.delenv("LXD_DIR", raising=False)
-    monkeypatch.setattr(refusals, "_SYSTEMD", tmp_path)
-    monkeypatch.setattr(localdaemon, "_SNAPS", (tmp_path if there else tmp_path / "none",))
-    monkeypatch.setattr(refusals, "abandoned", lambda _: ())
+    monkeypatch.setattr(errors, "_SYSTEMD", tmp_path)
+    monkeypatch.setattr(local_daemon, "_SNAPS", (tmp_path if there else tmp_path / "none",))
+    monkeypatch.setattr(errors, "abandoned", lambda _: ())
     socket = Path("/var/snap/lxd/common/lxd/unix.socket")
-    error = refusals.unreachable(Place(socket=socket), ConnectionRefusedError(111, "refused"))
+    error = errors.unreachable(Place(socket=socket), ConnectionRefusedError(111, "refused"))
     assert str(error) == f"LXD is not running: nothing answers at {socket}.\nNext: {fix}"
 
 

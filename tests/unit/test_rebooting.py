@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from images.rebooting import MARKER, reboot
+from images.checks.reboot import MARKER, reboot
 from lab.errors import LxdError, LxdUnreachable
 from lab.lxd.model import Completed, InstanceSpec
 from tests.fake_lxd import FakeLxd

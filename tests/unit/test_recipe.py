@@ -1,6 +1,6 @@
 """Recipe ids hold still for the same content and say why when they move."""
 
-from images.recipe import Recipe, content, difference
+from images.build.recipe import Recipe, content, difference
 
 
 def test_the_same_content_gives_the_same_id_in_any_order() -> None:

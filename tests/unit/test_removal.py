@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import keys
+from lab import labels
 from lab.errors import Conflict
-from lab.removal import remove_image, remove_instance, remove_volume
+from lab.instances.removal import remove_image, remove_instance, remove_volume
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 
@@ -34,7 +34,7 @@ def test_an_instance_of_somebody_s_is_refused_by_any_name() -> None:
 
 def test_ours_goes_and_what_is_not_there_is_no_error() -> None:
     lxd = FakeLxd()
-    lxd.store.instances["default", "bob"] = FakeInstance(config={keys.OWNER: "bob"})
+    lxd.store.instances["default", "bob"] = FakeInstance(config={labels.OWNER: "bob"})
     remove_instance(lxd, "bob")
     remove_instance(lxd, "bob")
     assert lxd.instances() == ()
@@ -43,7 +43,7 @@ def test_ours_goes_and_what_is_not_there_is_no_error() -> None:
 def test_a_volume_without_our_mark_stays() -> None:
     lxd = FakeLxd()
     lxd.create_volume("default", "home-ann", {"size": "1GiB"})
-    lxd.create_volume("default", "home-bob", {keys.OWNER: "bob"})
+    lxd.create_volume("default", "home-bob", {labels.OWNER: "bob"})
     remove_volume(lxd, "default", "home-bob")
     with pytest.raises(Conflict, match="The volume home-ann in the pool default is not labstamp's"):
         remove_volume(lxd, "default", "home-ann")
@@ -91,12 +91,12 @@ def test_volumes_go_in_few_places_and_homes_with_purge_alone() -> None:
         # With --purge, after it was said how much is in it.
         ("provision/lifecycle.py", "destroy"),
         # What this very run made for a container that never started.
-        ("provision/apply.py", "_undo_volume"),
+        ("provision/create/apply.py", "_undo_volume"),
         # Those of judged images: another name, and their makers' mark.
-        ("images/homes.py", "remove_home"),
-        ("images/homes.py", "sweep_homes"),
+        ("images/checks/homes.py", "remove_home"),
+        ("images/checks/homes.py", "sweep_homes"),
     }
 
 
 def test_no_other_module_deletes() -> None:
-    assert set(_deletions()) == {"lab/removal.py"}
+    assert set(_deletions()) == {"lab/instances/removal.py"}

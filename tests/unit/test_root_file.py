@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from images.root_file import Content, content_of, judge
+from images.releases.root_file import Content, content_of, judge
 from lab.errors import InputError
 
 FILE = Path("given.tar")

@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from images.schedule import Step, side_by_side
-from images.workshop import Stopped
+from images.build.scheduler import Step, side_by_side
+from images.context import Stopped
 from lab.errors import CheckError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from images.scratch import scratch, sweep_scratch
+from lab.tempdir import scratch, sweep_scratch
 
 
 @pytest.fixture

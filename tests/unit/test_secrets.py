@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from images.secrets import CLEANED, Look, read, span_of, special_verdict, verdict
+from images.checks.secrets import CLEANED, Look, read, span_of, special_verdict, verdict
 from lab.lxd.model import Completed, Image
 from tests.fake_store import EPOCH
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab.cloudinit import render
+from lab.cloudinit.render import render
+from lab.cloudinit.sections import FAILED, watched
 from lab.errors import InputError
-from lab.sections import FAILED, watched
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lab.errors import InputError
-from lab.settings import Settings, load_settings
-from lab.source import File
+from lab.settings.settings import Settings, load_settings
+from lab.settings.source import File
 
 SAMPLE = Path(__file__).parents[2] / "lab.example.yaml"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.instances.ssh_keys import CONFIG, DROP_IN, give_keys, includes_drop_ins, revocation_list
 from lab.lxd.model import InstanceSpec
-from lab.ssh_keys import CONFIG, DROP_IN, give_keys, includes_drop_ins, revocation_list
-from provision.publickey import fingerprint
+from provision.keys.public_key import fingerprint
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeFile
 from tests.unit.public_keys import ed25519

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.userland_from import run_version
+from lab.driver.userland_sources import run_version
 from tests.live.standins import NEW, OLD, Scheme, make_debs, make_run, unpacked
 
 Smi = Callable[..., "tuple[int, list[str]]"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.idmap import IdRange
-from lab.subids import reserved_range, uid_map_of
+from lab.lxd.idmap import IdRange
+from lab.lxd.subids import reserved_range, uid_map_of
 
 ALL = "         0          0 4294967295\n"
 FALLBACK = IdRange(1_000_000, 1_000_000_000)

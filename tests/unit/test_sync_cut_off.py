@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
-from lab import keys
+from lab import labels
 from lab.errors import CheckError, LxdError
-from lab.idmap import IdRange
+from lab.lxd.idmap import IdRange
 from lab.lxd.model import State
 from lab.process import me
-from provision.isolate_mark import Mark
+from provision.ids.marker import Mark
 from tests.fake_lxd import FakeLxd
 from tests.unit.driven import NEW, OLD, Installer, has, inside, put, run
 
@@ -25,11 +25,11 @@ DEAD = "nowhere 1 1"
 def test_what_a_crash_left_is_mended_and_removed(
     driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provision.sync_mark.is_alive", lambda _: False)
+    monkeypatch.setattr("provision.drivers.marker.is_alive", lambda _: False)
     cat = inside(driven, "cat")
     driven.create_snapshot("cat", "sync-20261120-101500")
     driven.create_snapshot("cat", "sync-of-the-user")
-    cat.config[keys.SYNC] = f"{DEAD} sync-20261120-101500"
+    cat.config[labels.SYNC] = f"{DEAD} sync-20261120-101500"
     outcome = run(driven)
     assert str(outcome.done[-1]) == (
         f"cat: install driver {NEW} again (an earlier run was cut off at it)"
@@ -41,17 +41,17 @@ def test_what_a_crash_left_is_mended_and_removed(
 def test_the_way_back_from_before_a_crash_outlives_another_failure(
     driven: FakeLxd, installer: Installer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provision.sync_mark.is_alive", lambda _: False)
+    monkeypatch.setattr("provision.drivers.marker.is_alive", lambda _: False)
     ann = inside(driven, "ann")
     driven.create_snapshot("ann", "sync-20261120-101500")
-    ann.config[keys.SYNC] = f"{DEAD} sync-20261120-101500"
+    ann.config[labels.SYNC] = f"{DEAD} sync-20261120-101500"
     installer.failures["ann"] = CheckError("apt broke.")
     (failed,) = run(driven, "ann").failed
     assert failed.error.fix == (
         "The state before the run that was cut off: ann/sync-20261120-101500"
     )
     assert ann.snapshots == ("sync-20261120-101500",)
-    assert ann.config[keys.SYNC] == f"{DEAD} sync-20261120-101500"
+    assert ann.config[labels.SYNC] == f"{DEAD} sync-20261120-101500"
     installer.failures.clear()
     run(driven, "ann")
 
@@ -59,10 +59,10 @@ def test_the_way_back_from_before_a_crash_outlives_another_failure(
 def test_a_restart_that_was_cut_off_is_finished(
     driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provision.sync_mark.is_alive", lambda _: False)
+    monkeypatch.setattr("provision.drivers.marker.is_alive", lambda _: False)
     for name, state in (("ann", State.STOPPED), ("cat", State.RUNNING)):
         inside(driven, name).state = state
-        inside(driven, name).config |= {keys.DELIVERY: "runtime", keys.SYNC: f"{DEAD} -"}
+        inside(driven, name).config |= {labels.DELIVERY: "runtime", labels.SYNC: f"{DEAD} -"}
     assert [str(action) for action in run(driven, "ann", "cat").done] == [
         f"ann: restart, for driver {NEW} by runtime",
         "cat: remove what a run that was cut off left",
@@ -73,14 +73,14 @@ def test_a_restart_that_was_cut_off_is_finished(
 def test_what_another_run_is_at_is_left_to_it(
     driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside(driven, "ann").config[keys.SYNC] = f"{me()} sync-20261120-101500"
+    inside(driven, "ann").config[labels.SYNC] = f"{me()} sync-20261120-101500"
     assert "is at it" in str(run(driven, "ann").left[0])
-    inside(driven, "ann").config[keys.SYNC] = f"{DEAD} sync-20261120-101500"
+    inside(driven, "ann").config[labels.SYNC] = f"{DEAD} sync-20261120-101500"
     assert str(run(driven, "ann").left[0]) == (
         "ann: skip, process 1 on nowhere may be at it; if that run is gone for good, first: "
         "lxc config unset ann user.lab.sync"
     )
-    del inside(driven, "ann").config[keys.SYNC]
+    del inside(driven, "ann").config[labels.SYNC]
 
 
 def test_going_back_that_fails_keeps_the_snapshot_and_says_how(
@@ -94,9 +94,9 @@ def test_going_back_that_fails_keeps_the_snapshot_and_says_how(
         "apt broke. Going back failed, too: LXD would not restore ann.\n"
         f"Next: Go back by hand: lxc restore ann {snapshot}"
     )
-    assert inside(driven, "ann").config[keys.SYNC].endswith(snapshot)
+    assert inside(driven, "ann").config[labels.SYNC].endswith(snapshot)
     driven.delete_snapshot("ann", snapshot)
-    del inside(driven, "ann").config[keys.SYNC]
+    del inside(driven, "ann").config[labels.SYNC]
 
 
 def test_a_snapshot_that_cannot_be_taken_leaves_nothing(driven: FakeLxd) -> None:
@@ -118,7 +118,7 @@ def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.Mo
             on_output("Unpacking libcuda1\n")
             time.sleep(0.01)
 
-    monkeypatch.setattr("provision.sync_one.install", install)
+    monkeypatch.setattr("provision.drivers.update.install", install)
     # Of a shell's background job it is ignored, and we inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -132,7 +132,7 @@ def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.Mo
 
 def test_a_container_that_is_being_moved_to_ids_of_its_own_is_left_alone(driven: FakeLxd) -> None:
     mark = Mark(builder=DEAD, range=IdRange(165_536, 65_536), snapshot="s")
-    inside(driven, "ann").config[keys.ISOLATE] = str(mark)
+    inside(driven, "ann").config[labels.ISOLATE] = str(mark)
     (failed,) = run(driven, "ann").failed
     assert "invoke isolate ann" in str(failed.error)
     assert driven.changes == []

@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab import keys
+from lab import labels
+from lab.driver.userland import version_in
 from lab.errors import CheckError, InputError, LxdError
 from lab.lxd.model import State
-from lab.userland import version_in
-from provision import sync
-from provision.sync import Outcome
-from provision.sync_actions import Install
-from provision.sync_plan import Options
+from provision.drivers import sync
+from provision.drivers.actions import Install
+from provision.drivers.plan import Options
+from provision.drivers.sync import Outcome
 from tests.fake_lxd import FakeLxd
 from tests.unit.driven import CARDS, NEW, OLD, Installer, has, inside, put, run, settings, smi
 
@@ -27,7 +27,7 @@ def test_those_that_drift_are_mended_and_a_second_run_changes_nothing(driven: Fa
     assert (outcome.left, outcome.failed) == ((), ())
     for name in ("ann", "ben"):
         assert has(driven, name, NEW)
-        assert inside(driven, name).config[keys.DRIVER] == NEW
+        assert inside(driven, name).config[labels.DRIVER] == NEW
         assert inside(driven, name).files["/root/notes"].content == b"mine"
     driven.changes.clear()
     assert run(driven) == Outcome(version=NEW)
@@ -146,7 +146,7 @@ def test_one_that_begins_to_work_before_its_turn_is_skipped_too(
 
 def test_a_frozen_one_and_one_of_its_users_own_are_named(driven: FakeLxd) -> None:
     inside(driven, "ann").state = State.FROZEN
-    inside(driven, "ben").config[keys.DELIVERY] = "none"
+    inside(driven, "ben").config[labels.DELIVERY] = "none"
     assert [str(left) for left in run(driven).left] == [
         "ann: skip, it is Frozen, neither up nor down",
         "ben: skip, its user looks after its driver (delivery none)",
@@ -158,7 +158,7 @@ def test_a_frozen_one_and_one_of_its_users_own_are_named(driven: FakeLxd) -> Non
 def test_those_that_get_it_by_a_start_are_restarted_when_asked_for(
     driven: FakeLxd, delivery: str, installer: Installer
 ) -> None:
-    inside(driven, "ann").config[keys.DELIVERY] = delivery
+    inside(driven, "ann").config[labels.DELIVERY] = delivery
     assert [str(left) for left in run(driven, "ann").left] == [
         f"ann: skip, a restart brings it {NEW} (delivery {delivery}): "
         "invoke sync-drivers ann --restart"
@@ -175,7 +175,7 @@ def test_those_that_get_it_by_a_start_are_restarted_when_asked_for(
         "update ann",
     ]
     assert installer.did == []
-    assert inside(driven, "ann").config[keys.DRIVER] == NEW
+    assert inside(driven, "ann").config[labels.DRIVER] == NEW
 
 
 def test_names_are_checked_before_anything_is_done(driven: FakeLxd) -> None:
@@ -190,7 +190,7 @@ def test_a_version_that_no_source_has_is_told_before_anything_is_touched(
     def missing(_settings: object, version: str) -> object:
         raise InputError(f"No userland of {version}.")
 
-    monkeypatch.setattr("provision.sync.prepared", missing)
+    monkeypatch.setattr("provision.drivers.sync.prepared", missing)
     with pytest.raises(InputError, match="No userland"):
         run(driven)
     assert driven.changes == []
@@ -221,11 +221,11 @@ def test_one_that_is_gone_when_its_turn_comes_is_no_failure(
 
 
 def test_what_its_user_mended_by_hand_is_noted(driven: FakeLxd) -> None:
-    inside(driven, "cat").config[keys.DRIVER] = OLD
+    inside(driven, "cat").config[labels.DRIVER] = OLD
     assert [str(action) for action in run(driven, "cat").done] == [
         f"cat: note that it has driver {NEW} already"
     ]
-    assert inside(driven, "cat").config[keys.DRIVER] == NEW
+    assert inside(driven, "cat").config[labels.DRIVER] == NEW
     assert run(driven, "cat") == Outcome(version=NEW)
 
 
@@ -237,7 +237,7 @@ def test_one_that_nobody_can_look_into_is_named_and_no_obstacle(
             raise LxdError("LXD would not look.")
         return version_in(lxd, name)
 
-    monkeypatch.setattr("provision.drivers.version_in", look)
+    monkeypatch.setattr("provision.drivers.survey.version_in", look)
     outcome = run(driven)
     assert [action.name for action in outcome.done] == ["ann"]
     assert [str(left) for left in outcome.left] == [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lab.sysfs import graphics_cards, root_seen_by
+from lab.hardware.sysfs import graphics_cards, root_seen_by
 from tests.unit.cards import PCI
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from images.definition import Check
-from images.trial import Trial
+from images.checks.trial import Trial
+from images.templates.catalog import Check
 from lab.lxd.model import Image
 from lab.release import Needs
 from tests.fake_store import EPOCH

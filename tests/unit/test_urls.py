@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import InputError
-from lab.settings import Settings, load_settings
+from lab.settings.settings import Settings, load_settings
 from lab.urls import (
     URL,
     is_loopback,

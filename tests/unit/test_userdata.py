@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from images.definition import load_catalog
-from images.distro import distro_names, load_distro
-from images.judge_files import judge_files
-from images.userdata import user_data
-from lab.aptsources import Mirrors
+from images.templates.catalog import load_catalog
+from images.templates.cloud_config import user_data
+from images.templates.distro import distro_names, load_distro
+from images.templates.validate import judge_files
 from lab.errors import InputError
-from lab.settings import Settings
-from lab.toolkit import Toolkit
+from lab.machine.apt_sources import Mirrors
+from lab.settings.settings import Settings
+from lab.settings.toolkit import Toolkit
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import userland
-from lab.driver_settings import DriverSettings
+from lab.driver import userland
+from lab.driver.userland import Userland, install, userland_of, version_in
 from lab.errors import CheckError, InputError, NotFound
 from lab.lxd.model import Completed, State
-from lab.settings import Settings
-from lab.userland import Userland, install, userland_of, version_in
+from lab.settings.driver import DriverSettings
+from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeFile, FakeInstance
 

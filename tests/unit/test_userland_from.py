@@ -9,10 +9,10 @@ import pytest
 import requests
 import requests_mock
 
-from lab.driver_settings import DriverSettings, RunSettings
+from lab.download import cache_directory, fetched
+from lab.driver.userland_sources import Run, origin_of, run_version
 from lab.errors import InputError
-from lab.fetch import cache_directory, fetched
-from lab.userland_from import Run, origin_of, run_version
+from lab.settings.driver import DriverSettings, RunSettings
 
 VERSION = "535.261.03"
 HEAD = (

@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from images.held import Published
-from images.versions import promote, rollback
+from images.releases.promotion import promote, rollback
+from images.releases.published import Published
 from lab.errors import CheckError, InputError, LxdError
 from lab.process import in_words
 from lab.release import Needs, Smoke, smoke_property

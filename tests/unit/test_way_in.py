@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from images.way_in import FromHere, FromInstance, brought, run_argv, way_in, why_apart
+from images.checks.reach import FromHere, FromInstance, brought, run_argv, way_in, why_apart
 from lab.lxd.model import Completed, InstanceSpec, Network
 from tests.fake_lxd import FakeLxd
 

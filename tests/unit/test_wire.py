@@ -11,11 +11,11 @@ import requests_mock
 from pylxd.exceptions import LXDAPIExtensionNotAvailable
 
 from lab.errors import Conflict, LabError, LxdError, LxdUnreachable, NotFound
+from lab.lxd.errors import Place
 from lab.lxd.model import Progress
-from lab.lxd.refusals import Place
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
-from lab.lxd.wire import greet, translated
+from lab.lxd.transport import greet, translated
 
 URL = "https://lab.example:8443"
 PLACE = Place(url=URL)

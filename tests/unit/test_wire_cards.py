@@ -9,14 +9,14 @@ import pytest
 import requests_mock
 
 from lab.errors import LxdError
-from lab.lxd import cards, parse
+from lab.hardware.nvidia import Known
+from lab.lxd import gpus, parse
 from lab.lxd.client import Client
+from lab.lxd.errors import Place
 from lab.lxd.model import Card
-from lab.lxd.refusals import Place
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
-from lab.lxd.wire import greet
-from lab.nvidia import Known
+from lab.lxd.transport import greet
 from tests.unit.cards import FOUR, PARTS, PCI, card, uuid
 
 URL = "https://lab.example:8443"
@@ -122,9 +122,9 @@ def test_of_this_machines_own_cards_its_kernel_is_asked(monkeypatch: pytest.Monk
         seen.append(proc)
         return {PCI[0]: NINTH}
 
-    monkeypatch.setattr(cards, "graphics_cards", graphics_cards)
-    monkeypatch.setattr(cards, "known_cards", known_cards)
-    monkeypatch.setattr(cards, "parts_of_cards", lambda _: {uuid(9): PARTS[:1]})
+    monkeypatch.setattr(gpus, "graphics_cards", graphics_cards)
+    monkeypatch.setattr(gpus, "known_cards", known_cards)
+    monkeypatch.setattr(gpus, "parts_of_cards", lambda _: {uuid(9): PARTS[:1]})
     with requests_mock.Mocker() as http:
         http.get(f"{URL}/1.0", json=HELLO)
         place = Place(socket=Path("/run/unix.socket"))
@@ -158,7 +158,7 @@ def test_a_listing_that_races_with_a_nic_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch, failures: int, told: str
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("lab.lxd.cards.time.sleep", waits.append)
+    monkeypatch.setattr("lab.lxd.gpus.time.sleep", waits.append)
     right = {"json": {"type": "sync", "metadata": {"gpu": {"cards": [raw(0)]}}}}
     with requests_mock.Mocker() as http:
         http.get(f"{URL}/1.0", json=HELLO)

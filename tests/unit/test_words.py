@@ -8,7 +8,7 @@ from invoke.context import Context
 from invoke.parser import Parser
 from invoke.tasks import task
 
-from commands.words import TakesNames
+from commands.variadic import TakesNames
 
 
 @task(klass=TakesNames, auto_shortflags=False)

@@ -7,10 +7,10 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from lab.problems import BadFiles
-from lab.source import Source
-from lab.written import LocalPath, Written
-from lab.yamlfile import load_yaml
+from lab.settings.source import Source
+from lab.yaml.load import load_yaml
+from lab.yaml.model import LocalPath, Written
+from lab.yaml.problems import BadFiles
 
 
 class Inner(Written):

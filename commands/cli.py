@@ -1,0 +1,149 @@
+"""The edge between invoke and the wings: errors become exit codes, settings become connections."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from invoke.exceptions import Exit
+from invoke.tasks import Task, task
+
+from lab import console
+from lab.errors import InputError, LabError
+from lab.own_files import insist_on_named, insist_on_program, insist_on_settings
+from lab.places import ROOT
+from lab.settings.settings import Settings, load_settings, settings_path
+
+if TYPE_CHECKING:
+    from images.context import Workshop
+    from lab.lxd.port import Lxd
+from lab.report import Report
+
+# The commands import their own wing when they run, so that `invoke list` does not wait for the
+# image pipeline.
+
+INTERRUPTED = 130
+
+P = ParamSpec("P")
+
+
+def command(**options: Any) -> Callable[[Callable[P, None]], Task[Any]]:
+    """An invoke task whose expected failures end as their text and exit code.
+
+    No short flags: invoke would make up `-p` for --plan here, --password and --purge there.
+    """
+
+    def make(body: Callable[P, None]) -> Task[Any]:
+        made: Task[Any] = task(auto_shortflags=False, **options)(_reporting(body))
+        return made
+
+    return make
+
+
+def _reporting(body: Callable[P, None]) -> Callable[P, None]:
+
+    @functools.wraps(body)
+    def reporting(*args: P.args, **kwargs: P.kwargs) -> None:
+        signal.signal(signal.SIGTERM, _interrupt)
+        # An ssh session that breaks off; under nohup it is to go on.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, _interrupt)
+        try:
+            insist_on_program(ROOT)
+            body(*args, **kwargs)
+        except LabError as error:
+            console.print_error(error)
+            raise Exit(code=error.exit_code) from error
+        except BrokenPipeError as gone:
+            # `invoke show bob | head`; nor is anything to be flushed into it at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Exit(code=128 + signal.SIGPIPE) from gone
+        except KeyboardInterrupt as interrupt:
+            console.print_note("Interrupted.")
+            raise Exit(code=INTERRUPTED) from interrupt
+
+    return reporting
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def read_settings() -> Settings:
+    insist_on_settings(ROOT)
+    settings = load_settings(ROOT)
+    insist_on_named(settings)
+    file = settings_path(ROOT)
+    if settings.holds_password and file.stat().st_mode & 0o004:
+        console.print_note(f"{file} holds a password, and everybody may read it: chmod o= {file}")
+    return settings
+
+
+def connect_to(settings: Settings) -> Lxd:
+    from lab.lxd.client import connect
+
+    return connect(
+        remote=settings.remote,
+        project=settings.project,
+        client_certificate=settings.client_certificate,
+        client_key=settings.client_key,
+        server_certificate=settings.server_certificate,
+    )
+
+
+def keep_quotas(settings: Settings, report: Report) -> None:
+    """Have the local kernel count on, before something is made or dropped (lab.machine.quotas)."""
+    from lab.machine.quotas import guard_quotas
+
+    if settings.remote == "local":
+        guard_quotas(report)
+
+
+@contextmanager
+def open_shop(*, keep_failed: bool = False) -> Iterator[Workshop]:
+    from images.context import open_workshop
+
+    settings = read_settings()
+    with console.reporter() as report:
+        yield open_workshop(ROOT, settings, connect_to(settings), report, keep_failed=keep_failed)
+
+
+def rebuild(*templates: str) -> None:
+    """Build TEMPLATES where they have changed, or where the host's driver has."""
+    from commands.network import explained
+    from images.build import pipeline
+
+    with open_shop() as shop:
+        keep_quotas(shop.settings, shop.report)
+        with explained(shop.lxd, shop.settings, shop.report, builds=True):
+            pipeline.build_images(shop, templates)
+
+
+def names(only: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in only.split(",") if name.strip())
+
+
+def count(option: str, text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise InputError(f"--{option} {text}: a whole number is wanted, such as --{option} 4.")
+    return int(text)
+
+
+def size(option: str, text: str) -> int | None:
+    """TEXT in bytes; says what it was taken for where that is not plain."""
+    if not text:
+        return None
+    from lab.sizes import parse_size, reading
+
+    found = parse_size(text)
+    if taken := reading(text):
+        console.print_note(f"--{option} {text} is {taken}.")
+    return found

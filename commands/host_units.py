@@ -1,0 +1,139 @@
+"""Commands about what labstamp installs on the machine: the GPU boot unit and the driver hook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from invoke.context import Context
+
+from commands.cli import command, connect_to, read_settings, rebuild
+from commands.versions import drifting
+from lab import console
+from lab.errors import CheckError, InputError, LabError
+from lab.lxd.port import Lxd
+from lab.places import ROOT
+from lab.settings.settings import Settings
+
+_NOT_BOOTED = "systemd does not run this machine: the unit waits until it does."
+
+
+@command()
+def install_gpu_unit(_c: Context) -> None:
+    """Have each boot load NVIDIA's modules and make /dev/nvidia-uvm before LXD starts."""
+    from host.machine import Machine
+    from host.units import gpu_boot
+
+    machine = Machine()
+    _local(read_settings())
+    machine.require_root("sudo .venv/bin/invoke host.install-gpu-unit")
+    _say(gpu_boot.install(machine), nothing="The GPU boot unit is installed; nothing to do.")
+    if not machine.systemd_runs:
+        console.print_note(_NOT_BOOTED)
+
+
+@command()
+def remove_gpu_unit(_c: Context) -> None:
+    """Remove the GPU boot unit, and nothing else. Modules and nodes stay as they are."""
+    from host.machine import Machine
+    from host.units import gpu_boot
+
+    machine = Machine()
+    machine.require_root("sudo .venv/bin/invoke host.remove-gpu-unit")
+    _say(gpu_boot.remove(machine), nothing="There is no GPU boot unit; nothing to do.")
+
+
+@command()
+def install_driver_hook(_c: Context) -> None:
+    """Have images and containers follow the driver at boot, and hold the driver against apt."""
+    from host.machine import Machine
+    from host.units import driver_hook
+
+    machine = Machine()
+    settings = read_settings()
+    _local(settings)
+    machine.require_root("sudo .venv/bin/invoke host.install-driver-hook")
+    driver_hook.insist_on_root_alone(machine, ROOT, settings)
+    done = driver_hook.install(machine, ROOT)
+    _say(done, nothing="The driver hook is installed; nothing to do.")
+    if not machine.systemd_runs:
+        console.print_note(_NOT_BOOTED)
+
+
+@command()
+def remove_driver_hook(_c: Context) -> None:
+    """Remove the driver hook's unit, and let go of the packages that it held."""
+    from host.machine import Machine
+    from host.units import driver_hook
+
+    machine = Machine()
+    machine.require_root("sudo .venv/bin/invoke host.remove-driver-hook")
+    _say(driver_hook.remove(machine), nothing="There is no driver hook; nothing to do.")
+
+
+@command()
+def after_driver_update(_c: Context) -> None:
+    """Build releases and sync containers that drift from the host's driver. Run by the hook."""
+    settings = read_settings()
+    lxd = connect_to(settings)
+    found = drifting(lxd, settings)
+    if found.host is None:
+        console.print_text("No NVIDIA module is loaded: there is nothing to follow.")
+        return
+    for name, trouble in found.unseen:
+        console.print_text(f"{name}: {trouble}")
+    if not found.drift:
+        console.print_text(f"Nothing drifts from driver {found.host}; nothing to do.")
+        return
+    failures: list[LabError] = []
+    if found.releases:
+        _try(lambda: rebuild(*(one.name for one in found.releases)), failures)
+    # Also after a build that failed: these are people's containers, and need no release.
+    if found.containers or found.restarts:
+        _try(lambda: _sync(lxd, settings), failures)
+    if failures:
+        raise _together(failures)
+
+
+def _sync(lxd: Lxd, settings: Settings) -> None:
+    from provision.drivers import sync
+    from provision.drivers.plan import Options
+
+    with console.reporter() as report:
+        outcome = sync.sync_drivers(lxd, settings, (), Options(), report)
+    for left in outcome.left:
+        console.print_text(str(left))
+    failed = sync.failure(outcome)
+    if failed is not None:
+        raise failed
+
+
+def _try(work: Callable[[], None], failures: list[LabError]) -> None:
+    try:
+        work()
+    except LabError as error:
+        failures.append(error)
+
+
+def _together(failures: Sequence[LabError]) -> LabError:
+    if len(failures) == 1:
+        return failures[0]
+    return CheckError(
+        "Neither all releases nor all containers could follow the driver.",
+        details="\n".join(map(str, failures)),
+        fix="Mend that, then: invoke host.after-driver-update",
+    )
+
+
+def _local(settings: Settings) -> None:
+    if settings.remote != "local":
+        raise InputError(
+            f"The lab's LXD is on another machine: {settings.remote}.",
+            fix="Run this command there, in a checkout of its own.",
+        )
+
+
+def _say(done: Sequence[object], *, nothing: str) -> None:
+    for one in done:
+        console.print_text(str(one))
+    if not done:
+        console.print_text(nothing)

@@ -1,0 +1,45 @@
+"""Provisioning, and building a release that drifts first where the lab says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands.cli import connect_to, keep_quotas, read_settings, rebuild
+from commands.network import explained
+from lab import console
+
+if TYPE_CHECKING:
+    from lab.settings.settings import Settings
+    from provision.create.provision import Stamped
+    from provision.create.request import Request
+
+
+def stamp_or_build(wish: Request, *, plan: bool) -> Stamped | None:
+    """None where the plan is to build a release first; what follows is not known before."""
+    from provision.create.drift import DriftError
+
+    settings = read_settings()
+    try:
+        return _stamp(settings, wish, plan=plan)
+    except DriftError as drift:
+        if settings.driver.on_drift == "refuse":
+            raise
+        console.print_note(drift.brief)
+        template = drift.template
+    if plan:
+        console.print_text(f"build {template} for the host's driver, then make {wish.name} from it")
+        return None
+    rebuild(template)
+    return _stamp(settings, wish, plan=plan)
+
+
+def _stamp(settings: Settings, wish: Request, *, plan: bool) -> Stamped:
+    from provision.create import provision
+
+    lxd = connect_to(settings)
+    with console.reporter() as report:
+        if plan:
+            return provision.provision(lxd, settings, wish, report, only_plan=True)
+        keep_quotas(settings, report)
+        with explained(lxd, settings, report):
+            return provision.provision(lxd, settings, wish, report)

@@ -1,0 +1,184 @@
+"""Containers as rows and cards for people. Pure: from the documents of `listing`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lab.sizes import format_size
+from provision.create.provision import Stamped
+from provision.lifecycle import Removed
+from provision.profile import in_words
+
+COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "disk used", "gpus", "")
+
+Card = tuple[str, list[tuple[str, str]], list[str]]
+"""Title, labelled rows, lines below."""
+
+
+# The kernel answers `df` for the file system, not for the quota group of a container.
+_DF = "The disk's quota holds, though `df` inside may show the whole pool."
+
+
+def row(container: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        container["name"],
+        _state(container),
+        f"{container['template']} {container['version']}",
+        _address(container),
+        _count(container["cpus"]),
+        _memory(container, "all"),
+        _disk(container),
+        ", ".join(container["gpus"]) or "none",
+        container["trouble"] or "",
+    )
+
+
+def of_container(container: Mapping[str, Any]) -> Card:
+    access = container["access"]
+    rows = [
+        ("state", _state(container)),
+        *_way_out(container),
+        ("log in", access["ssh"] or "not while it has no address"),
+        *([("desktop", f"{access['rdp']} (RDP)")] if access["rdp"] else []),
+        *([("own keys", _own_keys(container["own_keys"]))] if container.get("own_keys") else []),
+        ("address", _address(container)),
+        ("template", f"{container['template']} {container['version']}"),
+        ("cpus", _count(container["cpus"])),
+        ("memory", _memory(container, "all of the host's")),
+        ("processes", _processes(container["processes"])),
+        ("disk", f"{_disk(container)} used"),
+        ("ids", _ids(container)),
+        *_gpus(container),
+        *(("volume", _volume(volume)) for volume in container["volumes"]),
+        *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
+        *(("of the profile", line) for line in in_words(container["profile"])),
+    ]
+    return container["name"], rows, [_DF]
+
+
+def of_stamped(stamped: Stamped) -> Card:
+    """The card that its user is sent; the password stands in it this once."""
+    if stamped.card is None:
+        return "", [], []
+    name, rows, footer = of_container(stamped.card)
+    if stamped.password is not None:
+        rows.insert(2, ("password", f"{stamped.password}  (shown this once)"))
+    if not stamped.changed:
+        footer.append("It is as asked for; nothing was changed.")
+    return name, rows, footer
+
+
+def document(stamped: Stamped) -> dict[str, Any]:
+    """The JSON of `provision`: what `show` gives, and the password when one was made."""
+    made = {} if stamped.password is None else {"password": stamped.password}
+    return {**(stamped.card or {}), **made}
+
+
+def of_removal(name: str, removed: Removed, *, question: bool = False) -> str:
+    """What `destroy` took and kept, or asks to."""
+    verb = "This removes" if question else "Removed"
+    lines = [f"{verb}: {', '.join(removed.removed) or 'nothing'}."]
+    if removed.kept:
+        keeps = "It keeps" if question else "Kept"
+        lines += [
+            f"{keeps}: {', '.join(removed.kept)}. The next `invoke provision {name}` uses it "
+            f"again; `invoke destroy {name} --purge` removes it."
+        ]
+    if removed.attached:
+        verb = "It leaves alone" if question else "Left alone"
+        lines += [f"{verb}: {', '.join(removed.attached)}."]
+    if question:
+        lines += ["Go on?"]
+    return "\n".join(lines)
+
+
+def _state(container: Mapping[str, Any]) -> str:
+    half = container["half_made"]
+    if half is None:
+        return str(container["state"])
+    return "being made" if half["at_work"] else "half made"
+
+
+def _way_out(container: Mapping[str, Any]) -> list[tuple[str, str]]:
+    half = container["half_made"]
+    if half is None:
+        return []
+    if half["at_work"]:
+        return [("", f"by {half['by']}")]
+    may = "was cut off" if half["at_work"] is False else "may be at it still"
+    return [("", f"{half['by']} {may}; finish it: {half['fix']}")]
+
+
+def _gpus(container: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if not container["gpus"] and not container["driver"]:
+        return [("gpus", "none")]
+    name = container["name"]
+    cards = [("gpu", _gpu(card)) for card in container["cards"]]
+    cards += [("gpu", _missing(one)) for one in container["missing_cards"]]
+    mend = [("", f"mend it: {container['mend']}")] if container["missing_cards"] else []
+    return [*(cards or [("gpus", "none")]), *mend, *_driver(container, name)]
+
+
+def _gpu(card: Mapping[str, Any]) -> str:
+    part = f", only {', '.join(card['mig'])}" if card["mig"] else ""
+    return f"{card['index']}  {card['pci']}  {card['model']}{part}"
+
+
+def _missing(one: Mapping[str, Any]) -> str:
+    return f"{one['pci']} {'moved to ' + one['now'] if one['now'] else 'is gone'}"
+
+
+def _driver(container: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
+    inside, host = container["driver"], container["host_driver"]
+    if container["drift"]:
+        has = inside or "none"
+        return [("driver", f"{has}, the host runs {host}; mend it: invoke sync-drivers {name}")]
+    if inside:
+        return [("driver", inside)]
+    injected = container["delivery"] in {"runtime", "cdi"}
+    return [("driver", f"{host}, the host's own")] if injected and host else []
+
+
+def _address(container: Mapping[str, Any]) -> str:
+    return ", ".join(container["ipv4"]) or "-"
+
+
+def _count(cpus: int | None) -> str:
+    return "all" if cpus is None else str(cpus)
+
+
+def _memory(container: Mapping[str, Any], unsaid: str) -> str:
+    # A share of the host's, which only LXD knows where it is on another machine.
+    return _size(container["memory_bytes"], unsaid=container["memory_limit"] or unsaid)
+
+
+def _processes(most: int | None) -> str:
+    return "as many as the host has" if most is None else f"{most} at most"
+
+
+def _own_keys(count: int) -> str:
+    whose = "key lets" if count == 1 else "keys let"
+    return f"{count} more {whose} in, by the user's own ~/.ssh/authorized_keys"
+
+
+def _ids(container: Mapping[str, Any]) -> str:
+    ids = container["ids"]
+    if ids is None:
+        return f"shared with others; its own: invoke isolate {container['name']}"
+    return f"its own, {ids['base']} to {ids['base'] + ids['size'] - 1} of the server's"
+
+
+def _size(size: int | None, *, unsaid: str) -> str:
+    return unsaid if size is None else format_size(size)
+
+
+def _disk(container: Mapping[str, Any]) -> str:
+    used = _size(container["disk_used_bytes"], unsaid="?")
+    return f"{used} of {_size(container['disk_bytes'], unsaid='the pool')}"
+
+
+def _volume(volume: Mapping[str, Any]) -> str:
+    path = volume.get("path") or "/home"
+    quota = _size(volume.get("size_bytes"), unsaid="the pool")
+    return f"{path}: {_size(volume.get('used_bytes'), unsaid='?')} of {quota}, kept by destroy"

@@ -1,0 +1,177 @@
+"""`invoke host.check`: reads the machine and its LXD, and says what is wrong and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from shlex import quote
+
+from host.check import containers as container_findings
+from host.check import ids as id_findings
+from host.check import machine as machine_findings
+from host.check import network as network_findings
+from host.check import nics as nic_findings
+from host.check import pools as pool_findings
+from host.check.containers import Scene
+from host.check.drift import Versions
+from host.check.drift import findings as drift_findings
+from host.check.facts import GpuFacts, read_gpu_facts
+from host.check.gpu_users import GpuUser, read_gpu_users
+from host.check.network_facts import (
+    NetworkFacts,
+    read_builders_facts,
+    read_network_facts,
+    users_network,
+)
+from host.check.nics import NicFacts
+from host.finding import Finding, Status
+from host.machine import Machine
+from host.units import gpu_boot, kernel_limits
+from host.units.kernel_limits import read_limits
+from lab import labels
+from lab.driver.delivery import choose
+from lab.errors import InputError
+from lab.lxd.model import Card, Instance, Pool, Server
+from lab.lxd.nic_filters import Wanted, bridged_ipv6
+from lab.lxd.port import Lxd
+from lab.settings.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    cards: tuple[Card, ...]
+    server: Server
+    users: tuple[GpuUser, ...]
+    machine: GpuFacts | None
+    """None, with all below, for an LXD on another machine."""
+    pools: tuple[Pool, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
+    network: NetworkFacts | None = None
+    builders: NetworkFacts | None = None
+    """The bridge of builders alone, where there is one."""
+    nics: NicFacts = field(default_factory=NicFacts)
+    containers: tuple[Instance, ...] = ()
+    """Labstamp's own, also those of an LXD on another machine."""
+
+
+def check(
+    lxd: Lxd, settings: Settings, versions: Versions, machine: Machine
+) -> tuple[Finding, ...]:
+    """VERSIONS: which driver is in releases and containers, as the other wings know."""
+    facts = read(lxd, settings, machine)
+    boot_script = quote(str(gpu_boot.SCRIPT))
+    return tuple(judge(facts, settings, versions, sudo=_sudo(machine), boot_script=boot_script))
+
+
+def obstacles(
+    lxd: Lxd, settings: Settings, machine: Machine, *, builds: bool = False
+) -> tuple[Finding, ...]:
+    """What keeps containers (BUILDS: builders, too) from their addresses and the world."""
+    if settings.remote != "local":
+        return ()
+    every = [read_network_facts(lxd, settings, machine)]
+    if builds:
+        every.append(read_builders_facts(lxd, machine))
+    found = (
+        one
+        for facts in every
+        if facts is not None
+        for one in network_findings.findings(facts, _sudo(machine))
+    )
+    return tuple(one for one in found if one.status is Status.FAIL)
+
+
+def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
+    facts = Facts(
+        cards=lxd.cards(),
+        server=lxd.server(),
+        users=read_gpu_users(lxd),
+        machine=None,
+        nics=_read_nics(lxd, settings),
+        containers=tuple(one for one in lxd.instances() if labels.OWNER in one.config),
+    )
+    if settings.remote != "local":
+        return facts
+    return replace(
+        facts,
+        machine=read_gpu_facts(machine),
+        pools=lxd.pools(),
+        limits=read_limits(machine),
+        network=read_network_facts(lxd, settings, machine),
+        builders=read_builders_facts(lxd, machine),
+    )
+
+
+def _read_nics(lxd: Lxd, settings: Settings) -> NicFacts:
+    return NicFacts(
+        instances=nic_findings.containers(lxd.instances()),
+        networks=lxd.networks(),
+        wanted=Wanted(
+            filters=settings.network_filters,
+            isolation=settings.port_isolation,
+            ipv6=bridged_ipv6() if settings.remote == "local" else None,
+        ),
+        users=users_network(lxd, settings),
+    )
+
+
+def _sudo(machine: Machine) -> str:
+    return "" if machine.superuser else "sudo "
+
+
+def judge(
+    facts: Facts, settings: Settings, versions: Versions, *, sudo: str, boot_script: str
+) -> Iterator[Finding]:
+    """Pure."""
+    if facts.machine is not None:
+        yield from pool_findings.findings(facts.pools)
+        yield from kernel_limits.findings(facts.limits, sudo)
+        for network in filter(None, (facts.network, facts.builders)):
+            yield from network_findings.findings(network, sudo)
+    yield from nic_findings.findings(facts.nics, facts.server, sudo)
+    yield from id_findings.findings(facts.containers)
+    yield _cards(facts.cards)
+    if facts.machine is None:
+        yield _elsewhere(settings)
+    elif facts.cards:
+        yield from machine_findings.findings(
+            facts.machine, facts.cards, sudo=sudo, boot_script=boot_script
+        )
+    if facts.cards:
+        yield _delivery(settings, facts)
+    if facts.cards or facts.users:
+        drm = facts.machine.drm if facts.machine else {}
+        scene = Scene(cards=facts.cards, server=facts.server, drm=drm)
+        yield from container_findings.findings(facts.users, scene)
+    if facts.cards:
+        yield from drift_findings(versions)
+
+
+def _cards(cards: Sequence[Card]) -> Finding:
+    if not cards:
+        return Finding(name="gpu", found="no GPU")
+    models = dict.fromkeys(card.model for card in cards)
+    counted = [f"{sum(card.model == model for card in cards)} × {model}" for model in models]
+    return Finding(name="gpu", found=", ".join(counted))
+
+
+def _elsewhere(settings: Settings) -> Finding:
+    return Finding(
+        name="host",
+        found=f"LXD is on another machine ({settings.remote}): its module, nodes, boot and "
+        "packages are seen by a host.check there",
+    )
+
+
+def _delivery(settings: Settings, facts: Facts) -> Finding:
+    try:
+        chosen = choose(settings, facts.server, facts.cards)
+    except InputError as error:
+        return Finding(
+            name="delivery",
+            status=Status.FAIL,
+            found=error.brief,
+            why="Containers would get cards without the libraries to use them.",
+            fix=error.fix,
+        )
+    return Finding(name="delivery", found=str(chosen))

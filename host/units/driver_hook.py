@@ -1,0 +1,135 @@
+"""The driver hook: after a boot with another driver, images and containers follow by themselves.
+
+Beside the unit it holds the host's packages of the driver, since an unattended upgrade moves the
+libraries under a module that only a reboot replaces.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from host.machine import Machine
+from host.units.files import HostFile, Piece, put, take
+from host.units.gpu_boot import NAME as GPU_UNIT
+from host.units.holds import hold, release
+from host.units.systemd import LXD_SERVICES, argument, unit, whole_line, word
+from lab.errors import InputError
+from lab.machine.ownership import Fault
+from lab.own_files import every_fault, refusal
+from lab.settings.settings import VARIABLE, Settings, load_settings
+
+NAME: Final = "labstamp-driver-update.service"
+JUDGE: Final = Path(__file__).with_name("root-alone.sh")
+_JUDGE: Final = "/usr/local/lib/labstamp/root-alone.sh"
+"""A copy that belongs to root: it judges a checkout before anything in that runs."""
+COMMAND: Final = "host.after-driver-update"
+_PASSED_ON: Final = (VARIABLE, "LXD_DIR")
+"""What says, beside the checkout, which lab and which LXD are meant."""
+_INVOKE: Final = ".venv/bin/invoke"
+_DIRECTORY: Final = re.compile(r"^WorkingDirectory=(.+)$", re.MULTILINE)
+_SETTINGS: Final = re.compile(rf'^Environment="{VARIABLE}=(.+)"$', re.MULTILINE)
+
+
+def pieces(checkout: Path, environ: Mapping[str, str] = os.environ) -> tuple[Piece, ...]:
+    """The unit that runs CHECKOUT's own command, for the lab that ENVIRON names."""
+    invoke = str(checkout / _INVOKE)
+    settings = "".join(
+        f"Environment={word(f'{name}={Path(environ[name]).expanduser().absolute()}')}\n"
+        for name in _PASSED_ON
+        if environ.get(name)
+    )
+    judged = [checkout, checkout / ".venv", checkout / ".venv/bin/python"]
+    if environ.get(VARIABLE):
+        judged.append(Path(environ[VARIABLE]).expanduser().absolute())
+    judge = HostFile(path=_JUDGE, text=JUDGE.read_text(encoding="utf-8"), mode=0o755)
+    return judge, *unit(
+        NAME,
+        description="Images and containers follow the NVIDIA driver of this boot (labstamp)",
+        before=(
+            f"After={' '.join((*LXD_SERVICES, GPU_UNIT))} network-online.target\n"
+            "Wants=network-online.target\n"
+        ),
+        service=(
+            "# exec: the boot does not wait for images that are built.\n"
+            "Type=exec\nUser=root\n"
+            f"WorkingDirectory={whole_line(str(checkout))}\n{settings}"
+            f"ExecStartPre={_JUDGE} {' '.join(argument(str(path)) for path in judged)}\n"
+            f"ExecStart={word(invoke)} {COMMAND}\nNice=5\n"
+        ),
+    )
+
+
+def install(
+    machine: Machine, checkout: Path, environ: Mapping[str, str] = os.environ
+) -> tuple[str, ...]:
+    """What was done, in words; () when all of it was there."""
+    invoke = checkout / _INVOKE
+    if not invoke.exists():
+        raise InputError(
+            f"{invoke} is not there, and the unit is to run it.",
+            fix="Make the environment of this checkout: sudo ci/up",
+        )
+    made = put(pieces(checkout, environ), machine)
+    if made and machine.systemd_runs:
+        machine.run(["systemctl", "daemon-reload"])
+    return (*(f"{piece.path}: written" for piece in made), *hold(machine))
+
+
+def insist_on_root_alone(machine: Machine, checkout: Path, settings: Settings) -> None:
+    """InputError where another account than root may write what the unit would run as root."""
+    if found := every_fault(checkout, settings, machine.owners):
+        raise refusal(
+            "The hook runs at each boot as root, and another account may write what it runs.",
+            found,
+            checkout,
+        )
+
+
+def fault(machine: Machine) -> Fault | None:
+    """What another account than root may write of that which the installed unit runs."""
+    text = _unit(machine)
+    directory = _DIRECTORY.search(text)
+    if directory is None:
+        return None
+    checkout = machine.at(directory[1].replace("%%", "%"))
+    chosen = _SETTINGS.search(text)
+    environ = {VARIABLE: str(machine.at(_plain(chosen[1])))} if chosen else {}
+    try:
+        settings = load_settings(checkout, environ)
+    except InputError:
+        settings = Settings()  # the unit will say what is wrong in it
+    return next(iter(every_fault(checkout, settings, machine.owners, environ)), None)
+
+
+def remove(machine: Machine) -> tuple[str, ...]:
+    """What was done, in words; () when nothing of it was there."""
+    removed = take(pieces(Path("/")), machine)
+    if removed and machine.systemd_runs:
+        machine.run(["systemctl", "daemon-reload"])
+    return (*(f"{piece.path}: removed" for piece in removed), *release(machine))
+
+
+def is_installed(machine: Machine) -> bool:
+    """Written and enabled, by whichever checkout and version."""
+    return all(os.path.lexists(machine.at(piece.path)) for piece in pieces(Path("/"))[1:])
+
+
+def is_able(machine: Machine) -> bool:
+    """Whether the checkout that it was installed from is still where it was."""
+    found = _DIRECTORY.search(_unit(machine))
+    if found is None:
+        return False
+    return machine.at(f"{found[1].replace('%%', '%')}/{_INVOKE}").exists()
+
+
+def _unit(machine: Machine) -> str:
+    return machine.text(pieces(Path("/"))[1].path) or ""
+
+
+def _plain(word: str) -> str:
+    """What `unit_file.word` made of a text, back."""
+    return word.replace("%%", "%").replace('\\"', '"').replace("\\\\", "\\")

@@ -1,0 +1,80 @@
+"""How the driver gets into the containers of each template, and which userland that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from images.context import Workshop
+from lab.driver.delivery import Chosen, Delivery, choose
+from lab.driver.userland import Userland, userland_of
+from lab.driver.version import host_driver
+from lab.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What of a driver a template's releases carry: a USERLAND, or none as it comes otherwise."""
+
+    chosen: Chosen
+    asked: Delivery | None = None
+    """The delivery that the template's definition, or its parent's, asks for."""
+    userland: Userland | None = None
+
+    @property
+    def version(self) -> str | None:
+        return self.userland.version if self.userland else None
+
+    def inputs(self) -> dict[str, str]:
+        """What a release's recipe says of it."""
+        asked = {"delivery": self.asked.value} if self.asked else {}
+        return {**asked, **(self.userland.inputs() if self.userland else {})}
+
+    def __str__(self) -> str:
+        if self.version:
+            return f"driver {self.version} by {self.chosen}"
+        if self.chosen.delivery is Delivery.NONE:
+            return f"no driver inside: {self.chosen.reason}"
+        return f"no driver inside, {self.chosen}"
+
+
+def layers(shop: Workshop, templates: Iterable[str]) -> Mapping[str, Layer]:
+    """By template. InputError where there is nothing to make an image's userland from."""
+    server, cards = shop.lxd.server(), shop.lxd.cards()
+    userland: Userland | None = None
+    found = {}
+    for name in templates:
+        asked = shop.catalog.delivery(name)
+        chosen = choose(shop.settings, server, cards, template=asked)
+        if chosen.delivery is Delivery.IMAGE and userland is None:
+            userland = userland_of(shop.settings, _version(shop))
+        baked = userland if chosen.delivery is Delivery.IMAGE else None
+        found[name] = Layer(chosen=chosen, asked=asked, userland=baked)
+    return found
+
+
+def in_words(found: Mapping[str, Layer]) -> tuple[str, ...]:
+    """One line where all templates get it the same way, else a line each."""
+    if len(set(map(str, found.values()))) > 1:
+        return tuple(f"{name}: {layer}" for name, layer in found.items())
+    return tuple(str(layer) for layer in list(found.values())[:1])
+
+
+def _version(shop: Workshop) -> str:
+    wanted = shop.settings.driver.version
+    host = host_driver(shop.lxd, local=shop.settings.remote == "local")
+    if wanted is not None and host not in {None, wanted}:
+        raise InputError(
+            f"`driver: {{version: {wanted}}}` in lab.yaml is not the version of this host's "
+            f"kernel module, {host}: users would never get such a release.",
+            fix="Take `driver: {version: …}` out of lab.yaml, or update the host's driver and "
+            "reboot first.",
+        )
+    version = wanted or host
+    if version is None:
+        raise InputError(
+            "This host has no NVIDIA kernel module loaded, so images cannot match its version.",
+            fix="Load the driver, or set `driver: {version: …}` or `driver: {delivery: none}` in "
+            "lab.yaml.",
+        )
+    return version

@@ -1,0 +1,178 @@
+"""`build-images`: plan, build what changed side by side, and give to users what passed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+
+from images.build.driver import in_words
+from images.build.plan import Build, Decision, Keep, plan
+from images.build.scheduler import Outcome, Step, side_by_side
+from images.build.state import held
+from images.build.targets import Order, orders
+from images.build.template_build import Built, Work
+from images.build_lock import alone
+from images.context import Workshop, have_build_project, logged
+from images.placement import pool_of
+from images.releases.cleanup import is_littered, remove_kept, sweep
+from lab.errors import CapacityError, CheckError
+from lab.lxd import loop_file
+from lab.machine.local_daemon import lxd_directory
+from lab.sizes import format_size
+
+POOL_ROOM = 4 * 1024**3
+"""Bytes that building one of the smaller templates takes in the pool, with its checks."""
+STORE_ROOM = 2 * 1024**3
+"""Bytes that packing an image takes where the daemon keeps images (canonical/lxd#3353)."""
+MEMORY_PER_JOB = 2 * 1024**3
+_BODIES_FIRST = 1000
+"""More than any release costs: each body has a release and perhaps other bodies behind it."""
+
+
+def plan_images(
+    shop: Workshop, only: Sequence[str] = (), *, force: bool = False
+) -> tuple[tuple[Order, ...], tuple[Decision, ...]]:
+    """What `build_images` would do, parents first. Changes nothing."""
+    selected = shop.catalog.order(only)
+    every = orders(shop, selected)
+    decisions = plan(
+        [order.wanted for order in every],
+        held(shop),
+        selected=frozenset(one.name for one in selected),
+        force=force,
+    )
+    return every, decisions
+
+
+def deliveries(every: Iterable[Order]) -> tuple[str, ...]:
+    """How the driver gets into what is built, and why so, for people."""
+    return in_words({order.definition.name: order.layer for order in every})
+
+
+def is_nothing(decisions: Iterable[Decision]) -> bool:
+    return all(isinstance(decision, Keep) for decision in decisions)
+
+
+def build_images(
+    shop: Workshop,
+    only: Sequence[str] = (),
+    *,
+    force: bool = False,
+    smoke_test: bool = True,
+    jobs: int | None = None,
+) -> tuple[tuple[Decision, ...], tuple[Built, ...]]:
+    """Build what changed. What passed is given to users, also when another template failed."""
+    every, decisions = plan_images(shop, only, force=force)
+    if is_nothing(decisions) and not is_littered(shop):
+        return decisions, ()
+    with alone(shop.settings, shop.report, "build-images"):
+        have_build_project(shop)
+        sweep(shop)
+        # Whoever held the lock may have built it meanwhile.
+        every, decisions = plan_images(shop, only, force=force)
+        builds = [decision for decision in decisions if isinstance(decision, Build)]
+        remove_kept(shop, {decision.template for decision in builds})
+        _check_room(shop, len(builds))
+        built = _build_all(shop, every, builds, smoke_test=smoke_test, jobs=jobs or default_jobs())
+    return decisions, built
+
+
+def timetable(built: Sequence[Built]) -> Iterator[tuple[str, str, str]]:
+    """Where the time went: a row per phase, and one for the whole of each template."""
+    for one in built:
+        name = f"{one.template} {one.version}"
+        for phase, seconds in one.phases:
+            yield name, phase, f"{seconds:.1f}"
+            name = ""
+        yield "", "in all", f"{sum(seconds for _, seconds in one.phases):.1f}"
+
+
+def default_jobs() -> int:
+    """As many as there are cores, and 2 GiB of memory for each."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(os.cpu_count() or 1, memory // MEMORY_PER_JOB))
+
+
+def _build_all(
+    shop: Workshop, every: Sequence[Order], builds: Sequence[Build], *, smoke_test: bool, jobs: int
+) -> tuple[Built, ...]:
+    by_name = {order.definition.name: order for order in every}
+    _prepare(shop, [by_name[decision.template] for decision in builds])
+    with ExitStack() as logs:
+        works: list[Work] = []
+        steps: list[Step] = []
+        for decision in builds:
+            shop.report.say(str(decision))
+            log = logs.enter_context(logged(shop, decision.template))
+            work = Work(shop, by_name[decision.template], log)
+            works.append(work)
+            steps += _steps(work, decision, smoke_test=smoke_test)
+        outcome = side_by_side(steps, jobs=jobs, stop=shop.stop)
+    _raise_errors(shop, outcome, [work.name for work in works])
+    return tuple(work.built for work in works if work.built is not None)
+
+
+def _prepare(shop: Workshop, every: Sequence[Order]) -> None:
+    """Say how drivers get into images, and fetch what that takes before anything is made."""
+    for line in (*deliveries(every), *shop.mirrors.remarks()):
+        shop.report.say(line)
+    for userland in {order.layer.userland for order in every if order.layer.userland}:
+        userland.prepare()
+
+
+def _steps(work: Work, decision: Build, *, smoke_test: bool) -> list[Step]:
+    """A child's body needs its parent's body only: it need not wait for the parent's checks."""
+    body = f"body of {work.name}"
+    release = Step(
+        name=work.name,
+        do=partial(work.release, smoke_test=smoke_test),
+        after=frozenset({body}),
+        cost=work.cost,
+    )
+    if not decision.body:
+        return [release]
+    after = frozenset({f"body of {work.parent}"})
+    return [Step(name=body, do=work.body, after=after, cost=_BODIES_FIRST + work.cost), release]
+
+
+def _raise_errors(shop: Workshop, outcome: Outcome, names: Sequence[str]) -> None:
+    for name in names:
+        if name in outcome.skipped and f"body of {name}" in outcome.skipped:
+            shop.report.failed(name, "not built: what it is made from failed")
+    errors = list(outcome.errors.values())
+    if len(errors) == 1 or (errors and len({str(error) for error in errors}) == 1):
+        raise errors[0]
+    if errors:
+        raise CheckError(
+            f"{len(errors)} templates could not be built.",
+            details="\n".join(str(error) for error in errors),
+        )
+
+
+def _check_room(shop: Workshop, builds: int) -> None:
+    """Say before the first builder starts when pool or image store cannot hold what is to come."""
+    if not builds:
+        return
+    pool = pool_of(shop)
+    free = pool.free_bytes if pool else None
+    if pool is not None and free is not None and free < POOL_ROOM:
+        raise CapacityError(
+            f"The storage pool {pool.name} has {format_size(free)} free, "
+            f"a build needs {format_size(POOL_ROOM)}.",
+            details=loop_file.in_words(pool),
+            fix=loop_file.way_out(pool)
+            if pool.is_on_a_full_disk
+            else "Remove old releases and containers, or enlarge the pool "
+            "(`lxc storage set POOL size=…` on LXD 5.1 and later).",
+        )
+    store = lxd_directory()
+    if shop.settings.remote == "local" and (left := shutil.disk_usage(store).free) < STORE_ROOM:
+        raise CapacityError(
+            f"{store}, where LXD packs images, has {format_size(left)} free, "
+            f"a build needs {format_size(STORE_ROOM)}.",
+            fix="Free some space there, or give images a volume of their own: "
+            "lxc config set storage.images_volume POOL/VOLUME",
+        )

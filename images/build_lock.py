@@ -1,0 +1,14 @@
+"""One build, judging or pruning at a time in a lab: all make and take away the same instances."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from lab.machine.lock import held
+from lab.report import Report
+from lab.settings.settings import Settings
+
+
+def alone(settings: Settings, report: Report, what: str) -> AbstractContextManager[None]:
+    """Hold the lab's build lock while WHAT is done; see `lab.machine.lock.held`."""
+    return held(f"build-{settings.build_project}", report, what, remote=settings.remote)

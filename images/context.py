@@ -1,0 +1,177 @@
+"""What every step of a build works with, and the log that each template's build leaves."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TextIO
+
+from images.log_file import make_log
+from images.remote_inputs import MIRROR, as_there, made_with
+from images.templates.lab_files import Blueprint, open_blueprint
+from lab.lxd.model import Progress
+from lab.lxd.port import Lxd
+from lab.machine.apt_sources import Mirrors
+from lab.machine.local_daemon import lxd_directory
+from lab.report import Report
+from lab.settings.settings import Settings
+from lab.urls import without_password
+
+# The build project shares everything with the default project but its list of instances, so
+# that `lxc list` shows users only and images published here appear in the default project.
+PROJECT_CONFIG = {
+    "features.images": "false",
+    "features.profiles": "false",
+    "features.networks": "false",
+    "features.storage.volumes": "false",
+}
+
+_STEP = re.compile(r"^(Get:\d+|Unpacking|Setting up|Processing triggers|Cloud-init v|I:|\+ )")
+
+
+class Stopped(Exception):
+    """Raised inside a step that notices that it shall stop; what it made is undone by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop(Blueprint):
+    """LXD is the project that users see, BUILD the one for bodies, builders and checks."""
+
+    lxd: Lxd
+    build: Lxd
+    report: Report
+    commit: str
+    keep_failed: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when all work is to end: Ctrl-C, or a bug in another step."""
+
+
+def open_workshop(
+    root: Path, settings: Settings, lxd: Lxd, report: Report, *, keep_failed: bool = False
+) -> Workshop:
+    """A blueprint and the LXD to build it on. InputError names what is wrong in a file."""
+    there: Mapping[str, str] = {}
+    if settings.remote != "local":
+        there = made_with(lxd, settings.alias_prefix)
+        settings = as_there(settings, there)
+    files = open_blueprint(root, settings)
+    mirrors = files.mirrors
+    if MIRROR in there:
+        # What this machine's apt asks is nothing to the server.
+        mirrors = Mirrors(main=settings.mirror, security=settings.security_mirror)
+    return Workshop(
+        settings=files.settings,
+        catalog=files.catalog,
+        distro=files.distro,
+        mirrors=mirrors,
+        timezone=files.timezone,
+        root=files.root,
+        lxd=lxd,
+        build=lxd.in_project(settings.build_project),
+        report=report,
+        commit=_commit(root),
+        keep_failed=keep_failed,
+    )
+
+
+def have_build_project(shop: Workshop) -> None:
+    """Make the project of builders and checks where it is not there yet."""
+    if shop.build.project not in shop.lxd.projects():
+        shop.lxd.create_project(shop.build.project, PROJECT_CONFIG)
+
+
+def _commit(root: Path) -> str:
+    """The checkout's commit, `+` when files differ from it; `unknown` outside of git."""
+    git = [
+        *("git", "--no-optional-locks", "-C", str(root), "-c", f"safe.directory={root}"),
+        # Nothing that a repository may name is run.
+        *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    ]
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+        )
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if status.stdout.strip() else "")
+
+
+class Log:
+    """The full log of one template's build; what happens now goes to the report as well.
+
+    All that takes time in a step says so here, so here it also learns that it shall stop.
+    """
+
+    def __init__(self, path: Path, subject: str, shop: Workshop, file: TextIO) -> None:
+        self.path = path
+        self.subject = subject
+        self.report = shop.report
+        self._stop = shop.stop
+        self._file = file
+        self._phases: list[tuple[str, float]] = []
+
+    def phase(self, name: str) -> None:
+        stamp = datetime.now(tz=timezone.utc).astimezone().isoformat(timespec="seconds")
+        self._phases.append((name, time.monotonic()))
+        self.write(f"\n=== {stamp} {name}\n")
+        self.report.phase(self.subject, name)
+
+    def write(self, text: str) -> None:
+        """Also with an empty TEXT, from those who wait."""
+        if self._stop.is_set():
+            raise Stopped
+        text = without_password(text)
+        self._file.write(text)
+        self._file.flush()
+        step = current_step(text)
+        if step:
+            self.report.detail(self.subject, step)
+
+    def progress(self) -> Callable[[Progress], None]:
+        """A callback for LXD's operations."""
+
+        def tell(progress: Progress) -> None:
+            self.write("")
+            self.report.detail(self.subject, progress.text)
+
+        return tell
+
+    def timings(self) -> tuple[tuple[str, float], ...]:
+        """Phases and their seconds so far."""
+        ends = [began for _, began in self._phases[1:]] + [time.monotonic()]
+        pairs = zip(self._phases, ends, strict=True)
+        return tuple((name, end - began) for (name, began), end in pairs)
+
+
+@contextmanager
+def logged(shop: Workshop, subject: str) -> Iterator[Log]:
+    """Open `logs/SUBJECT-TIME.log` for the length of a build."""
+    stamp = datetime.now(tz=timezone.utc).astimezone().strftime("%Y%m%d-%H%M%S")
+    path, file = make_log(shop.root / "logs", f"{subject}-{stamp}")
+    remote = shop.settings.remote
+    where = lxd_directory() if remote == "local" else without_password(remote)
+    with file:
+        # One checkout may serve several.
+        file.write(f"{subject} in the project {shop.build.project} of LXD at {where}\n")
+        yield Log(path, subject, shop, file)
+
+
+def current_step(text: str) -> str:
+    """The last line of TEXT that tells an apt or build step; empty where none does."""
+    for line in reversed(text.splitlines()):
+        if _STEP.match(line):
+            return line.strip()[:100]
+    return ""

@@ -1,0 +1,158 @@
+"""What builders, sources, bodies and judged instances get: a root disk and one NIC, and no profile.
+
+A server's profiles are read, to learn its pool and its network, and never inherited: a lab's
+default profile may mount its NAS, start everything at boot, or make containers privileged. An
+instance of the build project has what is named here, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from images.context import Workshop
+from lab import labels
+from lab.errors import InputError
+from lab.lxd.model import Network, Pool, Profile
+from lab.lxd.nic_filters import Wanted, bridged_ipv6, filtering
+from lab.names import did_you_mean
+from lab.settings.settings import Settings
+
+Devices = Mapping[str, Mapping[str, str]]
+
+NO_PROFILES: Final = ()
+"""For each `InstanceSpec` of the build project."""
+GROUNDS: Final = {
+    # What is stopped on purpose does not start with LXD, also after a crash while it ran.
+    "boot.autostart": "false",
+    "security.privileged": "false",
+}
+"""Config that each instance of the build project says outright."""
+
+_SET_IT_UP = "Prepare the host with invoke host.setup, or set"
+_CONNECTION: Final = ("network", "nictype", "parent", "vlan", "mtu")
+"""Of a profile's NIC: where it is plugged in. Addresses, limits and filters are its users' own."""
+_SHARED: Final = ("bridged", "macvlan", "sriov")
+"""Kinds of NIC that any number of instances may have, without an address of the settings."""
+
+
+def placed(shop: Workshop) -> Devices:
+    """The root disk and the NIC of a builder, where possible on a network of builders' own."""
+    networks = shop.lxd.networks()
+    devices = places(shop.settings, shop.lxd.profile("default"), networks, shop.lxd.pools())
+    return apart(devices, networks)
+
+
+def apart(devices: Devices, networks: Sequence[Network]) -> Devices:
+    """DEVICES, on the network of builders alone where NETWORKS have one. Pure."""
+    own = next((one for one in networks if one.managed and labels.BUILDERS in one.config), None)
+    if own is None:
+        return devices
+    return {**devices, "eth0": {"type": "nic", "name": "eth0", "network": own.name}}
+
+
+def placed_as_users(shop: Workshop) -> Devices:
+    """The same as users' containers have it: judged is what they get."""
+    networks = shop.lxd.networks()
+    devices = places(shop.settings, shop.lxd.profile("default"), networks, shop.lxd.pools())
+    wanted = Wanted(
+        filters=shop.settings.network_filters,
+        ipv6=bridged_ipv6() if shop.settings.remote == "local" else False,
+    )
+    filters = filtering(devices["eth0"], networks, wanted).keys
+    return {**devices, "eth0": {**devices["eth0"], **filters}}
+
+
+def pool_of(shop: Workshop) -> Pool | None:
+    """The pool that builds fill; None where LXD has no such one."""
+    pools = {pool.name: pool for pool in shop.lxd.pools()}
+    try:
+        return pools.get(_pool(shop.settings, shop.lxd.profile("default"), pools))
+    except InputError:
+        if shop.settings.pool is not None:
+            raise
+        return None
+
+
+def places(
+    settings: Settings, profile: Profile | None, networks: Sequence[Network], pools: Sequence[Pool]
+) -> Devices:
+    """Root and NIC by the settings, else by what PROFILE says of them. Pure.
+
+    InputError where neither names a pool or a network.
+    """
+    pool = _pool(settings, profile, {one.name: one for one in pools})
+    return {
+        "root": {"type": "disk", "path": "/", "pool": pool},
+        "eth0": {"type": "nic", "name": "eth0", **_nic(settings, profile, networks)},
+    }
+
+
+def _pool(settings: Settings, profile: Profile | None, pools: Mapping[str, Pool]) -> str:
+    if settings.pool is not None:
+        if settings.pool not in pools:
+            raise InputError(
+                f"pool: LXD has no storage pool {settings.pool}"
+                f"{did_you_mean(settings.pool, pools)}.",
+                details=f"It has: {', '.join(pools) or 'none'}.",
+                fix="Correct `pool:` in lab.yaml.",
+            )
+        return settings.pool
+    root = _first(profile, "disk", path="/")
+    if root is not None:
+        return root[1].get("pool", "")
+    if len(pools) == 1:
+        return next(iter(pools))
+    raise InputError(
+        "It is not known in which storage pool to build: the default profile has no root disk.",
+        details=f"LXD has the pools: {', '.join(pools) or 'none'}.",
+        fix=f"{_SET_IT_UP} `pool:` in lab.yaml.",
+    )
+
+
+def _nic(
+    settings: Settings, profile: Profile | None, networks: Sequence[Network]
+) -> Mapping[str, str]:
+    if settings.network is not None:
+        return _connection(_chosen(settings.network, networks))
+    nic = _first(profile, "nic")
+    if nic is None:
+        raise InputError(
+            "It is not known on which network to build: the default profile has no NIC.",
+            fix=f"{_SET_IT_UP} `network:` in lab.yaml.",
+        )
+    name, device = nic
+    kind = device.get("nictype", "bridged")
+    if "network" not in device and kind not in _SHARED:
+        raise InputError(
+            f"Builders cannot share the network of the default profile: {name} is {kind}.",
+            fix="Name a bridge as `network:` in lab.yaml.",
+        )
+    return {key: device[key] for key in _CONNECTION if key in device}
+
+
+def _first(profile: Profile | None, kind: str, **keys: str) -> tuple[str, Mapping[str, str]] | None:
+    """The first device of KIND with these KEYS, and its name."""
+    wanted = {"type": kind, **keys}
+    devices: Devices = profile.devices if profile else {}
+    return next((one for one in devices.items() if wanted.items() <= one[1].items()), None)
+
+
+def _chosen(name: str, networks: Sequence[Network]) -> Network:
+    for network in networks:
+        if network.name == name:
+            return network
+    known = [network.name for network in networks]
+    raise InputError(
+        f"network: LXD has no network {name}{did_you_mean(name, known)}.",
+        details=f"It has: {', '.join(known) or 'none'}.",
+        fix="Correct `network:` in lab.yaml.",
+    )
+
+
+def _connection(network: Network) -> dict[str, str]:
+    if network.managed:
+        return {"network": network.name}
+    # A bridge of the host's own; any other interface can be shared by macvlan only.
+    kind = "bridged" if network.type == "bridge" else "macvlan"
+    return {"nictype": kind, "parent": network.name}

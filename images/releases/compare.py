@@ -1,0 +1,54 @@
+"""`diff-images`: which packages differ between two releases of a template."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from images.releases.packages import Change, changes, packages_of
+from images.releases.promotion import previous
+from images.releases.published import Published, current_of, listed, release_called, releases_of
+from lab.errors import InputError
+from lab.lxd.port import Lxd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    old: Published
+    new: Published
+    changes: tuple[Change, ...]
+
+    def lines(self) -> Iterator[str]:
+        """A heading, then a line for each package."""
+        yield f"{self.old.name} → {self.new.release.version}: {self._summary()}"
+        yield from (f"  {change}" for change in self.changes)
+
+    def _summary(self) -> str:
+        kinds = Counter(change.kind for change in self.changes)
+        told = [
+            f"{kinds[kind]} {kind}"
+            for kind in ("added", "removed", "upgraded", "downgraded")
+            if kinds[kind]
+        ]
+        return ", ".join(told) or "the same packages"
+
+
+def diff_images(
+    lxd: Lxd, prefix: str, template: str, old: str | None = None, new: str | None = None
+) -> Difference:
+    """Compare OLD (the release current before) with NEW (the current one)."""
+    releases = releases_of(lxd, prefix, template)
+    then = release_called(releases, old) if old else previous(releases)
+    now = release_called(releases, new) if new else current_of(releases)
+    if then is None or now is None:
+        raise InputError(
+            f"{releases[0].release.template} has no two releases that were current, to compare.",
+            details=listed(releases),
+            fix=f"Name two: invoke diff-images {releases[0].release.short} --old V1 --new V2",
+        )
+    return Difference(
+        old=then,
+        new=now,
+        changes=changes(packages_of(then.image, then.name), packages_of(now.image, now.name)),
+    )

@@ -1,0 +1,209 @@
+"""`import-image`: a release from a file of `export-image`, checked before LXD sees a byte of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from images.checks.secrets import CLEANED
+from images.releases.archive import unpack
+from images.releases.exporting import check_room, writing
+from images.releases.manifest import Manifest
+from images.releases.published import Published, published
+from images.releases.tarball import nodes_in
+from lab.allowed import objections
+from lab.errors import InputError
+from lab.lxd.model import Image
+from lab.lxd.port import Lxd
+from lab.names import quote
+from lab.process import me
+from lab.properties import PREFIX
+from lab.release import (
+    ACCOUNTS,
+    BUILDER,
+    PACKAGES,
+    Release,
+    Smoke,
+    Unreadable,
+    read_release,
+    smoke_property,
+    version_alias,
+)
+from lab.report import Report
+from lab.tempdir import scratch, sweep_scratch
+
+_DESCRIPTION = "description"
+_LONGEST = {PACKAGES: 2 << 20, ACCOUNTS: 64 << 10, CLEANED: 40, _DESCRIPTION: 500}
+"""Characters of what is kept beside the release's own properties. A desktop's list has 20 000."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    release: Release
+    is_new: bool
+
+    def __str__(self) -> str:
+        return self.told(None)
+
+    @property
+    def _asked(self) -> str:
+        """What LXD gives each of its containers, a line; empty where that is nothing."""
+        needs = self.release.needs
+        asked = [f"{key}={value}" for key, value in sorted(needs.config.items())]
+        asked += [f"device {name}" for name in sorted(needs.devices)]
+        return f"Its containers are given: {', '.join(asked)}\n" if asked else ""
+
+    def told(self, misfit: str | None) -> str:
+        """MISFIT: why users of this host cannot have it (`compatibility`), if they cannot."""
+        name = f"{self.release.template} {self.release.version}"
+        if not self.is_new:
+            return f"{name} is here already, nothing to do."
+        if misfit:
+            return (
+                f"{name} is imported, and not for users of this host: {misfit}.\n"
+                "Next, to make one that fits:\n"
+                f"  invoke build-images --only {self.release.short}"
+            )
+        return (
+            f"{name} is imported; users do not get it yet.\n"
+            f"{self._asked}"
+            "Next, to check it on this machine and give it to users:\n"
+            f"  invoke promote {self.release.short} {self.release.version}"
+        )
+
+
+def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Imported:
+    """Bring the release in SOURCE into LXD under its immutable alias; InputError changes nothing.
+
+    The stable alias stays where it is, also where there is none: what passed its checks elsewhere
+    may fail on this machine's kernel and driver, so `promote` checks an imported release first.
+    """
+    if not source.is_file():
+        raise InputError(f"There is no file {source}.")
+    sweep_scratch()
+    with scratch() as directory:
+        report.phase(source.name, "verify")
+        with writing(directory):
+            check_room(directory, source.stat().st_size, f"importing {source.name}")
+            manifest, paths = unpack(source, directory)
+        release = _release(source, manifest)
+        _refuse_collision(source, release, published(lxd, prefix))
+        alias = version_alias(prefix, release.template, release.version)
+        taken = lxd.aliases().get(alias)
+        if taken == manifest.fingerprint:
+            return Imported(release=release, is_new=False)
+        if taken is not None:
+            raise InputError(
+                f"{release.template} {release.version} is here already, with other content.",
+                details=f"Here:    {taken}\nIn file: {manifest.fingerprint}",
+                fix=f"If the one here is not needed: lxc image delete {alias}",
+            )
+        if nodes := nodes_in(paths, source, room=_room(lxd)):
+            raise InputError(
+                f"{source} holds an image with device nodes, which every user of it could open.",
+                details="\n".join(nodes),
+                fix="Take them out of the template where it was built: the check `special` there\n"
+                "names each.",
+            )
+        report.phase(source.name, "import")
+        _bring(lxd, release, manifest, paths, report)
+        lxd.set_alias(alias, manifest.fingerprint)
+        lxd.set_image_properties(manifest.fingerprint, {BUILDER: ""})
+    report.done(source.name, "imported")
+    return Imported(release=release, is_new=True)
+
+
+def _room(lxd: Lxd) -> int | None:
+    """What the roomiest pool has free; None where one does not tell."""
+    free = [pool.free_bytes for pool in lxd.pools()]
+    known = [each for each in free if each is not None]
+    return max(known) if known and len(known) == len(free) else None
+
+
+def _bring(
+    lxd: Lxd, release: Release, manifest: Manifest, paths: tuple[Path, ...], report: Report
+) -> None:
+    there = lxd.image(manifest.fingerprint)
+    if there is not None and _is_anothers(there, release):
+        # Another lab on this server has it, and what it found out of it is true here, too.
+        return
+    metadata, *rest = paths
+    # The mark last of all is taken away: until then the next build removes what a crash left.
+    told = {**_taken(manifest.properties), **smoke_property(Smoke.PENDING, Smoke.PENDING)}
+    made = lxd.import_image(
+        metadata,
+        rest[0] if rest else None,
+        properties={**told, BUILDER: me()},
+        on_progress=lambda progress: report.detail(release.template, progress.text),
+    )
+    # LXD adds those of the image's own metadata.yaml: that it was promoted, for one.
+    claimed = {key: "" for key in made.properties if key not in told and key != BUILDER}
+    if claimed:
+        lxd.set_image_properties(made.fingerprint, claimed)
+
+
+def _is_anothers(image: Image, release: Release) -> bool:
+    """Whether IMAGE is this RELEASE to a lab that has given it its name."""
+    end = f"/{release.template}/{release.version}"
+    found = read_release(image)
+    return isinstance(found, Release) and any(alias.endswith(end) for alias in image.aliases)
+
+
+def _taken(properties: Mapping[str, str]) -> dict[str, str]:
+    """Those of a file's PROPERTIES that say what the image is.
+
+    Not what happened to it elsewhere (checks, promotions, who made it), and no others: a later
+    labstamp may give any of them a meaning.
+    """
+    wanted = {*Release.keys(), *_LONGEST}
+    return {key: value for key, value in properties.items() if key in wanted}
+
+
+def _release(source: Path, manifest: Manifest) -> Release:
+    """What SOURCE holds, if containers may be made of it."""
+    taken = {**_taken(manifest.properties), **smoke_property(Smoke.PENDING)}
+    found = read_release(
+        Image(
+            fingerprint=manifest.fingerprint,
+            properties=taken,
+            created_at=datetime.now(tz=timezone.utc),
+        )
+    )
+    if not any(key.startswith(PREFIX) for key in manifest.properties) or found is None:
+        raise InputError(f"{source} holds an image that is no release of labstamp.")
+    found_wrong = (
+        found.problems if isinstance(found, Unreadable) else objections(found.needs)
+    ) + tuple(_strange(manifest.properties))
+    if found_wrong or isinstance(found, Unreadable):
+        raise InputError(
+            f"{source} holds a release that cannot be used here.", details="\n".join(found_wrong)
+        )
+    return found
+
+
+def _strange(properties: Mapping[str, str]) -> Iterator[str]:
+    for key, value in properties.items():
+        if key != _DESCRIPTION and not key.startswith(PREFIX):
+            yield f"the property {key!r} is none of labstamp's"
+        if len(value) > (most := _LONGEST.get(key, len(value))):
+            yield f"{key}: is longer than {most} characters"
+    if not re.fullmatch(r"[0-9]{0,12}(\.[0-9]{1,9})?", properties.get(CLEANED, "")):
+        yield f"{CLEANED}: is no time in seconds"
+    if not properties.get(_DESCRIPTION, "").isprintable():
+        yield f"{_DESCRIPTION}: is not printable"
+
+
+def _refuse_collision(source: Path, release: Release, here: tuple[Published, ...]) -> None:
+    """One name for two templates: users would get the one for the other."""
+    names = {release.template, release.short}
+    for other in (one.release for one in here):
+        taken = names & {other.template, other.short}
+        if other.template != release.template and taken:
+            raise InputError(
+                f"{source} holds a release of {release.template} (short: {release.short}); "
+                f"{quote(min(taken))} means {other.template} here.",
+                fix="Give it another name, and another short one, where it is built.",
+            )

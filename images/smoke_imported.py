@@ -1,0 +1,29 @@
+"""The checks of a release that was imported: it passed elsewhere, and has yet to pass here."""
+
+from __future__ import annotations
+
+from images.build_lock import alone
+from images.context import Workshop, have_build_project
+from images.releases.published import Published
+from images.smoke import GONE, judge_release
+from lab.errors import CheckError, InputError
+
+
+def judge_here(shop: Workshop, one: Published) -> None:
+    """Run the checks that its template has here; their outcome is written on the release."""
+    # Builds name their check instances alike.
+    with alone(shop.settings, shop.report, f"checks of {one.name}"):
+        have_build_project(shop)
+        judged = judge_release(shop, one)
+    if not judged.verdicts:
+        raise InputError(
+            f"{one.name} cannot be judged on this machine: {GONE}.",
+            fix="Bring images/definitions/ of where it was exported, too.",
+        )
+    if judged.failed:
+        raise CheckError(
+            f"{one.name} failed {len(judged.failed)} of {len(judged.verdicts)} checks on this "
+            "machine; users keep the release they have.",
+            details="\n".join(f"{verdict.name}: {verdict.why}" for verdict in judged.failed),
+            fix=f"The full log: {judged.log}",
+        )

@@ -1,0 +1,37 @@
+"""What nvidia-smi says in an instance, held against what it has to say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from lab.hardware.pci import pci_address
+from lab.lxd.model import Completed
+
+QUERY: Final = ("nvidia-smi", "--query-gpu=pci.bus_id,driver_version", "--format=csv,noheader")
+
+
+def complaint(said: Completed, pcis: Collection[str], version: str) -> str | None:
+    """What is wrong with the answer to QUERY; None when it saw the cards PCIS at VERSION."""
+    text = (said.stdout + said.stderr).strip()
+    if said.exit_code != 0:
+        return f"nvidia-smi ended with {said.exit_code}: {text or 'without a word'}"
+    seen = dict(_lines(said.stdout))
+    if set(seen) != set(pcis):
+        return f"nvidia-smi sees {_listed(seen)}; its cards are {_listed(pcis)}"
+    odd = sorted(set(seen.values()) - {version})
+    if odd:
+        return f"nvidia-smi tells of driver {', '.join(odd)}, not of {version}"
+    return None
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        bus_id, _, version = line.partition(",")
+        address = pci_address(bus_id)
+        if address is not None:
+            yield address, version.strip()
+
+
+def _listed(pcis: Collection[str]) -> str:
+    return ", ".join(sorted(pcis)) or "none"

@@ -1,0 +1,182 @@
+"""What a failure of LXD or of the way to it means, in our errors' words. Decides, does nothing."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import Conflict, LxdError, LxdSilent, LxdUnreachable, NotFound
+from lab.machine.local_daemon import SNAP, abandoned, snap_is_there
+
+# The last is what LXD says to the second of two who change one instance at the same moment.
+_TAKEN = re.compile(r"already exists|matching non-reusable operation", re.IGNORECASE)
+_SYSTEMD = Path("/run/systemd/system")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which daemon we talk to, as its owner knows it."""
+
+    socket: Path | None = None
+    """Set for the local daemon."""
+    url: str = ""
+    client_certificate: Path | None = None
+    server_certificate: Path | None = None
+
+    def __str__(self) -> str:
+        return str(self.socket) if self.socket else self.url
+
+
+def refused(what: str, text: str, *, status: int = 0) -> LxdError:
+    """LXD answered, and the answer is no. WHAT is a verb phrase: `publish bob`."""
+    brief = f"LXD would not {what}."
+    # Operations that fail carry no code of their own: a taken name shows in the text alone.
+    if status in {409, 412} or _TAKEN.search(text):
+        return Conflict(brief, details=text)
+    if status == 404:
+        return NotFound(brief, details=text)
+    if status == 403:
+        return LxdUnreachable(brief, details=text, fix=_TRUST)
+    return LxdError(brief, details=text or None)
+
+
+def silent(place: Place, what: str, seconds: float) -> LxdSilent:
+    """LXD took the question and never answered."""
+    return LxdSilent(
+        f"LXD at {place} did not answer within {seconds:.0f} s.",
+        details=f"It was asked to {what}.",
+        fix="see what it is busy with: lxc operation list --all-projects",
+    )
+
+
+def not_lxd(place: Place, found: str) -> LxdUnreachable:
+    return LxdUnreachable(
+        f"What answers at {place} is not LXD.", details=found, fix="check `remote` in lab.yaml"
+    )
+
+
+def untrusted(place: Place) -> LxdUnreachable:
+    """The server talks to us as to a stranger."""
+    if place.client_certificate is None:
+        return LxdUnreachable(
+            f"LXD at {place} knows its clients by certificate, and none was shown to it.",
+            fix="set `client-certificate` and `client-key` in lab.yaml",
+        )
+    return LxdUnreachable(
+        f"LXD at {place} does not trust the certificate {place.client_certificate}.", fix=_TRUST
+    )
+
+
+def unreachable(place: Place, error: BaseException) -> LxdUnreachable:
+    """No conversation came about; ERROR is whatever the layers below wrapped it in."""
+    causes = tuple(_chain(error))
+    if place.socket is not None:
+        return _socket_trouble(place.socket, causes)
+    return _network_trouble(place, causes)
+
+
+_TRUST = (
+    "on that server, with the certificate copied there: lxc config trust add client.crt\n"
+    "or, with a token from `lxc config trust add --name lab`: lxc remote add lab TOKEN"
+)
+
+
+def _socket_trouble(path: Path, causes: tuple[BaseException, ...]) -> LxdUnreachable:
+    if _first(causes, PermissionError):
+        user = _user()
+        return LxdUnreachable(
+            f"{user} may not use LXD: permission denied on {path}.",
+            fix=f"sudo usermod -aG lxd {user}\nthen log out and in again",
+        )
+    if not _first(causes, FileNotFoundError, ConnectionRefusedError):
+        return LxdUnreachable(
+            f"The connection to LXD at {path} broke.", details=_innermost(causes), fix=_start(path)
+        )
+    return LxdUnreachable(
+        f"LXD is not running: nothing answers at {path}.",
+        details=_looked_at(path),
+        fix=_start(path),
+    )
+
+
+def _looked_at(path: Path) -> str | None:
+    if chosen := os.environ.get("LXD_DIR"):
+        return f"LXD_DIR={chosen} is set in the environment."
+    return "\n".join(f"Nor does anything at {one}." for one in abandoned(path)) or None
+
+
+def _user() -> str:
+    # $USER may be that of whoever called sudo.
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
+
+
+def _start(path: Path) -> str:
+    if path.is_relative_to(SNAP) and snap_is_there():
+        return "sudo snap start lxd"
+    return "sudo systemctl start lxd" if _SYSTEMD.exists() else "sudo ci/sandbox start"
+
+
+def _network_trouble(place: Place, causes: tuple[BaseException, ...]) -> LxdUnreachable:
+    host = re.sub(r"^https://|:\d+$", "", place.url)
+    # urllib3's and ssl's errors are told apart by text: the chain holds either, or both.
+    texts = " ".join(str(cause) for cause in causes)
+    if "Fingerprint" in texts and place.server_certificate is not None:
+        return LxdUnreachable(
+            f"The certificate that {place} shows is not {place.server_certificate}.",
+            details="Another machine answers there, or its certificate was replaced.",
+            fix="only if you know why it changed, take it anew from that server's "
+            "/var/lib/lxd/server.crt",
+        )
+    if _first(causes, ssl.SSLCertVerificationError):
+        return LxdUnreachable(
+            f"The certificate that {place} shows is signed by nobody we know.",
+            fix="copy that server's /var/lib/lxd/server.crt here and name it in lab.yaml as "
+            "`server-certificate`",
+        )
+    if _first(causes, socket.gaierror) or "Failed to resolve" in texts:
+        return LxdUnreachable(f"There is no host named {host}.", fix="check `remote` in lab.yaml")
+    if _first(causes, ConnectionRefusedError):
+        return LxdUnreachable(
+            f"{host} is there, but LXD does not listen at {place}.",
+            fix="on that server: lxc config set core.https_address :8443",
+        )
+    if _first(causes, TimeoutError) or "timed out" in texts:
+        return LxdUnreachable(
+            f"{host} does not answer.",
+            fix="check `remote` in lab.yaml, and the firewalls on the way there",
+        )
+    return LxdUnreachable(
+        f"LXD at {place} cannot be reached.",
+        details=_innermost(causes),
+        fix="check `remote`, `client-certificate` and `client-key` in lab.yaml",
+    )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """ERROR, and whatever it was raised from, wraps as an argument or keeps as its reason."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        inner = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+        waiting += [other for other in inner if isinstance(other, BaseException)]
+
+
+def _first(causes: tuple[BaseException, ...], *kinds: type[BaseException]) -> BaseException | None:
+    return next((cause for cause in causes if isinstance(cause, kinds)), None)
+
+
+def _innermost(causes: tuple[BaseException, ...]) -> str:
+    return str(causes[-1]) or type(causes[-1]).__name__

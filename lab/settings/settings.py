@@ -1,0 +1,146 @@
+"""lab.yaml: what a lab sets differently. Every setting has a default that works."""
+
+from __future__ import annotations
+
+import os
+import re
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from lab.errors import InputError
+from lab.names import did_you_mean
+from lab.settings.driver import DriverSettings
+from lab.settings.gpus import GpuSettings
+from lab.settings.limits import LimitSettings
+from lab.settings.projects import not_removed, of_its_own
+from lab.settings.source import Source
+from lab.settings.toolkit import Toolkit
+from lab.urls import login_of
+from lab.yaml.load import load_yaml
+from lab.yaml.model import AptUrl, LocalPath, UrlInside, Word, Written, refusal
+from lab.yaml.problems import shown
+
+FILE: Final = "lab.yaml"
+VARIABLE: Final = "LAB_SETTINGS"
+
+_REMOTE: Final = re.compile(r"local|https://[A-Za-z0-9.:\[\]-]+", re.ASCII)
+_LOCALE: Final = re.compile(r"C\.UTF-8|[a-z]{2,3}_[A-Z]{2}\.UTF-8(@[a-z]+)?", re.ASCII)
+_PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}", re.ASCII)
+_ZONE: Final = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
+
+
+def _remote(value: str) -> str:
+    if not _REMOTE.fullmatch(value):
+        raise refusal('must be "local" or a URL such as https://lab1.example:8443')
+    return value
+
+
+def _locale(value: str) -> str:
+    if not _LOCALE.fullmatch(value):
+        raise refusal("must be a UTF-8 locale such as C.UTF-8 or zh_CN.UTF-8")
+    return value
+
+
+def _prefix(value: str) -> str:
+    if not _PREFIX.fullmatch(value):
+        raise refusal("must be a short word of lower-case letters, digits and dashes")
+    return value
+
+
+def _registry_mirror(value: str) -> str:
+    # docker's own rule: with anything else in its configuration it does not start.
+    if not re.fullmatch(r"https?://[^/@]+", value):
+        raise refusal("must be a URL of host and port alone, such as https://mirror.example:5000")
+    return value
+
+
+def _timezone(value: str) -> str:
+    # Where this machine has no zone database there is nothing to look the zone up in.
+    known = zoneinfo.available_timezones()
+    if not _ZONE.fullmatch(value) or (known and value not in known):
+        meant = did_you_mean(value, known)
+        raise refusal("must be a time zone such as Asia/Shanghai", hint=meant)
+    return value
+
+
+class Settings(Written):
+    """The settings of one lab. Paths are absolute; None means: find out on the host."""
+
+    remote: Annotated[str, AfterValidator(_remote)] = "local"
+    client_certificate: LocalPath | None = None
+    client_key: LocalPath | None = None
+    server_certificate: LocalPath | None = None
+    project: Word = "default"
+    build_project: Annotated[Word, AfterValidator(of_its_own)] = Field(
+        default="lab-build", validate_default=True
+    )
+    alias_prefix: Annotated[str, AfterValidator(_prefix)] = "lab"
+    pool: Word | None = None
+    network: Word | None = None
+    network_filters: bool = True
+    """Users' containers send from no addresses but their own, where LXD can see to it."""
+    port_isolation: bool = False
+    """Users' containers do not reach one another over the network."""
+    distribution: Word = "auto"
+    source: Annotated[Source, AfterValidator(not_removed)] | None = None
+    mirror: AptUrl | None = None
+    security_mirror: AptUrl | None = None
+    timezone: Annotated[str, AfterValidator(_timezone)] | None = None
+    locale: Annotated[str, AfterValidator(_locale)] = "C.UTF-8"
+    proxy: AptUrl | None = None
+    ca_certificates: tuple[LocalPath, ...] = ()
+    """Authorities that images trust beside the distribution's, as that of the mirror."""
+    registry_mirrors: tuple[Annotated[UrlInside, AfterValidator(_registry_mirror)], ...] = ()
+    """What docker in images asks in place of Docker Hub."""
+    compression: Literal["zstd", "gzip", "pigz", "xz", "bzip2", "lzma", "none"] = "zstd"
+    definitions: LocalPath | None = None
+    cloud_init: LocalPath | None = None
+    options: Mapping[str, bool] = Field(default_factory=dict)
+    nvidia_container_toolkit: Toolkit | None = None
+    """None: docker in images comes without it."""
+    driver: DriverSettings = Field(default_factory=DriverSettings)
+    gpus: GpuSettings = Field(default_factory=GpuSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+
+    @property
+    def holds_password(self) -> bool:
+        urls = (
+            self.proxy,
+            self.mirror,
+            self.security_mirror,
+            self.driver.run and self.driver.run.url,
+        )
+        return any(login_of(url) for url in urls if url)
+
+    @model_validator(mode="after")
+    def _key_within_reach(self) -> Settings:
+        toolkit = self.nvidia_container_toolkit
+        if toolkit is not None and toolkit.key_url and self.proxy and login_of(self.proxy):
+            raise refusal(
+                "nvidia-container-toolkit: key-url cannot be fetched through a proxy with a "
+                "password; fetch it, and name the file: key: FILE"
+            )
+        return self
+
+
+def settings_path(root: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """The file that is read, whether it is there or not."""
+    chosen = environ.get(VARIABLE)
+    return Path(chosen).expanduser() if chosen else root / FILE
+
+
+def load_settings(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of $LAB_SETTINGS or ROOT/lab.yaml; without such a file, the defaults."""
+    path = settings_path(root, environ)
+    if not path.exists():
+        if environ.get(VARIABLE):
+            raise InputError(
+                f"There is no settings file {shown(path)}.",
+                fix=f"Correct or unset {VARIABLE}; without it {FILE} beside tasks.py is read.",
+            )
+        return Settings()
+    return load_yaml(path, Settings)

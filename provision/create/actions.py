@@ -1,0 +1,200 @@
+"""What a plan consists of. Each says itself in a line, for --plan. None holds a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass, field
+
+from lab.lxd.idmap import IdRange
+from lab.lxd.model import Card, InstanceSpec
+from lab.sizes import format_size
+from provision.limits import ROOT, named_device
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveLeftover:
+    """An instance that a crashed run left half made, and that nobody was able to log in to."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"remove the half-made container {self.name} that a cut-off run left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOver:
+    """What a cut-off run left half made is this run's from here on, to be finished."""
+
+    name: str
+    builder: str
+
+    def __str__(self) -> str:
+        return f"go on with the container {self.name}, which a cut-off run left half made"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateVolume:
+    pool: str
+    name: str
+    config: Mapping[str, str]
+    size_bytes: int | None
+
+    def __str__(self) -> str:
+        size = "no quota" if self.size_bytes is None else format_size(self.size_bytes)
+        return f"create the volume {self.name} for /home in pool {self.pool} ({size})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReuseVolume:
+    """A home kept from an earlier container; SIZE is its new quota where that changes.
+
+    UNUSED: a cut-off run made it for a container that never started.
+    """
+
+    pool: str
+    name: str
+    config: Mapping[str, str | None] = field(default_factory=dict)
+    size_bytes: int | None = None
+    unused: bool = False
+    moved_to: IdRange | None = None
+    """Where its files have other ids as yet."""
+
+    def __str__(self) -> str:
+        if self.unused:
+            text = f"use the volume {self.name} for /home, which a cut-off run made"
+        else:
+            text = f"use the kept volume {self.name} in pool {self.pool} as /home again"
+        if self.size_bytes is not None:
+            text += f", grown to {format_size(self.size_bytes)}"
+        if self.moved_to is not None:
+            text += f", and give its files, once and one by one, to the ids {self.moved_to}"
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateInstance:
+    spec: InstanceSpec
+    release: str
+    """`base 20261121.1`."""
+    cards: tuple[Card, ...] = ()
+    unfiltered: tuple[str, ...] = ()
+    """What keeps it from other addresses than its own is lacking, and why."""
+    ids: IdRange | None = None
+    """Those of its person alone; None: as every container without a range of its own."""
+
+    def __str__(self) -> str:
+        config = self.spec.config
+        root = named_device(self.spec.devices, ROOT)
+        said = [
+            f"{config['limits.cpu']} CPUs" if "limits.cpu" in config else "all CPUs",
+            config.get("limits.memory", "all") + " memory",
+            config.get("limits.processes", "unlimited") + " processes",
+            ((root[1].get("size") if root else None) or "unlimited") + " disk",
+            *([f"ids {self.ids}"] if self.ids else []),
+            *(f"GPU {part}" for card in self.cards for part in card.mig or (card.pci,)),
+        ]
+        lacking = f"; its network is not filtered: {'; '.join(self.unfiltered)}"
+        return (
+            f"create the container {self.spec.name} from {self.release} ({', '.join(said)})"
+            f"{lacking if self.unfiltered else ''}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveKeys:
+    """Before the first start, so that sshd never answers to another."""
+
+    name: str
+    account: str
+    keys: tuple[str, ...]
+    """Lines of authorized_keys."""
+    revoked: tuple[str, ...] = ()
+    """Fingerprints of keys that its home was given to before."""
+
+    def __str__(self) -> str:
+        text = f"let in {self.account} by {counted(self.keys)}"
+        return f"{text}, and nobody by {counted(self.revoked)} of before" if self.revoked else text
+
+
+def counted(keys: Sized) -> str:
+    count = len(keys)
+    return f"{count or 'no'} ssh key{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Boot it and wait until ssh answers, and RDP on the port RDP where it has a desktop."""
+
+    name: str
+    account: str
+    rdp: int | None = None
+
+    def __str__(self) -> str:
+        who = "ssh answers" if self.rdp is None else "ssh and the desktop answer"
+        return f"start {self.name} and wait until {who}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPassword:
+    name: str
+    account: str
+
+    def __str__(self) -> str:
+        return f"set a random password for {self.account}, shown once"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkReady:
+    """From here on it is the user's: protected, and no run takes it for a leftover."""
+
+    name: str
+    account: str
+
+    def __str__(self) -> str:
+        return f"let {self.account} log in to {self.name}, and protect it against deletion by hand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCards:
+    """Other cards for a container that is there; live where it runs."""
+
+    name: str
+    devices: Mapping[str, Mapping[str, str] | None]
+    config: Mapping[str, str | None]
+    added: tuple[Card, ...] = ()
+    given: tuple[str, ...] = ()
+    """PCI addresses and UUIDs of parts: what it has afterwards."""
+    taken: tuple[str, ...] = ()
+    running: bool = False
+    restart: bool = False
+    """What it is given is of use only after its next start."""
+
+    def __str__(self) -> str:
+        text = f"give {self.name} the GPUs {', '.join(self.given)}" if self.given else ""
+        if self.taken:
+            text += f"{', ' if text else ''}take {', '.join(self.taken)} from {self.name}"
+        return (text or f"write down that {self.name} has no GPU") + self.proviso
+
+    @property
+    def proviso(self) -> str:
+        """What a running container keeps or lacks until it is restarted; goes on after a text."""
+        if self.restart:
+            return f"; works after: invoke restart {self.name}"
+        if self.taken and self.running:
+            # LXD takes the node away, not what is open or mounted elsewhere (tried on 5.0.2).
+            return f"; what has it open there keeps it until: invoke restart {self.name}"
+        return ""
+
+
+Action = (
+    RemoveLeftover
+    | TakeOver
+    | CreateVolume
+    | ReuseVolume
+    | CreateInstance
+    | GiveKeys
+    | Start
+    | SetPassword
+    | MarkReady
+    | ChangeCards
+)

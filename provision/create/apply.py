@@ -1,0 +1,259 @@
+"""Doing a plan. What a failed or interrupted run made is removed again; nothing else ever is.
+
+And that only while nobody can have used it; from then on it is finished by the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+
+from lab import labels
+from lab.errors import LabError, LxdError, Spoiled
+from lab.instances.removal import remove_instance, remove_volume
+from lab.instances.ssh_keys import give_keys
+from lab.lxd.model import Progress, State
+from lab.lxd.port import Lxd
+from lab.process import me
+from lab.report import Report
+from provision.create.actions import (
+    Action,
+    ChangeCards,
+    CreateInstance,
+    CreateVolume,
+    GiveKeys,
+    MarkReady,
+    RemoveLeftover,
+    ReuseVolume,
+    SetPassword,
+    Start,
+    TakeOver,
+)
+from provision.create.closed import is_closed, open_up
+from provision.create.password import new_password
+from provision.create.ready import (
+    Knock,
+    Patience,
+    knock,
+    wait_for_address,
+    wait_for_desktop,
+    wait_for_first_boot,
+    wait_for_ssh,
+)
+from provision.filtered import start_filtered
+from provision.homes import FINISHED
+from provision.managed import our_container
+
+
+def apply(
+    actions: Sequence[Action],
+    lxd: Lxd,
+    report: Report,
+    *,
+    patience: Patience | None = None,
+    knock: Callable[[str], Knock] = knock,
+    claimed: Callable[[], None] = lambda: None,
+) -> str | None:
+    """Do ACTIONS in order; returns the password when one was set, its only appearance.
+
+    CLAIMED is called as soon as LXD holds the cards that were decided upon; what it raises undoes
+    that like any failure.
+    """
+    password: str | None = None
+    waits = patience or Patience()
+    with ExitStack() as undo:
+        for action in actions:
+            match action:
+                case RemoveLeftover(name=name):
+                    report.phase(name, "remove what a crash left")
+                    # LXD may still be at what the crashed run asked it for.
+                    lxd.wait_until_idle(name, timeout=60)
+                    remove_instance(lxd, name)
+                case TakeOver():
+                    _take_over(action, lxd, report, undo)
+                case CreateVolume():
+                    _create_volume(action, lxd, report, undo)
+                case ReuseVolume(pool=pool, name=volume, config=config) if config:
+                    lxd.update_volume(pool, volume, config)
+                case CreateInstance():
+                    _create_instance(action, lxd, report, undo)
+                    claimed()
+                case GiveKeys():
+                    _give_keys(action, lxd)
+                case ChangeCards():
+                    _change_cards(action, lxd, report, undo)
+                    claimed()
+                case Start(name=name):
+                    _hand_over(actions, lxd)
+                    if lxd.state(name).state is not State.RUNNING:
+                        _start(name, actions, lxd, report, claimed)
+                    _wait(action, lxd, report, waits, knock)
+                case SetPassword():
+                    password = _set_password(action, lxd)
+                case MarkReady():
+                    _mark_ready(action, lxd)
+        undo.pop_all()
+    return password
+
+
+def _create_volume(action: CreateVolume, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    # Registered first: an interruption may come while LXD is at it. The undoing removes only
+    # what bears this process's mark.
+    undo.callback(partial(_undo_volume, lxd, report, action.pool, action.name))
+    lxd.create_volume(action.pool, action.name, action.config)
+
+
+def _create_instance(action: CreateInstance, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    name = action.spec.name
+    report.phase(name, "create")
+    undo.callback(partial(_undo_instance, lxd, report, name))
+
+    def tell(progress: Progress) -> None:
+        report.detail(name, progress.text)
+
+    lxd.create(action.spec, on_progress=tell)
+
+
+def _take_over(action: TakeOver, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    name = action.name
+    report.phase(name, "go on")
+    # LXD may still be at what the run asked it for that was cut off.
+    lxd.wait_until_idle(name, timeout=60)
+    lxd.update(name, config={labels.BUILDER: action.builder})
+    undo.callback(partial(_undo_instance, lxd, report, name))
+
+
+def _hand_over(actions: Sequence[Action], lxd: Lxd) -> None:
+    """From the container's first start on, its home may hold somebody's files.
+
+    So it is whole before that, and no undoing, no next run and no `destroy` takes it away.
+    """
+    for action in actions:
+        if isinstance(action, CreateVolume):
+            lxd.update_volume(action.pool, action.name, FINISHED)
+
+
+def _give_keys(action: GiveKeys, lxd: Lxd) -> None:
+    give_keys(lxd, action.name, action.account, action.keys, action.revoked)
+
+
+def _start(
+    name: str,
+    actions: Sequence[Action],
+    lxd: Lxd,
+    report: Report,
+    claimed: Callable[[], None],
+) -> None:
+    report.phase(name, "boot")
+    try:
+        start_filtered(lxd, name, report)
+    except Spoiled as error:
+        made = next((one for one in actions if isinstance(one, CreateInstance)), None)
+        if made is None:
+            raise
+        report.say(f"{name} is made once more: {error.details or error.brief}")
+        remove_instance(lxd, name)
+        lxd.create(made.spec)
+        # Its cards were anybody's for a moment.
+        claimed()
+        for action in actions:
+            if isinstance(action, GiveKeys):
+                _give_keys(action, lxd)
+        start_filtered(lxd, name, report)
+
+
+def _wait(
+    action: Start, lxd: Lxd, report: Report, waits: Patience, knock: Callable[[str], Knock]
+) -> None:
+    """Until all answers that its user needs."""
+    name = action.name
+    wait_for_first_boot(lxd, name, action.account, report, patience=waits)
+    address = wait_for_address(lxd, name, report, patience=waits)
+    wait_for_ssh(lxd, name, address, report, patience=waits, knock=knock)
+    if action.rdp is not None:
+        wait_for_desktop(name, address, action.rdp, report, patience=waits, knock=knock)
+
+
+def _change_cards(action: ChangeCards, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    name = action.name
+    before = our_container(lxd, name)
+    report.phase(name, "change its GPUs")
+    undo.callback(
+        partial(
+            _undo_cards,
+            lxd,
+            report,
+            name,
+            {key: before.config.get(key) for key in action.config},
+            {device: before.devices.get(device) for device in action.devices},
+        )
+    )
+    lxd.update(name, config=action.config, devices=action.devices)
+
+
+def _set_password(action: SetPassword, lxd: Lxd) -> str:
+    password = new_password()
+    line = f"{action.account}:{password}\n".encode()
+    done = lxd.run(action.name, ["chpasswd"], stdin=line, timeout=30)
+    if done.exit_code != 0:
+        raise LxdError(
+            f"The password of {action.account} in {action.name} could not be set.",
+            details=done.stderr.replace(password, "…"),
+        )
+    return password
+
+
+def _mark_ready(action: MarkReady, lxd: Lxd) -> None:
+    open_up(lxd, action.name, action.account)
+    lxd.update(
+        action.name,
+        config={
+            labels.PHASE: labels.READY,
+            labels.BUILDER: None,
+            labels.PACKAGES: None,
+            labels.ACCOUNTS: None,
+            "security.protection.delete": "true",
+        },
+    )
+
+
+def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
+    try:
+        lxd.wait_until_idle(name, timeout=60)
+        instance = lxd.instance(name)
+        if instance is None or instance.config.get(labels.BUILDER) != me():
+            return
+        if not is_closed(instance):
+            report.say(f"{name} stays as it is, half made. Finish it: invoke provision {name}")
+            return
+        report.phase(name, "undo")
+        remove_instance(lxd, name)
+    except LabError as error:
+        report.say(f"{name} stays half made: {error.brief} Finish it: invoke provision {name}")
+
+
+def _undo_cards(
+    lxd: Lxd,
+    report: Report,
+    name: str,
+    config: Mapping[str, str | None],
+    devices: Mapping[str, Mapping[str, str] | None],
+) -> None:
+    try:
+        lxd.update(name, config=config, devices=devices)
+    except LabError as error:
+        report.say(f"{name} may not have the GPUs that it had: {error.brief}")
+
+
+def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:
+    try:
+        for volume in lxd.volumes(pool):
+            if volume.name != name:
+                continue
+            if volume.config.get(labels.BUILDER) == me():
+                remove_volume(lxd, pool, name)
+            else:
+                report.say(f"The volume {name} (/home) is kept; the next run uses it.")
+    except LabError as error:
+        report.say(f"The volume {name} stays, the next run removes it: {error.brief}")

@@ -1,0 +1,51 @@
+"""The rule that nobody is given a release whose userland does not fit the host's kernel module."""
+
+from __future__ import annotations
+
+from lab.driver.delivery import Delivery
+from lab.errors import CapacityError, InputError
+from lab.release import Release
+from provision.create.gpu_facts import GpuFacts
+
+
+class DriftError(InputError):
+    """A release that has to be built again, with the host's driver, before anybody gets it."""
+
+    def __init__(self, release: Release, found: str, *, details: str) -> None:
+        self.template = release.template
+        super().__init__(
+            f"The release {release.template} {release.version} {found}.",
+            details=details,
+            fix=f"invoke build-images --only {release.template}\n"
+            "(with `driver: {on-drift: build}` in lab.yaml, provision does that by itself)",
+        )
+
+
+def refuse_drift(release: Release, gpus: GpuFacts, *, with_cards: bool) -> None:
+    """DriftError where RELEASE would not work; CapacityError where no release could."""
+    if gpus.delivery is Delivery.NONE:
+        return
+    if gpus.driver is None:
+        if with_cards:
+            raise _no_module()
+        return
+    if release.driver is None and with_cards and gpus.delivery is Delivery.IMAGE:
+        raise DriftError(
+            release,
+            f"has no NVIDIA userland, the host runs driver {gpus.driver}",
+            details="A GPU would be of no use in it.",
+        )
+    if release.driver not in {None, gpus.driver}:
+        raise DriftError(
+            release,
+            f"is for driver {release.driver}, the host runs {gpus.driver}",
+            details="nvidia-smi would fail in it: Driver/library version mismatch.",
+        )
+
+
+def _no_module() -> CapacityError:
+    return CapacityError(
+        "The host has NVIDIA cards, but their driver is not loaded.",
+        details="A container would get cards that do not work.",
+        fix="See what is wrong: invoke host.check\nWithout a GPU it can be had now: --gpus none",
+    )

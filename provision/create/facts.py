@@ -1,0 +1,175 @@
+"""What is so now: all that a plan is made from, read in one go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import labels
+from lab.errors import InputError, LxdError
+from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
+from lab.lxd.nic_filters import Wanted, bridged_ipv6
+from lab.lxd.port import Lxd
+from lab.names import nearest
+from lab.process import is_alive, me
+from lab.settings.limits import LimitSettings
+from lab.settings.settings import Settings
+from provision.create.cloud_config import user_data
+from provision.create.gpu_facts import GpuFacts, read_gpus
+from provision.create.request import Request
+from provision.homes import read_stores
+from provision.ids.facts import read_ids
+from provision.ids.ranges import IdFacts
+from provision.limits import ROOT, named_device
+from provision.managed import is_preparing
+from provision.releases import Offer, find_offer, read_offers, read_unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    server: Server
+    instance: Instance | None = None
+    """What has the name already."""
+    namesake: str | None = None
+    """Another instance, whose name differs in case only."""
+    offers: tuple[Offer, ...] = ()
+    profile: Profile
+    pool: Pool
+    """Where root and home go."""
+    project: str = "default"
+    home: Volume | None = None
+    """The kept home of this container; else what has the name already that a new one would have."""
+    home_name: str = ""
+    """Of that volume, or of the one that is to be made."""
+    network: Network | None = None
+    """The one of the settings; None leaves it to the profile."""
+    networks: tuple[Network, ...] = ()
+    """All of them, to judge what a NIC is plugged into."""
+    wanted: Wanted = field(default_factory=Wanted)
+    """Which filters its NIC shall have."""
+    unreadable: tuple[str, ...] = ()
+    """Why images are no offers that have an offer's name; told where none is found."""
+    builder: str
+    """This process, as `user.lab.builder`."""
+    alive: Mapping[str, bool | None] = field(default_factory=dict)
+    """Builder → whether it runs, for every builder met."""
+    host_cpus: int | None = None
+    host_memory_bytes: int | None = None
+    host_pids: int | None = None
+    """How many processes its kernel can number. None, all three, for a server elsewhere."""
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    """Of the settings: for what the request leaves open."""
+    user_data: str | None = None
+    """For a new instance, once its template is known."""
+    gpus: GpuFacts = field(default_factory=GpuFacts)
+    ids: IdFacts = field(default_factory=IdFacts)
+
+
+def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
+    profile = lxd.profile("default") or Profile(name="default")
+    pool = _pool(lxd, settings, profile)
+    instance = lxd.instance(request.name)
+    stores = read_stores(lxd)
+    home = stores.home(request.name, pool.name)
+    home_name = home.name if home else stores.new_name(request.name, pool.name)
+    there = {(each.pool, each.name): each for each in stores.volumes}
+    offers = read_offers(lxd, settings.alias_prefix)
+    offer = find_offer(offers, request.template)
+    local = settings.remote == "local"
+    server = lxd.server()
+    made_of = _made_of(instance, offers) or offer
+    networks = lxd.networks()
+    return Facts(
+        server=server,
+        instance=instance,
+        namesake=None if instance else _namesake(stores.instances, request.name),
+        offers=offers,
+        unreadable=() if offer else read_unreadable(lxd, settings.alias_prefix),
+        profile=profile,
+        pool=pool,
+        project=lxd.project,
+        home=home or there.get((pool.name, home_name)),
+        home_name=home_name,
+        network=_network(networks, settings),
+        networks=networks,
+        wanted=Wanted(
+            filters=settings.network_filters,
+            isolation=settings.port_isolation,
+            ipv6=bridged_ipv6() if local else None,
+        ),
+        builder=me(),
+        alive=_alive(instance, home),
+        host_cpus=os.cpu_count() if local else None,
+        host_memory_bytes=_memory() if local else None,
+        host_pids=_pids() if local else None,
+        limits=settings.limits,
+        user_data=user_data(request, offer.release, settings) if offer else None,
+        gpus=read_gpus(lxd, settings, server, made_of.release if made_of else None),
+        ids=read_ids(lxd),
+    )
+
+
+def _namesake(instances: Iterable[Instance], name: str) -> str | None:
+    names = (one.name for one in instances)
+    return next((each for each in names if each.lower() == name.lower()), None)
+
+
+def _made_of(instance: Instance | None, offers: tuple[Offer, ...]) -> Offer | None:
+    """The current release of its template, for a container that stays."""
+    if instance is None or is_preparing(instance):
+        return None
+    return find_offer(offers, instance.config.get(labels.TEMPLATE, ""))
+
+
+def _pool(lxd: Lxd, settings: Settings, profile: Profile) -> Pool:
+    pools = {pool.name: pool for pool in lxd.pools()}
+    root = named_device(profile.devices, ROOT)
+    name = settings.pool or (root[1].get("pool") if root else None)
+    if name is None and len(pools) == 1:
+        name = next(iter(pools))
+    if name is None:
+        raise LxdError(
+            "No storage pool is named, neither by the settings nor by the default profile.",
+            details=f"There are: {', '.join(pools) or 'none'}",
+            fix="Set `pool:` in lab.yaml, or prepare the host: sudo ci/up",
+        )
+    if name not in pools:
+        close = nearest(name, pools)
+        raise InputError(
+            f'There is no storage pool "{name}".',
+            details=f"There are: {', '.join(pools) or 'none'}",
+            fix=f"Set `pool: {close}` in lab.yaml." if close else "Set `pool:` in lab.yaml.",
+        )
+    return pools[name]
+
+
+def _network(there: Sequence[Network], settings: Settings) -> Network | None:
+    if settings.network is None:
+        return None
+    networks = {network.name: network for network in there}
+    if settings.network not in networks:
+        close = nearest(settings.network, networks)
+        raise InputError(
+            f'There is no network "{settings.network}".',
+            details=f"There are: {', '.join(networks) or 'none'}",
+            fix=f"Set `network: {close}` in lab.yaml." if close else "Set `network:` in lab.yaml.",
+        )
+    return networks[settings.network]
+
+
+def _alive(instance: Instance | None, home: Volume | None) -> dict[str, bool | None]:
+    met = [thing.config.get(labels.BUILDER) for thing in (instance, home) if thing is not None]
+    return {builder: is_alive(builder) for builder in met if builder}
+
+
+def _pids() -> int | None:
+    try:
+        return int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,58 @@
+"""Going on with a container whose provisioning was cut off, instead of making it anew. Pure."""
+
+from __future__ import annotations
+
+from lab import labels
+from lab.errors import InputError
+from lab.lxd.model import Instance
+from provision.create.actions import Action, MarkReady, ReuseVolume, SetPassword, Start, TakeOver
+from provision.create.closed import is_closed
+from provision.create.facts import Facts
+from provision.create.gpus import change_of_cards
+from provision.create.let_in import keys_for
+from provision.create.request import Request, differences, wanted_password
+from provision.homes import FINISHED, changes, home_marks, is_unfinished
+from provision.keys.given import given, keys_in
+from provision.needs import needs_of
+
+
+def is_to_be_finished(request: Request, instance: Instance) -> bool:
+    """False for what may be made anew: another wish, and nobody was able to log in yet.
+
+    InputError for another wish where somebody may have been in.
+    """
+    if request.only_name or request.only_gpus:
+        return True
+    differing = differences(instance.config.get(labels.REQUEST, ""), request.canonical())
+    if not differing:
+        return True
+    if is_closed(instance):
+        return False
+    raise InputError(
+        f'The container "{request.name}" is half made, and this request differs from its own.',
+        details="\n".join(differing),
+        fix=f"Finish it as it was asked for: invoke provision {request.name}\n"
+        f"or remove it (/home is kept): invoke destroy {request.name}",
+    )
+
+
+def finish(request: Request, instance: Instance, facts: Facts) -> tuple[Action, ...]:
+    """From wherever it was cut off: what is done already costs a look each."""
+    name, account = instance.name, instance.config[labels.OWNER]
+    actions: list[Action] = [TakeOver(name=name, builder=facts.builder)]
+    if facts.home is not None and is_unfinished(facts.home):
+        marks = {**home_marks(name, facts.project), **FINISHED}
+        config = changes(facts.home.config, marks)
+        actions.append(
+            ReuseVolume(pool=facts.home.pool, name=facts.home.name, config=config, unused=True)
+        )
+    lines = instance.config.get(labels.AUTHORIZED, "").splitlines()
+    if lines or not keys_in(instance.config.get(labels.REQUEST, "")):
+        # Else an earlier version made it, and its first boot writes them.
+        actions.append(keys_for(name, account, lines, given(facts.home, instance)))
+    actions += change_of_cards(request, instance, facts)
+    actions.append(Start(name=name, account=account, rdp=needs_of(instance).ports.get("rdp")))
+    if wanted_password(instance.config.get(labels.REQUEST, "")):
+        actions.append(SetPassword(name=name, account=account))
+    actions.append(MarkReady(name=name, account=account))
+    return tuple(actions)

@@ -1,0 +1,113 @@
+"""The one create call: everything that a container is, so that no restart is needed afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lab import labels
+from lab.allowed import refuse_ungranted
+from lab.errors import LxdError
+from lab.lxd.idmap import IdRange
+from lab.lxd.model import InstanceSpec, Network
+from lab.lxd.nic_filters import filtering
+from provision.create.capacity import disk_size
+from provision.create.closed import closed
+from provision.create.defaults import default_limits
+from provision.create.facts import Facts
+from provision.create.gpus import Share
+from provision.create.request import Request
+from provision.limits import HOME, NIC, ROOT, as_limit, named_device
+from provision.releases import Offer
+
+
+def instance_spec(
+    request: Request, offer: Offer, facts: Facts, gpus: Share, ids: IdRange
+) -> InstanceSpec:
+    release = offer.release
+    refuse_ungranted(release)
+    return InstanceSpec(
+        name=request.name,
+        image=offer.fingerprint,
+        config={**_config(request, offer, facts), **gpus.config, **ids.config},
+        devices={**_devices(request, offer, facts), **gpus.devices},
+        description=f"{release.template} {release.version} for {request.account}",
+    )
+
+
+def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
+    config = {
+        **default_limits(offer.release.template, facts),
+        **offer.release.needs.config,
+        # Said outright, because a profile might say otherwise.
+        "security.privileged": "false",
+        labels.OWNER: request.account,
+        labels.TEMPLATE: offer.release.template,
+        labels.VERSION: offer.release.version,
+        labels.REQUEST: request.canonical(),
+        labels.PHASE: labels.PREPARING,
+        labels.BUILDER: facts.builder,
+    }
+    if request.keys:
+        config[labels.AUTHORIZED] = "\n".join(request.keys)
+    if request.cpus is not None:
+        config["limits.cpu"] = str(request.cpus)
+    if request.memory_bytes is not None:
+        config["limits.memory"] = as_limit(request.memory_bytes)
+    if facts.user_data is not None:
+        text = closed(facts.user_data, request.account)
+        config[facts.server.user_data_key] = text or facts.user_data
+        if text is not None:
+            config[labels.CLOSED] = "true"
+    return config
+
+
+def _devices(request: Request, offer: Offer, facts: Facts) -> dict[str, Mapping[str, str]]:
+    root = named_device(facts.profile.devices, ROOT)
+    disk: dict[str, str] = {**ROOT, "pool": facts.pool.name}
+    size = disk_size(request, offer)
+    if size is not None:
+        disk["size"] = as_limit(size)
+    home_pool = facts.home.pool if facts.home else facts.pool.name
+    home = {**HOME, "pool": home_pool, "source": facts.home_name}
+    # The profile's names are kept: a device of the same name replaces the profile's.
+    return {
+        **offer.release.needs.devices,
+        root[0] if root else "root": disk,
+        "home": home,
+        **_nic(facts),
+    }
+
+
+def unfiltered(facts: Facts) -> tuple[str, ...]:
+    """What its NIC is not kept from, and why."""
+    _, device = _plugged(facts)
+    return filtering(device, facts.networks, facts.wanted).lacking
+
+
+def _nic(facts: Facts) -> dict[str, dict[str, str]]:
+    """Nothing where the profile's own will do."""
+    name, device = _plugged(facts)
+    filters = filtering(device, facts.networks, facts.wanted).keys
+    return {name: {**device, **filters}} if filters or facts.network is not None else {}
+
+
+def _plugged(facts: Facts) -> tuple[str, dict[str, str]]:
+    """The NIC without filters, and its name: of the settings, else all that the profile says."""
+    nic = named_device(facts.profile.devices, NIC)
+    if facts.network is not None:
+        name = nic[0] if nic else "eth0"
+        return name, {**NIC, "name": "eth0", **_connection(facts.network)}
+    if nic is None:
+        raise LxdError(
+            "The default profile has no network, and the settings name none.",
+            fix="Set `network:` in lab.yaml, or prepare the host: sudo ci/up",
+        )
+    return nic[0], dict(nic[1])
+
+
+def _connection(network: Network) -> dict[str, str]:
+    if network.managed:
+        return {"network": network.name}
+    if network.type == "bridge":
+        return {"nictype": "bridged", "parent": network.name}
+    return {"nictype": "macvlan", "parent": network.name}

@@ -1,0 +1,218 @@
+"""Waiting until a container is fit for its user: cloud-init done, an address, ssh answering."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from lab.errors import LxdError
+from lab.instances.addresses import ADDRESS_SECONDS, looked_at, no_address, what_next
+from lab.instances.boot import BootFailed, NoAddress, excerpt, wait_for_cloud_init
+from lab.lxd.model import State
+from lab.lxd.port import Lxd
+from lab.machine.container_processes import listens
+from lab.rdp import NotRdp, greet
+from lab.report import Report
+from lab.wait import poll
+
+_SSH_PORT = 22
+_TCP_LISTEN = "0A"
+
+
+class Knock(str, Enum):
+    """What a look at port 22 of an address found."""
+
+    BANNER = "banner"
+    CLOSED = "closed"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long each wait may take, in seconds, and the means of waiting."""
+
+    boot: float = 180
+    """A first boot on a busy host took 40 s at most; mirrors are not asked."""
+    address: float = ADDRESS_SECONDS
+    ssh: float = 60
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+def knock(address: str) -> Knock:
+    """Whether an ssh server greets at ADDRESS, seen from here."""
+    try:
+        with socket.create_connection((address, _SSH_PORT), timeout=2) as connection:
+            greeting = connection.recv(64)
+    except ConnectionRefusedError:
+        return Knock.CLOSED
+    except OSError:
+        return Knock.UNREACHABLE
+    return Knock.BANNER if greeting.startswith(b"SSH-") else Knock.CLOSED
+
+
+def wait_for_first_boot(
+    lxd: Lxd, name: str, account: str, report: Report, *, patience: Patience
+) -> None:
+    """Until cloud-init has made ACCOUNT; LxdError with what went wrong inside."""
+    report.phase(name, "cloud-init")
+
+    def heard(text: str) -> None:
+        lines = text.strip().splitlines()
+        if lines:
+            report.detail(name, lines[-1])
+
+    try:
+        boot = wait_for_cloud_init(
+            lxd,
+            name,
+            timeout=patience.boot,
+            on_output=heard,
+            address_within=patience.address,
+        )
+    except NoAddress:
+        raise
+    except BootFailed as error:
+        raise LxdError(
+            error.brief, details=_joined(error.details, excerpt(error.output))
+        ) from error
+    if boot.errors:
+        raise LxdError(
+            f"cloud-init failed in {name}.",
+            details=_joined("\n".join(boot.errors), excerpt(boot.output)),
+        )
+    if lxd.run(name, ["getent", "passwd", account], timeout=30).exit_code != 0:
+        raise LxdError(
+            f"cloud-init ended well in {name}, but made no account {account}.",
+            details=excerpt(boot.output),
+            fix="Look whether the release has cloud-init's users-groups module.",
+        )
+
+
+def wait_for_address(lxd: Lxd, name: str, report: Report, *, patience: Patience) -> str:
+    """The first global address, IPv4 before IPv6."""
+    report.phase(name, "address")
+
+    def probe() -> str | None:
+        state = lxd.state(name)
+        if state.state is not State.RUNNING:
+            raise LxdError(
+                f"{name} stopped while it was starting.",
+                fix=f"Look at its console: lxc console {name} --show-log",
+            )
+        return next(iter((*state.ipv4, *state.ipv6)), None)
+
+    return poll(
+        probe,
+        what=f"an address of {name}",
+        timeout=patience.address,
+        on_timeout=lambda: LxdError(
+            no_address(name, patience.address),
+            details=looked_at(lxd, name),
+            fix=what_next(lxd, name),
+        ),
+        clock=patience.clock,
+        sleep=patience.sleep,
+    )
+
+
+def wait_for_ssh(
+    lxd: Lxd,
+    name: str,
+    address: str,
+    report: Report,
+    *,
+    patience: Patience,
+    knock: Callable[[str], Knock] = knock,
+) -> None:
+    """Until ADDRESS greets as ssh does, or, where nobody here can reach it, port 22 is open."""
+    report.phase(name, "ssh")
+
+    def probe() -> bool | None:
+        found = knock(address)
+        if found is Knock.BANNER:
+            return True
+        # On macvlan the host and its containers never reach one another, and LXD may be remote.
+        if found is Knock.UNREACHABLE and _listens_inside(lxd, name):
+            return True
+        return None
+
+    poll(
+        probe,
+        what=f"ssh in {name}",
+        timeout=patience.ssh,
+        on_timeout=lambda: LxdError(
+            f"ssh in {name} ({address}) did not answer within {patience.ssh:.0f} s.",
+            details=_ssh_log(lxd, name),
+        ),
+        clock=patience.clock,
+        sleep=patience.sleep,
+    )
+
+
+def wait_for_desktop(
+    name: str,
+    address: str,
+    port: int,
+    report: Report,
+    *,
+    patience: Patience,
+    knock: Callable[[str], Knock] = knock,
+) -> None:
+    """Until RDP greets at ADDRESS; nothing to wait for where nobody here can reach it.
+
+    An open port is not enough: xrdp opens it once to see that it is free, closes it, and cuts off
+    whoever was quick, two seconds before it is there for good.
+    """
+    if knock(address) is Knock.UNREACHABLE:
+        return
+    report.phase(name, "desktop")
+
+    def probe() -> bool | None:
+        try:
+            greet(address, port, timeout=5)
+        except (NotRdp, OSError):
+            return None
+        return True
+
+    poll(
+        probe,
+        what=f"the desktop of {name}",
+        timeout=patience.ssh,
+        on_timeout=lambda: LxdError(
+            f"The desktop of {name} ({address}:{port}) did not answer RDP within "
+            f"{patience.ssh:.0f} s.",
+            fix=f"Look at its services: lxc exec {name} -- systemctl status xrdp xrdp-sesman",
+        ),
+        clock=patience.clock,
+        sleep=patience.sleep,
+    )
+
+
+def _listens_inside(lxd: Lxd, name: str) -> bool:
+    """From the kernel's own tables: those that the host shows, or by a command that needs cat."""
+    init = lxd.init_pid(name)
+    if init is not None:
+        return listens(init, _SSH_PORT)
+    tables = lxd.run(name, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], timeout=30).stdout
+    wanted = f":{_SSH_PORT:04X}"
+    for line in tables.splitlines():
+        fields = line.split()
+        if len(fields) > 3 and fields[1].endswith(wanted) and fields[3] == _TCP_LISTEN:
+            return True
+    return False
+
+
+def _ssh_log(lxd: Lxd, name: str) -> str:
+    try:
+        found = lxd.run(name, ["systemctl", "status", "--no-pager", "--lines=8", "ssh"], timeout=30)
+    except LxdError as error:
+        return error.brief  # that ssh does not answer is what counts
+    return excerpt(found.stdout) or "There seems to be no ssh service in it."
+
+
+def _joined(*parts: str | None) -> str:
+    return "\n".join(part for part in parts if part)

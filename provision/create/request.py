@@ -1,0 +1,134 @@
+"""What a person asked for, and how it is kept to tell a second run from a new wish."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+
+from lab.errors import InputError
+from lab.gpus.selection import Wish
+from lab.names import check_account, check_instance_name, nearest_name
+from lab.sizes import format_size
+from provision.keys.public_key import fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A container wished for. Its names are valid from construction on."""
+
+    name: str
+    account: str = ""
+    """The login inside; the container's name where none is given."""
+    template: str
+    """Full or short name; the full one once the release is known."""
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    """As `read_keys` returns them."""
+    cpus: int | None = None
+    memory_bytes: int | None = None
+    disk_bytes: int | None = None
+    """Quota of the root; None: what the template says."""
+    home_bytes: int | None = None
+    """Quota of /home; None: the same as the root's."""
+    password: bool = False
+    gpus: Wish | None = None
+    """None: what the settings say for a new container, what it has for one that is there."""
+    only_gpus: bool = False
+    """Nothing else was asked for: all else stays as it is in a container that is there."""
+    only_name: bool = False
+    """Nothing was asked for: one that is half made is finished as it was asked for."""
+
+    def __post_init__(self) -> None:
+        check_instance_name(self.name)
+        if self.account:
+            check_account(self.account)
+            return
+        try:
+            check_account(self.name)
+        except InputError as error:
+            near = nearest_name(self.name) or "ACCOUNT"
+            raise InputError(
+                f"The container may be called {self.name}, an account inside may not.",
+                details=f"{error.brief} {error.details}",
+                fix=f"Name the account: --account {near} (the container stays {self.name}).",
+            ) from error
+        object.__setattr__(self, "account", self.name)
+
+    @property
+    def wants_password(self) -> bool:
+        """Without a key there is no other way in."""
+        return self.password or not self.keys
+
+    def of_template(self, name: str) -> Request:
+        return replace(self, template=name)
+
+    def canonical(self) -> str:
+        """As `user.lab.request`: the same text for the same wish, without secrets.
+
+        Without the cards: those a container has are told by its devices, and may be changed.
+        """
+        wish = {
+            "template": self.template,
+            "account": self.account,
+            "cpus": self.cpus,
+            "memory": self.memory_bytes,
+            "disk": self.disk_bytes,
+            "home": self.home_bytes,
+            "keys": sorted(fingerprint(key) for key in self.keys),
+            "password": self.wants_password,
+        }
+        return json.dumps(wish, sort_keys=True, separators=(",", ":"))
+
+
+def wanted_password(kept: str) -> bool:
+    """Whether the wish KEPT, as `canonical` writes it, was for a password."""
+    try:
+        return bool(json.loads(kept)["password"])
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def differences(kept: str, asked: str) -> tuple[str, ...]:
+    """Line by line what ASKED wants other than KEPT says, both canonical; () when nothing."""
+    if kept == asked:
+        return ()
+    new = json.loads(asked)
+    try:
+        old = json.loads(kept)
+        old_keys = set(old["keys"])
+    except (ValueError, TypeError, KeyError):
+        return ("what it was made for cannot be read any more (user.lab.request)",)
+    lines = [
+        f"{label}: {_shown(word, old.get(word))} now, {_shown(word, new[word])} asked"
+        for word, label in _LABELS.items()
+        if old.get(word) != new[word]
+    ]
+    lines += [f"key: {key} is in, not asked for" for key in sorted(old_keys - set(new["keys"]))]
+    lines += [f"key: {key} is asked for, not in" for key in sorted(set(new["keys"]) - old_keys)]
+    return tuple(lines)
+
+
+_LABELS = {
+    "template": "template",
+    "account": "account",
+    "cpus": "CPUs",
+    "memory": "memory",
+    "disk": "disk",
+    "home": "home",
+    "password": "password",
+}
+_UNSAID = {
+    "cpus": "no limit",
+    "memory": "the lab's default",
+    "disk": "the template's default",
+    "home": "the same as the disk's",
+}
+
+
+def _shown(word: str, value: object) -> str:
+    if value is None:
+        return _UNSAID.get(word, "nothing")
+    if word in {"memory", "disk", "home"} and isinstance(value, int):
+        return format_size(value)
+    if isinstance(value, bool):
+        return "one" if value else "none"
+    return str(value)

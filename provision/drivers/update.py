@@ -1,0 +1,167 @@
+"""One container gets the host's driver: snapshot, install, prove it, or back to the snapshot."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab import labels
+from lab.driver.userland import Userland, install, version_in
+from lab.errors import CheckError, InputError, LabError
+from lab.gpus.nvidia_smi import QUERY, complaint
+from lab.instances.boot import wait_for_init
+from lab.lxd.port import Lxd
+from lab.report import Report
+from provision.drivers.actions import Forget, Install, Note, Restart
+from provision.drivers.marker import Mark, new_mark
+
+_NO_SNAPSHOT = "-"
+
+
+class Interrupted(LabError):
+    """Somebody pressed Ctrl-C: undo, and go no further."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What the work needs. STOP is set when somebody wants it to end."""
+
+    lxd: Lxd
+    report: Report
+    stop: threading.Event
+
+    def phase(self, name: str, phase: str) -> None:
+        self.go_on()
+        self.report.phase(name, phase)
+
+    def go_on(self) -> None:
+        """Interrupted where STOP is set."""
+        if self.stop.is_set():
+            raise Interrupted("It was interrupted.")
+
+
+def bring(bench: Bench, action: Install, userland: Userland) -> None:
+    """Do it, or leave the container as it was and raise the LabError that was in the way."""
+    lxd, name = bench.lxd, action.name
+    mark = new_mark()
+    try:
+        lxd.update(name, config={labels.SYNC: str(mark)})
+        bench.phase(name, "snapshot")
+        lxd.create_snapshot(name, mark.snapshot)
+        before = _trace(lxd, name)
+    except LabError:
+        _clear(lxd, name, (mark,), leaving=action.leftover)
+        raise
+    try:
+        _install(bench, action, userland)
+    except LabError as error:
+        raise _undone(bench, action, mark, before, error) from error
+    if action.asleep:
+        lxd.stop(name)
+    _clear(lxd, name, [mark, *([action.leftover] if action.leftover else [])])
+    bench.report.done(name, f"has driver {action.version}")
+
+
+def restart(bench: Bench, action: Restart) -> None:
+    """Its start brings the driver. CheckError when its cards do not answer afterwards."""
+    lxd, name = bench.lxd, action.name
+    bench.phase(name, "restart")
+    mark = Mark(builder=new_mark().builder, snapshot=_NO_SNAPSHOT)
+    lxd.update(name, config={labels.SYNC: str(mark)})
+    lxd.stop(name)
+    lxd.start(name)
+    wait_for_init(lxd, name)
+    lxd.update(name, config={labels.SYNC: None})
+    _ask_nvidia_smi(bench, name, action.cards, action.version)
+    lxd.update(name, config={labels.DRIVER: action.version})
+    bench.report.done(name, f"has driver {action.version}")
+
+
+def forget(bench: Bench, action: Forget) -> None:
+    _clear(bench.lxd, action.name, [action.leftover])
+    bench.report.done(action.name, "is rid of what a run that was cut off left")
+
+
+def note(bench: Bench, action: Note) -> None:
+    bench.lxd.update(action.name, config={labels.DRIVER: action.version})
+    bench.report.done(action.name, f"has driver {action.version} already")
+
+
+def _install(bench: Bench, action: Install, userland: Userland) -> None:
+    lxd, name = bench.lxd, action.name
+    if action.asleep:
+        bench.phase(name, "boot")
+        lxd.start(name)
+        wait_for_init(lxd, name)
+    bench.phase(name, f"driver {action.version}")
+
+    def heard(text: str) -> None:
+        bench.go_on()
+        lines = text.strip().splitlines()
+        if lines:
+            bench.report.detail(name, lines[-1])
+
+    install(lxd, name, userland, on_output=heard)
+    _ask_nvidia_smi(bench, name, action.cards, action.version)
+    lxd.update(name, config={labels.DRIVER: action.version})
+
+
+def _ask_nvidia_smi(bench: Bench, name: str, cards: Sequence[str], version: str) -> None:
+    """Without cards there is nobody who could answer."""
+    if not cards:
+        return
+    bench.phase(name, "nvidia-smi")
+    wrong = complaint(bench.lxd.run(name, QUERY, timeout=120), cards, version)
+    if wrong:
+        raise CheckError(f"The cards of {name} do not answer.", details=wrong)
+
+
+def _undone(bench: Bench, action: Install, mark: Mark, before: object, error: LabError) -> LabError:
+    """ERROR with what became of the container; it is as before unless the text says otherwise."""
+    lxd, name = bench.lxd, action.name
+    bench.report.phase(name, "undo")
+    # Of anything else nobody knows whether the installation inside has ended.
+    ended = isinstance(error, InputError | CheckError)
+    try:
+        restored = not ended or _trace(lxd, name) != before
+        if restored:
+            _restore(lxd, action, mark)
+        elif action.asleep:
+            lxd.stop(name)
+        _clear(lxd, name, (mark,), leaving=action.leftover)
+    except LabError as worse:
+        return CheckError(
+            f"{error.brief} Going back failed, too: {worse.brief}",
+            details=worse.details,
+            fix=f"Go back by hand: lxc restore {name} {mark.snapshot}",
+        )
+    how = "It is rolled back." if restored else "Nothing in it was changed."
+    fix = error.fix
+    if action.leftover is not None:
+        fix = f"The state before the run that was cut off: {name}/{action.leftover.snapshot}"
+    kind = InputError if isinstance(error, InputError) else CheckError
+    return kind(f"{error.brief} {how}", details=error.details, fix=fix)
+
+
+def _restore(lxd: Lxd, action: Install, mark: Mark) -> None:
+    """Takes with it whatever else was written on the root in this minute."""
+    # By itself LXD stops what runs by force; programs in there have files in /home, too.
+    lxd.stop(action.name)
+    lxd.restore_snapshot(action.name, mark.snapshot)
+    if not action.asleep:
+        lxd.start(action.name)
+
+
+def _clear(lxd: Lxd, name: str, marks: Sequence[Mark], *, leaving: Mark | None = None) -> None:
+    """Remove snapshots and mark; the mark last, so that a crash meanwhile is found again."""
+    for mark in marks:
+        if mark.snapshot != _NO_SNAPSHOT:
+            lxd.delete_snapshot(name, mark.snapshot)
+    lxd.update(name, config={labels.SYNC: str(leaving) if leaving else None})
+
+
+def _trace(lxd: Lxd, name: str) -> tuple[str | None, str | None]:
+    """What differs as soon as a package, a hold or a library of the driver has changed."""
+    # Not what is in it: that may be anything, of any size.
+    return lxd.last_written(name, "/var/lib/dpkg/status"), version_in(lxd, name)

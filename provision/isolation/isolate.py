@@ -1,0 +1,102 @@
+"""`isolate`: containers that share their ids are moved to ranges of their own, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lab.errors import InputError, LabError, LxdError
+from lab.lxd.port import Lxd
+from lab.report import Report
+from lab.settings.settings import Settings
+from provision.create.ready import Patience, wait_for_address
+from provision.ids.facts import read_ids
+from provision.isolation.move import Bench, move
+from provision.isolation.plan import Action, Leave, Move, plan_one
+from provision.managed import container_lock, our_container, ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """Names and endings, in the order in which they were dealt with."""
+
+    done: tuple[str, ...] = ()
+    left: tuple[Leave, ...] = ()
+    failed: tuple[tuple[str, LabError], ...] = ()
+
+
+def plan_isolation(lxd: Lxd, names: Sequence[str]) -> tuple[Action, ...]:
+    """For the containers NAMES, all of them where none is named. Changes nothing.
+
+    InputError where one that is named is not labstamp's, or cannot be moved.
+    """
+    facts = read_ids(lxd)
+    if names:
+        wanted = [our_container(lxd, name) for name in dict.fromkeys(names)]
+    else:
+        wanted = sorted(filter(ours, lxd.instances()), key=lambda each: each.name)
+    found: list[Action] = []
+    for one in wanted:
+        action = plan_one(facts, one)
+        if isinstance(action, Move):
+            facts = replace(facts, planned=(*facts.planned, action.ids))
+        if action is not None:
+            found.append(action)
+    left = [action for action in found if isinstance(action, Leave)]
+    if names and left:
+        raise InputError(
+            "Nothing was done: not all of these can be moved to ids of their own.",
+            details="\n".join(map(str, left)),
+        )
+    return tuple(found)
+
+
+def isolate(
+    lxd: Lxd,
+    settings: Settings,
+    actions: Sequence[Action],
+    report: Report,
+    *,
+    patience: Patience | None = None,
+) -> Outcome:
+    """Work off what was planned. One container's failure is no other's."""
+    bench = Bench(lxd=lxd, report=report, remote=settings.remote)
+    done: list[str] = []
+    left = [action for action in actions if isinstance(action, Leave)]
+    failed: list[tuple[str, LabError]] = []
+    for action in actions:
+        if not isinstance(action, Move):
+            continue
+        name = action.name
+        try:
+            with container_lock(settings, name, report, f"isolate {name}"):
+                # With the lock: whoever had it may have changed everything.
+                now = plan_one(read_ids(lxd), our_container(lxd, name))
+                if isinstance(now, Leave):
+                    left.append(now)
+                elif now is not None:
+                    move(bench, now)
+                    done.append(name)
+                    if not now.asleep:
+                        wait_for_address(lxd, name, report, patience=patience or Patience())
+        except LabError as error:
+            report.failed(name, error.brief)
+            failed.append((name, error))
+    return Outcome(done=tuple(done), left=tuple(left), failed=tuple(failed))
+
+
+def failure(outcome: Outcome) -> LabError | None:
+    """What makes the command end badly: as the first container that failed."""
+    if not outcome.failed:
+        return None
+    if len(outcome.failed) == 1:
+        return outcome.failed[0][1]
+    told = "\n".join(f"{name}: {error}" for name, error in outcome.failed)
+    kinds = {type(error) for _, error in outcome.failed}
+    kind = kinds.pop() if len(kinds) == 1 else LxdError
+    names = " ".join(name for name, _ in outcome.failed)
+    return kind(
+        f"{len(outcome.failed)} containers could not be moved to ids of their own.",
+        details=told,
+        fix=f"Mend that, then: invoke isolate {names}",
+    )

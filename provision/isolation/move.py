@@ -1,0 +1,221 @@
+"""One container gets ids of its own: stop, snapshot, start with them; or back to the snapshot.
+
+LXD changes the owners of all files when a container starts with another range than its files have:
+of the root first, then of each volume. Where it is cut off in between, its own notes are wrong, and
+its next try would spoil the files. So there is a snapshot of each, and the note on the container
+says whether it is the way back (`isolate_mark.Stage`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lab import labels
+from lab.errors import CapacityError, InputError, LabError, LxdError
+from lab.instances.boot import wait_for_init
+from lab.lxd.idmap import NEXT, ON_DISK, ON_VOLUME, own_range, same_map
+from lab.lxd.model import Instance, State, Volume
+from lab.lxd.port import Lxd
+from lab.machine.lock import held
+from lab.process import me
+from lab.report import Report
+from provision.ids.facts import IDS_LOCK, read_ids
+from provision.ids.marker import Mark, Stage, read_mark
+from provision.ids.ranges import choose, refuse_second
+from provision.isolation.obstacles import refuse_large_ids
+from provision.isolation.plan import Move, home_of, kept_of, person_of
+from provision.managed import our_container
+
+_AUTOSTART = "boot.autostart"
+_AS_LONG_AS_IT_TAKES = 6 * 3600.0
+"""For what LXD still does for a run that was killed: some 10,000 files a second at best."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    lxd: Lxd
+    report: Report
+    remote: str
+    """The LXD that is meant, as in the settings."""
+
+
+def move(bench: Bench, action: Move) -> None:
+    """Do it, or leave the container as it was and raise the LabError that was in the way."""
+    name = action.name
+    try:
+        mark = _resumed(bench, action) if action.leftover else _begun(bench, action)
+        if mark.stage is Stage.BEFORE:
+            mark = _moved(bench, action, mark)
+    except LabError as error:
+        raise _undone(bench, action, error) from error
+    except BaseException:
+        bench.report.say(f"{name} is left where it is; to go on: invoke isolate {name}")
+        raise
+    _finish(bench, action, mark)
+    bench.report.done(name, f"has the ids {mark.range}")
+
+
+def _begun(bench: Bench, action: Move) -> Mark:
+    """The range is taken before anything else is done: nobody else's, from here on."""
+    lxd, name = bench.lxd, action.name
+    with held(IDS_LOCK, bench.report, f"isolate {name}", remote=bench.remote):
+        before = read_ids(lxd)
+        instance = our_container(lxd, name)
+        home = home_of(instance, action.volumes)
+        person = person_of(instance)
+        mark = Mark(
+            builder=me(),
+            range=choose(before, person, kept_of(home)),
+            snapshot=_new_snapshot(),
+            asleep=instance.state is not State.RUNNING,
+            autostart=instance.config.get(_AUTOSTART),
+        )
+        lxd.update(name, config={labels.ISOLATE: str(mark)})
+        if home is not None and home.config.get(labels.IDS) != str(mark.range):
+            lxd.update_volume(home.pool, home.name, {labels.IDS: str(mark.range)})
+        try:
+            refuse_second(before, read_ids(lxd), person, mark.range, None)
+        except CapacityError:
+            if home is not None:
+                lxd.update_volume(home.pool, home.name, {labels.IDS: home.config.get(labels.IDS)})
+            raise
+    return mark
+
+
+def _resumed(bench: Bench, action: Move) -> Mark:
+    """Where a run that was cut off left it: at the beginning, or moved."""
+    lxd, name = bench.lxd, action.name
+    bench.report.phase(name, "wait for LXD")
+    lxd.wait_until_idle(name, timeout=_AS_LONG_AS_IT_TAKES)
+    instance = our_container(lxd, name)
+    mark = read_mark(instance.config.get(labels.ISOLATE))
+    if mark is None:
+        raise InputError(f"{name} was changed meanwhile.", fix=f"invoke isolate {name}")
+    home = home_of(instance, action.volumes)
+    if home is not None:
+        lxd.update_volume(home.pool, home.name, {labels.IDS: str(mark.range)})
+    if mark.stage is Stage.MOVING:
+        if has_moved(instance, _fresh(lxd, action.volumes), mark):
+            mark = mark.at(Stage.MOVED)
+        else:
+            _go_back(bench, action, mark)
+            mark = mark.at(Stage.BEFORE)
+    if mark.stage is Stage.BEFORE:
+        _drop_snapshots(lxd, action, mark)
+        mark = replace(mark, builder=me(), snapshot=_new_snapshot())
+        lxd.update(name, config={labels.ISOLATE: str(mark)})
+    return mark
+
+
+def _moved(bench: Bench, action: Move, mark: Mark) -> Mark:
+    lxd, name = bench.lxd, action.name
+    bench.report.phase(name, "look at its files")
+    refuse_large_ids(lxd, name, action.volumes)
+    bench.report.phase(name, "stop")
+    lxd.stop(name)
+    bench.report.phase(name, "snapshot")
+    lxd.create_snapshot(name, mark.snapshot)
+    for volume in action.volumes:
+        lxd.create_volume_snapshot(volume.pool, volume.name, mark.snapshot)
+    mark = mark.at(Stage.MOVING)
+    # Neither the server's boot nor anybody's `lxc start --all` is to go on in between.
+    begun = {**mark.range.config, _AUTOSTART: "false", labels.ISOLATE: str(mark)}
+    lxd.update(name, config=begun)
+    bench.report.phase(name, f"give its files to {mark.range}")
+    lxd.start(name)
+    wait_for_init(lxd, name)
+    if not has_moved(our_container(lxd, name), _fresh(lxd, action.volumes), mark):
+        raise LxdError(f"LXD did not give the files of {name} to the ids {mark.range}.")
+    return mark.at(Stage.MOVED)
+
+
+def _finish(bench: Bench, action: Move, mark: Mark) -> None:
+    """From here on its user may have written to it: nothing goes back any more."""
+    lxd, name = bench.lxd, action.name
+    done = {labels.ISOLATE: str(mark), _AUTOSTART: mark.autostart}
+    lxd.update(name, config=done)
+    _drop_snapshots(lxd, action, mark)
+    _as_it_was(lxd, name, mark)
+    lxd.update(name, config={labels.ISOLATE: None})
+
+
+def has_moved(instance: Instance, volumes: Sequence[Volume], mark: Mark) -> bool:
+    """Whether LXD came to the end of it, by its own notes."""
+    wanted = instance.config.get(NEXT)
+    if own_range(instance) != mark.range:
+        return False
+    on_disk = [instance.config.get(ON_DISK), *(one.config.get(ON_VOLUME) for one in volumes)]
+    # Where the kernel maps the mount, a root's files keep the ids that they have inside.
+    unmapped = same_map(on_disk[0], "[]")
+    return all(same_map(one, wanted) for one in on_disk[unmapped:])
+
+
+def _go_back(bench: Bench, action: Move, mark: Mark) -> None:
+    """To the snapshots: of the root, and of each volume that LXD did not get done with.
+
+    One that it got done with has the new range by LXD's own note, and is given back at the start.
+    """
+    lxd, name = bench.lxd, action.name
+    bench.report.phase(name, "go back")
+    lxd.stop(name)
+    wanted = our_container(lxd, name).config.get(NEXT)
+    for volume in _fresh(lxd, action.volumes):
+        if not same_map(volume.config.get(ON_VOLUME), wanted):
+            lxd.restore_volume(volume.pool, volume.name, mark.snapshot)
+    # With it come the old config, and the note of before.
+    lxd.restore_snapshot(name, mark.snapshot)
+
+
+def _undone(bench: Bench, action: Move, error: LabError) -> LabError:
+    """ERROR with what became of the container; it is as before unless the text says otherwise."""
+    lxd, name = bench.lxd, action.name
+    try:
+        lxd.wait_until_idle(name, timeout=_AS_LONG_AS_IT_TAKES)
+        mark = read_mark(our_container(lxd, name).config.get(labels.ISOLATE))
+        if mark is None or mark.builder != me():
+            return _with_way_on(error, name)
+        if mark.stage is Stage.MOVING:
+            _go_back(bench, action, mark)
+        _drop_snapshots(lxd, action, mark)
+        _as_it_was(lxd, name, mark)
+        lxd.update(name, config={labels.ISOLATE: None})
+    except LabError as worse:
+        both = f"{error.brief} Going back failed, too: {worse.brief}"
+        return _with_way_on(LxdError(both, details=worse.details), name)
+    kind = type(error) if isinstance(error, InputError | CapacityError) else LxdError
+    return kind(f"{error.brief} {name} is as before.", details=error.details, fix=error.fix)
+
+
+def _with_way_on(error: LabError, name: str) -> LabError:
+    fix = error.fix or f"Nothing is lost; when that is mended, it goes on: invoke isolate {name}"
+    return LxdError(error.brief, details=error.details, fix=fix)
+
+
+def _as_it_was(lxd: Lxd, name: str, mark: Mark) -> None:
+    if mark.asleep:
+        lxd.stop(name)
+    else:
+        lxd.start(name)
+
+
+def _drop_snapshots(lxd: Lxd, action: Move, mark: Mark) -> None:
+    lxd.delete_snapshot(action.name, mark.snapshot)
+    for volume in action.volumes:
+        lxd.delete_volume_snapshot(volume.pool, volume.name, mark.snapshot)
+
+
+def _fresh(lxd: Lxd, volumes: Sequence[Volume]) -> tuple[Volume, ...]:
+    names = {(one.pool, one.name) for one in volumes}
+    return tuple(
+        volume
+        for pool in {one.pool for one in volumes}
+        for volume in lxd.volumes(pool)
+        if (volume.pool, volume.name) in names
+    )
+
+
+def _new_snapshot() -> str:
+    """A name that no earlier snapshot has."""
+    return time.strftime("isolate-%Y%m%d-%H%M%S")

@@ -1,0 +1,202 @@
+"""Which containers are moved to ids of their own, and what stands in the way. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from lab import labels
+from lab.lxd.idmap import SIZE, IdRange, is_privileged, kept_range, shares
+from lab.lxd.model import Instance, State, Volume
+from lab.process import in_words
+from provision.homes import home_place
+from provision.ids.marker import Mark, read_mark
+from provision.ids.ranges import IdFacts, Person, choose
+from provision.managed import is_preparing
+
+_UNSHIFTED = ("security.shifted", "security.unmapped")
+_ACCOUNT = 1000
+"""The id of a container's first account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPath:
+    """A directory of the server that a container has; LXD changes no owners in it."""
+
+    path: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Stop it, give its files to the range IDS, start it."""
+
+    name: str
+    ids: IdRange
+    whole: IdRange
+    """The range that it had, with all the others."""
+    asleep: bool = False
+    volumes: tuple[Volume, ...] = ()
+    """Custom volumes, its home among them, whose files go with it."""
+    paths: tuple[HostPath, ...] = ()
+    leftover: Mark | None = None
+    """Of an earlier run that was cut off."""
+
+    def __str__(self) -> str:
+        files = ", ".join(["root", *(f"volume {one.name}" for one in self.volumes)])
+        how = "start it for a look, stop it" if self.asleep else "stop it"
+        after = "start it, stop it again" if self.asleep else "start it"
+        text = f"{self.name}: {how}, give its files ({files}) to the ids {self.ids}, {after}"
+        if self.leftover is not None:
+            text += " (an earlier run was cut off at it)"
+        return "\n".join([text, *(f"  {self._told(one)}" for one in self.paths)])
+
+    def _told(self, one: HostPath) -> str:
+        before, after = self.whole.base + _ACCOUNT, self.ids.base + _ACCOUNT
+        return (
+            f"{one.path} is {one.source} of the server, where no owners are changed: what its "
+            f"account wrote there belongs to {before}, as everybody's does, and it will be {after}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Not touched, though it shares its ids. FIX: a command, where one helps."""
+
+    name: str
+    reason: str
+    fix: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}: skip, {self.reason}" + (f": {self.fix}" if self.fix else "")
+
+
+Action: TypeAlias = Move | Leave
+
+
+def plan_one(facts: IdFacts, instance: Instance) -> Action | None:
+    """None for a container that has its ids; CapacityError where there are none left."""
+    mark = read_mark(instance.config.get(labels.ISOLATE))
+    if mark is None and not (shares(instance) or is_privileged(instance)):
+        return None
+    volumes = tuple(_moved_volumes(facts, instance))
+    obstacle = _obstacle(facts, instance, mark, volumes)
+    if obstacle is not None:
+        return obstacle
+    home = home_of(instance, volumes)
+    ids = mark.range if mark else choose(facts, person_of(instance), kept_of(home))
+    return Move(
+        name=instance.name,
+        ids=ids,
+        whole=facts.whole or IdRange(0, SIZE),
+        asleep=mark.asleep if mark else instance.state is State.STOPPED,
+        volumes=volumes,
+        paths=tuple(_host_paths(instance)),
+        leftover=mark,
+    )
+
+
+def home_of(instance: Instance, volumes: Iterable[Volume]) -> Volume | None:
+    """Its home, where it is one of labstamp's."""
+    place = home_place(instance)
+    return next(
+        (one for one in volumes if (one.pool, one.name) == place and labels.OWNER in one.config),
+        None,
+    )
+
+
+def kept_of(home: Volume | None) -> IdRange | None:
+    return kept_range(home.config) if home is not None else None
+
+
+def person_of(instance: Instance) -> Person:
+    return Person(project=instance.project, name=instance.name, home=home_place(instance))
+
+
+def _obstacle(
+    facts: IdFacts, instance: Instance, mark: Mark | None, volumes: tuple[Volume, ...]
+) -> Leave | None:
+    if mark is not None:
+        return None if mark.alive is False else _in_other_hands(instance.name, mark)
+    reasons = (*_reasons(instance), *(_shared(facts, instance, one) for one in volumes))
+    return next((one for one in reasons if one is not None), None)
+
+
+def _reasons(instance: Instance) -> Iterator[Leave]:
+    name, config = instance.name, instance.config
+    if is_preparing(instance):
+        yield Leave(name=name, reason="it is only half made; provision it again")
+    if config.get(labels.SYNC):
+        fix = f"invoke sync-drivers {name}"
+        yield Leave(name=name, reason="its driver is being changed; first", fix=fix)
+    if instance.state not in {State.RUNNING, State.STOPPED}:
+        reason = f"it is {instance.state.value}, neither up nor down"
+        yield Leave(name=name, reason=reason)
+    if is_privileged(instance):
+        yield Leave(name=name, reason="it is privileged: its root is the server's")
+    if config.get("security.protection.shift") == "true":
+        fix = f"lxc config unset {name} security.protection.shift"
+        yield Leave(name=name, reason="its files are protected against it; first", fix=fix)
+
+
+def _shared(facts: IdFacts, instance: Instance, volume: Volume) -> Leave | None:
+    shelf = _shelf_of(facts, instance.project)
+    others = [
+        other.name if other.project == instance.project else f"{other.project}/{other.name}"
+        for other in facts.instances
+        if (other.project, other.name) != (instance.project, instance.name)
+        and _shelf_of(facts, other.project) == shelf
+        and any(_is_of(device, volume) for device in other.expanded_devices.values())
+    ]
+    if not others:
+        return None
+    return Leave(
+        name=instance.name,
+        reason=f"its volume {volume.name} (pool {volume.pool}) is also that of "
+        f"{', '.join(others)}, and LXD attaches a volume to containers of one range only; first",
+        fix=f"lxc storage volume detach {volume.pool} {volume.name} {others[0]}",
+    )
+
+
+def _moved_volumes(facts: IdFacts, instance: Instance) -> Iterator[Volume]:
+    shelf = _shelf_of(facts, instance.project)
+    for one in facts.shelves:
+        if one.project != shelf:
+            continue
+        for volume in one.volumes:
+            if any(volume.config.get(key) == "true" for key in _UNSHIFTED):
+                continue
+            if any(_is_of(device, volume) for device in instance.expanded_devices.values()):
+                yield volume
+
+
+def _shelf_of(facts: IdFacts, project: str) -> str:
+    """The project that holds the volumes of PROJECT's instances."""
+    return project if any(one.project == project for one in facts.shelves) else "default"
+
+
+def _is_of(device: Mapping[str, str], volume: Volume) -> bool:
+    return (
+        device.get("type") == "disk"
+        and device.get("path") != "/"
+        and (device.get("pool"), device.get("source")) == (volume.pool, volume.name)
+    )
+
+
+def _host_paths(instance: Instance) -> Iterator[HostPath]:
+    for device in instance.expanded_devices.values():
+        source = device.get("source") if device.get("type") == "disk" else None
+        if source and not device.get("pool") and device.get("shift") != "true":
+            yield HostPath(path=device.get("path", ""), source=source)
+
+
+def _in_other_hands(name: str, mark: Mark) -> Leave:
+    who = in_words(mark.builder)
+    if mark.alive:
+        return Leave(name=name, reason=f"{who} is at it")
+    return Leave(
+        name=name,
+        reason=f"{who} may be at it; if that run is gone for good, on that machine",
+        fix=f"invoke isolate {name}",
+    )

@@ -1,0 +1,51 @@
+"""Which instances are labstamp's. The others are never touched."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from lab import labels
+from lab.errors import InputError
+from lab.lxd.model import Instance
+from lab.lxd.port import Lxd
+from lab.machine.lock import held
+from lab.names import did_you_mean, quote
+from lab.report import Report
+from lab.settings.settings import Settings
+
+
+def ours(instance: Instance) -> bool:
+    return labels.OWNER in instance.config
+
+
+def is_preparing(instance: Instance) -> bool:
+    return instance.config.get(labels.PHASE) == labels.PREPARING
+
+
+def our_container(lxd: Lxd, name: str) -> Instance:
+    """The container NAME; InputError when there is none, or it is a foreign instance."""
+    instance = lxd.instance(name)
+    if instance is None:
+        raise no_container(lxd, name)
+    if not ours(instance):
+        raise InputError(
+            f"{quote(name)} is an instance that labstamp did not make.",
+            details="It is not touched.",
+            fix="Work on it with lxc.",
+        )
+    return instance
+
+
+def no_container(lxd: Lxd, name: str) -> InputError:
+    known = [instance.name for instance in lxd.instances() if ours(instance)]
+    return InputError(
+        f"There is no container {quote(name)}{did_you_mean(name, known)}.",
+        fix="See which there are: invoke list",
+    )
+
+
+def container_lock(
+    settings: Settings, name: str, report: Report, what: str
+) -> AbstractContextManager[None]:
+    """Hold the lock of the container NAME of the lab's project while WHAT is done."""
+    return held(f"container-{settings.project}-{name}", report, what, remote=settings.remote)
