@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from lab.gpus.allocation import index_of, users
-from lab.gpus.users import holders
+from lab.gpus.users import instances_with_gpus
 from lab.lxd.port import Lxd
 from lab.settings.settings import Settings
 
@@ -20,7 +20,7 @@ NONE: Final = "No GPU: this host has no NVIDIA card. Everything but --gpus works
 def cards(lxd: Lxd, settings: Settings) -> list[Row]:
     """NVIDIA's cards, and who has them: also instances that labstamp did not make."""
     found = lxd.cards()
-    having = users(holders(lxd, settings), found) if found else {}
+    having = users(instances_with_gpus(lxd, settings), found) if found else {}
     return [
         {
             "index": index_of(card, found),

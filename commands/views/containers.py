@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.sizes import format_size
-from provision.create.provision import Stamped
+from provision.create.provision import Provisioned
 from provision.lifecycle import Removed
 from provision.profile import in_words
 
@@ -57,7 +57,7 @@ def of_container(container: Mapping[str, Any]) -> Card:
     return container["name"], rows, [_DF]
 
 
-def of_stamped(stamped: Stamped) -> Card:
+def of_stamped(stamped: Provisioned) -> Card:
     """The card that its user is sent; the password stands in it this once."""
     if stamped.card is None:
         return "", [], []
@@ -69,7 +69,7 @@ def of_stamped(stamped: Stamped) -> Card:
     return name, rows, footer
 
 
-def document(stamped: Stamped) -> dict[str, Any]:
+def document(stamped: Provisioned) -> dict[str, Any]:
     """The JSON of `provision`: what `show` gives, and the password when one was made."""
     made = {} if stamped.password is None else {"password": stamped.password}
     return {**(stamped.card or {}), **made}

@@ -56,7 +56,7 @@ def _nodes(
         status=Status.FAIL,
         found="it has cards but no /dev/nvidia-uvm: it was started before the host had one",
         why="nvidia-smi works in it, CUDA does not (torch.cuda.is_available() is False).",
-        fix=f"invoke restart {quote(user.instance.name)}" if user.ours else restart,
+        fix=f"invoke restart {quote(user.instance.name)}" if user.is_managed else restart,
     )
 
 
@@ -75,7 +75,7 @@ def _cards_there(
         status=Status.FAIL,
         found="; ".join(told),
         why="LXD does not start a container with a card that is not in its slot.",
-        fix=_regiven(user, scene) if user.ours else _removed(user, {one.pci for one in lost}),
+        fix=_regiven(user, scene) if user.is_managed else _removed(user, {one.pci for one in lost}),
     )
 
 
@@ -91,7 +91,7 @@ def _by_address(
     }
     for device, chosen in loose.items():
         address = meant[device]
-        ours = _regiven(user, scene, meant.values())
+        is_managed = _regiven(user, scene, meant.values())
         yield Finding(
             name=name,
             subject=user.name,
@@ -99,7 +99,7 @@ def _by_address(
             found=f"its device {device} "
             + (f"is chosen by LXD's id {chosen}" if chosen else "names no card"),
             why=_why(chosen, scene),
-            fix=ours if user.ours else _addressed(user, device, address),
+            fix=is_managed if user.is_managed else _addressed(user, device, address),
         )
 
 

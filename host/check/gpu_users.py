@@ -26,7 +26,7 @@ class GpuUser:
     """What its /dev holds of NVIDIA's; None where it does not run, or nobody can tell."""
 
     @property
-    def ours(self) -> bool:
+    def is_managed(self) -> bool:
         return labels.OWNER in self.instance.config and self.instance.project == self.home
 
     @property

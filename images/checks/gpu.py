@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from images.context import Workshop
+from images.context import BuildContext
 from lab.driver.delivery import Delivery, instance_config
 from lab.driver.version import driver_of
 from lab.gpus.devices import gpu_devices
@@ -15,7 +15,7 @@ from lab.release import Release, delivery_of_release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class GpuAccess:
     """The host's cards, as a user's container of a release would get them."""
 
     cards: tuple[Card, ...] = ()
@@ -45,11 +45,11 @@ class Given:
         return complaint(said, [card.pci for card in self.cards], self.version or "") or ""
 
 
-def given(shop: Workshop, release: Release) -> Given:
+def gpu_access(context: BuildContext, release: Release) -> GpuAccess:
     """All cards: it only asks them, so it takes none from anybody, whatever the policy."""
-    cards = shop.lxd.cards()
-    return Given(
+    cards = context.lxd.cards()
+    return GpuAccess(
         cards=cards,
-        delivery=delivery_of_release(release, shop.settings, shop.lxd.server(), cards),
-        version=driver_of(cards, local=shop.settings.remote == "local"),
+        delivery=delivery_of_release(release, context.settings, context.lxd.server(), cards),
+        version=driver_of(cards, local=context.settings.remote == "local"),
     )

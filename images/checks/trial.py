@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from images.checks.gpu import Given
+from images.checks.gpu import GpuAccess
 from images.checks.network import ACCOUNT
 from images.checks.reach import OVER_THE_NETWORK
 from images.templates.catalog import Check
@@ -25,7 +25,7 @@ class Trial:
     needs: Needs
     checks: tuple[Check, ...]
     """Those of the definition."""
-    given: Given = field(default_factory=Given)
+    gpu_access: GpuAccess = field(default_factory=GpuAccess)
     """The cards of the first instance."""
     allowed: tuple[str, ...] = ()
     """Files that may be the same in every container, though they look secret."""
@@ -46,7 +46,7 @@ class Trial:
 
     @property
     def to_run(self) -> tuple[Check, ...]:
-        skipped = {"gpu"} if self.given.skipped else set()
+        skipped = {"gpu"} if self.gpu_access.skipped else set()
         return tuple(check for check in self.every_check if check.kind not in skipped)
 
     @property

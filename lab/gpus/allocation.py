@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lab.errors import CapacityError, InputError
 from lab.gpus.devices import held_by
-from lab.gpus.selection import Wish
+from lab.gpus.selection import GpuSelection
 from lab.lxd.model import Card, Instance
 
 Users = Mapping[str, tuple[str, ...]]
@@ -36,7 +36,7 @@ def users(instances: Iterable[Instance], cards: Sequence[Card]) -> Users:
 
 
 def allocate(
-    wish: Wish, cards: Sequence[Card], users: Users, policy: Policy, *, name: str
+    wish: GpuSelection, cards: Sequence[Card], users: Users, policy: Policy, *, name: str
 ) -> tuple[Card, ...]:
     """The cards that NAME gets, in nvidia-smi's order. A part of a card comes as its card with
     that part alone in `mig`; a whole card with none.

@@ -23,7 +23,7 @@ _FORMS: Final = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class GpuSelection:
     """At most one of the three is set; nothing set wants no card."""
 
     everything: bool = False
@@ -33,27 +33,27 @@ class Wish:
 
     @property
     def is_none(self) -> bool:
-        return self == Wish()
+        return self == GpuSelection()
 
     def __str__(self) -> str:
-        """What `parse_wish` makes the same wish of."""
+        """What `parse_selection` makes the same wish of."""
         if self.everything:
             return "all"
         return ",".join(self.named) or (str(self.count) if self.count else "none")
 
 
-def parse_wish(text: str) -> Wish:
+def parse_selection(text: str) -> GpuSelection:
     """The wish that TEXT is; InputError when it is none."""
     plain = text.strip()
     match plain.lower():
         case "all":
-            return Wish(everything=True)
+            return GpuSelection(everything=True)
         case "none":
-            return Wish()
+            return GpuSelection()
     if _COUNT.fullmatch(plain):
-        return Wish(count=int(plain))
+        return GpuSelection(count=int(plain))
     named = (_named(part.strip(), text) for part in plain.split(","))
-    return Wish(named=tuple(dict.fromkeys(named)))
+    return GpuSelection(named=tuple(dict.fromkeys(named)))
 
 
 def _named(part: str, whole: str) -> str:

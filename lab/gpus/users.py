@@ -9,7 +9,7 @@ from lab.lxd.port import Lxd
 from lab.settings.settings import Settings
 
 
-def holders(lxd: Lxd, settings: Settings) -> tuple[Instance, ...]:
+def instances_with_gpus(lxd: Lxd, settings: Settings) -> tuple[Instance, ...]:
     """Of the lab's own project by name, of another as `PROJECT/NAME`.
 
     Not those of the build project: the pipeline gives cards back within minutes.

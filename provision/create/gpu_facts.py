@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from lab.driver.delivery import Delivery, choose
 from lab.driver.version import driver_of
 from lab.gpus.allocation import Policy, Users, users
-from lab.gpus.selection import Wish, parse_wish
-from lab.gpus.users import holders
+from lab.gpus.selection import GpuSelection, parse_selection
+from lab.gpus.users import instances_with_gpus
 from lab.lxd.model import Card, Server
 from lab.lxd.port import Lxd
 from lab.release import Release, delivery_of_release
@@ -21,7 +21,7 @@ class GpuFacts:
     cards: tuple[Card, ...] = ()
     users: Users = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
-    usual: Wish = field(default_factory=Wish)
+    usual: GpuSelection = field(default_factory=GpuSelection)
     """What a new container gets without `--gpus`."""
     driver: str | None = None
     """Version of the kernel module."""
@@ -36,7 +36,7 @@ def read_gpus(lxd: Lxd, settings: Settings, server: Server, release: Release | N
         users=_users(lxd, settings, cards),
         policy=Policy(limit=settings.gpus.limit),
         # Nobody who asks for no card is refused for want of one.
-        usual=parse_wish(settings.gpus.default) if cards else Wish(),
+        usual=parse_selection(settings.gpus.default) if cards else GpuSelection(),
         driver=driver_of(cards, local=settings.remote == "local"),
         delivery=delivery_of_release(release, settings, server, cards)
         if release is not None
@@ -45,4 +45,4 @@ def read_gpus(lxd: Lxd, settings: Settings, server: Server, release: Release | N
 
 
 def _users(lxd: Lxd, settings: Settings, cards: tuple[Card, ...]) -> Mapping[str, tuple[str, ...]]:
-    return users(holders(lxd, settings), cards) if cards else {}
+    return users(instances_with_gpus(lxd, settings), cards) if cards else {}

@@ -21,7 +21,7 @@ from provision.create.actions import (
     SetPassword,
     Start,
 )
-from provision.create.capacity import check_room, home_size
+from provision.create.capacity import check_capacity, home_size
 from provision.create.facts import Facts
 from provision.create.finish import finish, is_to_be_finished
 from provision.create.gpus import change_of_cards, share
@@ -32,7 +32,7 @@ from provision.create.request import Request, differences
 from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.keys.given import given, remembering
 from provision.limits import as_limit, bytes_of
-from provision.managed import is_preparing, ours
+from provision.managed import is_managed, is_preparing
 from provision.profile import refuse_raw
 from provision.releases import Offer, find_offer
 
@@ -59,7 +59,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
         raise _no_release(request, facts.offers, facts.unreadable)
     refuse_raw(facts.profile)
     _refuse_taken(request, offer)
-    check_room(request, offer, facts)
+    check_capacity(request, offer, facts)
     gpus = share(request, offer, facts)
     known = given(facts.home, facts.instance)
     ids = ids_of(request, facts)
@@ -86,7 +86,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
 
 
 def _refuse_foreign(name: str, instance: Instance) -> None:
-    if not ours(instance):
+    if not is_managed(instance):
         raise InputError(
             f'The name "{name}" is taken by an instance that labstamp did not make.',
             details="It is not touched.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lab.driver.delivery import Delivery
-from provision.drivers.marker import Mark
+from provision.drivers.marker import SyncMarker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Install:
     cards: tuple[str, ...]
     asleep: bool = False
     """Stopped: it is started for this, and stopped again."""
-    leftover: Mark | None = None
+    leftover: SyncMarker | None = None
 
     def __str__(self) -> str:
         also = []
@@ -67,7 +67,7 @@ class Forget:
     """Remove what a run that was cut off left; the container is as it should be."""
 
     name: str
-    leftover: Mark
+    leftover: SyncMarker
 
     def __str__(self) -> str:
         return f"{self.name}: remove what a run that was cut off left"

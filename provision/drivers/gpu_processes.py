@@ -18,7 +18,7 @@ true
 _SHOWN = 3
 
 
-def at_work(lxd: Lxd, name: str) -> tuple[str, ...]:
+def running(lxd: Lxd, name: str) -> tuple[str, ...]:
     """The processes inside that hold a node of NVIDIA's open, as `python3 (4711)`.
 
     Numbers are those that `ps` shows inside; containers in the container count. Told by the

@@ -20,7 +20,7 @@ from lab.lxd.port import Lxd
 from lab.printable import in_line
 from lab.release import Release
 from lab.settings.settings import Settings
-from provision.managed import is_preparing, our_container, ours
+from provision.managed import is_managed, is_preparing, managed_container
 from provision.releases import read_offers
 
 _LOOKS_AT_ONCE = 32
@@ -96,9 +96,9 @@ def look_at_host(lxd: Lxd, settings: Settings) -> Host:
 def look_at_containers(lxd: Lxd, host: Host, names: Sequence[str]) -> tuple[InContainer, ...]:
     """The containers NAMES, all of them where none is named; InputError for one not of ours."""
     if names:
-        wanted = [our_container(lxd, name) for name in dict.fromkeys(names)]
+        wanted = [managed_container(lxd, name) for name in dict.fromkeys(names)]
     else:
-        wanted = sorted(filter(ours, lxd.instances()), key=lambda each: each.name)
+        wanted = sorted(filter(is_managed, lxd.instances()), key=lambda each: each.name)
     whole = [instance for instance in wanted if not is_preparing(instance)]
     with ThreadPoolExecutor(max_workers=_LOOKS_AT_ONCE) as pool:
         found = pool.map(lambda instance: look_at(lxd, host, instance), whole)

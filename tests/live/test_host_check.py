@@ -219,8 +219,8 @@ def test_the_hook_brings_release_and_container_to_the_new_driver(desk: Desk, key
     assert drifting == {"release-driver", "container-driver"}
     desk.succeeds(_as_systemd_starts_it(desk))
     found = desk.tiny.lab.succeed("drivers", "--json").document
-    ours = [one for one in found["containers"] if one["name"] == ANN]
-    assert [(one["driver"], one["drift"]) for one in ours] == [(NEW, False)]
+    is_managed = [one for one in found["containers"] if one["name"] == ANN]
+    assert [(one["driver"], one["drift"]) for one in is_managed] == [(NEW, False)]
     asked = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
     assert lxc("exec", ANN, "--", *asked).split() == [NEW]
     lxc("init", STABLE, "hc-look")

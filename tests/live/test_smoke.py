@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from images.checks.network import hear
+from images.checks.network import read_banner
 from tests.live.lab import ROOT, Lab, instances, query, ssh, stable
 from tests.live.making import BUILD_PROJECT, PREFIX
 from tests.live.tiny import STABLE, Tiny, litter, plainly
@@ -136,6 +136,6 @@ def test_a_port_that_a_user_s_docker_publishes_is_reached_from_outside(
     # Without sudo: the account is in docker's group.
     said = ssh(address, user, key, ["sh", "-s", "publish"], stdin=script)
     assert said.code == 0, said.err
-    heard = hear((address,), 8080, "^hello from a published port$", timeout=30)
+    heard = read_banner((address,), 8080, "^hello from a published port$", timeout=30)
     assert heard.stdout == "hello from a published port\n", heard.stderr
     ssh(address, user, key, ["docker", "rm", "--force", "labstamp-publish"])

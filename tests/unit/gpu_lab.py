@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from lab.gpus.selection import parse_wish
+from lab.gpus.selection import parse_selection
 from lab.lxd.model import InstanceSpec
 from lab.settings.gpus import GpuSettings
 from lab.settings.settings import Settings
-from provision.create.provision import Stamped
+from provision.create.provision import Provisioned
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.cards import FOUR, PCI
@@ -39,13 +39,13 @@ def give(
     *,
     settings: Settings | None = None,
     **more: object,
-) -> Stamped:
+) -> Provisioned:
     """Provision NAME, with `--gpus WISH`, or without where it is None."""
-    asked = None if wish is None else parse_wish(wish)
+    asked = None if wish is None else parse_selection(wish)
     return stamp(lxd, bob(name=name, gpus=asked, **more), settings=settings or Settings())
 
 
-def change(lxd: FakeLxd, wish: str, *, settings: Settings | None = None) -> Stamped:
+def change(lxd: FakeLxd, wish: str, *, settings: Settings | None = None) -> Provisioned:
     """`--gpus WISH` and nothing else."""
     return give(lxd, wish, settings=settings, keys=(), only_gpus=True)
 

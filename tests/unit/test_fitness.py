@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from images.build.driver import Layer, in_words, layers
-from images.context import Workshop, open_workshop
-from images.releases.compatibility import misfit, misfit_here, refuse_misfit
+from images.build.driver import DriverChoice, driver_choices, in_words
+from images.context import BuildContext, open_context
+from images.releases.compatibility import incompatibility, misfit_here, refuse_misfit
 from images.releases.promotion import promote, rollback
 from lab.driver.delivery import Delivery
 from lab.errors import InputError
@@ -57,7 +57,7 @@ def settings(**driver: object) -> Settings:
 def test_what_does_not_fit_has_a_reason(
     inside: str | None, host: str | None, delivery: Delivery, reason: str | None
 ) -> None:
-    assert misfit(replace(RELEASE, driver=inside), host, delivery) == reason
+    assert incompatibility(replace(RELEASE, driver=inside), host, delivery) == reason
 
 
 def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
@@ -103,13 +103,13 @@ def test_a_release_remembers_how_its_template_wants_the_driver() -> None:
     assert Release.of(image) == release
 
 
-def shop(lxd: FakeLxd, settings: Settings) -> Workshop:
+def context(lxd: FakeLxd, settings: Settings) -> BuildContext:
     written = settings.model_copy(update={"distribution": "debian-12", "timezone": "Etc/UTC"})
-    return open_workshop(ROOT, written, lxd, Silent())
+    return open_context(ROOT, written, lxd, Silent())
 
 
-def made(lxd: FakeLxd, **driver: object) -> Layer:
-    return layers(shop(lxd, settings(**driver)), ["base"])["base"]
+def made(lxd: FakeLxd, **driver: object) -> DriverChoice:
+    return driver_choices(context(lxd, settings(**driver)), ["base"])["base"]
 
 
 def test_a_layer_is_of_the_hosts_version_and_says_why() -> None:
@@ -122,7 +122,7 @@ def test_a_layer_is_of_the_hosts_version_and_says_why() -> None:
     assert (layer.version, layer.inputs()["driver"]) == (OLD, OLD)
     assert made(lxd, delivery="none").inputs() == {}
     assert in_words({"base": layer, "docker-nested": layer}) == (str(layer),)
-    other = Layer(chosen=layer.chosen)
+    other = DriverChoice(chosen=layer.chosen)
     assert in_words({"a": layer, "b": other}) == (f"a: {layer}", f"b: {other}")
 
 

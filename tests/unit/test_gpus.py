@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lab.errors import CapacityError, InputError
 from lab.gpus.allocation import Policy, Users, allocate, index_of, users
-from lab.gpus.selection import parse_wish
+from lab.gpus.selection import parse_selection
 from lab.lxd.model import Card
 from tests.unit.cards import FOUR, PARTS, PCI, SPLIT, card, instance, uuid
 
@@ -34,7 +34,7 @@ def given_to(
     cards: Sequence[Card] = FOUR,
 ) -> str:
     """The numbers of the cards that NAME gets."""
-    found = allocate(parse_wish(wish), cards, users, policy, name=name)
+    found = allocate(parse_selection(wish), cards, users, policy, name=name)
     return " ".join(str(index_of(one, cards)) for one in found)
 
 
@@ -103,7 +103,7 @@ def test_sixteen_of_twenty_find_room_evenly() -> None:
     for number in range(20):
         name = f"u{number}"
         try:
-            (one,) = allocate(parse_wish("1"), FOUR, busy, Policy(limit=4), name=name)
+            (one,) = allocate(parse_selection("1"), FOUR, busy, Policy(limit=4), name=name)
         except CapacityError:
             refused += 1
         else:
@@ -192,7 +192,7 @@ def test_a_card_that_is_not_there_is_told_with_those_that_are(selector: str) -> 
 
 
 def test_a_part_is_given_as_its_card_with_that_part_alone() -> None:
-    wish = parse_wish(f"{PARTS[2]},{PARTS[0]},idx:0")
+    wish = parse_selection(f"{PARTS[2]},{PARTS[0]},idx:0")
     assert allocate(wish, SPLIT, {}, SHARED, name="ann") == (
         SPLIT[0],
         card(1, mig=(PARTS[0],)),
@@ -273,7 +273,7 @@ def test_whatever_the_load_a_count_is_fair(
     busy = using(*(" ".join(sorted(names)) for names in load))
     others = [len(names - {name}) for names in load]
     open_ = [n for n in range(4) if limit is None or name in load[n] or others[n] < limit]
-    wish = parse_wish(str(count))
+    wish = parse_selection(str(count))
     if count > len(open_):
         with pytest.raises(CapacityError):
             allocate(wish, FOUR, busy, Policy(limit=limit), name=name)

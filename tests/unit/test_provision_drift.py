@@ -12,14 +12,14 @@ from commands import provisioning
 from commands.views import containers
 from lab.driver.delivery import Delivery
 from lab.errors import CapacityError
-from lab.gpus.selection import parse_wish
+from lab.gpus.selection import parse_selection
 from lab.lxd.model import State
 from lab.machine import lock
 from lab.report import Silent
 from lab.settings.settings import Settings
 from provision import lifecycle, listing
 from provision.create.drift import DriftError
-from provision.create.provision import Stamped
+from provision.create.provision import Provisioned
 from tests.fake_lxd import FakeLxd
 from tests.unit.cards import FOUR, uuid
 from tests.unit.cards import card as a_card
@@ -41,7 +41,7 @@ def update_host(lxd: FakeLxd, version: str | None) -> None:
 
 
 def gpus(text: str) -> dict[str, object]:
-    return {"gpus": parse_wish(text)}
+    return {"gpus": parse_selection(text)}
 
 
 def delivered(how: str) -> Settings:
@@ -151,12 +151,12 @@ def test_drift_is_no_matter_without_driver_and_cards(lxd: FakeLxd) -> None:
 # ---- on-drift: build -------------------------------------------------------------------------
 
 
-def drifting(template: str) -> Callable[..., Stamped]:
+def drifting(template: str) -> Callable[..., Provisioned]:
     """Stamps that end in drift until TEMPLATE is built."""
-    stamped = Stamped(changed=True, actions=(), card=None)
+    stamped = Provisioned(changed=True, actions=(), card=None)
     built: list[str] = []
 
-    def once(_settings: object, _wish: object, *, plan: bool) -> Stamped:
+    def once(_settings: object, _wish: object, *, plan: bool) -> Provisioned:
         if template not in built and not plan:
             built.append(template)
             raise DriftError(BASE, "drifts", details="")
@@ -211,7 +211,7 @@ def test_the_usual_lab_refuses(built: list[str], monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_start_without_its_card_says_what_to_do(lxd: FakeLxd) -> None:
-    stamp(lxd, bob(gpus=parse_wish(f"{A},{D}")))
+    stamp(lxd, bob(gpus=parse_selection(f"{A},{D}")))
     lxd.gpu_cards = FOUR[:3]
     with pytest.raises(CapacityError) as error:
         lifecycle.restart(lxd, Settings(), "bob", report=Silent())
@@ -229,7 +229,7 @@ def test_a_start_without_its_card_says_what_to_do(lxd: FakeLxd) -> None:
 
 
 def test_a_start_with_its_card_elsewhere_says_where(lxd: FakeLxd) -> None:
-    stamp(lxd, bob(gpus=parse_wish(D)))
+    stamp(lxd, bob(gpus=parse_selection(D)))
     lxd.stop("bob")
     lxd.gpu_cards = (*FOUR[:3], a_card(3, pci="0000:e1:00.0"))
     with pytest.raises(CapacityError) as error:
@@ -237,12 +237,12 @@ def test_a_start_with_its_card_elsewhere_says_where(lxd: FakeLxd) -> None:
     assert f"{D} ({uuid(3)}) is at 0000:e1:00.0 now" in str(error.value)
     assert error.value.fix is not None
     assert error.value.fix.startswith("invoke provision bob --gpus 0000:e1:00.0\n")
-    stamp(lxd, bob(keys=(), gpus=parse_wish("0000:e1:00.0"), only_gpus=True))
-    assert lifecycle.start(lxd, Settings(), "bob", report=Silent(), patience=hasty())
+    stamp(lxd, bob(keys=(), gpus=parse_selection("0000:e1:00.0"), only_gpus=True))
+    assert lifecycle.start(lxd, Settings(), "bob", report=Silent(), timeouts=hasty())
 
 
 def test_the_card_of_a_container_names_what_is_missing(lxd: FakeLxd) -> None:
-    stamp(lxd, bob(gpus=parse_wish(f"{A},{D}")))
+    stamp(lxd, bob(gpus=parse_selection(f"{A},{D}")))
     lxd.gpu_cards = FOUR[:3]
     rows = containers.of_container(listing.show(lxd, Settings(), "bob"))[1]
     assert rows[rows.index(("gpu", f"0  {A}  {FOUR[0].model}")) :][:4] == [

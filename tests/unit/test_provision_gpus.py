@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lab.errors import CapacityError, InputError
-from lab.gpus.selection import parse_wish
+from lab.gpus.selection import parse_selection
 from lab.machine import lock
 from lab.report import Silent
 from lab.settings.gpus import GpuSettings
@@ -100,7 +100,7 @@ def test_the_least_used_card_comes_first(lxd: FakeLxd) -> None:
 
 
 def test_the_plan_names_the_cards(lxd: FakeLxd) -> None:
-    done = stamp(lxd, bob(gpus=parse_wish("2")), only_plan=True)
+    done = stamp(lxd, bob(gpus=parse_selection("2")), only_plan=True)
     assert str(done.actions[1]) == (
         "create the container bob from base 20261121.1 "
         "(all CPUs, 256MiB memory, 3000 processes, 20GiB disk, ids 1065536:65536, "
@@ -226,7 +226,7 @@ def test_the_lock_is_free_while_a_container_boots(
     start = lxd.start
 
     def watched(name: str) -> None:
-        with lock.held(CARDS_LOCK, Silent(), "look", remote="local", patience=0.1):
+        with lock.hold_lock(CARDS_LOCK, Silent(), "look", remote="local", timeout=0.1):
             asked.append(True)
         start(name)
 

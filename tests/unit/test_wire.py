@@ -15,7 +15,7 @@ from lab.lxd.errors import Place
 from lab.lxd.model import Progress
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
-from lab.lxd.transport import greet, translated
+from lab.lxd.transport import handshake, translated
 
 URL = "https://lab.example:8443"
 PLACE = Place(url=URL)
@@ -35,7 +35,7 @@ def http() -> Iterator[requests_mock.Mocker]:
 
 @pytest.fixture
 def rest(http: requests_mock.Mocker) -> Rest:
-    return Rest(greet(PLACE, URL, tls_session(None, None)))
+    return Rest(handshake(PLACE, URL, tls_session(None, None)))
 
 
 def failed(text: str, code: int = 400) -> dict[str, object]:
@@ -248,7 +248,7 @@ def test_something_else_answers(
 ) -> None:
     answer(http)
     with pytest.raises(LxdUnreachable) as caught:
-        greet(PLACE, URL, tls_session(None, None))
+        handshake(PLACE, URL, tls_session(None, None))
     assert str(caught.value) == whole
 
 
@@ -256,7 +256,7 @@ def test_a_certificate_that_is_not_trusted_is_named(http: requests_mock.Mocker) 
     http.get(f"{URL}/1.0", json={**HELLO, "metadata": {"auth": "untrusted"}})
     place = Place(url=URL, client_certificate=Path("/home/bob/client.crt"))
     with pytest.raises(LxdUnreachable) as caught:
-        greet(place, URL, tls_session(None, None))
+        handshake(place, URL, tls_session(None, None))
     assert str(caught.value) == (
         f"LXD at {URL} does not trust the certificate /home/bob/client.crt.\n"
         "Next: on that server, with the certificate copied there: "

@@ -16,7 +16,7 @@ from lab.lxd.errors import Place
 from lab.lxd.model import Card
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
-from lab.lxd.transport import greet
+from lab.lxd.transport import handshake
 from tests.unit.cards import FOUR, PARTS, PCI, card, uuid
 
 URL = "https://lab.example:8443"
@@ -128,7 +128,7 @@ def test_of_this_machines_own_cards_its_kernel_is_asked(monkeypatch: pytest.Monk
     with requests_mock.Mocker() as http:
         http.get(f"{URL}/1.0", json=HELLO)
         place = Place(socket=Path("/run/unix.socket"))
-        rest = Rest(greet(place, URL, tls_session(None, None)))
+        rest = Rest(handshake(place, URL, tls_session(None, None)))
         found = Client(rest, "default").cards()
         assert {request.path for request in http.request_history} == {"/1.0"}
     assert found == (card(0, uuid=uuid(9), model="nine", mig=PARTS[:1]),)
@@ -143,7 +143,7 @@ def asked(place: Place, resources: dict[str, Any]) -> tuple[Card, ...]:
     with requests_mock.Mocker() as http:
         http.get(f"{URL}/1.0", json=HELLO)
         http.get(f"{URL}/1.0/resources", json={"type": "sync", "metadata": resources})
-        return Client(Rest(greet(place, URL, tls_session(None, None))), "default").cards()
+        return Client(Rest(handshake(place, URL, tls_session(None, None))), "default").cards()
 
 
 RACE = {
@@ -164,7 +164,7 @@ def test_a_listing_that_races_with_a_nic_is_asked_for_again(
         http.get(f"{URL}/1.0", json=HELLO)
         wrong = {"json": RACE, "status_code": 500}
         http.get(f"{URL}/1.0/resources", [*([wrong] * failures), right])
-        lxd = Client(Rest(greet(Place(url=URL), URL, tls_session(None, None))), "default")
+        lxd = Client(Rest(handshake(Place(url=URL), URL, tls_session(None, None))), "default")
         try:
             said = lxd.cards()[0].pci
         except LxdError as error:
