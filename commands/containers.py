@@ -78,7 +78,7 @@ def provision(
     if json:
         console.print_json(view.document(stamped))
         return
-    console.print_card(*view.of_stamped(stamped))
+    console.print_summary(*view.of_stamped(stamped))
 
 
 @command(help={"json": "One JSON document on stdout."}, name="list")
@@ -111,7 +111,7 @@ def show(_c: Context, name: str, json: bool = False) -> None:
     if json:
         console.print_json(document)
         return
-    console.print_card(*view.of_container(document))
+    console.print_summary(*view.of_container(document))
 
 
 @command(help={"name": "The container."})

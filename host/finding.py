@@ -15,7 +15,7 @@ class Status(str, Enum):
     WARN = "warn"
     """Users get what they were given; something will go wrong one day, or is not as meant."""
     FAIL = "fail"
-    """Somebody's cards do not work now, or nobody's container can be made."""
+    """Somebody's GPUs do not work now, or nobody's container can be made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,7 @@ class NoNetwork(InputError):
 
 
 class CapacityError(LabError):
-    """The machine has no room: cards, disk, memory (exit 3)."""
+    """The machine has no room: GPUs, disk, memory (exit 3)."""
 
     exit_code = 3
 

@@ -17,7 +17,7 @@ from lab.settings.settings import Settings
 from lab.sizes import format_size
 from provision.create.ready import Timeouts, wait_for_address
 from provision.filtered import EXPLAINED, needs_netfilter
-from provision.gpu_view import refuse_without_cards
+from provision.gpu_view import refuse_without_gpus
 from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
@@ -46,7 +46,7 @@ def start(
         instance = _whole(lxd, name)
         if instance.state is State.RUNNING:
             return False
-        _refuse_without_cards(lxd, instance)
+        _refuse_without_gpus(lxd, instance)
         report.phase(name, "boot")
         _start(lxd, name)
         address = wait_for_address(lxd, name, report, timeouts=timeouts or Timeouts())
@@ -69,7 +69,7 @@ def restart(
     lxd: Lxd, settings: Settings, name: str, *, report: Report, timeouts: Timeouts | None = None
 ) -> None:
     """Also starts one that is stopped. One that could not start again is not stopped."""
-    _refuse_without_cards(lxd, managed_container(lxd, name))
+    _refuse_without_gpus(lxd, managed_container(lxd, name))
     stop(lxd, settings, name, report=report)
     start(lxd, settings, name, report=report, timeouts=timeouts)
 
@@ -151,9 +151,9 @@ def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
         lxd.update_volume(home.pool, home.name, config)
 
 
-def _refuse_without_cards(lxd: Lxd, instance: Instance) -> None:
+def _refuse_without_gpus(lxd: Lxd, instance: Instance) -> None:
     if any(device.get("type") == "gpu" for device in instance.expanded_devices.values()):
-        refuse_without_cards(instance, lxd.cards())
+        refuse_without_gpus(instance, lxd.gpus())
 
 
 def _start(lxd: Lxd, name: str) -> None:

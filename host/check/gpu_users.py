@@ -1,4 +1,4 @@
-"""Whatever has cards on this LXD, ours or not, in every project that can be seen."""
+"""Whatever has GPUs on this LXD, ours or not, in every project that can be seen."""
 
 from __future__ import annotations
 

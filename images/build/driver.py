@@ -40,12 +40,12 @@ class DriverChoice:
 
 def driver_choices(context: BuildContext, templates: Iterable[str]) -> Mapping[str, DriverChoice]:
     """By template. InputError where there is nothing to make an image's userland from."""
-    server, cards = context.lxd.server(), context.lxd.cards()
+    server, gpus = context.lxd.server(), context.lxd.gpus()
     userland: Userland | None = None
     found = {}
     for name in templates:
         asked = context.catalog.delivery(name)
-        chosen = choose(context.settings, server, cards, template=asked)
+        chosen = choose(context.settings, server, gpus, template=asked)
         if chosen.delivery is Delivery.IMAGE and userland is None:
             userland = userland_of(context.settings, _version(context))
         baked = userland if chosen.delivery is Delivery.IMAGE else None

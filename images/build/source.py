@@ -148,7 +148,7 @@ def _create(context: BuildContext, name: str, log: Log, undo: ExitStack) -> None
 def _copy(
     context: BuildContext, source: FromInstance, name: str, config: Mapping[str, str], log: Log
 ) -> None:
-    """Clone an instance's root, and nothing else of it: no volumes, cards, limits, user-data."""
+    """Clone an instance's root, and nothing else of it: no volumes, GPUs, limits, user-data."""
     origin = context.lxd.in_project(source.project).instance(source.name)
     if origin is None:
         known = [one.name for one in context.lxd.in_project(source.project).instances()]

@@ -66,15 +66,15 @@ def judge(
 ) -> tuple[Verdict, ...]:
     """A verdict per check, in order. SECOND is another instance of the same image.
 
-    GIVEN: the cards that the first one has.
+    GIVEN: the GPUs that the first one has.
     """
-    cards, second = gpu_access or GpuAccess(), second or Evidence()
+    gpus, second = gpu_access or GpuAccess(), second or Evidence()
     verdicts = []
     for check in checks:
-        if why := _why_skipped(check, first, cards):
+        if why := _why_skipped(check, first, gpus):
             verdicts.append(Verdict(name=check.name, passed=False, skipped=True, why=why))
         else:
-            verdicts.append(_judge(check, first, second, timezone, cards))
+            verdicts.append(_judge(check, first, second, timezone, gpus))
     return tuple(verdicts)
 
 

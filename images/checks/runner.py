@@ -47,8 +47,8 @@ def smoke(context: BuildContext, trial: Trial, log: Log) -> tuple[Verdict, ...]:
         for name in names:
             undo.callback(remove_home, context, name)
             undo.callback(remove_instance, context.build, name)
-            cards = trial.gpu_access if name == first and trial.asks_cards else GpuAccess()
-            _create(context, name, trial, key, cards)
+            gpus = trial.gpu_access if name == first and trial.asks_gpus else GpuAccess()
+            _create(context, name, trial, key, gpus)
         with at_rest(context.build, first):
             fresh = look_in(context, first, span_of(trial.image))
         for name in names:

@@ -26,7 +26,7 @@ class Trial:
     checks: tuple[Check, ...]
     """Those of the definition."""
     gpu_access: GpuAccess = field(default_factory=GpuAccess)
-    """The cards of the first instance."""
+    """The GPUs of the first instance."""
     allowed: tuple[str, ...] = ()
     """Files that may be the same in every container, though they look secret."""
     allowed_special: tuple[str, ...] = ()
@@ -55,8 +55,8 @@ class Trial:
         return ", ".join(one.name for one in self.checks if one.kind in OVER_THE_NETWORK)
 
     @property
-    def asks_cards(self) -> bool:
-        """Cards are given only where something is asked of them."""
+    def asks_gpus(self) -> bool:
+        """GPUs are given only where something is asked of them."""
         return any(check.kind == "gpu" for check in self.checks)
 
     @property

@@ -11,7 +11,7 @@ from lab.settings.settings import Settings
 
 
 def incompatibility(release: Release, host: str | None, delivery: Delivery) -> str | None:
-    """Why containers of RELEASE could not use the host's cards, where they could not. Pure.
+    """Why containers of RELEASE could not use the host's GPUs, where they could not. Pure.
 
     HOST: the version of its kernel module; without one there is nothing to fit. DELIVERY: how a
     container would get what is not inside.
@@ -36,6 +36,6 @@ def refuse_misfit(lxd: Lxd, settings: Settings, release: Release) -> None:
 
 def misfit_here(lxd: Lxd, settings: Settings, release: Release) -> str | None:
     """As `incompatibility`, of the host as it is now."""
-    chosen = choose(settings, lxd.server(), lxd.cards(), template=release.needs.delivery)
+    chosen = choose(settings, lxd.server(), lxd.gpus(), template=release.needs.delivery)
     host = host_driver(lxd, local=settings.remote == "local")
     return incompatibility(release, host, chosen.delivery)

@@ -1,4 +1,4 @@
-"""What lab.yaml says of cards: `gpus:`."""
+"""What lab.yaml says of GPUs: `gpus:`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _at_least_one(value: int) -> int:
 
 
 class GpuSettings(StrictModel):
-    """Who gets which of NVIDIA's cards."""
+    """Who gets which of NVIDIA's GPUs."""
 
     default: Annotated[str, BeforeValidator(_choice)] = "1"
     """What a container gets without `--gpus`: a count, `all` or `none` (`lab.gpus.selection`)."""
@@ -37,7 +37,7 @@ class GpuSettings(StrictModel):
 
     @property
     def limit(self) -> int | None:
-        """How many containers may hold one card."""
+        """How many containers may hold one GPU."""
         return 1 if self.policy == "exclusive" else self.max_users_per_card
 
     @model_validator(mode="after")

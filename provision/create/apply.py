@@ -19,7 +19,7 @@ from lab.process import me
 from lab.report import Report
 from provision.create.actions import (
     Action,
-    ChangeCards,
+    ChangeGpus,
     CreateInstance,
     CreateVolume,
     GiveKeys,
@@ -57,7 +57,7 @@ def apply(
 ) -> str | None:
     """Do ACTIONS in order; returns the password when one was set, its only appearance.
 
-    CLAIMED is called as soon as LXD holds the cards that were decided upon; what it raises undoes
+    CLAIMED is called as soon as LXD holds the GPUs that were decided upon; what it raises undoes
     that like any failure.
     """
     password: str | None = None
@@ -81,8 +81,8 @@ def apply(
                     claimed()
                 case GiveKeys():
                     _give_keys(action, lxd)
-                case ChangeCards():
-                    _change_cards(action, lxd, report, undo)
+                case ChangeGpus():
+                    _change_gpus(action, lxd, report, undo)
                     claimed()
                 case Start(name=name):
                     _hand_over(actions, lxd)
@@ -155,7 +155,7 @@ def _start(
         report.say(f"{name} is made once more: {error.details or error.brief}")
         remove_instance(lxd, name)
         lxd.create(made.spec)
-        # Its cards were anybody's for a moment.
+        # Its GPUs were anybody's for a moment.
         claimed()
         for action in actions:
             if isinstance(action, GiveKeys):
@@ -175,13 +175,13 @@ def _wait(
         wait_for_desktop(name, address, action.rdp, report, timeouts=waits, probe_ssh=probe_ssh)
 
 
-def _change_cards(action: ChangeCards, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+def _change_gpus(action: ChangeGpus, lxd: Lxd, report: Report, undo: ExitStack) -> None:
     name = action.name
     before = managed_container(lxd, name)
     report.phase(name, "change its GPUs")
     undo.callback(
         partial(
-            _undo_cards,
+            _undo_gpus,
             lxd,
             report,
             name,
@@ -233,7 +233,7 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
         report.say(f"{name} stays half made: {error.brief} Finish it: invoke provision {name}")
 
 
-def _undo_cards(
+def _undo_gpus(
     lxd: Lxd,
     report: Report,
     name: str,

@@ -24,7 +24,7 @@ from provision.create.actions import (
 from provision.create.capacity import check_capacity, home_size
 from provision.create.facts import Facts
 from provision.create.finish import finish, is_to_be_finished
-from provision.create.gpus import change_of_cards, share
+from provision.create.gpus import change_of_gpus, share
 from provision.create.ids import ids_of
 from provision.create.instance import instance_spec, unfiltered
 from provision.create.let_in import asked_for, keys_for
@@ -52,7 +52,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
             actions.append(RemoveLeftover(name=request.name))
         else:
             _refuse_differing(request, facts.instance)
-            return change_of_cards(request, facts.instance, facts)
+            return change_of_gpus(request, facts.instance, facts)
     if facts.namesake is not None:
         raise _one_name(request, facts.namesake)
     if offer is None:
@@ -68,7 +68,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
         CreateInstance(
             spec=instance_spec(request, offer, facts, gpus, ids),
             release=f"{offer.release.template} {offer.release.version}",
-            cards=gpus.cards,
+            gpus=gpus.gpus,
             unfiltered=unfiltered(facts),
             ids=ids,
         ),
@@ -95,7 +95,7 @@ def _refuse_foreign(name: str, instance: Instance) -> None:
 
 
 def _refuse_differing(request: Request, instance: Instance) -> None:
-    """The cards are no part of it."""
+    """The GPUs are no part of it."""
     if request.only_gpus:
         return
     differing = differences(instance.config.get(labels.REQUEST, ""), request.canonical())

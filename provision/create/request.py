@@ -64,7 +64,7 @@ class Request:
     def canonical(self) -> str:
         """As `user.lab.request`: the same text for the same wish, without secrets.
 
-        Without the cards: those a container has are told by its devices, and may be changed.
+        Without the GPUs: those a container has are told by its devices, and may be changed.
         """
         wish = {
             "template": self.template,

@@ -16,7 +16,7 @@ class Install:
     name: str
     had: str | None
     version: str
-    cards: tuple[str, ...]
+    gpus: tuple[str, ...]
     asleep: bool = False
     """Stopped: it is started for this, and stopped again."""
     leftover: SyncMarker | None = None
@@ -38,7 +38,7 @@ class Restart:
     name: str
     had: str | None
     version: str
-    cards: tuple[str, ...]
+    gpus: tuple[str, ...]
     delivery: Delivery
 
     def __str__(self) -> str:

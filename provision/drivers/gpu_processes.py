@@ -1,4 +1,4 @@
-"""Who works on cards in a container: what must not be disturbed by a driver update."""
+"""Who works on GPUs in a container: what must not be disturbed by a driver update."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from provision.drivers.survey import InContainer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """RESTART: those that get their driver by a start. FORCE: also those at work on cards."""
+    """RESTART: those that get their driver by a start. FORCE: also those at work on GPUs."""
 
     restart: bool = False
     force: bool = False
@@ -28,7 +28,7 @@ def plan(
     busy: Mapping[str, tuple[str, ...]],
     options: Options,
 ) -> tuple[Action, ...]:
-    """() when every container has VERSION. BUSY: name → the processes inside that use cards."""
+    """() when every container has VERSION. BUSY: name → the processes inside that use GPUs."""
     found = (
         plan_one(container, version, busy.get(container.name, ()), options)
         for container in containers
@@ -83,7 +83,7 @@ def _install(container: InContainer, version: str, mark: SyncMarker | None) -> I
         name=container.name,
         had=container.driver,
         version=version,
-        cards=container.cards,
+        gpus=container.gpus,
         asleep=container.state is State.STOPPED,
         leftover=mark,
     )
@@ -108,7 +108,7 @@ def _restart(
         name=name,
         had=container.driver,
         version=version,
-        cards=container.cards,
+        gpus=container.gpus,
         delivery=container.delivery,
     )
 
@@ -116,7 +116,7 @@ def _restart(
 def _at_work(container: InContainer, busy: tuple[str, ...]) -> Leave:
     return Leave(
         name=container.name,
-        reason=f"its cards are in use by {', '.join(busy)}; later, or",
+        reason=f"its GPUs are in use by {', '.join(busy)}; later, or",
         fix=f"{_command(container)} --force",
     )
 

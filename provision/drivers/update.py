@@ -64,7 +64,7 @@ def bring(bench: SyncContext, action: Install, userland: Userland) -> None:
 
 
 def restart(bench: SyncContext, action: Restart) -> None:
-    """Its start brings the driver. CheckError when its cards do not answer afterwards."""
+    """Its start brings the driver. CheckError when its GPUs do not answer afterwards."""
     lxd, name = bench.lxd, action.name
     bench.phase(name, "restart")
     mark = SyncMarker(builder=new_mark().builder, snapshot=_NO_SNAPSHOT)
@@ -73,7 +73,7 @@ def restart(bench: SyncContext, action: Restart) -> None:
     lxd.start(name)
     wait_for_init(lxd, name)
     lxd.update(name, config={labels.SYNC: None})
-    _ask_nvidia_smi(bench, name, action.cards, action.version)
+    _ask_nvidia_smi(bench, name, action.gpus, action.version)
     lxd.update(name, config={labels.DRIVER: action.version})
     bench.report.done(name, f"has driver {action.version}")
 
@@ -103,18 +103,18 @@ def _install(bench: SyncContext, action: Install, userland: Userland) -> None:
             bench.report.detail(name, lines[-1])
 
     install(lxd, name, userland, on_output=heard)
-    _ask_nvidia_smi(bench, name, action.cards, action.version)
+    _ask_nvidia_smi(bench, name, action.gpus, action.version)
     lxd.update(name, config={labels.DRIVER: action.version})
 
 
-def _ask_nvidia_smi(bench: SyncContext, name: str, cards: Sequence[str], version: str) -> None:
-    """Without cards there is nobody who could answer."""
-    if not cards:
+def _ask_nvidia_smi(bench: SyncContext, name: str, gpus: Sequence[str], version: str) -> None:
+    """Without GPUs there is nobody who could answer."""
+    if not gpus:
         return
     bench.phase(name, "nvidia-smi")
-    wrong = complaint(bench.lxd.run(name, QUERY, timeout=120), cards, version)
+    wrong = complaint(bench.lxd.run(name, QUERY, timeout=120), gpus, version)
     if wrong:
-        raise CheckError(f"The cards of {name} do not answer.", details=wrong)
+        raise CheckError(f"The GPUs of {name} do not answer.", details=wrong)
 
 
 def _undone(

@@ -32,11 +32,11 @@ def test_what_users_get_passes_again(lab: Lab) -> None:
     said = lab.succeed("smoke-images", "--only", "docker")
     cells = [line.split() for line in said.out.splitlines() if "passed" in line]
     unpassed = {row[0]: int(row[4]) - int(row[2]) for row in cells}
-    # What has nothing to try here says so, and is told apart: no toolkit, so no cards in docker.
+    # What has nothing to try here says so, and is told apart: no toolkit, so no GPUs in docker.
     (told,) = [
         line for line in said.err.splitlines() if "docker-nested: " in line and "skipp" in line
     ]
-    assert "docker gives the cards on: nothing to give on: the container toolkit is not" in told
+    assert "docker gives the GPUs on: nothing to give on: the container toolkit is not" in told
     assert unpassed == {"docker-nested": told.count("; ") + 1}
     assert _aliases() == before
     assert _smoke_of(f"{PREFIX}/docker-nested") == "passed"

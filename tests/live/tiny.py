@@ -68,7 +68,7 @@ class Tiny:
             "definitions": "definitions",
             "cloud-init": "cloud-init",
             "compression": "none",
-            # Whatever cards the host has: a build in seconds has no room for a userland.
+            # Whatever GPUs the host has: a build in seconds has no room for a userland.
             "driver": {"delivery": "none"},
         }
         self.lab.settings.write_text(json.dumps({**usual, **settings}))

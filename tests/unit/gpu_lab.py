@@ -1,4 +1,4 @@
-"""A lab in memory on a host with four cards, and asking for them."""
+"""A lab in memory on a host with four GPUs, and asking for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.settings.settings import Settings
 from provision.create.provision import Provisioned
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
-from tests.unit.cards import FOUR, PCI
+from tests.unit.four_gpus import FOUR, PCI
 from tests.unit.stamping import BASE, DOCKER, a_lab, bob, publish, stamp
 
 VERSION = "535.261.03"
@@ -26,7 +26,7 @@ EXCLUSIVE = Settings(gpus=GpuSettings(policy="exclusive"))
 def a_gpu_lab(driver: str | None = VERSION) -> FakeLxd:
     """Its releases have the userland DRIVER."""
     lxd = a_lab()
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     for release in (BASE, DOCKER):
         publish(lxd, replace(release, driver=driver))
     return lxd
@@ -62,7 +62,7 @@ def held(lxd: FakeLxd, name: str = "bob") -> list[str]:
 def another_machine(
     lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch, verb: str, *, earlier: bool
 ) -> None:
-    """Somebody who took no lock of ours gets card A while we are at VERB."""
+    """Somebody who took no lock of ours gets GPU A while we are at VERB."""
     real = getattr(lxd, verb)
 
     def interrupted(*given: object, **more: object) -> object:

@@ -20,7 +20,7 @@ from lab.report import Silent
 from lab.settings.driver import DriverSettings
 from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
-from tests.unit.cards import FOUR
+from tests.unit.four_gpus import FOUR
 from tests.unit.releases import PREFIX, Shelf, unjudged
 from tests.unit.test_inventory import RELEASE
 
@@ -63,7 +63,7 @@ def test_what_does_not_fit_has_a_reason(
 def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
     shelf = Shelf()
     lxd = shelf.lxd
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     for version in ("20261121.1", "20261122.1"):
         shelf.build(version)
     here = partial(refuse_misfit, lxd, settings(delivery="image"))
@@ -90,7 +90,7 @@ def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
 
 def test_a_template_that_does_without_fits_any_host() -> None:
     lxd = FakeLxd()
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     alone = replace(RELEASE, needs=Needs(delivery=Delivery.NONE))
     assert misfit_here(lxd, settings(delivery="image"), alone) is None
     assert misfit_here(lxd, settings(delivery="image"), RELEASE) is not None
@@ -114,8 +114,8 @@ def made(lxd: FakeLxd, **driver: object) -> DriverChoice:
 
 def test_a_layer_is_of_the_hosts_version_and_says_why() -> None:
     lxd = FakeLxd()
-    assert str(made(lxd)) == "no driver inside: the host has no NVIDIA card"
-    lxd.gpu_cards = FOUR
+    assert str(made(lxd)) == "no driver inside: the host has no NVIDIA GPU"
+    lxd.host_gpus = FOUR
     lxd.store.server = Server(version="5.0", api_extensions=frozenset(), name="lab")
     layer = made(lxd)
     assert str(layer) == f"driver {OLD} by image: LXD has neither gpu_cdi nor nvidia_runtime"
@@ -131,7 +131,7 @@ def test_no_other_version_than_the_hosts_is_built() -> None:
     assert made(lxd, delivery="image", version=NEW).version == NEW
     with pytest.raises(InputError, match="has no NVIDIA kernel module loaded"):
         made(lxd, delivery="image")
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     assert made(lxd, delivery="image", version=OLD).version == OLD
     with pytest.raises(InputError) as caught:
         made(lxd, delivery="image", version=NEW)

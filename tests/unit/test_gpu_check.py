@@ -11,7 +11,7 @@ from images.templates.catalog import Check
 from lab.driver.delivery import Delivery
 from lab.lxd.model import Completed
 from lab.release import Smoke
-from tests.unit.cards import FOUR, PCI, uuid
+from tests.unit.four_gpus import FOUR, PCI, uuid
 
 SMI = Check(name="nvidia-smi", kind="gpu")
 BOOTS = Check(name="boots", kind="boots")
@@ -19,12 +19,12 @@ HOST = "535.261.03"
 
 
 def gpu_access(delivery: Delivery = Delivery.IMAGE) -> GpuAccess:
-    return GpuAccess(cards=FOUR, delivery=delivery, version=HOST)
+    return GpuAccess(gpus=FOUR, delivery=delivery, version=HOST)
 
 
-def verdict(said: Completed | None, cards: GpuAccess) -> Verdict:
+def verdict(said: Completed | None, gpus: GpuAccess) -> Verdict:
     shown = Evidence(answers={"nvidia-smi": said} if said else {})
-    (one,) = judge((SMI,), shown, Evidence(), timezone="Etc/UTC", gpu_access=cards)
+    (one,) = judge((SMI,), shown, Evidence(), timezone="Etc/UTC", gpu_access=gpus)
     return one
 
 
@@ -33,7 +33,7 @@ def answer(*pcis: str, version: str = HOST) -> Completed:
     return Completed(exit_code=0, stdout=lines, stderr="")
 
 
-def test_all_cards_at_the_hosts_version_pass() -> None:
+def test_all_gpus_at_the_hosts_version_pass() -> None:
     one = verdict(answer(*PCI), gpu_access())
     assert (one.passed, one.failed, one.skipped, str(one)) == (
         True,
@@ -66,18 +66,18 @@ def test_anything_else_fails_in_nvidia_smis_own_words(said: Completed | None, wh
 
 
 @pytest.mark.parametrize(
-    ("cards", "why"),
+    ("gpus", "why"),
     [
-        (GpuAccess(delivery=Delivery.NONE), "the host has no NVIDIA card"),
-        (GpuAccess(delivery=Delivery.IMAGE), "the host has no NVIDIA card"),
+        (GpuAccess(delivery=Delivery.NONE), "the host has no NVIDIA GPU"),
+        (GpuAccess(delivery=Delivery.IMAGE), "the host has no NVIDIA GPU"),
         (gpu_access(Delivery.NONE), "the lab chose delivery none"),
     ],
 )
-def test_what_was_not_asked_is_skipped_and_never_passed(cards: GpuAccess, why: str) -> None:
-    one = verdict(None, cards)
+def test_what_was_not_asked_is_skipped_and_never_passed(gpus: GpuAccess, why: str) -> None:
+    one = verdict(None, gpus)
     assert (one.passed, one.failed, one.skipped) == (False, False, True)
     assert str(one) == f"skipped: nvidia-smi: {why}"
-    assert (cards.devices, cards.config) == ({}, {})
+    assert (gpus.devices, gpus.config) == ({}, {})
     assert gpu_outcome((BOOTS, SMI), (one,)) is Smoke.SKIPPED
 
 

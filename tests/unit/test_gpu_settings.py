@@ -17,7 +17,7 @@ def loaded(directory: Path, text: str) -> GpuSettings:
     return load_settings(directory, {}).gpus
 
 
-def test_without_a_word_everybody_gets_one_card_and_shares_it(tmp_path: Path) -> None:
+def test_without_a_word_everybody_gets_one_gpu_and_shares_it(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {}).gpus
     assert settings == GpuSettings()
     assert parse_selection(settings.default) == GpuSelection(count=1)
@@ -47,7 +47,7 @@ def test_the_default(tmp_path: Path, text: str, wish: GpuSelection) -> None:
         ("{max-users-per-card: 4}", 4),
     ],
 )
-def test_how_many_may_share_a_card(tmp_path: Path, text: str, limit: int | None) -> None:
+def test_how_many_may_share_a_gpu(tmp_path: Path, text: str, limit: int | None) -> None:
     assert loaded(tmp_path, text).limit == limit
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lab.errors import InputError
 from lab.gpus.selection import GpuSelection, parse_selection
 from lab.hardware.pci import canonical_uuid
-from tests.unit.cards import PARTS, PCI, uuid
+from tests.unit.four_gpus import PARTS, PCI, uuid
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_a_wish(text: str, wish: GpuSelection, again: str) -> None:
     [
         ("", "It is empty."),
         ("  ", "It is empty."),
-        ("idx:1,", "Nothing stands where a card should."),
+        ("idx:1,", "Nothing stands where a GPU should."),
         ("two", '"two" is neither a PCI address nor a UUID nor idx:N.'),
         ("-1", '"-1" is neither a PCI address nor a UUID nor idx:N.'),
         ("1.5", '"1.5" is neither a PCI address nor a UUID nor idx:N.'),
         ("٣", '"٣" is neither a PCI address nor a UUID nor idx:N.'),
-        ("1,2", "A count stands alone; the card with that number is idx:1."),
-        ("idx:0,3", "A count stands alone; the card with that number is idx:3."),
+        ("1,2", "A count stands alone; the GPU with that number is idx:1."),
+        ("idx:0,3", "A count stands alone; the GPU with that number is idx:3."),
         ("idx:0,all", '"all" stands alone.'),
         ("none,idx:0", '"none" stands alone.'),
         ("GPU-5d5ba0d6", '"GPU-5d5ba0d6" is neither a PCI address nor a UUID nor idx:N.'),
@@ -59,7 +59,7 @@ def test_a_wish(text: str, wish: GpuSelection, again: str) -> None:
 def test_what_is_no_wish(text: str, why: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_selection(text)
-    assert caught.value.brief == f'--gpus "{text}" is no choice of cards.'
+    assert caught.value.brief == f'--gpus "{text}" is no choice of GPUs.'
     assert caught.value.details == why
     assert "idx:0,idx:3" in (caught.value.fix or "")
 

@@ -100,7 +100,7 @@ def test_root_and_home_are_moved_once_and_it_runs_as_before(lxd: FakeLxd) -> Non
     assert run(lxd) == Outcome()
 
 
-def test_the_card_says_what_gives_it_ids_of_its_own(lxd: FakeLxd) -> None:
+def test_the_gpu_says_what_gives_it_ids_of_its_own(lxd: FakeLxd) -> None:
     def told() -> str:
         return dict(of_container(show(lxd, SETTINGS, "bob"))[1])["ids"]
 

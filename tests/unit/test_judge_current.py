@@ -50,12 +50,12 @@ def test_a_row_for_each_release() -> None:
 
 def test_what_was_skipped_is_neither_passed_nor_failed() -> None:
     skipped = Verdict(
-        name="nvidia-smi", passed=False, skipped=True, why="the host has no NVIDIA card"
+        name="nvidia-smi", passed=False, skipped=True, why="the host has no NVIDIA GPU"
     )
     judged = _judged("base", GOOD, skipped)
     (row,) = smoke_images.rows((judged,))
     assert row[2:4] == ["1 of 2", "passed"]
-    assert row[5] == "nvidia-smi (skipped): the host has no NVIDIA card"
+    assert row[5] == "nvidia-smi (skipped): the host has no NVIDIA GPU"
     assert smoke_images.failure((judged,)) is None
     assert judged.failed == ()
 

@@ -80,7 +80,7 @@ def test_two_at_once_never_get_the_same(lxd: FakeLxd, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("provision.create.provision.read", read_together)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        # Who wants cards waits for the lock on these before.
+        # Who wants GPUs waits for the lock on these before.
         wishes = [bob(name=name, gpus=parse_selection("none")) for name in ("ann", "bob")]
         list(pool.map(partial(stamp, lxd), wishes))
     assert {range_of(lxd, "ann"), range_of(lxd)} == {FIRST, SECOND}

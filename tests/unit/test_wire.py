@@ -147,10 +147,10 @@ def test_a_read_that_times_out_is_not_repeated(rest: Rest, http: requests_mock.M
 
 
 def test_an_extension_that_is_missing_is_named() -> None:
-    with pytest.raises(LxdError) as caught, translated(PLACE, "show its cards"):
+    with pytest.raises(LxdError) as caught, translated(PLACE, "show its GPUs"):
         raise LXDAPIExtensionNotAvailable("resources")
     assert str(caught.value) == (
-        "LXD would not show its cards.\n  LXD API extension 'resources' is not available\n"
+        "LXD would not show its GPUs.\n  LXD API extension 'resources' is not available\n"
         "Next: a newer LXD is needed: see README"
     )
 
