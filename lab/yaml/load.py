@@ -130,7 +130,7 @@ def _shown(given: object) -> str:
     if isinstance(given, str):
         return quote(without_password(given))
     if isinstance(given, list):
-        return "a list"
+        return "a list" if given else "an empty list"
     if isinstance(given, dict):
         return "a mapping"
     return "nothing" if given is None else json.dumps(given)
@@ -147,7 +147,7 @@ def _unknown_key(model: type[BaseModel], loc: Loc) -> str:
     kinds, tag, key = _union_at(model, loc)
     owners = [one for one, kind in kinds.items() if key in _keys(kind)]
     if tag in kinds and owners:
-        return f"belongs to {_kinds(owners)}, not to {tag}"
+        return f"belongs to {_kinds(sorted(owners))}, not to {tag}"
     return "unknown key" + did_you_mean(key, _keys(_at(model, loc[:-1])))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from images.build.recipe import content
+from images.check_kinds.base import BaseCheck
+from images.check_kinds.kinds import Check
 from images.templates.catalog import load_catalog
 
 CATALOG = load_catalog(Path(__file__).parents[2] / "images" / "definitions")
@@ -29,3 +34,20 @@ def test_the_checks_of_a_template_are_hashed_as_ever(template: str) -> None:
         mode="json", exclude={"path", "description", "allow_special"}
     )
     assert (content(checks), content(whole)) == RECORDED[template]
+
+
+NEEDED: dict[str, dict[str, Any]] = {"command": {"run": ["x"]}, "port": {"port": 80, "stdout": "x"}}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("boots", "cloud-init", "address", "dns", "ssh", "identity", "timezone", "apt"),
+        *("leftovers", "lint", "reboot", "rdp", "port", "gpu", "command"),
+    ],
+)
+def test_a_check_says_what_it_said_when_every_kind_had_the_same_keys(kind: str) -> None:
+    written = {"name": "it", "kind": kind, **NEEDED.get(kind, {})}
+    check: BaseCheck = TypeAdapter(Check).validate_json(json.dumps(written))
+    every = {"run": [], "exit": 0, "stdout": None, "skip": None, "port": None, "timeout": 60}
+    assert check.model_dump(mode="json") == {**every, **written}
