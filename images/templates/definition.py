@@ -63,7 +63,7 @@ class Definition(StrictModel):
     """A template as its file says it. Nothing here is inherited yet; that is Catalog's part."""
 
     name: Name
-    short: Name = ""
+    short: Name = Field(default_factory=lambda given: str(given.get("name", "")))
     """What people may type instead; the name itself where nothing is given."""
     description: str = Field(min_length=1)
     parent: Name | None = None
@@ -99,6 +99,3 @@ class Definition(StrictModel):
 
     def model_post_init(self, context: Any, /) -> None:
         self._path = (context or {}).get(PATH, Path(f"{self.name}.yaml"))
-        if not self.short:
-            # The one default that depends on another field; frozen models have no assignment.
-            self.__dict__["short"] = self.name

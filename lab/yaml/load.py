@@ -56,7 +56,12 @@ def examine(
             by_name=False,
         )
     except ValidationError as error:
-        found = [_told(tree, model, one) for one in error.errors(include_url=False)]
+        found = [
+            _told(tree, model, one)
+            for one in error.errors(include_url=False)
+            # Of a default that follows another value: that one is wrong, and told.
+            if one["type"] != "default_factory_not_called"
+        ]
         return None, (*tree.problems, *found)
     return (None if tree.problems else loaded), tuple(tree.problems)
 
