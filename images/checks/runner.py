@@ -121,7 +121,8 @@ def _collect(
 ) -> Evidence:
     result = _cloud_init_result(context, name, log)
     fresh = Fresh(lxd=context.build, name=name, way=way)
-    shown = replace(_identity(fresh), cloud_init=result, told=way.told)
+    # Before all checks: there is an address then.
+    shown = Evidence(ipv4=fresh.ipv4, cloud_init=result, told=way.told)
     _bring_scripts(context, name)
     answers = {}
     for check in checks:
@@ -129,7 +130,7 @@ def _collect(
         if isinstance(check, Question):
             answers[check.name] = answer = check.ask(fresh)
             log.write(f"--- {check.name}: exit {answer.exit_code}\n{answer.stdout}{answer.stderr}")
-    shown = replace(shown, answers=answers)
+    shown = _with_identity(replace(shown, answers=answers), fresh)
     # Last, as all others want the first boot.
     again = [check for check in checks if check.after_reboot]
     if again:
@@ -138,9 +139,9 @@ def _collect(
     return shown
 
 
-def _identity(fresh: Fresh) -> Evidence:
-    return Evidence(
-        ipv4=fresh.ipv4,
+def _with_identity(shown: Evidence, fresh: Fresh) -> Evidence:
+    return replace(
+        shown,
         machine_id=fresh.said("cat", "/etc/machine-id"),
         # The key itself; the comment behind it names the host and always differs.
         host_keys=tuple(
@@ -156,7 +157,7 @@ def _rebooted(fresh: Fresh, check: BaseCheck) -> Evidence:
     # Its address may be another one; nobody looks for it before the boot has ended.
     back = replace(fresh)
     answers = {one.name: one.ask(back) for one in check.after_reboot}
-    return replace(_identity(back), answers=answers)
+    return _with_identity(Evidence(ipv4=back.ipv4, answers=answers), back)
 
 
 def _cloud_init_result(context: BuildContext, name: str, log: Log) -> str:
