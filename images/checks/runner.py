@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -135,7 +135,7 @@ def _collect(
     again = [check for check in checks if check.after_reboot]
     if again:
         log.report.detail(log.subject, again[0].name)
-        return replace(shown, rebooted=_rebooted(fresh, max(again, key=lambda one: one.timeout)))
+        return replace(shown, rebooted=_rebooted(fresh, again))
     return shown
 
 
@@ -150,13 +150,16 @@ def _with_identity(shown: Evidence, fresh: Fresh) -> Evidence:
     )
 
 
-def _rebooted(fresh: Fresh, check: BaseCheck) -> Evidence:
-    """What it shows after a reboot; empty when it does not come back."""
-    if not reboot(fresh.lxd, fresh.name, timeout=check.timeout):
+def _rebooted(fresh: Fresh, checks: Sequence[BaseCheck]) -> Evidence:
+    """What it shows after a reboot, one for all CHECKS; empty when it does not come back."""
+    if not reboot(fresh.lxd, fresh.name, timeout=max(check.timeout for check in checks)):
         return Evidence()
+    # Of questions by one name the most patient one.
+    patient = sorted(checks, key=lambda check: check.timeout)
+    questions = {one.name: one for check in patient for one in check.after_reboot}
     # Its address may be another one; nobody looks for it before the boot has ended.
     back = replace(fresh)
-    answers = {one.name: one.ask(back) for one in check.after_reboot}
+    answers = {name: question.ask(back) for name, question in questions.items()}
     return _with_identity(Evidence(ipv4=back.ipv4, answers=answers), back)
 
 
