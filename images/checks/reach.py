@@ -22,9 +22,6 @@ from lab.lxd.port import Lxd
 from lab.places import ROOT
 from lab.rdp import shake_hands
 
-OVER_THE_NETWORK = frozenset({"ssh", "rdp", "port", "reboot"})
-"""Kinds of checks that somebody outside has to make."""
-
 _APART = {
     "macvlan": "macvlan keeps this host and its containers apart",
     "ipvlan": "ipvlan keeps this host and its containers apart",

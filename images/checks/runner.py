@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from images.at_rest import at_rest
-from images.checks.gpu import GpuAccess
+from images.check_kinds.base import BaseCheck, Question
+from images.check_kinds.evidence import Case, Evidence, GpuAccess
+from images.checks.fresh import Fresh
 from images.checks.homes import fresh_home, remove_home
-from images.checks.judge import PROGRAMS, Evidence, judge
+from images.checks.judge import judge
 from images.checks.network import ACCOUNT
 from images.checks.reach import Way, way_in
 from images.checks.reboot import reboot
@@ -21,22 +23,19 @@ from images.checks.trial import Trial
 from images.checks.verdict import Verdict
 from images.context import BuildContext, Log
 from images.placement import GROUNDS, NO_PROFILES, placed_as_users
-from images.templates.catalog import Check
 from lab import labels
 from lab.allowed import granted
 from lab.cloudinit.account import account_text
-from lab.errors import CommandTimeout, LxdError
+from lab.errors import LxdError
 from lab.instances.boot import wait_for_cloud_init
 from lab.instances.removal import remove_instance
 from lab.instances.ssh_keys import give_keys
 from lab.lxd.idmap import trial_range
-from lab.lxd.model import Completed, InstanceSpec
+from lab.lxd.model import InstanceSpec
 from lab.process import me
 from lab.tempdir import temp_directory
-from lab.wait import poll
 
 BOOT_SECONDS = 300
-ADDRESS_SECONDS = 60
 
 
 def smoke(context: BuildContext, trial: Trial, log: Log) -> tuple[Verdict, ...]:
@@ -60,13 +59,15 @@ def smoke(context: BuildContext, trial: Trial, log: Log) -> tuple[Verdict, ...]:
         if way.told and trial.over_the_network:
             log.write(f"{way.told}\n")
             context.report.say(f"{trial.template}: {trial.over_the_network}: {way.told}")
-        verdicts = judge(
-            trial.every_check,
-            _collect(context, first, trial.to_run, way, log),
-            *(_collect(context, name, (), way, log) for name in others),
+        shown = _collect(context, first, trial.to_run, way, log)
+        compared = [_collect(context, name, (), way, log) for name in others]
+        case = Case(
+            first=shown,
+            second=compared[0] if compared else Evidence(),
             timezone=context.timezone,
-            gpu_access=trial.gpu_access,
+            gpus=trial.gpu_access,
         )
+        verdicts = judge(trial.every_check, case)
         booted = [look_in(context, name) for name in names if others]
         verdicts += (
             verdict(fresh, booted, trial.allowed),
@@ -116,79 +117,50 @@ def _ids(context: BuildContext) -> Mapping[str, str]:
 
 
 def _collect(
-    context: BuildContext, name: str, checks: tuple[Check, ...], way: Way, log: Log
+    context: BuildContext, name: str, checks: tuple[BaseCheck, ...], way: Way, log: Log
 ) -> Evidence:
     result = _cloud_init_result(context, name, log)
-    ipv4 = _addresses(context, name)
+    fresh = Fresh(lxd=context.build, name=name, way=way)
+    # Before all checks: there is an address then.
+    shown = Evidence(ipv4=fresh.ipv4, cloud_init=result, told=way.told)
     _bring_scripts(context, name)
     answers = {}
     for check in checks:
         log.report.detail(log.subject, check.name)
-        answer = _answer(context, name, check, ipv4, way)
-        if answer is not None:
+        if isinstance(check, Question):
+            answers[check.name] = answer = check.ask(fresh)
             log.write(f"--- {check.name}: exit {answer.exit_code}\n{answer.stdout}{answer.stderr}")
-            answers[check.name] = answer
-    shown = replace(
-        _identity(context, name, ipv4), cloud_init=result, answers=answers, told=way.told
-    )
+    shown = _with_identity(replace(shown, answers=answers), fresh)
     # Last, as all others want the first boot.
-    again = [check for check in checks if check.kind == "reboot"]
+    again = [check for check in checks if check.after_reboot]
     if again:
         log.report.detail(log.subject, again[0].name)
-        limit = max(check.timeout for check in again)
-        return replace(shown, rebooted=_rebooted(context, name, way, limit))
+        return replace(shown, rebooted=_rebooted(fresh, again))
     return shown
 
 
-def _identity(context: BuildContext, name: str, ipv4: tuple[str, ...]) -> Evidence:
-    return Evidence(
-        ipv4=ipv4,
-        machine_id=_said(context, name, ["cat", "/etc/machine-id"]),
+def _with_identity(shown: Evidence, fresh: Fresh) -> Evidence:
+    return replace(
+        shown,
+        machine_id=fresh.said("cat", "/etc/machine-id"),
+        # The key itself; the comment behind it names the host and always differs.
         host_keys=tuple(
-            # The key itself; the comment behind it names the host and always differs.
-            _said(context, name, ["sh", "-c", "cut -d' ' -f2 /etc/ssh/ssh_host_*_key.pub"]).split()
+            fresh.said("sh", "-c", "cut -d' ' -f2 /etc/ssh/ssh_host_*_key.pub").split()
         ),
     )
 
 
-def _rebooted(context: BuildContext, name: str, way: Way, timeout: int) -> Evidence:
-    """What it shows after a reboot; empty when it does not come back."""
-    if not reboot(context.build, name, timeout=timeout):
+def _rebooted(fresh: Fresh, checks: Sequence[BaseCheck]) -> Evidence:
+    """What it shows after a reboot, one for all CHECKS; empty when it does not come back."""
+    if not reboot(fresh.lxd, fresh.name, timeout=max(check.timeout for check in checks)):
         return Evidence()
-    boots = _run(context, name, "boots", PROGRAMS["boots"], timeout)
-    ipv4 = _addresses(context, name)
-    return replace(
-        _identity(context, name, ipv4), answers={"boots": boots, "ssh": way.ssh_login(ipv4)}
-    )
-
-
-def _answer(
-    context: BuildContext, name: str, check: Check, ipv4: tuple[str, ...], way: Way
-) -> Completed | None:
-    if check.kind == "ssh":
-        return way.ssh_login(ipv4)
-    if check.kind == "rdp":
-        return way.shake_hands(ipv4, timeout=check.timeout)
-    argv = check.run or PROGRAMS.get(check.kind)
-    answer = _run(context, name, check.kind, argv, check.timeout) if argv else None
-    if check.port is None or (answer is not None and answer.exit_code != check.exit):
-        return answer
-    heard = way.read_banner(ipv4, check.port, check.stdout or "", timeout=check.timeout)
-    return replace(heard, exit_code=check.exit)
-
-
-def _run(
-    context: BuildContext, name: str, kind: str, argv: Sequence[str], timeout: int
-) -> Completed:
-    try:
-        answer = context.build.run(name, argv, timeout=timeout)
-    except CommandTimeout as error:
-        return Completed(exit_code=124, stdout="", stderr=f"{error.brief}")
-    if kind == "boots" and answer.stdout.strip() != "running":
-        failed = _said(context, name, ["systemctl", "--failed", "--no-legend", "--plain"])
-        why = failed or answer.stderr
-        return Completed(exit_code=answer.exit_code, stdout=answer.stdout, stderr=why)
-    return answer
+    # Of questions by one name the most patient one.
+    patient = sorted(checks, key=lambda check: check.timeout)
+    questions = {one.name: one for check in patient for one in check.after_reboot}
+    # Its address may be another one; nobody looks for it before the boot has ended.
+    back = replace(fresh)
+    answers = {name: question.ask(back) for name, question in questions.items()}
+    return _with_identity(Evidence(ipv4=back.ipv4, answers=answers), back)
 
 
 def _cloud_init_result(context: BuildContext, name: str, log: Log) -> str:
@@ -201,25 +173,11 @@ def _cloud_init_result(context: BuildContext, name: str, log: Log) -> str:
     return json.dumps({"v1": {"errors": boot.errors}})
 
 
-def _addresses(context: BuildContext, name: str) -> tuple[str, ...]:
-    def probe() -> tuple[str, ...] | None:
-        return context.build.state(name).ipv4 or None
-
-    try:
-        return poll(probe, what=f"an address of {name}", timeout=ADDRESS_SECONDS)
-    except LxdError:
-        return ()
-
-
 def _bring_scripts(context: BuildContext, name: str) -> None:
     for script in sorted(context.scripts.glob("*.sh")):
         context.build.write_file(
             name, f"/run/labstamp/{script.name}", script.read_bytes(), mode=0o755
         )
-
-
-def _said(context: BuildContext, name: str, argv: list[str]) -> str:
-    return context.build.run(name, argv, timeout=30).stdout.strip()
 
 
 def _make_key(directory: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from images.templates.catalog import Check
+from images.check_kinds.base import BaseCheck
 from lab.release import Smoke
 
 
@@ -30,9 +30,9 @@ class Verdict:
         return f"{mark}: {self.name}{told}" + (f": {self.why}" if self.why else "")
 
 
-def gpu_outcome(checks: Sequence[Check], verdicts: Sequence[Verdict]) -> Smoke:
-    """What VERDICTS say of the `gpu` checks among CHECKS; SKIPPED where none of them ran."""
-    names = {check.name for check in checks if check.kind == "gpu"}
+def gpu_outcome(checks: Sequence[BaseCheck], verdicts: Sequence[Verdict]) -> Smoke:
+    """What VERDICTS say of those CHECKS that ask GPUs; SKIPPED where none of them ran."""
+    names = {check.name for check in checks if check.asks_gpus}
     ran = [verdict for verdict in verdicts if verdict.name in names and not verdict.skipped]
     if not ran:
         return Smoke.SKIPPED

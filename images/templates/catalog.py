@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from images.templates.definition import PATH, Check, Definition, InstanceNeeds
+from images.check_kinds.kinds import Check
+from images.templates.definition import PATH, Definition, InstanceNeeds
 from images.templates.rules import Written, judge
 from lab.allowed import granted
 from lab.driver.delivery import Delivery
@@ -19,7 +20,7 @@ from lab.yaml.load import examine
 from lab.yaml.problems import BadFiles, Problem, shown
 from lab.yaml.tree import read_tree
 
-__all__ = ["Catalog", "Check", "Definition", "InstanceNeeds", "load_catalog"]
+__all__ = ["Catalog", "Definition", "InstanceNeeds", "load_catalog"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

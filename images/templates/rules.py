@@ -1,6 +1,6 @@
 """What must hold between definitions, and between a definition and the files it names. Pure.
 
-What one file says by itself is judged by its types in images.definition_file.
+What one file says by itself is judged by its types in images.templates.definition.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.templates.definition import PROVISION, Definition
+from images.check_kinds.provision import PROVISION
+from images.templates.definition import Definition
 from lab.allowed import device_objection, key_objection
 from lab.names import did_you_mean
 from lab.yaml.problems import Problem, shown
@@ -73,7 +74,7 @@ def _files(one: Written, cloud_init: Path, scripts: Path) -> Iterator[Problem]:
             here = ("scripts", number)
             yield one.tree.problem(here, _no_file(f"scripts[{number}]", scripts / script, present))
     for number, check in enumerate(one.definition.checks):
-        for word in check.run:
+        for word in check.own_argv:
             directory, _, script = word.rpartition("/")
             if directory == "/run/labstamp" and script not in present:
                 text = _no_file(f"checks[{number}].run", scripts / script, present)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args
 
@@ -56,14 +56,22 @@ def examine(
             by_name=False,
         )
     except ValidationError as error:
-        found = [_told(tree, model, one) for one in error.errors(include_url=False)]
+        found = [
+            _told(tree, model, one)
+            for one in error.errors(include_url=False)
+            # Of a default that follows another value: that one is wrong, and told.
+            if one["type"] != "default_factory_not_called"
+        ]
         return None, (*tree.problems, *found)
     return (None if tree.problems else loaded), tuple(tree.problems)
 
 
 def _told(tree: Tree, model: type[BaseModel], error: ErrorDetails) -> Problem:
-    loc = _written(tree, _as_keys(tree, model, error["loc"]))
-    text = _text(model, error, loc)
+    loc = _written(tree, model, _as_keys(tree, model, error["loc"]))
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        # pydantic names the mapping, and its key apart, in quotes.
+        loc = (*loc, error["ctx"]["discriminator"].strip("'"))
+    text = _text(model, error)
     return tree.problem(loc, f"{dotted(loc)}: {text}" if loc else text)
 
 
@@ -75,32 +83,36 @@ def _as_keys(tree: Tree, model: type[BaseModel], loc: Loc) -> Loc:
     return (field.alias, *loc[1:]) if field and field.alias else loc
 
 
-def _written(tree: Tree, loc: Loc) -> Loc:
+def _written(tree: Tree, model: type[BaseModel], loc: Loc) -> Loc:
     """LOC without what pydantic adds: the tag of a union, `[key]` of a mapping."""
     written: Loc = ()
-    for part in loc:
+    here: Any = model
+    for number, part in enumerate(loc, start=1):
         longer = (*written, part)
-        if longer in tree.lines or part == loc[-1]:
+        # A tag may be the name of a key, too: checks of kind `port` have a `port`.
+        if part not in _tagged(here) and (longer in tree.lines or number == len(loc)):
             written = longer
+        here = _below(here, part)
     return written
 
 
-def _text(model: type[BaseModel], error: ErrorDetails, loc: Loc) -> str:
+def _text(model: type[BaseModel], error: ErrorDetails) -> str:
     kind, given = error["type"], error["input"]
     instead = f", not {_shown(given)}"
     if kind in WANTED:
         return f"must be {WANTED[kind]}{instead}{_trap(kind, given)}"
     match kind:
         case "extra_forbidden":
-            text = "unknown key" + did_you_mean(str(loc[-1]), _keys_around(model, error["loc"]))
+            text = _unknown_key(model, error["loc"])
         case "literal_error" | "enum":
-            text = f"must be {error['ctx']['expected']}{instead}{_meant(error)}"
+            text = _not_one_of(error["ctx"]["expected"], given)
         case "union_tag_invalid":
-            text = f"kind must be one of {error['ctx']['expected_tags']}"
+            words = " or ".join(error["ctx"]["expected_tags"].rsplit(", ", 1))
+            text = _not_one_of(words, error["ctx"]["tag"])
         case "union_tag_not_found":
-            text = "kind is missing"
-        case "missing":
             text = "missing"
+        case "missing":
+            text = "missing" + _needed_by(model, error["loc"])
         case "refused":
             # A mapping as a whole was given what its text says, not something "instead".
             found = "" if isinstance(given, dict) else instead
@@ -123,40 +135,74 @@ def _shown(given: object) -> str:
     if isinstance(given, str):
         return quote(without_password(given))
     if isinstance(given, list):
-        return "a list"
+        return "a list" if given else "an empty list"
     if isinstance(given, dict):
         return "a mapping"
     return "nothing" if given is None else json.dumps(given)
 
 
-def _meant(error: ErrorDetails) -> str:
-    words = [
-        word.strip("' ")
-        for part in error["ctx"]["expected"].split(",")
-        for word in part.split(" or ")
-    ]
-    return did_you_mean(str(error["input"]), words)
+def _not_one_of(expected: str, given: object) -> str:
+    """EXPECTED as pydantic lists it: `'a', 'b' or 'c'`."""
+    words = [word.strip("' ") for part in expected.split(",") for word in part.split(" or ")]
+    return f"must be {expected}, not {_shown(given)}{did_you_mean(str(given), words)}"
 
 
-def _keys_around(model: type[BaseModel], loc: Loc) -> list[str]:
-    """The keys that are known where LOC's last part is not."""
+def _unknown_key(model: type[BaseModel], loc: Loc) -> str:
+    """That the key at LOC is unknown; where another kind of the same union has it, which."""
+    kinds, tag, key = _union_at(model, loc)
+    owners = [one for one, kind in kinds.items() if key in _keys(kind)]
+    if tag in kinds and owners:
+        return f"belongs to {_kinds(sorted(owners))}, not to {tag}"
+    return "unknown key" + did_you_mean(key, _keys(_at(model, loc[:-1])))
+
+
+def _needed_by(model: type[BaseModel], loc: Loc) -> str:
+    """Which kind needs the key at LOC, where not all of its union do."""
+    kinds, tag, key = _union_at(model, loc)
+    if tag not in kinds or all(_keys(kind).get(key) for kind in kinds.values()):
+        return ""
+    return f"; {_kinds([tag])} needs it"
+
+
+def _union_at(model: type[BaseModel], loc: Loc) -> tuple[dict[str, Any], str, str]:
+    """The union that holds the key at LOC, by tag; the tag chosen there; the key."""
+    tag = str(loc[-2]) if len(loc) > 1 else ""
+    return _tagged(_at(model, loc[:-2])), tag, str(loc[-1])
+
+
+def _kinds(tags: Sequence[str]) -> str:
+    return f"kind{'s' if len(tags) > 1 else ''} {' and '.join(tags)}"
+
+
+def _at(model: type[BaseModel], loc: Sequence[str | int]) -> Any:
+    """The type of what is at LOC."""
     here: Any = model
-    for part in loc[:-1]:
+    for part in loc:
         here = _below(here, part)
-    fields = _fields(here)
-    return [field.alias or name for name, field in fields.items()]
+    return here
 
 
 def _below(kind: Any, part: str | int) -> Any:
     for name, field in _fields(kind).items():
         if part in (name, field.alias):
             return field.annotation
-    for inner in _alternatives(kind):
-        # The tag of a union: the alternative whose `kind` is that very word.
-        tag = _fields(inner).get("kind")
-        if tag is not None and part in get_args(tag.annotation):
-            return inner
+    tagged = _tagged(kind)
+    if part in tagged:
+        return tagged[str(part)]
+    if tagged:
+        # The place in a list of a union; its tag comes next.
+        return kind
     return next((inner for inner in _alternatives(kind) if _fields(inner)), None)
+
+
+def _tagged(kind: Any) -> dict[str, Any]:
+    """The alternatives of a union by the words for their `kind`."""
+    return {
+        tag: inner
+        for inner in _alternatives(kind)
+        if "kind" in _fields(inner)
+        for tag in get_args(_fields(inner)["kind"].annotation)
+    }
 
 
 def _alternatives(kind: Any) -> list[Any]:
@@ -170,3 +216,8 @@ def _alternatives(kind: Any) -> list[Any]:
 def _fields(kind: Any) -> dict[str, Any]:
     is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
     return dict(kind.model_fields) if is_model else {}
+
+
+def _keys(kind: Any) -> dict[str, bool]:
+    """The keys of a mapping in a file, and whether each has to be there."""
+    return {field.alias or name: field.is_required() for name, field in _fields(kind).items()}

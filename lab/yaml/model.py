@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from lab.errors import InputError
@@ -131,5 +131,6 @@ Size = Annotated[str, AfterValidator(_size)]
 """As `lab.sizes` reads it; kept as written where LXD reads that, too."""
 LocalPath = Annotated[Path, AfterValidator(_from_the_file)]
 """Relative to the file it is written in."""
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 """A regular expression of Python."""

@@ -72,7 +72,7 @@ def test_a_check_that_fails_is_exit_5_and_the_way_back(lab: Lab, harsh: Lab) -> 
     current = sum(name.count("/") == 1 for name in before)
     assert plainly(error) == (
         f"error: 1 of {current} current releases failed their checks; users still get them.\n"
-        "  base, made to fail: exit code 3, wanted 0: no\n"
+        "  base, made to fail: exit code 3, expected 0: no\n"
         "Next: Give users the release of base before it: invoke rollback base\n"
         "      The full log: {logs}/base.log\n"
     )

@@ -186,8 +186,8 @@ def test_everything_that_is_wrong_in_the_settings(typed: Lab, tmp_path: Path) ->
         '  lab.yaml:6: options.build-essential: must be true or false, not "on"; write true\n'
         '  lab.yaml:7: timezone: must be a time zone such as Asia/Shanghai, not "Asia/Shangai" '
         '(did you mean "Asia/Shanghai"?)\n'
-        "  lab.yaml:8: source: kind must be one of 'bootstrap', 'simplestreams', 'file', "
-        "'instance'\n"
+        "  lab.yaml:8: source.kind: must be 'bootstrap', 'simplestreams', 'file' or 'instance', "
+        'not "instace" (did you mean "instance"?)\n'
         '  lab.yaml:9: pool: must be text, not 5; write "5", in quotes\n',
     )
 

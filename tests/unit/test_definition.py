@@ -160,22 +160,38 @@ def test_checks_that_cannot_be(lab: Lab) -> None:
         "- {name: c, kind: bots}\n"
         '- {name: d, kind: command, run: [x], stdout: "("}\n'
         "- {name: e, kind: port, port: 80}\n"
-        "- {name: f, kind: ssh, port: 22}\n",
+        "- {name: f, kind: ssh, port: 22}\n"
+        "- {name: g, kind: command, run: []}\n"
+        "- {name: h, kind: port, stdout: x}\n"
+        "- {name: i, kind: port, port: 99999, stdout: x}\n"
+        "- name: j\n"
+        "  kind: reboot\n"
+        "  skip: x\n"
+        "- {name: k}\n"
+        "- {kind: dns}\n"
+        "- {name: l, kind: dns, tmeout: 3}\n",
     )
     assert lab.told() == (
         "definitions/base.yaml cannot be used.\n"
-        "  definitions/base.yaml:5: checks[0]: a check of kind command needs something to run\n"
-        "  definitions/base.yaml:6: checks[1]: run, exit and stdout belong to kinds command"
-        " and port; this is boots\n"
+        "  definitions/base.yaml:5: checks[0].run: missing; kind command needs it\n"
+        "  definitions/base.yaml:6: checks[1].run: belongs to kinds command and port,"
+        " not to boots\n"
         "  definitions/base.yaml:7: checks[2].kind: must be 'boots', 'cloud-init', 'address',"
         " 'dns', 'ssh', 'identity', 'timezone', 'apt', 'leftovers', 'lint', 'reboot', 'rdp',"
         " 'port', 'gpu' or 'command', not \"bots\""
         ' (did you mean "boots"?)\n'
         "  definitions/base.yaml:8: checks[3].stdout: must be a regular expression"
         ' (missing ), unterminated subpattern at position 0), not "("\n'
-        "  definitions/base.yaml:9: checks[4]: a check of kind port needs a port, and in stdout"
-        " what it sends\n"
-        "  definitions/base.yaml:10: checks[5]: port belongs to kind port; this is ssh"
+        "  definitions/base.yaml:9: checks[4].stdout: missing; kind port needs it\n"
+        "  definitions/base.yaml:10: checks[5].port: belongs to kind port, not to ssh\n"
+        "  definitions/base.yaml:11: checks[6].run: must name a command, not an empty list\n"
+        "  definitions/base.yaml:12: checks[7].port: missing; kind port needs it\n"
+        "  definitions/base.yaml:13: checks[8].port: input should be less than or equal to 65535\n"
+        "  definitions/base.yaml:16: checks[9].skip: belongs to kinds command and port,"
+        " not to reboot\n"
+        "  definitions/base.yaml:17: checks[10].kind: missing\n"
+        "  definitions/base.yaml:18: checks[11].name: missing\n"
+        '  definitions/base.yaml:19: checks[12].tmeout: unknown key (did you mean "timeout"?)'
     )
 
 

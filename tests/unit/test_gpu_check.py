@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from images.checks.gpu import GpuAccess
-from images.checks.judge import Evidence, judge
+from images.check_kinds.evidence import Case, Evidence, GpuAccess
+from images.check_kinds.kinds import Boots, Gpu
+from images.checks.judge import judge
 from images.checks.verdict import Verdict, gpu_outcome
-from images.templates.catalog import Check
 from lab.driver.delivery import Delivery
 from lab.lxd.model import Completed
 from lab.release import Smoke
 from tests.unit.four_gpus import FOUR, PCI, uuid
 
-SMI = Check(name="nvidia-smi", kind="gpu")
-BOOTS = Check(name="boots", kind="boots")
+SMI = Gpu(name="nvidia-smi")
+BOOTS = Boots(name="boots")
 HOST = "535.261.03"
 
 
@@ -24,7 +24,7 @@ def gpu_access(delivery: Delivery = Delivery.IMAGE) -> GpuAccess:
 
 def verdict(said: Completed | None, gpus: GpuAccess) -> Verdict:
     shown = Evidence(answers={"nvidia-smi": said} if said else {})
-    (one,) = judge((SMI,), shown, Evidence(), timezone="Etc/UTC", gpu_access=gpus)
+    (one,) = judge((SMI,), Case(first=shown, gpus=gpus))
     return one
 
 

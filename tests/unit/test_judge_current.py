@@ -18,7 +18,7 @@ from tests.unit.releases import Shelf
 
 ROOT = Path(__file__).parents[2]
 GOOD = Verdict(name="boots", passed=True)
-BAD = Verdict(name="docker runs a container", passed=False, why="exit code 125, wanted 0: no")
+BAD = Verdict(name="docker runs a container", passed=False, why="exit code 125, expected 0: no")
 
 
 def _judged(template: str, *verdicts: Verdict) -> Judged:
@@ -42,7 +42,7 @@ def test_a_row_for_each_release() -> None:
             "1 of 2",
             "FAILED",
             "12",
-            "docker runs a container: exit code 125, wanted 0: no",
+            "docker runs a container: exit code 125, expected 0: no",
         ],
         ["gone", "20261121.1", "0 of 0", "not judged", "12", smoke_images.GONE],
     ]
@@ -70,7 +70,7 @@ def test_one_that_failed_among_two_names_the_way_back() -> None:
     assert error.exit_code == 5
     assert str(error) == (
         "1 of 2 current releases failed their checks; users still get them.\n"
-        "  docker-nested, docker runs a container: exit code 125, wanted 0: no\n"
+        "  docker-nested, docker runs a container: exit code 125, expected 0: no\n"
         "Next: Give users the release of docker-nested before it: invoke rollback dock\n"
         "      The full log: logs/docker-nested.log"
     )

@@ -147,11 +147,20 @@ def test_what_is_not_even_yaml(text: str | bytes, line: str) -> None:
 @pytest.mark.parametrize(
     ("source", "line"),
     [
-        ("{}", "thing.yaml:2: source: kind is missing"),
+        ("{}", "thing.yaml:2: source.kind: missing"),
         (
             "{kind: debootstrap}",
-            "thing.yaml:2: source: kind must be one of "
-            "'bootstrap', 'simplestreams', 'file', 'instance'",
+            "thing.yaml:2: source.kind: must be 'bootstrap', 'simplestreams', 'file' or "
+            '\'instance\', not "debootstrap" (did you mean "bootstrap"?)',
+        ),
+        ("{kind: bootstrap}", "thing.yaml:2: source.suite: missing; kind bootstrap needs it"),
+        (
+            "{kind: file, path: x, suite: bookworm}",
+            "thing.yaml:2: source.suite: belongs to kind bootstrap, not to file",
+        ),
+        (
+            "{kind: file, path: x, server: y}",
+            "thing.yaml:2: source.server: belongs to kind simplestreams, not to file",
         ),
         (
             "{kind: simplestreams, server: ftp://x, alias: --all}",
