@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lab.driver import apt_output, packages
+from lab.driver.installation import SCRIPT, Installation
 from lab.driver.userland_sources import Apt, Debs, Origin, Run, origin_of
-from lab.errors import CheckError, InputError, LxdError, NotFound
-from lab.lxd.model import Completed
+from lab.errors import CheckError, NotFound
 from lab.lxd.port import Lxd, OnOutput
 from lab.settings.settings import Settings
 
 __all__ = ["Apt", "Debs", "Run", "Userland", "install", "userland_of", "version_in"]
 
-_SCRIPT: Final = Path(__file__).with_name("userland.sh")
-# On disk: in /run, the hundreds of megabytes would count as the container's memory.
-_INBOX: Final = "/var/cache/labstamp-userland"
-# Each is read as a whole, and four templates are built at once.
-_one_upload = threading.Lock()
-_SECONDS: Final = 1800
-_NOT_TO_BE_HAD: Final = 3
+# What makes one userland differ from another of the same version and origin.
+_DECIDING: Final = (SCRIPT, Path(apt_output.__file__), Path(packages.__file__))
 
 # NVIDIA's installer and Ubuntu put them into the first kind, Debian into the second.
 _DIRECTORIES: Final = tuple(
@@ -45,12 +38,12 @@ class Userland:
 
     def inputs(self) -> dict[str, str]:
         """What a recipe says of it."""
-        script = hashlib.sha256(_SCRIPT.read_bytes()).hexdigest()[:12]
+        content = b"".join(file.read_bytes() for file in _DECIDING)
         return {
             "driver": self.version,
             **self.origin.inputs(),
-            # Its name in recipes, whatever its place: another would make every release stale.
-            "lab/scripts/userland.sh": f"sha:{script}",
+            # Recipes keep this name: another one makes every release stale.
+            "lab/scripts/userland.sh": f"sha:{hashlib.sha256(content).hexdigest()[:12]}",
         }
 
     def prepare(self) -> None:
@@ -74,30 +67,18 @@ def install(
 ) -> None:
     """Bring a running INSTANCE to USERLAND, from none or any other, and hold it there.
 
-    Again changes nothing. InputError when the version is not to be had, CheckError when it could
+    Again changes nothing. InputError when the version is not available, CheckError when it could
     not be installed; packages that are not the driver's are never removed.
     THROWAWAY: a crash may cost the instance, so it need not wait for the disk.
     """
-    try:
-        _bring(lxd, instance, userland)
-        ended = lxd.run(
-            instance,
-            # One at a time, should LXD make us start it twice (see `Lxd.run`).
-            [
-                *("flock", "--close", _INBOX, "sh", f"{_INBOX}/{_SCRIPT.name}", userland.version),
-                *userland.origin.arguments(_INBOX),
-            ],
-            env={"LABSTAMP_THROWAWAY": "yes"} if throwaway else {},
-            timeout=_SECONDS,
-            on_output=on_output,
-        )
-    finally:
-        with suppress(LxdError):
-            lxd.run(instance, ["rm", "-rf", _INBOX], timeout=60)
-    if ended.exit_code == _NOT_TO_BE_HAD:
-        raise _not_to_be_had(userland, ended)
-    if ended.exit_code != 0:
-        raise _failed(instance, userland, ended)
+    Installation(
+        lxd=lxd,
+        instance=instance,
+        version=userland.version,
+        origin=userland.origin,
+        throwaway=throwaway,
+        on_output=on_output,
+    ).perform()
     found = version_in(lxd, instance)
     if found != userland.version:
         raise CheckError(
@@ -123,35 +104,3 @@ def _names(lxd: Lxd, instance: str, directory: str) -> tuple[str, ...]:
         if lxd.instance(instance) is None:
             raise
         return ()
-
-
-def _bring(lxd: Lxd, instance: str, userland: Userland) -> None:
-    lxd.write_file(instance, f"{_INBOX}/{_SCRIPT.name}", _SCRIPT.read_bytes())
-    for file in userland.origin.files():
-        with _one_upload:
-            lxd.write_file(instance, f"{_INBOX}/{file.name}", file.read_bytes())
-
-
-def _not_to_be_had(userland: Userland, ended: Completed) -> InputError:
-    return InputError(
-        f"Driver {userland.version} is not to be had from {userland.origin.name}.",
-        details="\n".join(_offers(ended.stdout)) or "It has no NVIDIA userland at all.",
-        fix=userland.origin.instead(userland.version),
-    )
-
-
-def _offers(text: str) -> Iterator[str]:
-    """`It has: nvidia-smi 550.163.01-2, …`, of the script's `offered` lines."""
-    found = [line.removeprefix("offered ") for line in text.splitlines() if "offered " in line]
-    if found:
-        yield "It has:"
-        yield from dict.fromkeys(found)
-
-
-def _failed(instance: str, userland: Userland, ended: Completed) -> CheckError:
-    said = (ended.stderr.strip() or ended.stdout.strip()).splitlines()[-12:]
-    return CheckError(
-        f"Driver {userland.version} could not be installed in {instance}, "
-        f"from {userland.origin.name}.",
-        details="\n".join(said) or f"exit code {ended.exit_code}, without a word",
-    )

@@ -1,144 +1,41 @@
 #!/bin/sh
-# Brings NVIDIA's userland in here to exactly VERSION, whatever was there before:
-#   userland.sh VERSION apt [PACKAGE...]    from apt; the packages by what it offers if not named
-#   userland.sh VERSION debs DIRECTORY      all .deb files of DIRECTORY
-#   userland.sh VERSION run FILE            NVIDIA's own installer, without a kernel module
-# Exit 3: it is not to be had; lines `offered NAME VERSION` say what is. Nothing is changed then,
-# nor when anything else is wrong that can be known before.
+# What has to be done in here to bring NVIDIA's userland. What is installed and what goes is decided
+# outside (lab/driver/packages.py), by what the first five say; the last two change packages.
+#   userland.sh installed                  STATUS NAME ARCHITECTURE VERSION of what dpkg has
+#   userland.sh offers NAME...             apt-cache madison of these, after an update
+#   userland.sh update                     apt-get update, which never fails; what it says to stderr
+#   userland.sh files DIRECTORY            NAME VERSION of its .deb files
+#   userland.sh simulate PINS WORD...      what apt-get install WORD... says it would do
+#   userland.sh install PINS HOLD WORD...  does it, and holds the packages HOLD (names in one word)
+#   userland.sh run PINS FILE WORD...      does it, and starts NVIDIA's installer FILE
+# PINS is a file for apt's preferences. The old ones are back when anything fails; packages that
+# were removed for NVIDIA's installer are not: who calls this has a snapshot, or throws all away.
+# Each may be started twice with the same words: the second time finds nothing to do.
 set -eu
-version=$1 way=$2
-shift 2
-branch=${version%%.*} arch=$(dpkg --print-architecture)
+verb=$1
+shift
 pins=/etc/apt/preferences.d/labstamp-nvidia
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 
-# --- What is here ---------------------------------------------------------------------------------
-
-# The driver's packages are told by name and by the form of their version: 535.261.03-1. So the
-# container toolkit (1.17.8-1) or CUDA's (11.8.89~11.8.0-5) are none of them.
-installed() { # name and version of each
-    dpkg-query --show --showformat '${db:Status-Abbrev} ${binary:Package} ${Version}\n' |
-        awk '$1 !~ /^.[nc]/ && $2 ~ /nvidia|^libcuda|^libnvcuvid|^libnvoptix/ &&
-             $3 ~ /^([0-9]+:)?[0-9][0-9][0-9]\.[0-9]/ { sub(":'"$arch"'$", "", $2); print $2, $3 }'
+update() { # a source of the user's that is gone is no reason to fail, as long as ours are there
+    apt-get update -qq -o DPkg::Lock::Timeout=300 >&2 || true
 }
 
-is_version() { # 535.261.03-1 and 1:535.261.03-0ubuntu1 are of 535.261.03
-    case ${1#*:} in "$version" | "$version"-*) ;; *) return 1 ;; esac
-}
-
-know() { # asks apt once for every package that could be of interest: its answers take a while
-    # shellcheck disable=SC2046 # names of packages
-    apt-cache madison "$@" $(for tool in $tools; do family "$tool"; done) $(installed | counterparts) \
-        $(apt-cache pkgnames nvidia-utils-) 2>/dev/null | awk -F ' *[|] *' '{ gsub(" ", "", $1); print $1, $2 }' |
-        awk '!seen[$0]++' >"$work/offers"
-}
-
-offered() { # the best of our version that apt knows a source of package $1 for; fails without one
-    while read -r package offer; do
-        [ "$package" != "$1" ] || ! is_version "$offer" || { echo "$offer" && return 0; }
-    done <"$work/offers"
-    return 1
-}
-
-is_desktop() {
-    for package in xorgxrdp xserver-xorg-core; do
-        [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null)" != installed ] || return 0
-    done
-    return 1
-}
-
-# --- What to install ------------------------------------------------------------------------------
-
-# $1: the package with nvidia-smi. Debian has names of its own, NVIDIA's archive for Debian another
-# one for the tool; Ubuntu names the branch, twice, and NVIDIA's archive for Ubuntu does no longer
-# from 590 on (Driver Installation Guide, "Ubuntu 590 and later packages").
-family() {
-    case $1 in
-        nvidia-smi | nvidia-driver-cuda)
-            echo "$1 libnvidia-ml1 libcuda1 libnvidia-ptxjitcompiler1 libnvidia-nvvm4 libnvidia-cfg1
-                nvidia-opencl-icd libnvcuvid1 libnvidia-encode1 libnvidia-opticalflow1"
-            ! is_desktop || echo "libgl1-nvidia-glvnd-glx libglx-nvidia0 libegl-nvidia0 nvidia-egl-icd
-                libgles-nvidia2 nvidia-vulkan-icd libnvidia-fbc1"
-            ;;
-        nvidia-utils*)
-            end=${1#nvidia-utils}
-            echo "$1 libnvidia-compute$end libnvidia-cfg1$end libnvidia-decode$end libnvidia-encode$end"
-            ! is_desktop || echo "libnvidia-gl$end libnvidia-extra$end libnvidia-fbc1$end"
-            ;;
-    esac
-}
-
-tools="nvidia-smi nvidia-driver-cuda nvidia-utils-$branch nvidia-utils-$branch-server nvidia-utils"
-
-choose() { # NAME=VERSION of what apt offers at our version; fails where that is no whole userland
-    for tool in $tools; do
-        offered "$tool" >/dev/null || continue
-        for package in $(family "$tool"); do
-            ! exact=$(offered "$package") || echo "$package=$exact"
-        done
-        return 0
-    done
-    return 1
-}
-
-not_to_be_had() {
-    grep -E "^($(echo "nvidia-utils[^ ]* nvidia-smi nvidia-driver-cuda $*" | sed 's/ *$//; s/  */|/g')) " "$work/offers" |
-        sed 's/^/offered /' >"$work/said"
-    # With no archive within reach, what they have is not known.
-    [ -s "$work/said" ] || ! grep -q '^E:\|Failed to fetch' "$work/update" || { cat "$work/update" >&2 && exit 1; }
-    cat "$work/said"
-    exit 3
-}
-
-counterparts() { # of "NAME VERSION" lines: "NAME ITS-NAME-IN-OUR-BRANCH" for each
-    while read -r package old; do
-        old=${old#*:}
-        echo "$package $(echo "$package" | sed "s/-${old%%.*}\\b/-$branch/")"
-    done
-}
-
-# What is left of another version has its counterpart at ours, or goes: two versions do not mix.
-# $@: names that are looked after already.
-others() { # installed packages of another version, as arguments for apt-get install
-    installed | while read -r package old; do
-        ! is_version "$old" || continue
-        case " $* " in *" $package "*) continue ;; esac
-        same=$(echo "$package $old" | counterparts | cut -d ' ' -f 2)
-        if exact=$(offered "$same"); then
-            echo "$same=$exact"
-        else
-            echo "$package-"
-        fi
-    done
-}
-
-# --- apt ------------------------------------------------------------------------------------------
-
-# $@: names of packages that are asked for.
-refresh() { # a source of the user's that is gone is no reason to fail, as long as ours are there
-    apt-get update -qq -o DPkg::Lock::Timeout=300 >"$work/update" 2>&1 || true
-    know "$@"
-}
-
-pin() {
-    [ ! -e "$pins" ] || [ -e "$work/pins" ] || cp "$pins" "$work/pins"
-    cat >"$pins" <<END
-# Written by labstamp. The NVIDIA userland has to be exactly the version of the host's kernel
-# module, or nothing works ("Driver/library version mismatch"): no other one is ever installed.
-Package: *nvidia* libcuda* libnvcuvid* libnvoptix*
-Pin: version /^([0-9]+:)?$(echo "$version" | sed 's/\./\\./g')(-|$)/
-Pin-Priority: 1001
-
-Package: *nvidia* libcuda* libnvcuvid* libnvoptix*
-Pin: version /^([0-9]+:)?[0-9]{3}\.[0-9]/
-Pin-Priority: -1
-END
+pin() { # $1: the file
+    work=$(mktemp -d)
+    [ ! -e "$pins" ] || cp "$pins" "$work/pins"
+    trap unpin EXIT
+    cp "$1" "$pins"
 }
 
 unpin() {
     if [ -e "$work/pins" ]; then cp "$work/pins" "$pins"; else rm -f "$pins"; fi
+    rm -rf "$work"
+}
+
+keep_pins() {
+    trap - EXIT
+    rm -rf "$work"
 }
 
 get() {
@@ -148,47 +45,25 @@ get() {
         -o Dpkg::Options::=--force-confold -o APT::Get::AutomaticRemove=false "$@"
 }
 
-simulated() { # fails when apt cannot do it, or would take a package away that is none of the driver's
-    get --simulate "$@" >"$work/simulated" 2>&1 || { cat "$work/simulated" >&2 && return 1; }
-    installed | cut -d ' ' -f 1 | sort >"$work/driver"
-    alien=$(sed -n 's/^Remv \([^ ]*\) .*/\1/p' "$work/simulated" | sort | comm -23 - "$work/driver" | tr '\n' ' ')
-    [ -z "$alien" ] || { echo "apt would have to remove $alien" >&2 && return 1; }
+is_gone() { # apt fails at NAME- where nobody knows NAME any more
+    case $1 in *-) ;; *) return 1 ;; esac
+    case $(dpkg-query --show --showformat '${db:Status-Abbrev}' "${1%-}" 2>/dev/null) in
+        "" | ?[nc]*) ;;
+        *) return 1 ;;
+    esac
 }
 
-by_apt() { # $@: what apt-get install takes
-    pin
-    simulated "$@" || { unpin && return 1; }
-    bring "$@"
+bring() { # WORD...: all of it is here before anything goes
+    for word; do
+        shift
+        is_gone "$word" || set -- "$@" "$word"
+    done
+    [ $# -eq 0 ] || get --download-only "$@"
+    remove_run
+    [ $# -eq 0 ] || get "$@"
 }
 
-by_debs() { # $1: their directory
-    # shellcheck disable=SC2046 # names of packages
-    set -- "$1"/*.deb $(others $(cut -d ' ' -f 1 "$work/files"))
-    pin
-    # What they depend on is there, mostly; apt's lists are not, in an image.
-    simulated "$@" 2>/dev/null || { refresh && simulated "$@"; } || { unpin && return 1; }
-    bring "$@"
-}
-
-bring() { # what was simulated; all of it is here before anything goes
-    if grep -q '^\(Inst\|Remv\|Conf\) ' "$work/simulated"; then
-        get --download-only "$@" || { unpin && return 1; }
-        remove_run
-        get "$@"
-    else
-        remove_run
-    fi
-}
-
-hold() {
-    names=$(installed | cut -d ' ' -f 1)
-    # shellcheck disable=SC2086 # names of packages
-    [ -z "$names" ] || apt-mark hold $names >/dev/null
-}
-
-# --- NVIDIA's installer ---------------------------------------------------------------------------
-
-remove_run() { # what the installer put here, if it did
+remove_run() { # what NVIDIA's installer put here, if it did
     uninstaller=$(command -v nvidia-uninstall || command -v nvidia-installer) || return 0
     ! dpkg-query --search "$uninstaller" >/dev/null 2>&1 || return 0
     set -- --silent
@@ -198,20 +73,7 @@ remove_run() { # what the installer put here, if it did
     "$uninstaller" "$@"
 }
 
-by_run() { # $1: the file
-    sh "$1" --check
-    # It looks for modprobe also where it is to make no module.
-    needed=
-    command -v modprobe >/dev/null || needed=kmod
-    gone=$(installed | sed 's/ .*/-/')
-    # shellcheck disable=SC2086 # names of packages
-    if [ -n "$needed$gone" ]; then
-        [ -z "$needed" ] || refresh
-        simulated $needed $gone
-        get $needed $gone
-    fi
-    pin
-    remove_run
+installer() { # $1: the file
     set -- "$1" --silent --no-questions --ui=none --accept-license --no-kernel-module \
         --no-nouveau-check --no-x-check --no-backup --no-distro-scripts \
         --no-check-for-alternate-installs
@@ -219,12 +81,10 @@ by_run() { # $1: the file
         --allow-installation-with-running-driver; do
         ! sh "$1" --advanced-options 2>/dev/null | grep -q -- "$option" || set -- "$@" "$option"
     done
-    sh "$@" || { tail -n 12 /var/log/nvidia-installer.log >&2 2>/dev/null; return 1; }
+    sh "$@" || { tail -n 12 /var/log/nvidia-installer.log >&2 2>/dev/null; exit 1; }
 }
 
-# --------------------------------------------------------------------------------------------------
-
-stubs() { # that LXD left when it mounted another version here (canonical/lxd#17877)
+remove_stubs() { # that LXD left when it mounted another version here (canonical/lxd#17877)
     find /usr/bin /usr/lib -xdev -type f -size 0 \
         \( -name 'nvidia-*' -o -name 'libnvidia-*.so*' -o -name 'libcuda*.so*' -o -name 'libnv*.so*' \) |
         while read -r stub; do
@@ -232,40 +92,51 @@ stubs() { # that LXD left when it mounted another version here (canonical/lxd#17
         done
 }
 
-# A run that was cut off may have left packages unpacked; of others that are broken apt will tell.
-dpkg --configure -a >/dev/null 2>&1 || true
-case $way in
-    apt)
-        refresh "$@"
-        if [ $# -gt 0 ]; then
-            wanted=
-            for package in "$@"; do
-                exact=$(offered "$package") || not_to_be_had "$package"
-                wanted="$wanted $package=$exact"
-            done
-        else
-            wanted=$(choose) || not_to_be_had
-        fi
-        # shellcheck disable=SC2046,SC2086 # names of packages
-        by_apt $wanted $(others $(echo "$wanted" | sed 's/=[^ ]*//g'))
+case $verb in
+    installed)
+        # A run that was cut off may have left packages unpacked; of broken ones apt will tell.
+        dpkg --configure -a >/dev/null 2>&1 || true
+        dpkg-query --show \
+            --showformat '${db:Status-Abbrev} ${binary:Package} ${Architecture} ${Version}\n'
         ;;
-    debs)
-        : >"$work/offers"
+    offers)
+        update
+        # shellcheck disable=SC2046 # names of packages
+        apt-cache madison "$@" $(apt-cache pkgnames nvidia-utils-) 2>/dev/null || true
+        ;;
+    update)
+        update
+        ;;
+    files)
+        # shellcheck disable=SC2016 # they are for dpkg-deb
         for file in "$1"/*.deb; do
-            name=$(dpkg-deb --field "$file" Package) has=$(dpkg-deb --field "$file" Version)
-            echo "$name $has" >>"$work/files"
+            dpkg-deb --show --showformat '${Package} ${Version}\n' "$file"
         done
-        awk '$1 ~ /nvidia|^libcuda/ && $2 ~ /^([0-9]+:)?[0-9][0-9][0-9]\.[0-9]/' "$work/files" >"$work/ours"
-        # shellcheck disable=SC2013 # a version is one word
-        for has in $(cut -d ' ' -f 2 "$work/ours"); do
-            is_version "$has" || { sed 's/^/offered /' "$work/ours" && exit 3; }
-        done
-        by_debs "$1"
+        ;;
+    simulate)
+        pin "$1"
+        shift
+        get --simulate "$@" 2>&1
+        ;;
+    install)
+        pin "$1"
+        hold=$2
+        shift 2
+        bring "$@"
+        keep_pins
+        remove_stubs
+        # shellcheck disable=SC2086 # names of packages
+        [ -z "$hold" ] || apt-mark hold $hold >/dev/null
+        ldconfig
         ;;
     run)
-        by_run "$1"
+        pin "$1"
+        file=$2
+        shift 2
+        bring "$@"
+        installer "$file"
+        keep_pins
+        remove_stubs
+        ldconfig
         ;;
 esac
-stubs
-hold
-ldconfig

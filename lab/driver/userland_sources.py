@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,9 +42,6 @@ class Apt:
     def files(self) -> Iterator[Path]:
         return iter(())
 
-    def arguments(self, _inbox: str) -> Sequence[str]:
-        return ("apt", *self.packages)
-
     def instead(self, version: str) -> str:
         return (
             f"Set {_INSTALLER % version}, or {_DIRECTORY};\n"
@@ -70,9 +67,6 @@ class Debs:
     def files(self) -> Iterator[Path]:
         return iter(sorted(self.directory.glob("*.deb")))
 
-    def arguments(self, inbox: str) -> Sequence[str]:
-        return ("debs", inbox)
-
     def instead(self, version: str) -> str:
         return f"Put the .deb files of driver {version} there, or set {_INSTALLER % version}."
 
@@ -94,9 +88,6 @@ class Run:
 
     def files(self) -> Iterator[Path]:
         yield _checked(self.settings, self._file, self.version)
-
-    def arguments(self, inbox: str) -> Sequence[str]:
-        return ("run", *(f"{inbox}/{file.name}" for file in self.files()))
 
     def instead(self, version: str) -> str:
         return f"Name the installer of {version} under `driver: {{run: …}}` in lab.yaml."

@@ -66,7 +66,7 @@ def _wait_for_network() -> None:
     )
 
 
-def test_a_version_that_is_not_to_be_had_names_those_that_are(
+def test_a_version_that_is_not_available_names_those_that_are(
     tiny: Tiny, gpu_host: GpuHost
 ) -> None:
     gpu_host.at("470.256.02")
@@ -74,7 +74,7 @@ def test_a_version_that_is_not_to_be_had_names_those_that_are(
     said = tiny.lab.invoke("build-images")
     assert said.code == 2
     lines = said.err.splitlines()
-    at = lines.index("error: Driver 470.256.02 is not to be had from the container's apt.")
+    at = lines.index("error: Driver 470.256.02 is not available from the container's apt.")
     assert "  nvidia-smi 535.261.03-1" in lines[at:]
     assert "NVIDIA-Linux-x86_64-470.256.02.run" in said.err
     assert tiny.release() is None
