@@ -20,8 +20,8 @@ parse_gpus() {
         esac
         shift 2
     done
-    [ "$gpus" != 0 ] || [ $given = 0 ] || fail 2 "Which cards?" "ci/sandbox start --gpus 4"
-    [[ $gpus =~ ^[0-8]$ ]] || fail 2 "--gpus $gpus: a simulated host has 1 to 8 cards." "ci/sandbox start --gpus 4"
+    [ "$gpus" != 0 ] || [ $given = 0 ] || fail 2 "Which GPUs?" "ci/sandbox start --gpus 4"
+    [[ $gpus =~ ^[0-8]$ ]] || fail 2 "--gpus $gpus: a simulated host has 1 to 8 GPUs." "ci/sandbox start --gpus 4"
     check_driver "$driver"
     [[ $model =~ ^[A-Za-z0-9\ -]+$ ]] || fail 2 "--model $model: letters, digits, spaces and hyphens only."
 }
@@ -50,7 +50,7 @@ choose_gpu_host() {
     fi
     within=()
     [ "$gpus" -gt 0 ] || return 0
-    [ -z "$(monitors)" ] || fail 2 "Containers of an LXD without simulated cards still run." "ci/sandbox stop"
+    [ -z "$(monitors)" ] || fail 2 "Containers of an LXD without simulated GPUs still run." "ci/sandbox stop"
     refuse_real_cards
     mkdir -p "$gpu_place"
     within=(unshare --mount --propagation private -- "$root/ci/gpu-host"
@@ -73,12 +73,12 @@ gpus_of() {
         "$(sed -n 's/.*Kernel Module  \([^ ]*\).*/\1/p' "$proc/version")"
 }
 
-# insist_on_gpus: that the LXD that runs has the cards asked for.
+# insist_on_gpus: that the LXD that runs has the GPUs asked for.
 insist_on_gpus() {
     local seen
     seen=$(gpus_of "$(daemon_pid)")
     [ "$seen" = "$gpus simulated $model, driver $driver" ] ||
-        fail 2 "It has ${seen:-no simulated cards}, not $gpus $model, driver $driver." \
+        fail 2 "It has ${seen:-no simulated GPUs}, not $gpus $model, driver $driver." \
             "ci/sandbox stop, then start it again"
 }
 
@@ -86,7 +86,7 @@ require_gpu_host() {
     hold_gpu_host
     [ -n "$(daemon_pid)" ] || fail 4 "LXD does not run ($dir)." "ci/sandbox start --gpus 4"
     [ "${#within[@]}" -gt 0 ] ||
-        fail 2 "This LXD has no simulated cards ($dir)." "ci/sandbox stop && ci/sandbox start --gpus 4"
+        fail 2 "This LXD has no simulated GPUs ($dir)." "ci/sandbox stop && ci/sandbox start --gpus 4"
 }
 
 gpu_host() { "${within[@]}" "$root/ci/gpu-host" "$1" "$gpu_place" "${@:2}"; } # VERB ARGUMENT…

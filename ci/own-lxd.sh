@@ -117,14 +117,14 @@ insist_on_room() {
             "free some space, or: TEST_LXD_DIR=/directory/on/another/disk ci/test"
 }
 
-# start_plain_lxd: another one, without cards, for the part of the tests that wants none (tests/parts.py).
+# start_plain_lxd: another one, without GPUs, for the part of the tests that wants none (tests/parts.py).
 # What belongs to that part is in the environment `without_cards`.
 start_plain_lxd() {
     without_cards=("TEST_PART=plain" "TEST_LXD_DIR=$place/plain" "LXD_DIR=$place/plain/lxd"
         "LXD_CONF=$place/plain/client")
     mkdir -p "$place/plain/client"
     echo "network: ${bridge}b" >"$place/plain/lab.yaml"
-    step "start another one without cards" _start_plain_lxd
+    step "start another one without GPUs" _start_plain_lxd
 }
 
 _start_plain_lxd() {

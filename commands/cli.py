@@ -21,7 +21,7 @@ from lab.places import ROOT
 from lab.settings.settings import Settings, load_settings, settings_path
 
 if TYPE_CHECKING:
-    from images.context import Workshop
+    from images.context import BuildContext
     from lab.lxd.port import Lxd
 from lab.report import Report
 
@@ -106,12 +106,12 @@ def keep_quotas(settings: Settings, report: Report) -> None:
 
 
 @contextmanager
-def open_shop(*, keep_failed: bool = False) -> Iterator[Workshop]:
-    from images.context import open_workshop
+def build_context(*, keep_failed: bool = False) -> Iterator[BuildContext]:
+    from images.context import open_context
 
     settings = read_settings()
     with console.reporter() as report:
-        yield open_workshop(ROOT, settings, connect_to(settings), report, keep_failed=keep_failed)
+        yield open_context(ROOT, settings, connect_to(settings), report, keep_failed=keep_failed)
 
 
 def rebuild(*templates: str) -> None:
@@ -119,10 +119,10 @@ def rebuild(*templates: str) -> None:
     from commands.network import explained
     from images.build import pipeline
 
-    with open_shop() as shop:
-        keep_quotas(shop.settings, shop.report)
-        with explained(shop.lxd, shop.settings, shop.report, builds=True):
-            pipeline.build_images(shop, templates)
+    with build_context() as context:
+        keep_quotas(context.settings, context.report)
+        with explained(context.lxd, context.settings, context.report, builds=True):
+            pipeline.build_images(context, templates)
 
 
 def names(only: str) -> tuple[str, ...]:

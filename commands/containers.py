@@ -46,7 +46,7 @@ def provision(
 ) -> None:
     """Stamp NAME's container from a template: address, account, quota, ready for ssh."""
     from commands.views import containers as view
-    from lab.gpus.selection import parse_wish
+    from lab.gpus.selection import parse_selection
     from provision.create import request
     from provision.keys import ssh_keys
 
@@ -60,7 +60,7 @@ def provision(
         disk_bytes=size("disk", disk),
         home_bytes=size("home", home),
         password=password,
-        gpus=parse_wish(gpus) if gpus else None,
+        gpus=parse_selection(gpus) if gpus else None,
         only_gpus=bool(gpus)
         and not any((template, key, cpus, memory, disk, home, account))
         and not password,
@@ -78,7 +78,7 @@ def provision(
     if json:
         console.print_json(view.document(stamped))
         return
-    console.print_card(*view.of_stamped(stamped))
+    console.print_summary(*view.of_stamped(stamped))
 
 
 @command(help={"json": "One JSON document on stdout."}, name="list")
@@ -111,7 +111,7 @@ def show(_c: Context, name: str, json: bool = False) -> None:
     if json:
         console.print_json(document)
         return
-    console.print_card(*view.of_container(document))
+    console.print_summary(*view.of_container(document))
 
 
 @command(help={"name": "The container."})

@@ -20,7 +20,7 @@ def drivers(_c: Context, json: bool = False) -> None:
     if json:
         console.print_json(drivers.document(found))
         return
-    console.print_card(*drivers.of_host(found))
+    console.print_summary(*drivers.of_host(found))
     console.print_table(
         "", drivers.COLUMNS, drivers.rows(found), empty="No releases, no containers."
     )
@@ -33,7 +33,7 @@ def drivers(_c: Context, json: bool = False) -> None:
         "names": "The containers; all of them where none is named.",
         "plan": "Show what would be done, change nothing.",
         "restart": "Also restart containers that get their driver by a start.",
-        "force": "Also those in which something works on the cards; it may crash.",
+        "force": "Also those in which something works on the GPUs; it may crash.",
     },
     klass=TakesNames,
 )

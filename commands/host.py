@@ -11,11 +11,11 @@ from lab.errors import InputError
 
 @command(help={"json": "One JSON document on stdout."})
 def gpus(_c: Context, json: bool = False) -> None:
-    """Show NVIDIA's cards, and who has them."""
+    """Show NVIDIA's GPUs, and who has them."""
     from host import gpus as host_gpus
 
     settings = read_settings()
-    found = host_gpus.cards(connect_to(settings), settings)
+    found = host_gpus.gpus(connect_to(settings), settings)
     if json:
         console.print_json({"cards": found})
         return
@@ -51,7 +51,7 @@ def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
 
 @command(help={"json": "One JSON document on stdout."})
 def check(_c: Context, json: bool = False) -> None:
-    """Look for what keeps cards and drivers from working, and say what mends it."""
+    """Look for what keeps GPUs and drivers from working, and say what mends it."""
     from commands.versions import drifting
     from host import finding
     from host.check import check as host_check
@@ -61,7 +61,7 @@ def check(_c: Context, json: bool = False) -> None:
     settings = read_settings()
     lxd = connect_to(settings)
     try:
-        versions = drifting(lxd, settings) if lxd.cards() else Versions()
+        versions = drifting(lxd, settings) if lxd.gpus() else Versions()
     except InputError:
         versions = Versions()  # a delivery beyond this LXD: a finding of its own
     found = host_check.check(lxd, settings, versions, Machine())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.cli import command, count, keep_quotas, names, open_shop, read_settings
+from commands.cli import build_context, command, count, keep_quotas, names, read_settings
 from commands.network import explained
 from lab import console
 from lab.own_files import insist_on_settings
@@ -34,17 +34,17 @@ def build_images(
     from images.build import pipeline
     from images.build.template_build import Built
 
-    with open_shop(keep_failed=keep_failed) as shop:
+    with build_context(keep_failed=keep_failed) as context:
         if plan:
-            orders, decisions = pipeline.plan_images(shop, names(only), force=force)
-            for line in pipeline.deliveries(orders):
+            targets, decisions = pipeline.plan_images(context, names(only), force=force)
+            for line in pipeline.deliveries(targets):
                 console.print_text(line)
             built: tuple[Built, ...] = ()
         else:
-            keep_quotas(shop.settings, shop.report)
-            with explained(shop.lxd, shop.settings, shop.report, builds=True):
+            keep_quotas(context.settings, context.report)
+            with explained(context.lxd, context.settings, context.report, builds=True):
                 decisions, built = pipeline.build_images(
-                    shop,
+                    context,
                     names(only),
                     force=force,
                     smoke_test=not no_smoke,
@@ -71,8 +71,8 @@ def smoke_images(_c: Context, only: str = "", keep_failed: bool = False) -> None
     """Judge the releases that users get now, each on fresh instances. Moves no alias."""
     from images import smoke
 
-    with open_shop(keep_failed=keep_failed) as shop:
-        judged = smoke.judge_current(shop, names(only))
+    with build_context(keep_failed=keep_failed) as context:
+        judged = smoke.judge_current(context, names(only))
     console.print_table("", smoke.COLUMNS, smoke.rows(judged), empty="")
     failure = smoke.failure(judged)
     if failure is not None:
@@ -84,8 +84,8 @@ def list_images(_c: Context, json: bool = False) -> None:
     """Show every release: version, state, driver, age, size, users, and why it is stale."""
     from images import inventory
 
-    with open_shop() as shop:
-        document = inventory.images_document(shop)
+    with build_context() as context:
+        document = inventory.images_document(context)
     if json:
         console.print_json(document)
         return
@@ -100,9 +100,9 @@ def list_images(_c: Context, json: bool = False) -> None:
 def render(_c: Context, template: str) -> None:
     """Print the cloud-config that TEMPLATE's builder would boot with."""
     from images.templates.cloud_config import user_data
-    from images.templates.lab_files import open_blueprint
+    from images.templates.lab_files import read_lab_files
 
-    files = open_blueprint(ROOT, read_settings())
+    files = read_lab_files(ROOT, read_settings())
     definition = files.catalog.get(template)
     console.print_verbatim(user_data(definition, files.distro, files.settings, files.mirrors))
 

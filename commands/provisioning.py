@@ -10,11 +10,11 @@ from lab import console
 
 if TYPE_CHECKING:
     from lab.settings.settings import Settings
-    from provision.create.provision import Stamped
+    from provision.create.provision import Provisioned
     from provision.create.request import Request
 
 
-def stamp_or_build(wish: Request, *, plan: bool) -> Stamped | None:
+def stamp_or_build(wish: Request, *, plan: bool) -> Provisioned | None:
     """None where the plan is to build a release first; what follows is not known before."""
     from provision.create.drift import DriftError
 
@@ -33,7 +33,7 @@ def stamp_or_build(wish: Request, *, plan: bool) -> Stamped | None:
     return _stamp(settings, wish, plan=plan)
 
 
-def _stamp(settings: Settings, wish: Request, *, plan: bool) -> Stamped:
+def _stamp(settings: Settings, wish: Request, *, plan: bool) -> Provisioned:
     from provision.create import provision
 
     lxd = connect_to(settings)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from commands.cli import command, connect_to, keep_quotas, open_shop, read_settings
+from commands.cli import build_context, command, connect_to, keep_quotas, read_settings
 from lab import console
 
 if TYPE_CHECKING:
-    from images.releases.published import Published
+    from images.releases.published import PublishedRelease
 
 _TEMPLATE = "The template's name or short name."
 
@@ -24,9 +24,9 @@ def promote(_c: Context, template: str, version: str) -> None:
     from images.releases.compatibility import refuse_misfit
     from images.smoke_imported import judge_here
 
-    def judge(imported: Published) -> None:
-        with open_shop() as shop:
-            judge_here(shop, imported)
+    def judge(imported: PublishedRelease) -> None:
+        with build_context() as context:
+            judge_here(context, imported)
 
     # Without the definitions, unless there is something to check: a broken one is no obstacle.
     settings = read_settings()
@@ -71,7 +71,7 @@ def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
     for fate in found:
         console.print_text(str(fate))
     size = format_size(prune.freed(found))
-    if not any(fate.goes for fate in found):
+    if not any(fate.remove for fate in found):
         console.print_text("Nothing to remove.")
     elif plan:
         console.print_text(f"This would free {size}, and what the pool unpacked of it.")
@@ -117,8 +117,8 @@ def import_image(_c: Context, file: str) -> None:
     with console.reporter() as report:
         lxd, prefix = connect_to(settings), settings.alias_prefix
         imported = importing.import_image(lxd, prefix, Path(file), report=report)
-    misfit = misfit_here(lxd, settings, imported.release)
-    console.print_text(imported.told(misfit))
+    incompatibility = misfit_here(lxd, settings, imported.release)
+    console.print_text(imported.told(incompatibility))
 
 
 @command(

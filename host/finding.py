@@ -15,7 +15,7 @@ class Status(str, Enum):
     WARN = "warn"
     """Users get what they were given; something will go wrong one day, or is not as meant."""
     FAIL = "fail"
-    """Somebody's cards do not work now, or nobody's container can be made."""
+    """Somebody's GPUs do not work now, or nobody's container can be made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Finding:
     """A command line, ready to be typed. With status OK there is none."""
 
 
-class Unfit(LabError):
+class HostCheckFailed(LabError):
     """`host.check` found a failure (exit 3, as where the machine cannot give what was asked)."""
 
     exit_code = 3
@@ -66,13 +66,13 @@ def advice(findings: Sequence[Finding]) -> str:
     return "\n\n".join(_paragraph(one) for one in findings if one.status is not Status.OK)
 
 
-def verdict(findings: Sequence[Finding]) -> Unfit | None:
+def verdict(findings: Sequence[Finding]) -> HostCheckFailed | None:
     """None unless something failed."""
     failed = [one for one in findings if one.status is Status.FAIL]
     if not failed:
         return None
     names = dict.fromkeys(one.name for one in failed)
-    return Unfit(
+    return HostCheckFailed(
         f"{len(failed)} of {len(findings)} checks failed: {', '.join(names)}.",
         fix="The commands above mend it, from the top; then again: invoke host.check",
     )

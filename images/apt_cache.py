@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from images.context import Workshop
+from images.context import BuildContext
 from images.placement import Devices, pool_of
 from lab import labels
 from lab.errors import Conflict
@@ -21,13 +21,13 @@ SIZE = "8GiB"
 _PATH = "/mnt"
 
 
-def cache_device(shop: Workshop) -> Devices:
+def cache_device(context: BuildContext) -> Devices:
     """The device that gives a builder the cache, made when it is not there yet."""
-    pool = pool_of(shop)
+    pool = pool_of(context)
     if pool is None:
         return {}
-    volume = f"{shop.build.project}-apt-{shop.distro.name.replace('.', '-')}"
-    if volume not in {one.name for one in shop.lxd.volumes(pool.name)}:
+    volume = f"{context.build.project}-apt-{context.distro.name.replace('.', '-')}"
+    if volume not in {one.name for one in context.lxd.volumes(pool.name)}:
         with suppress(Conflict):  # another builder was quicker
-            shop.lxd.create_volume(pool.name, volume, {"size": SIZE, labels.PHASE: labels.READY})
+            context.lxd.create_volume(pool.name, volume, {"size": SIZE, labels.PHASE: labels.READY})
     return {DEVICE: {"type": "disk", "pool": pool.name, "source": volume, "path": _PATH}}

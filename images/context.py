@@ -15,7 +15,7 @@ from typing import TextIO
 
 from images.log_file import make_log
 from images.remote_inputs import MIRROR, as_there, made_with
-from images.templates.lab_files import Blueprint, open_blueprint
+from images.templates.lab_files import LabFiles, read_lab_files
 from lab.lxd.model import Progress
 from lab.lxd.port import Lxd
 from lab.machine.apt_sources import Mirrors
@@ -42,7 +42,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop(Blueprint):
+class BuildContext(LabFiles):
     """LXD is the project that users see, BUILD the one for bodies, builders and checks."""
 
     lxd: Lxd
@@ -54,20 +54,20 @@ class Workshop(Blueprint):
     """Set when all work is to end: Ctrl-C, or a bug in another step."""
 
 
-def open_workshop(
+def open_context(
     root: Path, settings: Settings, lxd: Lxd, report: Report, *, keep_failed: bool = False
-) -> Workshop:
+) -> BuildContext:
     """A blueprint and the LXD to build it on. InputError names what is wrong in a file."""
     there: Mapping[str, str] = {}
     if settings.remote != "local":
         there = made_with(lxd, settings.alias_prefix)
         settings = as_there(settings, there)
-    files = open_blueprint(root, settings)
+    files = read_lab_files(root, settings)
     mirrors = files.mirrors
     if MIRROR in there:
         # What this machine's apt asks is nothing to the server.
         mirrors = Mirrors(main=settings.mirror, security=settings.security_mirror)
-    return Workshop(
+    return BuildContext(
         settings=files.settings,
         catalog=files.catalog,
         distro=files.distro,
@@ -82,10 +82,10 @@ def open_workshop(
     )
 
 
-def have_build_project(shop: Workshop) -> None:
+def have_build_project(context: BuildContext) -> None:
     """Make the project of builders and checks where it is not there yet."""
-    if shop.build.project not in shop.lxd.projects():
-        shop.lxd.create_project(shop.build.project, PROJECT_CONFIG)
+    if context.build.project not in context.lxd.projects():
+        context.lxd.create_project(context.build.project, PROJECT_CONFIG)
 
 
 def _commit(root: Path) -> str:
@@ -121,11 +121,11 @@ class Log:
     All that takes time in a step says so here, so here it also learns that it shall stop.
     """
 
-    def __init__(self, path: Path, subject: str, shop: Workshop, file: TextIO) -> None:
+    def __init__(self, path: Path, subject: str, context: BuildContext, file: TextIO) -> None:
         self.path = path
         self.subject = subject
-        self.report = shop.report
-        self._stop = shop.stop
+        self.report = context.report
+        self._stop = context.stop
         self._file = file
         self._phases: list[tuple[str, float]] = []
 
@@ -163,16 +163,16 @@ class Log:
 
 
 @contextmanager
-def logged(shop: Workshop, subject: str) -> Iterator[Log]:
+def logged(context: BuildContext, subject: str) -> Iterator[Log]:
     """Open SUBJECT-TIME.log (lab.places.log_directory) for the length of a build."""
     stamp = datetime.now(tz=timezone.utc).astimezone().strftime("%Y%m%d-%H%M%S")
-    path, file = make_log(log_directory(shop.root), f"{subject}-{stamp}")
-    remote = shop.settings.remote
+    path, file = make_log(log_directory(context.root), f"{subject}-{stamp}")
+    remote = context.settings.remote
     where = lxd_directory() if remote == "local" else without_password(remote)
     with file:
         # One checkout may serve several.
-        file.write(f"{subject} in the project {shop.build.project} of LXD at {where}\n")
-        yield Log(path, subject, shop, file)
+        file.write(f"{subject} in the project {context.build.project} of LXD at {where}\n")
+        yield Log(path, subject, context, file)
 
 
 def current_step(text: str) -> str:

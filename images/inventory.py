@@ -8,8 +8,8 @@ from typing import Any
 
 from images.build.pipeline import plan_images
 from images.build.plan import Build, Decision
-from images.context import Workshop
-from images.releases.published import Published, published, unreadable, users
+from images.context import BuildContext
+from images.releases.published import PublishedRelease, published, unreadable, users
 from lab.lxd.model import Instance
 from lab.release import Unreadable
 from lab.sizes import format_size
@@ -71,21 +71,21 @@ def age(then: datetime, now: datetime) -> str:
     return f"{minutes // (24 * 60)} d"
 
 
-def images_document(shop: Workshop) -> dict[str, Any]:
+def images_document(context: BuildContext) -> dict[str, Any]:
     """The stable JSON document of `invoke images --json` (docs/reference.md)."""
-    _, decisions = plan_images(shop)
+    _, decisions = plan_images(context)
     return document(
-        tuple((one.name, one.short) for one in shop.catalog.order()),
-        published(shop.lxd, shop.settings.alias_prefix),
+        tuple((one.name, one.short) for one in context.catalog.order()),
+        published(context.lxd, context.settings.alias_prefix),
         decisions,
-        shop.lxd.instances(),
-        unreadable(shop.lxd, shop.settings.alias_prefix),
+        context.lxd.instances(),
+        unreadable(context.lxd, context.settings.alias_prefix),
     )
 
 
 def document(
     templates: Sequence[tuple[str, str]],
-    releases: Sequence[Published],
+    releases: Sequence[PublishedRelease],
     decisions: Sequence[Decision],
     containers: Sequence[Instance],
     spoiled: Sequence[Unreadable] = (),
@@ -119,7 +119,7 @@ def document(
     }
 
 
-def _version(one: Published, containers: Sequence[Instance]) -> dict[str, Any]:
+def _version(one: PublishedRelease, containers: Sequence[Instance]) -> dict[str, Any]:
     return {
         "version": one.release.version,
         "fingerprint": one.image.fingerprint,
@@ -129,7 +129,7 @@ def _version(one: Published, containers: Sequence[Instance]) -> dict[str, Any]:
         "built_at": one.release.built_at.isoformat(timespec="seconds"),
         "added_at": one.image.created_at.isoformat(timespec="seconds"),
         "size_bytes": one.image.size_bytes,
-        "state": one.standing.value,
+        "state": one.state.value,
         "smoke": one.release.smoke.value,
         "gpu": one.release.gpu.value,
         "used_by": sorted(users(one, containers)),

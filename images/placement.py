@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from images.context import Workshop
+from images.context import BuildContext
 from lab import labels
 from lab.errors import InputError
 from lab.lxd.model import Network, Pool, Profile
@@ -36,10 +36,12 @@ _SHARED: Final = ("bridged", "macvlan", "sriov")
 """Kinds of NIC that any number of instances may have, without an address of the settings."""
 
 
-def placed(shop: Workshop) -> Devices:
+def placed(context: BuildContext) -> Devices:
     """The root disk and the NIC of a builder, where possible on a network of builders' own."""
-    networks = shop.lxd.networks()
-    devices = places(shop.settings, shop.lxd.profile("default"), networks, shop.lxd.pools())
+    networks = context.lxd.networks()
+    devices = places(
+        context.settings, context.lxd.profile("default"), networks, context.lxd.pools()
+    )
     return apart(devices, networks)
 
 
@@ -51,25 +53,27 @@ def apart(devices: Devices, networks: Sequence[Network]) -> Devices:
     return {**devices, "eth0": {"type": "nic", "name": "eth0", "network": own.name}}
 
 
-def placed_as_users(shop: Workshop) -> Devices:
+def placed_as_users(context: BuildContext) -> Devices:
     """The same as users' containers have it: judged is what they get."""
-    networks = shop.lxd.networks()
-    devices = places(shop.settings, shop.lxd.profile("default"), networks, shop.lxd.pools())
+    networks = context.lxd.networks()
+    devices = places(
+        context.settings, context.lxd.profile("default"), networks, context.lxd.pools()
+    )
     wanted = Wanted(
-        filters=shop.settings.network_filters,
-        ipv6=bridged_ipv6() if shop.settings.remote == "local" else False,
+        filters=context.settings.network_filters,
+        ipv6=bridged_ipv6() if context.settings.remote == "local" else False,
     )
     filters = filtering(devices["eth0"], networks, wanted).keys
     return {**devices, "eth0": {**devices["eth0"], **filters}}
 
 
-def pool_of(shop: Workshop) -> Pool | None:
+def pool_of(context: BuildContext) -> Pool | None:
     """The pool that builds fill; None where LXD has no such one."""
-    pools = {pool.name: pool for pool in shop.lxd.pools()}
+    pools = {pool.name: pool for pool in context.lxd.pools()}
     try:
-        return pools.get(_pool(shop.settings, shop.lxd.profile("default"), pools))
+        return pools.get(_pool(context.settings, context.lxd.profile("default"), pools))
     except InputError:
-        if shop.settings.pool is not None:
+        if context.settings.pool is not None:
             raise
         return None
 

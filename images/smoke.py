@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from images.build_lock import alone
-from images.checks.gpu import given
+from images.build_lock import build_lock
+from images.checks.gpu import gpu_access
 from images.checks.runner import smoke
 from images.checks.trial import Trial
 from images.checks.verdict import Verdict, gpu_outcome
-from images.context import Workshop, have_build_project, logged
-from images.releases.cleanup import sweep
-from images.releases.published import Published, Standing, published
+from images.context import BuildContext, have_build_project, logged
+from images.releases.cleanup import remove_leftovers
+from images.releases.published import PublishedRelease, ReleaseState, published
 from lab.allowed import objections
 from lab.errors import CheckError, InputError
 from lab.release import Release, Smoke, smoke_property
@@ -41,13 +41,13 @@ class Judged:
         return tuple(verdict for verdict in self.verdicts if verdict.failed)
 
 
-def judge_current(shop: Workshop, only: Sequence[str] = ()) -> tuple[Judged, ...]:
+def judge_current(context: BuildContext, only: Sequence[str] = ()) -> tuple[Judged, ...]:
     """Judge current releases, parents first; the outcome is written on each. Moves no alias."""
-    with alone(shop.settings, shop.report, "smoke-images"):
-        current = _current(shop, only)
-        have_build_project(shop)
-        sweep(shop)
-        return tuple(judge_release(shop, one) for one in current)
+    with build_lock(context.settings, context.report, "smoke-images"):
+        current = _current(context, only)
+        have_build_project(context)
+        remove_leftovers(context)
+        return tuple(judge_release(context, one) for one in current)
 
 
 def rows(judged: Sequence[Judged]) -> Iterator[list[str]]:
@@ -95,14 +95,14 @@ def failure(judged: Sequence[Judged]) -> CheckError | None:
     )
 
 
-def _current(shop: Workshop, only: Sequence[str]) -> tuple[Published, ...]:
+def _current(context: BuildContext, only: Sequence[str]) -> tuple[PublishedRelease, ...]:
     """The current releases of ONLY, else of all; InputError where there is none to judge."""
     found = {
         one.release.template: one
-        for one in published(shop.lxd, shop.settings.alias_prefix)
-        if one.standing is Standing.CURRENT
+        for one in published(context.lxd, context.settings.alias_prefix)
+        if one.state is ReleaseState.CURRENT
     }
-    wanted = [definition.name for definition in shop.catalog.order(only)]
+    wanted = [definition.name for definition in context.catalog.order(only)]
     missing = [name for name in wanted if name not in found]
     if (only and missing) or not found:
         named = ", ".join(missing) if only else "any template"
@@ -116,36 +116,36 @@ def _current(shop: Workshop, only: Sequence[str]) -> tuple[Published, ...]:
     return tuple(found[name] for name in wanted if name in found)
 
 
-def judge_release(shop: Workshop, one: Published) -> Judged:
+def judge_release(context: BuildContext, one: PublishedRelease) -> Judged:
     """Judge one release, whichever it is; the caller holds the lock. Its outcome stays on it."""
     release = one.release
     judged = Judged(
         template=release.template, short=release.short, version=release.version, verdicts=()
     )
-    if release.template not in shop.catalog.definitions:
+    if release.template not in context.catalog.definitions:
         return judged
     trial = Trial(
         template=release.template,
         image=one.image,
         # What containers of this release get, which the definition may have changed since.
         needs=release.needs,
-        checks=shop.catalog.checks(release.template),
-        given=given(shop, release),
-        allowed=shop.catalog.allowed_secrets(release.template),
-        allowed_special=shop.catalog.allowed_special(release.template),
+        checks=context.catalog.checks(release.template),
+        gpu_access=gpu_access(context, release),
+        allowed=context.catalog.allowed_secrets(release.template),
+        allowed_special=context.catalog.allowed_special(release.template),
     )
-    with logged(shop, release.template) as log:
+    with logged(context, release.template) as log:
         log.phase("check")
         # What asks for too much is not even booted.
-        verdicts = _refusals(release) or smoke(shop, trial, log)
+        verdicts = _refusals(release) or smoke(context, trial, log)
         seconds = sum(seconds for _, seconds in log.timings())
         judged = replace(judged, verdicts=verdicts, seconds=seconds, log=log.path)
         outcome = Smoke.FAILED if judged.failed else Smoke.PASSED
-        shop.lxd.set_image_properties(
+        context.lxd.set_image_properties(
             one.image.fingerprint,
             smoke_property(outcome, gpu_outcome(trial.checks, verdicts)),
         )
-        tell = shop.report.failed if judged.failed else shop.report.done
+        tell = context.report.failed if judged.failed else context.report.done
         tell(release.template, f"{release.version}: {_count(judged)}")
     return judged
 

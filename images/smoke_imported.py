@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from images.build_lock import alone
-from images.context import Workshop, have_build_project
-from images.releases.published import Published
+from images.build_lock import build_lock
+from images.context import BuildContext, have_build_project
+from images.releases.published import PublishedRelease
 from images.smoke import GONE, judge_release
 from lab.errors import CheckError, InputError
 
 
-def judge_here(shop: Workshop, one: Published) -> None:
+def judge_here(context: BuildContext, one: PublishedRelease) -> None:
     """Run the checks that its template has here; their outcome is written on the release."""
     # Builds name their check instances alike.
-    with alone(shop.settings, shop.report, f"checks of {one.name}"):
-        have_build_project(shop)
-        judged = judge_release(shop, one)
+    with build_lock(context.settings, context.report, f"checks of {one.name}"):
+        have_build_project(context)
+        judged = judge_release(context, one)
     if not judged.verdicts:
         raise InputError(
             f"{one.name} cannot be judged on this machine: {GONE}.",

@@ -102,7 +102,7 @@ def print_table(
     out().print(table)
 
 
-def print_card(title: str, rows: Sequence[tuple[str, str]], footer: Sequence[str] = ()) -> None:
+def print_summary(title: str, rows: Sequence[tuple[str, str]], footer: Sequence[str] = ()) -> None:
     """Facts of one thing: label and value, framed on a terminal."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")

@@ -41,7 +41,7 @@ class NoNetwork(InputError):
 
 
 class CapacityError(LabError):
-    """The machine has no room: cards, disk, memory (exit 3)."""
+    """The machine has no room: GPUs, disk, memory (exit 3)."""
 
     exit_code = 3
 
@@ -68,7 +68,7 @@ class TooMuch(LxdError):
     """A file, a directory or an output inside an instance is larger than anybody waits for."""
 
 
-class Spoiled(LxdError):
+class InstanceCorrupted(LxdError):
     """LXD gave up in mid-start and left the instance's files in a state in which it never starts.
 
     Made anew it does; nobody has put anything into an instance that has never started.

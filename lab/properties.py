@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 
 from lab.driver.delivery import Delivery
 from lab.yaml.load import WANTED
-from lab.yaml.model import Size, Word, refusal
+from lab.yaml.model import Size, Word, value_error
 
 PREFIX: Final = "lab."
 _MOST_PROBLEMS: Final = 5
@@ -46,19 +46,19 @@ def moment(text: str) -> datetime:
 
 def _name(value: str) -> str:
     if not is_name(value):
-        raise refusal("is no name of a template")
+        raise value_error("is no name of a template")
     return value
 
 
 def _version(value: str) -> str:
     if not _VERSION.fullmatch(value):
-        raise refusal("is no version such as 20261121.1")
+        raise value_error("is no version such as 20261121.1")
     return value
 
 
 def _printable(value: str) -> str:
     if not value.isprintable():
-        raise refusal("is not printable")
+        raise value_error("is not printable")
     return value
 
 
@@ -66,12 +66,12 @@ def _moment(value: object) -> object:
     try:
         return moment(value) if isinstance(value, str) else value
     except ValueError:
-        raise refusal("is no time with a time zone such as 2026-11-21T09:00:00+00:00") from None
+        raise value_error("is no time with a time zone such as 2026-11-21T09:00:00+00:00") from None
 
 
 def _sized(value: object) -> object:
     if isinstance(value, str) and len(value) > _LONGEST:
-        raise refusal(f"is longer than {_LONGEST} characters")
+        raise value_error(f"is longer than {_LONGEST} characters")
     return value
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 _UNLISTED: Final = "is not on the list of what templates may ask for (docs/templates.md)"
 _CLOUD_INIT: Final = "write a cloud-init source instead"
-_CARDS: Final = "cards and their driver are given by --gpus and `driver:`"
+_GPUS: Final = "GPUs and their driver are given by --gpus and `driver:`"
 
 _KEYS: Final[Mapping[str, str]] = {
     "cloud-init.": _CLOUD_INIT,
@@ -22,7 +22,7 @@ _KEYS: Final[Mapping[str, str]] = {
     "/etc/modules-load.d/ of the server",
     "linux.sysctl.": "it is not the container's own; write it on the server",
     "migration.": "labstamp moves no running containers",
-    "nvidia.": _CARDS,
+    "nvidia.": _GPUS,
     "raw.": "raw keys go past LXD's own safeguards",
     "security.devlxd.images": "it would read the server's images",
     "security.idmap.": "whose ids a container has is decided by labstamp",
@@ -53,7 +53,7 @@ _DEVICES: Final[Mapping[str, str]] = {
     "": "a device needs a type",
     "disk": "it would bring in files of the server, or somebody's volume; what all share is put "
     "into the default profile",
-    "gpu": f"{_CARDS}; in a builder they would leave stubs",
+    "gpu": f"{_GPUS}; in a builder they would leave stubs",
     "infiniband": _BY_HAND,
     "nic": "labstamp gives each container its NIC",
     "none": "it would take out what the profile gives to all",

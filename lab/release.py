@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import Enum
 
 from lab.driver.delivery import Delivery, choose
-from lab.lxd.model import Card, Image, Server
+from lab.lxd.model import Gpu, Image, Server
 from lab.properties import PREFIX, Said, read
 from lab.settings.settings import Settings
 
@@ -180,13 +180,13 @@ def accounts_of(image: Image) -> frozenset[str]:
 
 
 def delivery_of_release(
-    release: Release, settings: Settings, server: Server, cards: Sequence[Card]
+    release: Release, settings: Settings, server: Server, gpus: Sequence[Gpu]
 ) -> Delivery:
     """How containers of RELEASE get their userland."""
     # What is inside already counts first: nothing is injected over it.
     if release.driver is not None:
         return Delivery.IMAGE
-    return choose(settings, server, cards, template=release.needs.delivery).delivery
+    return choose(settings, server, gpus, template=release.needs.delivery).delivery
 
 
 def stable_alias(prefix: str, template: str) -> str:

@@ -19,8 +19,9 @@ _NAME = re.compile(r"labstamp-(\d+)-(\d+)-(?:(\d+)-)?\w+", re.ASCII)
 
 
 @contextmanager
-def scratch(within: Path | None = None) -> Iterator[Path]:
-    """A directory for the length of a step; what a kill leaves of it, `sweep_scratch` removes."""
+def temp_directory(within: Path | None = None) -> Iterator[Path]:
+    """A directory for the length of a step; `remove_dead_directories` removes what a
+    kill left of it."""
     _, pid, started, where = me().split(" ")
     namespace = where.rpartition(":")[2]
     prefix = f"labstamp-{pid}-{started}-{namespace}-"
@@ -29,14 +30,14 @@ def scratch(within: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch_for_all() -> Iterator[Path]:
+def shared_temp_directory() -> Iterator[Path]:
     """The same for what other accounts are to read: apt fetches as one without rights."""
-    with scratch() as directory:
+    with temp_directory() as directory:
         directory.chmod(0o755)
         yield directory
 
 
-def sweep_scratch(within: Path | None = None) -> None:
+def remove_dead_directories(within: Path | None = None) -> None:
     """Remove the directories of our own account whose makers are dead."""
     for directory in (within or Path(tempfile.gettempdir())).glob("labstamp-*"):
         named = _NAME.fullmatch(directory.name)

@@ -1,4 +1,4 @@
-"""The cards and the driver of a container, as `list` and `show` tell of them. Pure."""
+"""The GPUs and the driver of a container, as `list` and `show` tell of them. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.driver.version import host_driver
 from lab.errors import CapacityError
 from lab.gpus.allocation import index_of
 from lab.gpus.devices import Missing, held_by, missing
-from lab.lxd.model import Card, Instance
+from lab.lxd.model import Gpu, Instance
 from lab.lxd.port import Lxd
 from lab.settings.settings import Settings
 from provision.drivers.survey import drifts
@@ -20,83 +20,83 @@ from provision.drivers.survey import drifts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostGpus:
-    cards: tuple[Card, ...]
+    gpus: tuple[Gpu, ...]
     driver: str | None
 
 
 def look_at_gpus(lxd: Lxd, settings: Settings) -> HostGpus:
-    return HostGpus(cards=lxd.cards(), driver=host_driver(lxd, local=settings.remote == "local"))
+    return HostGpus(gpus=lxd.gpus(), driver=host_driver(lxd, local=settings.remote == "local"))
 
 
 def in_brief(instance: Instance, host: HostGpus) -> dict[str, Any]:
     """The fields of `list`. `gpus` names what the container's devices do, there or not."""
-    cards = held_by(instance, host.cards)
-    gone = missing(instance, host.cards)
+    gpus = held_by(instance, host.gpus)
+    gone = missing(instance, host.gpus)
     return {
-        "gpus": sorted({*(card.pci for card in cards), *(one.pci for one in gone)}),
+        "gpus": sorted({*(gpu.pci for gpu in gpus), *(one.pci for one in gone)}),
         "driver": instance.config.get(labels.DRIVER),
-        "drift": _drifts(instance, cards, host),
+        "drift": _drifts(instance, gpus, host),
     }
 
 
 def in_full(instance: Instance, host: HostGpus) -> dict[str, Any]:
     """What `show` adds."""
-    gone = missing(instance, host.cards)
+    gone = missing(instance, host.gpus)
     return {
         "host_driver": host.driver,
         "delivery": instance.config.get(labels.DELIVERY),
         "cards": [
             {
-                "index": index_of(card, host.cards),
-                "pci": card.pci,
-                "uuid": card.uuid,
-                "model": card.model,
-                "mig": list(card.mig),
+                "index": index_of(gpu, host.gpus),
+                "pci": gpu.pci,
+                "uuid": gpu.uuid,
+                "model": gpu.model,
+                "mig": list(gpu.mig),
             }
-            for card in held_by(instance, host.cards)
+            for gpu in held_by(instance, host.gpus)
         ],
         "missing_cards": [
             {"pci": one.pci, "uuid": one.uuid, "now": one.now.pci if one.now else None}
             for one in gone
         ],
-        "mend": mend(instance, host.cards) if gone else None,
+        "mend": mend(instance, host.gpus) if gone else None,
     }
 
 
-def refuse_without_cards(instance: Instance, cards: Sequence[Card]) -> None:
-    """CapacityError where INSTANCE could not start, for want of a card that it was given."""
-    gone = missing(instance, cards)
+def refuse_without_gpus(instance: Instance, gpus: Sequence[Gpu]) -> None:
+    """CapacityError where INSTANCE could not start, for want of a GPU that it was given."""
+    gone = missing(instance, gpus)
     if not gone:
         return
     name = instance.name
     raise CapacityError(
         f"{name} cannot start: {_called(gone)} not where it was.",
         details="\n".join(_whereabouts(one) for one in gone),
-        fix=f"{mend(instance, cards)}\nAll that there are: invoke host.gpus",
+        fix=f"{mend(instance, gpus)}\nAll that there are: invoke host.gpus",
     )
 
 
-def mend(instance: Instance, cards: Sequence[Card]) -> str:
-    """The command that gives INSTANCE what is left of its cards, where they are now."""
-    gone = missing(instance, cards)
-    there = [card for card in held_by(instance, cards) if card.pci not in {one.pci for one in gone}]
+def mend(instance: Instance, gpus: Sequence[Gpu]) -> str:
+    """The command that gives INSTANCE what is left of its GPUs, where they are now."""
+    gone = missing(instance, gpus)
+    there = [gpu for gpu in held_by(instance, gpus) if gpu.pci not in {one.pci for one in gone}]
     left = [*there, *(one.now for one in gone if one.now is not None)]
-    parts = [part for card in left for part in (card.mig or (card.pci,))]
+    parts = [part for gpu in left for part in (gpu.mig or (gpu.pci,))]
     # All vanished: as many others.
     wish = ",".join(dict.fromkeys(parts)) or str(len(gone))
     return f"invoke provision {instance.name} --gpus {wish}"
 
 
-def _drifts(instance: Instance, cards: Sequence[Card], host: HostGpus) -> bool:
+def _drifts(instance: Instance, gpus: Sequence[Gpu], host: HostGpus) -> bool:
     driver = instance.config.get(labels.DRIVER)
     # Without a word on it: as an image of the days before these keys.
     delivery = delivery_of_instance(instance, Delivery.IMAGE)
-    return delivery is Delivery.IMAGE and drifts(host.driver, driver, due=bool(cards))
+    return delivery is Delivery.IMAGE and drifts(host.driver, driver, due=bool(gpus))
 
 
 def _called(gone: Sequence[Missing]) -> str:
     names = ", ".join(one.pci for one in gone)
-    return f"its card {names} is" if len(gone) == 1 else f"its cards {names} are"
+    return f"its GPU {names} is" if len(gone) == 1 else f"its GPUs {names} are"
 
 
 def _whereabouts(one: Missing) -> str:

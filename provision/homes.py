@@ -15,7 +15,7 @@ from lab.errors import InputError
 from lab.lxd.model import Instance, Volume
 from lab.lxd.port import Lxd
 from provision.limits import HOME, named_device
-from provision.managed import ours
+from provision.managed import is_managed
 
 _PREFIX: Final = "home-"
 
@@ -62,7 +62,7 @@ class Stores:
         if labels.OWNER not in volume.config:
             return None
         for instance in self.instances:
-            if home_place(instance) == (volume.pool, volume.name) and ours(instance):
+            if home_place(instance) == (volume.pool, volume.name) and is_managed(instance):
                 return instance.name
         if volume.config.get(labels.PROJECT, self.project) != self.project:
             return None

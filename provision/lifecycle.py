@@ -15,13 +15,13 @@ from lab.process import in_words, is_alive
 from lab.report import Report
 from lab.settings.settings import Settings
 from lab.sizes import format_size
-from provision.create.ready import Patience, wait_for_address
+from provision.create.ready import Timeouts, wait_for_address
 from provision.filtered import EXPLAINED, needs_netfilter
-from provision.gpu_view import refuse_without_cards
+from provision.gpu_view import refuse_without_gpus
 from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
-from provision.managed import container_lock, is_preparing, no_container, our_container
+from provision.managed import container_lock, is_preparing, managed_container, no_container
 
 _PROTECTION = "security.protection.delete"
 _FULL_DISK = ("disk quota exceeded", "no space left on device", "saving config file")
@@ -39,17 +39,17 @@ class Removed:
 
 
 def start(
-    lxd: Lxd, settings: Settings, name: str, *, report: Report, patience: Patience | None = None
+    lxd: Lxd, settings: Settings, name: str, *, report: Report, timeouts: Timeouts | None = None
 ) -> bool:
     """Running, with an address, afterwards. False when it was running already."""
     with container_lock(settings, name, report, f"start {name}"):
         instance = _whole(lxd, name)
         if instance.state is State.RUNNING:
             return False
-        _refuse_without_cards(lxd, instance)
+        _refuse_without_gpus(lxd, instance)
         report.phase(name, "boot")
         _start(lxd, name)
-        address = wait_for_address(lxd, name, report, patience=patience or Patience())
+        address = wait_for_address(lxd, name, report, timeouts=timeouts or Timeouts())
         report.done(name, f"runs at {address}")
         return True
 
@@ -66,12 +66,12 @@ def stop(lxd: Lxd, settings: Settings, name: str, *, report: Report) -> bool:
 
 
 def restart(
-    lxd: Lxd, settings: Settings, name: str, *, report: Report, patience: Patience | None = None
+    lxd: Lxd, settings: Settings, name: str, *, report: Report, timeouts: Timeouts | None = None
 ) -> None:
     """Also starts one that is stopped. One that could not start again is not stopped."""
-    _refuse_without_cards(lxd, our_container(lxd, name))
+    _refuse_without_gpus(lxd, managed_container(lxd, name))
     stop(lxd, settings, name, report=report)
-    start(lxd, settings, name, report=report, patience=patience)
+    start(lxd, settings, name, report=report, timeouts=timeouts)
 
 
 def look(lxd: Lxd, name: str, *, purge: bool) -> Removed:
@@ -151,9 +151,9 @@ def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
         lxd.update_volume(home.pool, home.name, config)
 
 
-def _refuse_without_cards(lxd: Lxd, instance: Instance) -> None:
+def _refuse_without_gpus(lxd: Lxd, instance: Instance) -> None:
     if any(device.get("type") == "gpu" for device in instance.expanded_devices.values()):
-        refuse_without_cards(instance, lxd.cards())
+        refuse_without_gpus(instance, lxd.gpus())
 
 
 def _start(lxd: Lxd, name: str) -> None:
@@ -187,7 +187,7 @@ def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
     """The container, and its homes (one, unless the pool was changed between two lives)."""
     homes = _homes(lxd, name)
     if lxd.instance(name) is not None:
-        instance = our_container(lxd, name)
+        instance = managed_container(lxd, name)
         _refuse_while_made(instance)
         refuse_while_isolated(instance)
         return instance, homes
@@ -216,7 +216,7 @@ def _refuse_while_made(instance: Instance) -> None:
 
 def _whole(lxd: Lxd, name: str) -> Instance:
     """The container NAME, when its provisioning came to an end."""
-    instance = our_container(lxd, name)
+    instance = managed_container(lxd, name)
     refuse_while_isolated(instance)
     if is_preparing(instance):
         _refuse_while_made(instance)

@@ -15,7 +15,7 @@ from lab.settings.settings import Settings
 from provision.gpu_view import HostGpus, in_brief, in_full, look_at_gpus
 from provision.keys.own import own_keys
 from provision.limits import ROOT, bytes_of, cpus_of, named_device
-from provision.managed import is_preparing, our_container, ours
+from provision.managed import is_managed, is_preparing, managed_container
 from provision.needs import needs_of
 from provision.profile import inherited
 
@@ -29,7 +29,7 @@ Row: TypeAlias = dict[str, Any]
 def containers(lxd: Lxd, settings: Settings) -> list[Row]:
     """Every container of labstamp, by name; one that vanishes meanwhile is left out."""
     host = look_at_gpus(lxd, settings)
-    every = sorted(filter(ours, lxd.instances()), key=lambda each: each.name)
+    every = sorted(filter(is_managed, lxd.instances()), key=lambda each: each.name)
     with ThreadPoolExecutor(max_workers=_LOOKS_AT_ONCE) as pool:
         rows = pool.map(lambda instance: _row_or_trouble(lxd, instance, host), every)
         return [row for row in rows if row is not None]
@@ -51,7 +51,7 @@ def _row_or_trouble(lxd: Lxd, instance: Instance, host: HostGpus) -> Row | None:
 
 def show(lxd: Lxd, settings: Settings, name: str) -> Row:
     """One container, with how to reach it; InputError when there is none of ours by NAME."""
-    instance = our_container(lxd, name)
+    instance = managed_container(lxd, name)
     state = lxd.state(name)
     host = look_at_gpus(lxd, settings)
     return {

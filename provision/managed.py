@@ -8,13 +8,13 @@ from lab import labels
 from lab.errors import InputError
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
-from lab.machine.lock import held
+from lab.machine.lock import hold_lock
 from lab.names import did_you_mean, quote
 from lab.report import Report
 from lab.settings.settings import Settings
 
 
-def ours(instance: Instance) -> bool:
+def is_managed(instance: Instance) -> bool:
     return labels.OWNER in instance.config
 
 
@@ -22,12 +22,12 @@ def is_preparing(instance: Instance) -> bool:
     return instance.config.get(labels.PHASE) == labels.PREPARING
 
 
-def our_container(lxd: Lxd, name: str) -> Instance:
+def managed_container(lxd: Lxd, name: str) -> Instance:
     """The container NAME; InputError when there is none, or it is a foreign instance."""
     instance = lxd.instance(name)
     if instance is None:
         raise no_container(lxd, name)
-    if not ours(instance):
+    if not is_managed(instance):
         raise InputError(
             f"{quote(name)} is an instance that labstamp did not make.",
             details="It is not touched.",
@@ -37,7 +37,7 @@ def our_container(lxd: Lxd, name: str) -> Instance:
 
 
 def no_container(lxd: Lxd, name: str) -> InputError:
-    known = [instance.name for instance in lxd.instances() if ours(instance)]
+    known = [instance.name for instance in lxd.instances() if is_managed(instance)]
     return InputError(
         f"There is no container {quote(name)}{did_you_mean(name, known)}.",
         fix="See which there are: invoke list",
@@ -48,4 +48,4 @@ def container_lock(
     settings: Settings, name: str, report: Report, what: str
 ) -> AbstractContextManager[None]:
     """Hold the lock of the container NAME of the lab's project while WHAT is done."""
-    return held(f"container-{settings.project}-{name}", report, what, remote=settings.remote)
+    return hold_lock(f"container-{settings.project}-{name}", report, what, remote=settings.remote)

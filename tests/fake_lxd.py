@@ -10,7 +10,7 @@ from lab.errors import LabError
 from lab.lxd.changes import changed
 from lab.lxd.errors import refused
 from lab.lxd.idmap import IdRange
-from lab.lxd.model import Card, Network, Pool, Profile, Server, Volume
+from lab.lxd.model import Gpu, Network, Pool, Profile, Server, Volume
 from tests.fake_commands import FakeCommands
 from tests.fake_images import FakeImages
 from tests.fake_instances import FakeInstances
@@ -42,15 +42,15 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         return self.store.failures
 
     @property
-    def gpu_cards(self) -> tuple[Card, ...]:
-        return self.store.gpu_cards
+    def host_gpus(self) -> tuple[Gpu, ...]:
+        return self.store.host_gpus
 
-    @gpu_cards.setter
-    def gpu_cards(self, cards: tuple[Card, ...]) -> None:
-        self.store.gpu_cards = cards
+    @host_gpus.setter
+    def host_gpus(self, gpus: tuple[Gpu, ...]) -> None:
+        self.store.host_gpus = gpus
 
-    def cards(self) -> tuple[Card, ...]:
-        return self.store.gpu_cards
+    def gpus(self) -> tuple[Gpu, ...]:
+        return self.store.host_gpus
 
     def in_project(self, name: str) -> FakeLxd:
         return FakeLxd(name, self.store)

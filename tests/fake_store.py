@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from lab.errors import LabError
 from lab.lxd.errors import refused
 from lab.lxd.idmap import IdRange
-from lab.lxd.model import Card, Completed, Image, Network, Pool, Profile, Server, State
+from lab.lxd.model import Completed, Gpu, Image, Network, Pool, Profile, Server, State
 
 EPOCH = datetime(2026, 11, 21, tzinfo=timezone.utc)
 OnRun = Callable[[str, Sequence[str], "bytes | None"], Completed]
@@ -85,7 +85,7 @@ class Store:
         )
     )
     now: datetime = EPOCH + timedelta(hours=1)
-    gpu_cards: tuple[Card, ...] = ()
+    host_gpus: tuple[Gpu, ...] = ()
     projects: dict[str, dict[str, str]] = field(default_factory=lambda: {"default": {}})
     pools: dict[str, Pool] = field(
         default_factory=lambda: {

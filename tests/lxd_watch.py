@@ -20,7 +20,7 @@ from typing import Final, Protocol
 import pytest
 from _pytest.runner import runtestprotocol
 
-from tests.live.gpu_host import CARDS, VERSION
+from tests.live.gpu_host import GPUS, VERSION
 from tests.live.own_lxd import PLACE, run_sandbox
 from tests.parts import PLAIN, part
 
@@ -173,7 +173,7 @@ def watch_lxd(config: pytest.Config) -> None:
     place, shared = os.environ.get(PLACE), os.environ.get("LXD_DIR")
     if place and shared:
         plain = part() == PLAIN
-        start = () if plain else ("--gpus", str(len(CARDS)), "--driver", VERSION)
+        start = () if plain else ("--gpus", str(len(GPUS)), "--driver", VERSION)
         daemons = OwnLxds(Path(place), Path(shared), start)
         daemons.death()  # what it said before is of no interest
         config.pluginmanager.register(Watch(daemons), "lxd-watch")

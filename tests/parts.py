@@ -1,7 +1,7 @@
 """Two parts of all tests, which ci/test runs side by side, each with an LXD of its own.
 
-`plain`: on a host without cards, with base alone built: unit tests, and what is marked `plain`.
-`cards`: on the simulated host with four cards, with all templates: everything else.
+`plain`: on a host without GPUs, with base alone built: unit tests, and what is marked `plain`.
+`cards`: on the simulated host with four GPUs, with all templates: everything else.
 Without TEST_PART both run one after the other, on the LXD that LXD_DIR names.
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 PLAIN: Final = "plain"
-CARDS: Final = "cards"
+GPUS: Final = "cards"
 
 
 def part() -> str | None:
@@ -24,7 +24,7 @@ def part() -> str | None:
 def part_of(item: pytest.Item) -> str:
     """Of every test: what is in neither would never run."""
     alone = "/unit/" in str(item.path)
-    return PLAIN if alone or item.get_closest_marker(PLAIN) else CARDS
+    return PLAIN if alone or item.get_closest_marker(PLAIN) else GPUS
 
 
 def keep_part(config: pytest.Config, items: list[pytest.Item]) -> None:

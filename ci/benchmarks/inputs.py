@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from images.templates.lab_files import Blueprint, open_blueprint
+from images.templates.lab_files import LabFiles, read_lab_files
 from lab.settings.settings import Settings
 
 PLAIN = "bench-plain"
@@ -29,12 +29,12 @@ class Template:
     """What its instances need of LXD."""
 
 
-def read_blueprint(root: Path) -> Blueprint:
+def read_blueprint(root: Path) -> LabFiles:
     """The checkout's definitions, for the distribution of this host."""
-    return open_blueprint(root, Settings())
+    return read_lab_files(root, Settings())
 
 
-def read_templates(files: Blueprint) -> tuple[Template, ...]:
+def read_templates(files: LabFiles) -> tuple[Template, ...]:
     """All templates, parents first, with labstamp's own lists of packages."""
     found = []
     for definition in files.catalog.order():

@@ -18,7 +18,7 @@ from ci.benchmarks.inputs import (
 )
 from ci.benchmarks.lxc import query, run
 from images.build.bootstrap import command, write_metadata
-from images.templates.lab_files import Blueprint
+from images.templates.lab_files import LabFiles
 from lab.errors import InputError
 from lab.settings.source import Bootstrap
 
@@ -97,7 +97,7 @@ def _have_pool_and_bridge(log: Path) -> None:
     run(["lxc", "-q", "profile", "show", "default"], log)
 
 
-def _have_plain_image(scene: Scene, files: Blueprint) -> None:
+def _have_plain_image(scene: Scene, files: LabFiles) -> None:
     """The distribution with cloud-init and nothing of ours, made once and given to all."""
     source, mirrors = files.distro.source, files.mirrors
     if not isinstance(source, Bootstrap):

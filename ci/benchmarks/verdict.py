@@ -70,13 +70,13 @@ def rows(measured: Sequence[Measured]) -> tuple[Row, ...]:
     by_hand, packer = spread(measured, BY_HAND, "cold"), spread(measured, PACKER, "cold")
     found = []
     for case, target in TARGETS.items():
-        ours = spread(measured, LABSTAMP, case)
-        if by_hand and packer and ours:
+        is_managed = spread(measured, LABSTAMP, case)
+        if by_hand and packer and is_managed:
             row = Row(
                 case=case,
                 by_hand=by_hand,
                 packer=packer,
-                labstamp=ours,
+                labstamp=is_managed,
                 floor=spread(measured, FLOOR, case),
                 target=target,
             )

@@ -1,4 +1,4 @@
-"""Containers as rows and cards for people. Pure: from the documents of `listing`."""
+"""Containers as rows and summaries for people. Pure: from the documents of `listing`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.sizes import format_size
-from provision.create.provision import Stamped
+from provision.create.provision import Provisioned
 from provision.lifecycle import Removed
 from provision.profile import in_words
 
 COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "disk used", "gpus", "")
 
-Card = tuple[str, list[tuple[str, str]], list[str]]
+Summary = tuple[str, list[tuple[str, str]], list[str]]
 """Title, labelled rows, lines below."""
 
 
@@ -34,7 +34,7 @@ def row(container: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def of_container(container: Mapping[str, Any]) -> Card:
+def of_container(container: Mapping[str, Any]) -> Summary:
     access = container["access"]
     rows = [
         ("state", _state(container)),
@@ -57,11 +57,11 @@ def of_container(container: Mapping[str, Any]) -> Card:
     return container["name"], rows, [_DF]
 
 
-def of_stamped(stamped: Stamped) -> Card:
-    """The card that its user is sent; the password stands in it this once."""
-    if stamped.card is None:
+def of_stamped(stamped: Provisioned) -> Summary:
+    """The summary that its user is sent; the password stands in it this once."""
+    if stamped.summary is None:
         return "", [], []
-    name, rows, footer = of_container(stamped.card)
+    name, rows, footer = of_container(stamped.summary)
     if stamped.password is not None:
         rows.insert(2, ("password", f"{stamped.password}  (shown this once)"))
     if not stamped.changed:
@@ -69,10 +69,10 @@ def of_stamped(stamped: Stamped) -> Card:
     return name, rows, footer
 
 
-def document(stamped: Stamped) -> dict[str, Any]:
+def document(stamped: Provisioned) -> dict[str, Any]:
     """The JSON of `provision`: what `show` gives, and the password when one was made."""
     made = {} if stamped.password is None else {"password": stamped.password}
-    return {**(stamped.card or {}), **made}
+    return {**(stamped.summary or {}), **made}
 
 
 def of_removal(name: str, removed: Removed, *, question: bool = False) -> str:
@@ -114,15 +114,15 @@ def _gpus(container: Mapping[str, Any]) -> list[tuple[str, str]]:
     if not container["gpus"] and not container["driver"]:
         return [("gpus", "none")]
     name = container["name"]
-    cards = [("gpu", _gpu(card)) for card in container["cards"]]
-    cards += [("gpu", _missing(one)) for one in container["missing_cards"]]
+    gpus = [("gpu", _gpu(gpu)) for gpu in container["cards"]]
+    gpus += [("gpu", _missing(one)) for one in container["missing_cards"]]
     mend = [("", f"mend it: {container['mend']}")] if container["missing_cards"] else []
-    return [*(cards or [("gpus", "none")]), *mend, *_driver(container, name)]
+    return [*(gpus or [("gpus", "none")]), *mend, *_driver(container, name)]
 
 
-def _gpu(card: Mapping[str, Any]) -> str:
-    part = f", only {', '.join(card['mig'])}" if card["mig"] else ""
-    return f"{card['index']}  {card['pci']}  {card['model']}{part}"
+def _gpu(gpu: Mapping[str, Any]) -> str:
+    part = f", only {', '.join(gpu['mig'])}" if gpu["mig"] else ""
+    return f"{gpu['index']}  {gpu['pci']}  {gpu['model']}{part}"
 
 
 def _missing(one: Mapping[str, Any]) -> str:

@@ -41,11 +41,11 @@ def document(survey: Survey) -> dict[str, Any]:
 
 
 def of_host(survey: Survey) -> tuple[str, list[tuple[str, str]], list[str]]:
-    """A card: title, rows, lines below."""
+    """A summary: title, rows, lines below."""
     host = survey.host
     rows = [
         ("driver", host.driver or "no NVIDIA kernel module"),
-        ("cards", str(len(host.cards)) if host.cards else "no NVIDIA card"),
+        ("gpus", str(len(host.gpus)) if host.gpus else "no NVIDIA GPU"),
         ("delivery", str(host.chosen)),
     ]
     return "host", rows, []

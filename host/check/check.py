@@ -31,7 +31,7 @@ from host.units.kernel_limits import read_limits
 from lab import labels
 from lab.driver.delivery import choose
 from lab.errors import InputError
-from lab.lxd.model import Card, Instance, Pool, Server
+from lab.lxd.model import Gpu, Instance, Pool, Server
 from lab.lxd.nic_filters import Wanted, bridged_ipv6
 from lab.lxd.port import Lxd
 from lab.settings.settings import Settings
@@ -39,7 +39,7 @@ from lab.settings.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    cards: tuple[Card, ...]
+    gpus: tuple[Gpu, ...]
     server: Server
     users: tuple[GpuUser, ...]
     machine: GpuFacts | None
@@ -83,7 +83,7 @@ def obstacles(
 
 def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
     facts = Facts(
-        cards=lxd.cards(),
+        gpus=lxd.gpus(),
         server=lxd.server(),
         users=read_gpu_users(lxd),
         machine=None,
@@ -130,28 +130,28 @@ def judge(
             yield from network_findings.findings(network, sudo)
     yield from nic_findings.findings(facts.nics, facts.server, sudo)
     yield from id_findings.findings(facts.containers)
-    yield _cards(facts.cards)
+    yield _gpus(facts.gpus)
     if facts.machine is None:
         yield _elsewhere(settings)
-    elif facts.cards:
+    elif facts.gpus:
         yield from machine_findings.findings(
-            facts.machine, facts.cards, sudo=sudo, boot_script=boot_script
+            facts.machine, facts.gpus, sudo=sudo, boot_script=boot_script
         )
-    if facts.cards:
+    if facts.gpus:
         yield _delivery(settings, facts)
-    if facts.cards or facts.users:
+    if facts.gpus or facts.users:
         drm = facts.machine.drm if facts.machine else {}
-        scene = Scene(cards=facts.cards, server=facts.server, drm=drm)
+        scene = Scene(gpus=facts.gpus, server=facts.server, drm=drm)
         yield from container_findings.findings(facts.users, scene)
-    if facts.cards:
+    if facts.gpus:
         yield from drift_findings(versions)
 
 
-def _cards(cards: Sequence[Card]) -> Finding:
-    if not cards:
+def _gpus(gpus: Sequence[Gpu]) -> Finding:
+    if not gpus:
         return Finding(name="gpu", found="no GPU")
-    models = dict.fromkeys(card.model for card in cards)
-    counted = [f"{sum(card.model == model for card in cards)} × {model}" for model in models]
+    models = dict.fromkeys(gpu.model for gpu in gpus)
+    counted = [f"{sum(gpu.model == model for gpu in gpus)} × {model}" for model in models]
     return Finding(name="gpu", found=", ".join(counted))
 
 
@@ -165,13 +165,13 @@ def _elsewhere(settings: Settings) -> Finding:
 
 def _delivery(settings: Settings, facts: Facts) -> Finding:
     try:
-        chosen = choose(settings, facts.server, facts.cards)
+        chosen = choose(settings, facts.server, facts.gpus)
     except InputError as error:
         return Finding(
             name="delivery",
             status=Status.FAIL,
             found=error.brief,
-            why="Containers would get cards without the libraries to use them.",
+            why="Containers would get GPUs without the libraries to use them.",
             fix=error.fix,
         )
     return Finding(name="delivery", found=str(chosen))

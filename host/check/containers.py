@@ -1,4 +1,4 @@
-"""Findings about those that have cards: their nodes, how their cards were chosen, where these are.
+"""Findings about those that have GPUs: their nodes, how their GPUs were chosen, where these are.
 
 Pure. One finding for each container that something is wrong with, or one that says all are well.
 """
@@ -13,7 +13,7 @@ from host.check.gpu_users import GpuUser
 from host.finding import Finding, Status
 from lab.gpus.allocation import users
 from lab.gpus.devices import held_by, missing
-from lab.lxd.model import Card, Server
+from lab.lxd.model import Gpu, Server
 
 _CDI = "nvidia.com/"
 _UVM = "nvidia-uvm"
@@ -23,7 +23,7 @@ _UVM = "nvidia-uvm"
 class Scene:
     """What containers are held against."""
 
-    cards: tuple[Card, ...]
+    gpus: tuple[Gpu, ...]
     server: Server
     drm: Mapping[str, str]
     """What LXD calls `id` → PCI address; empty for an LXD elsewhere."""
@@ -31,12 +31,12 @@ class Scene:
 
 def findings(everyone: Sequence[GpuUser], scene: Scene) -> Iterator[Finding]:
     for name, judge, fine in (
-        ("cards-there", _cards_there, "every card that was given is in its slot"),
-        ("cards-by-address", _by_address, "every card was given by its address"),
-        ("container-nodes", _nodes, "every running container with cards has /dev/nvidia-uvm"),
+        ("cards-there", _gpus_there, "every GPU that was given is in its slot"),
+        ("cards-by-address", _by_address, "every GPU was given by its address"),
+        ("container-nodes", _nodes, "every running container with GPUs has /dev/nvidia-uvm"),
     ):
         found = [one for user in everyone for one in judge(name, user, everyone, scene)]
-        yield from found or [Finding(name=name, found=fine if everyone else "nobody has a card")]
+        yield from found or [Finding(name=name, found=fine if everyone else "nobody has a GPU")]
 
 
 _Judge = Callable[[str, GpuUser, Sequence[GpuUser], Scene], Iterator[Finding]]
@@ -45,25 +45,25 @@ _Judge = Callable[[str, GpuUser, Sequence[GpuUser], Scene], Iterator[Finding]]
 def _nodes(
     name: str, user: GpuUser, _everyone: Sequence[GpuUser], scene: Scene
 ) -> Iterator[Finding]:
-    if not scene.cards or user.nodes is None or _UVM in user.nodes:
+    if not scene.gpus or user.nodes is None or _UVM in user.nodes:
         return
-    if not held_by(user.instance, scene.cards):
+    if not held_by(user.instance, scene.gpus):
         return
     restart = f"lxc restart{user.in_project} {quote(user.instance.name)}"
     yield Finding(
         name=name,
         subject=user.name,
         status=Status.FAIL,
-        found="it has cards but no /dev/nvidia-uvm: it was started before the host had one",
+        found="it has GPUs but no /dev/nvidia-uvm: it was started before the host had one",
         why="nvidia-smi works in it, CUDA does not (torch.cuda.is_available() is False).",
-        fix=f"invoke restart {quote(user.instance.name)}" if user.ours else restart,
+        fix=f"invoke restart {quote(user.instance.name)}" if user.is_managed else restart,
     )
 
 
-def _cards_there(
+def _gpus_there(
     name: str, user: GpuUser, _everyone: Sequence[GpuUser], scene: Scene
 ) -> Iterator[Finding]:
-    lost = missing(user.instance, scene.cards)
+    lost = missing(user.instance, scene.gpus)
     if not lost:
         return
     told = [
@@ -74,8 +74,8 @@ def _cards_there(
         subject=user.name,
         status=Status.FAIL,
         found="; ".join(told),
-        why="LXD does not start a container with a card that is not in its slot.",
-        fix=_regiven(user, scene) if user.ours else _removed(user, {one.pci for one in lost}),
+        why="LXD does not start a container with a GPU that is not in its slot.",
+        fix=_regiven(user, scene) if user.is_managed else _removed(user, {one.pci for one in lost}),
     )
 
 
@@ -83,7 +83,7 @@ def _by_address(
     name: str, user: GpuUser, everyone: Sequence[GpuUser], scene: Scene
 ) -> Iterator[Finding]:
     loose = {device: keys.get("id", "") for device, keys in user.gpus.items() if _is_loose(keys)}
-    if not scene.cards:
+    if not scene.gpus:
         return
     meant = {
         device: scene.drm.get(chosen) or _least_used(everyone, scene)
@@ -91,29 +91,29 @@ def _by_address(
     }
     for device, chosen in loose.items():
         address = meant[device]
-        ours = _regiven(user, scene, meant.values())
+        is_managed = _regiven(user, scene, meant.values())
         yield Finding(
             name=name,
             subject=user.name,
             status=Status.WARN,
             found=f"its device {device} "
-            + (f"is chosen by LXD's id {chosen}" if chosen else "names no card"),
+            + (f"is chosen by LXD's id {chosen}" if chosen else "names no GPU"),
             why=_why(chosen, scene),
-            fix=ours if user.ours else _addressed(user, device, address),
+            fix=is_managed if user.is_managed else _addressed(user, device, address),
         )
 
 
 def _is_loose(keys: Mapping[str, str]) -> bool:
-    """Whether a gpu device leaves it to LXD which of NVIDIA's cards it is."""
+    """Whether a gpu device leaves it to LXD which of NVIDIA's GPUs it is."""
     if keys.get("vendorid", "10de").lower() != "10de":
         return False
     return not (keys.get("pci") or keys.get("mig.uuid") or keys.get("id", "").startswith(_CDI))
 
 
 def _why(chosen: str, scene: Scene) -> str:
-    many = f"LXD {scene.server.version} may pass every card: {len(scene.cards)} here."
+    many = f"LXD {scene.server.version} may pass every GPU: {len(scene.gpus)} here."
     if not chosen:
-        return f"Nothing keeps it to one card. {many}"
+        return f"Nothing keeps it to one GPU. {many}"
     return f"The number is not nvidia-smi's (the board's own VGA is counted, too), and {many}"
 
 
@@ -125,13 +125,13 @@ def _addressed(user: GpuUser, device: str, address: str) -> str:
 
 
 def _regiven(user: GpuUser, scene: Scene, more: Iterable[str] = ()) -> str:
-    """Ours: the cards that it has by their names, those that moved where they are now, and MORE."""
+    """Ours: the GPUs that it has by their names, those that moved where they are now, and MORE."""
     named = {name: keys for name, keys in user.gpus.items() if not _is_loose(keys)}
-    there = held_by(replace(user.instance, devices=named, expanded_devices=named), scene.cards)
-    moved = [one.now.pci for one in missing(user.instance, scene.cards) if one.now]
-    labels = [label for card in there for label in (card.mig or (card.pci,))]
+    there = held_by(replace(user.instance, devices=named, expanded_devices=named), scene.gpus)
+    moved = [one.now.pci for one in missing(user.instance, scene.gpus) if one.now]
+    labels = [label for gpu in there for label in (gpu.mig or (gpu.pci,))]
     wanted = dict.fromkeys((*labels, *moved, *more))
-    fallback = "1" if scene.cards else "none"
+    fallback = "1" if scene.gpus else "none"
     return f"invoke provision {quote(user.instance.name)} --gpus {','.join(wanted) or fallback}"
 
 
@@ -145,6 +145,6 @@ def _removed(user: GpuUser, addresses: set[str]) -> str:
 
 
 def _least_used(everyone: Sequence[GpuUser], scene: Scene) -> str:
-    """The card with the fewest users; who holds all cards does not tell them apart."""
-    held = users([one.instance for one in everyone], scene.cards)
-    return min((card.pci for card in scene.cards), key=lambda pci: len(held[pci]))
+    """The GPU with the fewest users; who holds all GPUs does not tell them apart."""
+    held = users([one.instance for one in everyone], scene.gpus)
+    return min((gpu.pci for gpu in scene.gpus), key=lambda pci: len(held[pci]))

@@ -57,7 +57,7 @@ def _releases(versions: Versions) -> Finding:
         name=name,
         status=Status.WARN,
         found=f"not {versions.host}: {_listed(drifting)}",
-        why="A container that is made from it now could not use its cards.",
+        why="A container that is made from it now could not use its GPUs.",
         fix=f"invoke build-images --only {only}",
     )
 

@@ -1,4 +1,4 @@
-"""What the machine itself says of its cards: module, libraries, device nodes, boot, packages."""
+"""What the machine itself says of its GPUs: module, libraries, device nodes, boot, packages."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _libraries(machine: Machine) -> tuple[str, ...]:
 
 def _minors(machine: Machine) -> tuple[int, ...]:
     gpus = "/proc/driver/nvidia/gpus"
-    texts = (machine.text(f"{gpus}/{card}/information") or "" for card in machine.names(gpus))
+    texts = (machine.text(f"{gpus}/{gpu}/information") or "" for gpu in machine.names(gpus))
     return tuple(sorted(int(found[1]) for text in texts if (found := _MINOR.search(text))))
 
 

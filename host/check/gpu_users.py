@@ -1,4 +1,4 @@
-"""Whatever has cards on this LXD, ours or not, in every project that can be seen."""
+"""Whatever has GPUs on this LXD, ours or not, in every project that can be seen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GpuUser:
     """What its /dev holds of NVIDIA's; None where it does not run, or nobody can tell."""
 
     @property
-    def ours(self) -> bool:
+    def is_managed(self) -> bool:
         return labels.OWNER in self.instance.config and self.instance.project == self.home
 
     @property

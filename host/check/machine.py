@@ -7,16 +7,16 @@ from typing import Final
 
 from host.check.facts import GpuFacts
 from host.finding import Finding, Status
-from lab.lxd.model import Card
+from lab.lxd.model import Gpu
 
 _MISMATCH: Final = "Failed to initialize NVML: Driver/library version mismatch"
 
 
 def findings(
-    facts: GpuFacts, cards: Sequence[Card], *, sudo: str, boot_script: str
+    facts: GpuFacts, gpus: Sequence[Gpu], *, sudo: str, boot_script: str
 ) -> Iterator[Finding]:
     """SUDO: what stands before a command that root has to run; BOOT_SCRIPT: the boot unit's."""
-    yield _module(facts, cards, sudo)
+    yield _module(facts, gpus, sudo)
     if facts.module is not None:
         yield _libraries(facts, sudo)
         yield _nodes(facts, sudo, boot_script)
@@ -25,7 +25,7 @@ def findings(
     yield _hook(facts, sudo)
 
 
-def _module(facts: GpuFacts, cards: Sequence[Card], sudo: str) -> Finding:
+def _module(facts: GpuFacts, gpus: Sequence[Gpu], sudo: str) -> Finding:
     name = "driver-module"
     if facts.module is not None:
         return Finding(name=name, found=f"{facts.module} is loaded")
@@ -39,7 +39,7 @@ def _module(facts: GpuFacts, cards: Sequence[Card], sudo: str) -> Finding:
         name=name,
         status=Status.FAIL,
         found=found,
-        why=f"None of the {len(cards)} cards works, on the host or in a container.",
+        why=f"None of the {len(gpus)} GPUs works, on the host or in a container.",
         fix=f"{fix} && {sudo}modprobe nvidia" if facts.module_on_disk is None else fix,
     )
 

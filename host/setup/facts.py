@@ -30,7 +30,7 @@ class Facts:
     free_bytes: int | None
     """Room on that file system; None for an LXD elsewhere."""
     lacks_gpu_unit: bool = False
-    """Whether this machine has cards and no GPU boot unit, or an old one."""
+    """Whether this machine has GPUs and no GPU boot unit, or an old one."""
     low_limits: Mapping[str, int] | None = None
     """Limits of the kernel that are too low, and what is wanted; None where all is as it should."""
     superuser: bool = False
@@ -50,7 +50,7 @@ def read_facts(lxd: Lxd, machine: Machine, *, local: bool) -> Facts:
         directory=str(directory) if local else "",
         free_bytes=_free_bytes(directory) if local else None,
         server=lxd.server(),
-        lacks_gpu_unit=local and not gpu_boot.is_installed(machine) and bool(lxd.cards()),
+        lacks_gpu_unit=local and not gpu_boot.is_installed(machine) and bool(lxd.gpus()),
         low_limits=_low_limits(machine) if local else None,
         superuser=machine.superuser,
         can_install_units=machine.superuser and machine.systemd_runs,

@@ -100,10 +100,10 @@ def _no_gpu_unit(facts: Facts, machine: Machine) -> str | None:
         return None
     if not machine.systemd_runs:
         return (
-            "There are NVIDIA cards, and systemd does not run this machine: after each boot, "
+            "There are NVIDIA GPUs, and systemd does not run this machine: after each boot, "
             f"before LXD starts, run {gpu_boot.SCRIPT}"
         )
-    return "There are NVIDIA cards; their boot unit needs root: sudo .venv/bin/invoke host.setup"
+    return "There are NVIDIA GPUs; their boot unit needs root: sudo .venv/bin/invoke host.setup"
 
 
 def _low_limits(facts: Facts, machine: Machine) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from host.machine import Machine
-from host.units.files import HostFile, Piece, put, take
+from host.units.files import HostFile, Piece, install_piece, remove_piece
 from host.units.gpu_boot import NAME as GPU_UNIT
 from host.units.holds import hold, release
 from host.units.systemd import LXD_SERVICES, argument, unit, whole_line, word
@@ -75,7 +75,7 @@ def install(
             if places.is_installed(root)
             else "Make the environment of this checkout: sudo ci/up",
         )
-    made = put(pieces(root, environ), machine)
+    made = install_piece(pieces(root, environ), machine)
     if made and machine.systemd_runs:
         machine.run(["systemctl", "daemon-reload"])
     return (*(f"{piece.path}: written" for piece in made), *hold(machine))
@@ -107,7 +107,7 @@ def fault(machine: Machine) -> Fault | None:
 
 def remove(machine: Machine) -> tuple[str, ...]:
     """What was done, in words; () when nothing of it was there."""
-    removed = take(pieces(Path("/")), machine)
+    removed = remove_piece(pieces(Path("/")), machine)
     if removed and machine.systemd_runs:
         machine.run(["systemctl", "daemon-reload"])
     return (*(f"{piece.path}: removed" for piece in removed), *release(machine))

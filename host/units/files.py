@@ -33,14 +33,14 @@ class HostLink:
 Piece = HostFile | HostLink
 
 
-def lacking(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ...]:
+def missing_pieces(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ...]:
     """Those that are not there, or are not as they should be."""
     return tuple(piece for piece in pieces if not _is_there(piece, machine.at(piece.path)))
 
 
-def put(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ...]:
+def install_piece(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ...]:
     """Make what is lacking and return it. InputError when somebody else's file is in the way."""
-    missing = lacking(pieces, machine)
+    missing = missing_pieces(pieces, machine)
     for piece in missing:
         _refuse_foreign(piece, machine.at(piece.path))
     for piece in missing:
@@ -48,7 +48,7 @@ def put(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ...]:
     return missing
 
 
-def take(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ...]:
+def remove_piece(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ...]:
     """Remove those that are ours, and the directories they leave empty; return what was removed."""
     removed = tuple(piece for piece in pieces if _is_ours(piece, machine.at(piece.path)))
     for piece in removed:

@@ -52,7 +52,7 @@ node() { # node NAME MAJOR MINOR: made where it is missing; whoever uses CUDA wr
 make_nodes() {
     local minor uvm
     # NVIDIA's own tool first: it knows the owner and mode that the module was told. With -u its -c
-    # counts the nodes of uvm, without the cards, of which 255 is nvidiactl (nvidia-modprobe.c).
+    # counts the nodes of uvm, without the GPUs, of which 255 is nvidiactl (nvidia-modprobe.c).
     if [ -z "$root" ] && have nvidia-modprobe; then
         nvidia-modprobe -u -c 0 || say "nvidia-modprobe -u -c 0 failed (exit $?)"
         for minor in 255 $(minors); do nvidia-modprobe -c "$minor"; done
@@ -77,10 +77,10 @@ keep_awake() { # without a client the driver forgets the cards' state and wakes 
 
 found=$(cards | wc -l)
 if [ "$found" = 0 ]; then
-    say "no NVIDIA card here, nothing to do"
+    say "no NVIDIA GPU here, nothing to do"
     exit 0
 fi
-say "$found NVIDIA card(s)"
+say "$found NVIDIA GPU(s)"
 load nvidia
 load nvidia-uvm
 make_nodes

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from host.machine import Machine
-from host.units.files import HostFile, Piece, lacking, put, take
+from host.units.files import HostFile, Piece, install_piece, missing_pieces, remove_piece
 from host.units.systemd import LXD_SERVICES, unit
 
 NAME: Final = "labstamp-gpu-boot.service"
@@ -34,7 +34,7 @@ def pieces() -> tuple[Piece, ...]:
 
 def is_installed(machine: Machine) -> bool:
     """Whole, as this version of labstamp writes it, and enabled."""
-    return not lacking(pieces(), machine)
+    return not missing_pieces(pieces(), machine)
 
 
 def is_touched(machine: Machine) -> bool:
@@ -47,7 +47,7 @@ def install(machine: Machine) -> tuple[str, ...]:
 
     What was done, in words; () when all of it was there.
     """
-    made = put(pieces(), machine)
+    made = install_piece(pieces(), machine)
     if made and machine.systemd_runs:
         machine.run(["systemctl", "daemon-reload"])
         machine.run(["systemctl", "restart", NAME])
@@ -58,7 +58,7 @@ def remove(machine: Machine) -> tuple[str, ...]:
     """What was done, in words. Modules and nodes stay as they are."""
     if machine.systemd_runs and machine.at(f"/etc/systemd/system/{NAME}").exists():
         machine.run(["systemctl", "stop", NAME])
-    removed = take(pieces(), machine)
+    removed = remove_piece(pieces(), machine)
     if removed and machine.systemd_runs:
         machine.run(["systemctl", "daemon-reload"])
     return tuple(f"{piece.path}: removed" for piece in removed)

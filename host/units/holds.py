@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from host.machine import Machine
-from host.units.files import MARK, HostFile, put, take
+from host.units.files import MARK, HostFile, install_piece, remove_piece
 from host.units.packages import apt_configuration, read_packages
 from lab.errors import LxdError
 
@@ -22,9 +22,9 @@ def hold(machine: Machine) -> tuple[str, ...]:
     fresh = [name for name in packages.installed if name not in packages.held]
     if fresh:
         # Written first: cut off in between, the removal still knows of them.
-        put([_memory({*_remembered(machine), *fresh})], machine)
+        install_piece([_memory({*_remembered(machine), *fresh})], machine)
         _apt_mark(machine, "hold", fresh)
-    blacklist = put([_blacklist()], machine)
+    blacklist = install_piece([_blacklist()], machine)
     return (
         *([f"held against upgrades: {', '.join(fresh)}"] if fresh else []),
         *(f"{piece.path}: unattended upgrades leave the driver alone" for piece in blacklist),
@@ -33,12 +33,12 @@ def hold(machine: Machine) -> tuple[str, ...]:
 
 def release(machine: Machine) -> tuple[str, ...]:
     """What was done, in words. A hold that somebody else set, before or after, stays theirs."""
-    ours = [name for name in _remembered(machine) if name in read_packages(machine).held]
-    if ours:
-        _apt_mark(machine, "unhold", ours)
-    removed = take([_memory(()), _blacklist()], machine)
+    is_managed = [name for name in _remembered(machine) if name in read_packages(machine).held]
+    if is_managed:
+        _apt_mark(machine, "unhold", is_managed)
+    removed = remove_piece([_memory(()), _blacklist()], machine)
     return (
-        *([f"no longer held: {', '.join(ours)}"] if ours else []),
+        *([f"no longer held: {', '.join(is_managed)}"] if is_managed else []),
         *(f"{piece.path}: removed" for piece in removed),
     )
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from host.finding import Finding, Status
 from host.machine import Machine
-from host.units.files import MARK, HostFile, lacking, put
+from host.units.files import MARK, HostFile, install_piece, missing_pieces
 
 FILE: Final = "/etc/sysctl.d/60-labstamp.conf"
 WANTED: Final[Mapping[str, int]] = MappingProxyType(
@@ -58,14 +58,14 @@ def too_low(now: Mapping[str, int]) -> Mapping[str, int]:
     return {key: least for key, least in WANTED.items() if now.get(key, least) < least}
 
 
-def to_write(now: Mapping[str, int], ours: Mapping[str, int]) -> HostFile | None:
+def to_write(now: Mapping[str, int], is_managed: Mapping[str, int]) -> HostFile | None:
     """The file that keeps over a boot what is too low NOW, and what OURS, that is there, keeps.
 
     None where nothing is. What somebody else has raised further is theirs: at the next boot the
     file would lower it.
     """
     low = too_low(now)
-    kept = {key: WANTED[key] for key in ours if now.get(key) == WANTED.get(key, -1)}
+    kept = {key: WANTED[key] for key in is_managed if now.get(key) == WANTED.get(key, -1)}
     lines = "".join(f"{key} = {value}\n" for key, value in sorted({**kept, **low}.items()))
     if not lines:
         return None
@@ -85,7 +85,7 @@ def is_lacking(machine: Machine) -> bool:
     """Whether something is too low, or would be so after a boot."""
     now = read_limits(machine)
     file = to_write(now, written(machine))
-    return bool(too_low(now)) or (file is not None and bool(lacking([file], machine)))
+    return bool(too_low(now)) or (file is not None and bool(missing_pieces([file], machine)))
 
 
 def raise_limits(machine: Machine) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def raise_limits(machine: Machine) -> tuple[str, ...]:
     file = to_write(now, written(machine))
     if file is None:
         return ()
-    put([file], machine)
+    install_piece([file], machine)
     return tuple(key for key, value in too_low(now).items() if not _set(machine, key, value))
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from images.context import Workshop
+from images.context import BuildContext
 from lab.machine.apt_auth import FILE, auth_conf
 
 
-def auth_conf_of(shop: Workshop) -> str:
+def auth_conf_of(context: BuildContext) -> str:
     """What apt has to know; empty where nothing has a user."""
-    return auth_conf((shop.settings.proxy, shop.mirrors.main, shop.mirrors.security))
+    return auth_conf((context.settings.proxy, context.mirrors.main, context.mirrors.security))
 
 
-def give_login(shop: Workshop, builder: str) -> None:
+def give_login(context: BuildContext, builder: str) -> None:
     """Have BUILDER's apt know it. Not by its cloud-config, which LXD keeps and recipes hash."""
-    if text := auth_conf_of(shop):
-        shop.build.write_file(builder, FILE, text.encode(), mode=0o600)
+    if text := auth_conf_of(context):
+        context.build.write_file(builder, FILE, text.encode(), mode=0o600)
 
 
-def take_login(shop: Workshop, builder: str) -> None:
+def take_login(context: BuildContext, builder: str) -> None:
     """Before BUILDER is packed; also what a builder of another day left, whatever is set now."""
-    shop.build.delete_file(builder, FILE)
+    context.build.delete_file(builder, FILE)

@@ -14,7 +14,7 @@ from images.build.packing import pack_body, packs_inside
 from images.build.recipe import Recipe
 from images.build.scripts import run_script
 from images.build.source import have_source
-from images.context import Log, Workshop
+from images.context import BuildContext, Log
 from images.placement import GROUNDS, NO_PROFILES, placed
 from images.templates.catalog import Definition
 from lab import labels
@@ -37,42 +37,44 @@ def builder_name(template: str) -> str:
 
 
 def make_body(
-    shop: Workshop, definition: Definition, recipe: Recipe, user_data: str, log: Log
+    context: BuildContext, definition: Definition, recipe: Recipe, user_data: str, log: Log
 ) -> str:
     """Build DEFINITION's body anew and keep it; the old one serves until it is finished."""
-    origin = body_name(definition.parent) if definition.parent else have_source(shop, log)
+    origin = body_name(definition.parent) if definition.parent else have_source(context, log)
     builder = builder_name(definition.name)
     with ExitStack() as undo:
-        undo.callback(_discard, shop, builder, definition)
-        clone(shop, definition, origin=origin, user_data=user_data, log=log)
-        boot(shop, builder, definition, user_data, log)
-        run_scripts(shop, builder, definition, log)
-        put_aside(shop, builder, log)
-        with at_rest(shop.build, builder):
-            clean(shop, builder, definition, log)
-            if packs_inside(shop.settings):
-                pack_body(shop, builder, log)
-        body = _keep(shop, builder, definition, recipe)
+        undo.callback(_discard, context, builder, definition)
+        clone(context, definition, origin=origin, user_data=user_data, log=log)
+        boot(context, builder, definition, user_data, log)
+        run_scripts(context, builder, definition, log)
+        put_aside(context, builder, log)
+        with at_rest(context.build, builder):
+            clean(context, builder, definition, log)
+            if packs_inside(context.settings):
+                pack_body(context, builder, log)
+        body = _keep(context, builder, definition, recipe)
         undo.pop_all()
     return body
 
 
-def clone(shop: Workshop, definition: Definition, *, origin: str, user_data: str, log: Log) -> None:
+def clone(
+    context: BuildContext, definition: Definition, *, origin: str, user_data: str, log: Log
+) -> None:
     """Clone ORIGIN copy-on-write into a stopped builder that will boot with USER_DATA."""
     log.phase("clone")
     builder = builder_name(definition.name)
-    remove_instance(shop.build, builder)
-    needs = shop.catalog.needs(definition.name)
-    shop.build.create(
+    remove_instance(context.build, builder)
+    needs = context.catalog.needs(definition.name)
+    context.build.create(
         InstanceSpec(
             name=builder,
             copy_of=origin,
-            copy_project=shop.build.project,
+            copy_project=context.build.project,
             profiles=NO_PROFILES,
             config={
                 **needs.config,
                 **GROUNDS,
-                shop.build.server().user_data_key: user_data,
+                context.build.server().user_data_key: user_data,
                 labels.TEMPLATE: definition.name,
                 labels.PHASE: labels.PREPARING,
                 labels.BUILDER: me(),
@@ -80,70 +82,77 @@ def clone(shop: Workshop, definition: Definition, *, origin: str, user_data: str
                 labels.INPUTS: "",
             },
             # None of its devices: a builder is no container, and what it writes is not theirs.
-            devices={**placed(shop), **cache_device(shop)},
+            devices={**placed(context), **cache_device(context)},
         ),
         on_progress=log.progress(),
     )
-    give_login(shop, builder)
+    give_login(context, builder)
 
 
-def boot(shop: Workshop, builder: str, definition: Definition, user_data: str, log: Log) -> None:
+def boot(
+    context: BuildContext, builder: str, definition: Definition, user_data: str, log: Log
+) -> None:
     """Start BUILDER and see cloud-init through; InputError or CheckError tell why not."""
     log.phase("boot")
-    shop.build.start(builder)
-    wait_for_init(shop.build, builder)
-    _check_schema(shop, builder, definition, user_data, log)
+    context.build.start(builder)
+    wait_for_init(context.build, builder)
+    _check_schema(context, builder, definition, user_data, log)
     log.phase("cloud-init")
     try:
         outcome = wait_for_cloud_init(
-            shop.build, builder, timeout=FIRST_BOOT_SECONDS, on_output=log.write
+            context.build, builder, timeout=FIRST_BOOT_SECONDS, on_output=log.write
         )
     except BootFailed as failed:
         log.write(failed.output)
         raise explain_boot(
-            definition, shop.distro, (str(failed),), failed.output, log.path
+            definition, context.distro, (str(failed),), failed.output, log.path
         ) from failed
     if outcome.errors:
-        raise explain_boot(definition, shop.distro, outcome.errors, outcome.output, log.path)
+        raise explain_boot(definition, context.distro, outcome.errors, outcome.output, log.path)
 
 
-def run_scripts(shop: Workshop, builder: str, definition: Definition, log: Log) -> None:
+def run_scripts(context: BuildContext, builder: str, definition: Definition, log: Log) -> None:
     """Run the definition's scripts as root, in order."""
     for script in definition.scripts:
         log.phase(script)
-        run_script(shop, builder, script, log)
+        run_script(context, builder, script, log)
 
 
-def put_aside(shop: Workshop, builder: str, log: Log) -> None:
+def put_aside(context: BuildContext, builder: str, log: Log) -> None:
     """Give downloaded packages back, stop BUILDER for good, and take the cache off it."""
-    run_script(shop, builder, "keep-packages.sh", log)
-    shop.build.stop(builder, force=True)
-    shop.build.update(builder, devices={DEVICE: None})
+    run_script(context, builder, "keep-packages.sh", log)
+    context.build.stop(builder, force=True)
+    context.build.update(builder, devices={DEVICE: None})
 
 
 def clean(
-    shop: Workshop, builder: str, definition: Definition, log: Log, *, keep_body: bool = False
+    context: BuildContext,
+    builder: str,
+    definition: Definition,
+    log: Log,
+    *,
+    keep_body: bool = False,
 ) -> None:
     """Take the traces of BUILDER, which is at rest, away.
 
     But for its packed body where that is to be kept.
     """
     log.phase("clean")
-    take_login(shop, builder)
-    now = shop.build.run(builder, ["date", "+%s.%N"], timeout=30).stdout.strip()
-    shop.build.update(builder, config={labels.CLEANED: now})
-    own_files = shop.catalog.own_files(definition.name)
+    take_login(context, builder)
+    now = context.build.run(builder, ["date", "+%s.%N"], timeout=30).stdout.strip()
+    context.build.update(builder, config={labels.CLEANED: now})
+    own_files = context.catalog.own_files(definition.name)
     options = ["--keep-body"] if keep_body else []
-    run_script(shop, builder, "clean.sh", log, *options, *own_files)
+    run_script(context, builder, "clean.sh", log, *options, *own_files)
 
 
 def _check_schema(
-    shop: Workshop, builder: str, definition: Definition, user_data: str, log: Log
+    context: BuildContext, builder: str, definition: Definition, user_data: str, log: Log
 ) -> None:
     """Have the builder's own cloud-init judge the text; its version knows which keys it has."""
     path = "/run/labstamp/user-data.yaml"
-    shop.build.write_file(builder, path, user_data.encode(), mode=0o600)
-    verdict = shop.build.run(builder, ["cloud-init", "schema", "-c", path], timeout=60)
+    context.build.write_file(builder, path, user_data.encode(), mode=0o600)
+    verdict = context.build.run(builder, ["cloud-init", "schema", "-c", path], timeout=60)
     log.write(f"cloud-init schema: {verdict.stdout}{verdict.stderr}")
     if verdict.exit_code == 127:
         raise InputError(
@@ -152,44 +161,44 @@ def _check_schema(
         )
     if verdict.exit_code != 0:
         raise InputError(
-            f"cloud-init in {shop.distro.name} refuses what "
+            f"cloud-init in {context.distro.name} refuses what "
             f"cloud-init/{definition.cloud_init} renders to.",
             details=(verdict.stderr or verdict.stdout).strip(),
             fix=f"Look at it with: invoke render {definition.name}",
         )
 
 
-def _keep(shop: Workshop, builder: str, definition: Definition, recipe: Recipe) -> str:
+def _keep(context: BuildContext, builder: str, definition: Definition, recipe: Recipe) -> str:
     body = body_name(definition.name)
-    shop.build.update(
+    context.build.update(
         builder,
         config={
-            shop.build.server().user_data_key: None,
+            context.build.server().user_data_key: None,
             labels.INPUTS: json.dumps(dict(recipe.inputs), sort_keys=True),
         },
     )
     # A crash in between leaves no body, and the next run makes it again: it is a cache. Whatever
     # its name is by then, it counts as half made until the last of these calls.
-    remove_instance(shop.build, body)
-    shop.build.rename(builder, body)
-    keep(shop.build, body, recipe.id)
+    remove_instance(context.build, body)
+    context.build.rename(builder, body)
+    keep(context.build, body, recipe.id)
     return body
 
 
-def _discard(shop: Workshop, builder: str, definition: Definition) -> None:
+def _discard(context: BuildContext, builder: str, definition: Definition) -> None:
     """Remove a builder that failed, or keep it for a look when asked to."""
-    if not shop.keep_failed:
-        remove_instance(shop.build, builder)
+    if not context.keep_failed:
+        remove_instance(context.build, builder)
         return
     kept = f"failed-{definition.name}"
-    if shop.build.instance(builder) is None:
+    if context.build.instance(builder) is None:
         return
-    remove_instance(shop.build, kept)
-    shop.build.stop(builder, force=True)
-    shop.build.update(builder, config={labels.PHASE: labels.FAILED, RAW: None})
-    shop.build.rename(builder, kept)
-    shop.report.say(
+    remove_instance(context.build, kept)
+    context.build.stop(builder, force=True)
+    context.build.update(builder, config={labels.PHASE: labels.FAILED, RAW: None})
+    context.build.rename(builder, kept)
+    context.report.say(
         f"{definition.name}: the builder is kept as {kept}. Look at it with:\n"
-        f"  lxc --project {shop.build.project} start {kept}\n"
-        f"  lxc --project {shop.build.project} exec {kept} -- bash"
+        f"  lxc --project {context.build.project} start {kept}\n"
+        f"  lxc --project {context.build.project} exec {kept} -- bash"
     )

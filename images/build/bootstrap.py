@@ -16,7 +16,7 @@ from shlex import quote
 import yaml
 
 from images.build.apt_login import auth_conf_of
-from images.context import Log, Workshop
+from images.context import BuildContext, Log
 from images.releases.root_file import Content, content_of, root_beside
 from images.templates.distro import Distro
 from lab.certificate_authorities import STORE, read_authorities, untrusted
@@ -24,7 +24,7 @@ from lab.errors import CapacityError, CheckError, InputError
 from lab.machine import apt_auth
 from lab.machine.apt_sources import Terms
 from lab.settings.source import Bootstrap, File
-from lab.tempdir import scratch_for_all
+from lab.tempdir import shared_temp_directory
 from lab.urls import without_login, without_password
 
 _LOGIN_FILE = f'"$1"{apt_auth.FILE}'
@@ -36,9 +36,11 @@ ROOM_NEEDED = 2 * 1024**3
 """Bytes of scratch space that a minbase tree and its tarball take, with room to spare."""
 
 
-def make_root(shop: Workshop, source: Bootstrap, scratch: Path, log: Log) -> tuple[Path, Path]:
+def make_root(
+    context: BuildContext, source: Bootstrap, scratch: Path, log: Log
+) -> tuple[Path, Path]:
     """Metadata and root tarballs of a fresh minimal system, in SCRATCH."""
-    mirror = _mirror(shop)
+    mirror = _mirror(context)
     if shutil.which("mmdebstrap") is None:
         raise InputError(
             "mmdebstrap is not installed.", fix="sudo apt-get install mmdebstrap (or run ci/up)."
@@ -49,22 +51,22 @@ def make_root(shop: Workshop, source: Bootstrap, scratch: Path, log: Log) -> tup
             fix="Free some space there, or set TMPDIR to a larger disk.",
         )
     rootfs = scratch / "rootfs.tar"
-    login = auth_conf_of(shop)
-    with scratch_for_all() as shared:
+    login = auth_conf_of(context)
+    with shared_temp_directory() as shared:
         argv = command(
             source,
-            archives=_archives(shop, source, mirror, shared),
+            archives=_archives(context, source, mirror, shared),
             target=rootfs,
-            proxy=shop.settings.proxy,
-            authorities=_authorities(shop, shared),
+            proxy=context.settings.proxy,
+            authorities=_authorities(context, shared),
             login=bool(login),
         )
         log.write("+ " + without_password(" ".join(argv)) + "\n")
         output = _run(argv, log, login)
     if output is not None:
-        raise _explained(output, without_password(mirror), shop, log)
+        raise _explained(output, without_password(mirror), context, log)
     metadata = scratch / "metadata.tar"
-    write_metadata(shop.distro, metadata)
+    write_metadata(context.distro, metadata)
     return metadata, rootfs
 
 
@@ -160,18 +162,18 @@ def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
     archive.addfile(entry, io.BytesIO(text.encode()))
 
 
-def _archives(shop: Workshop, source: Bootstrap, mirror: str, shared: Path) -> list[str]:
+def _archives(context: BuildContext, source: Bootstrap, mirror: str, shared: Path) -> list[str]:
     """The release with its updates, so that a first boot has next to nothing to upgrade."""
     components = " ".join(source.components)
     suites = [source.suite]
-    if source.suite == shop.distro.codename:
-        suites = list(shop.distro.suites)
-    deb = f"deb {options(shop.mirrors.main_terms, shared / 'main')}{without_login(mirror)}"
+    if source.suite == context.distro.codename:
+        suites = list(context.distro.suites)
+    deb = f"deb {options(context.mirrors.main_terms, shared / 'main')}{without_login(mirror)}"
     lines = [f"{deb} {suite} {components}" for suite in suites]
-    if shop.mirrors.security is not None and len(suites) > 1:
-        terms = options(shop.mirrors.security_terms, shared / "security")
-        deb = f"deb {terms}{without_login(shop.mirrors.security)}"
-        lines.append(f"{deb} {shop.distro.security_suite} {components}")
+    if context.mirrors.security is not None and len(suites) > 1:
+        terms = options(context.mirrors.security_terms, shared / "security")
+        deb = f"deb {terms}{without_login(context.mirrors.security)}"
+        lines.append(f"{deb} {context.distro.security_suite} {components}")
     return lines
 
 
@@ -192,9 +194,9 @@ def options(terms: Terms, key: Path) -> str:
     return f"[{' '.join(found)}] " if found else ""
 
 
-def _authorities(shop: Workshop, shared: Path) -> Path | None:
+def _authorities(context: BuildContext, shared: Path) -> Path | None:
     """Those of this host and of the settings in one file: apt takes it in place of the host's."""
-    own = read_authorities(shop.settings.ca_certificates)
+    own = read_authorities(context.settings.ca_certificates)
     if not own:
         return None
     hosts = STORE.read_text(encoding="ascii", errors="ignore") if STORE.exists() else ""
@@ -204,15 +206,15 @@ def _authorities(shop: Workshop, shared: Path) -> Path | None:
     return file
 
 
-def _mirror(shop: Workshop) -> str:
-    if shop.mirrors.main is None:
+def _mirror(context: BuildContext) -> str:
+    if context.mirrors.main is None:
         raise InputError(
-            f"No apt mirror for {shop.distro.name}: this host's apt sources name none.",
-            details="\n".join(shop.mirrors.unusable) or None,
+            f"No apt mirror for {context.distro.name}: this host's apt sources name none.",
+            details="\n".join(context.mirrors.unusable) or None,
             fix="Set `mirror:` in lab.yaml, for instance mirror: https://mirror.example/"
-            f"{shop.distro.family}",
+            f"{context.distro.family}",
         )
-    return shop.mirrors.main
+    return context.mirrors.main
 
 
 def _run(argv: list[str], log: Log, stdin: str) -> str | None:
@@ -243,7 +245,7 @@ def _run(argv: list[str], log: Log, stdin: str) -> str | None:
     return None if process.returncode == 0 else "".join(heard)
 
 
-def _explained(output: str, mirror: str, shop: Workshop, log: Log) -> Exception:
+def _explained(output: str, mirror: str, context: BuildContext, log: Log) -> Exception:
     unreachable = (
         "Could not connect",
         "Could not resolve",
@@ -254,10 +256,10 @@ def _explained(output: str, mirror: str, shop: Workshop, log: Log) -> Exception:
     if "Unable to locate package" in output or "no installation candidate" in output:
         lines = [line for line in output.splitlines() if line.startswith("E: ")]
         return InputError(
-            f"The mirror {mirror} lacks a package that {shop.distro.name} asks for.",
+            f"The mirror {mirror} lacks a package that {context.distro.name} asks for.",
             details="\n".join(lines),
             fix="Look at `source: {kind: bootstrap, include: …}` in "
-            f"images/distros/{shop.distro.name}.yaml.",
+            f"images/distros/{context.distro.name}.yaml.",
         )
     if said := untrusted(output):
         return InputError(

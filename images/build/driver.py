@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from images.context import Workshop
+from images.context import BuildContext
 from lab.driver.delivery import Chosen, Delivery, choose
 from lab.driver.userland import Userland, userland_of
 from lab.driver.version import host_driver
@@ -13,7 +13,7 @@ from lab.errors import InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class DriverChoice:
     """What of a driver a template's releases carry: a USERLAND, or none as it comes otherwise."""
 
     chosen: Chosen
@@ -38,31 +38,31 @@ class Layer:
         return f"no driver inside, {self.chosen}"
 
 
-def layers(shop: Workshop, templates: Iterable[str]) -> Mapping[str, Layer]:
+def driver_choices(context: BuildContext, templates: Iterable[str]) -> Mapping[str, DriverChoice]:
     """By template. InputError where there is nothing to make an image's userland from."""
-    server, cards = shop.lxd.server(), shop.lxd.cards()
+    server, gpus = context.lxd.server(), context.lxd.gpus()
     userland: Userland | None = None
     found = {}
     for name in templates:
-        asked = shop.catalog.delivery(name)
-        chosen = choose(shop.settings, server, cards, template=asked)
+        asked = context.catalog.delivery(name)
+        chosen = choose(context.settings, server, gpus, template=asked)
         if chosen.delivery is Delivery.IMAGE and userland is None:
-            userland = userland_of(shop.settings, _version(shop))
+            userland = userland_of(context.settings, _version(context))
         baked = userland if chosen.delivery is Delivery.IMAGE else None
-        found[name] = Layer(chosen=chosen, asked=asked, userland=baked)
+        found[name] = DriverChoice(chosen=chosen, asked=asked, userland=baked)
     return found
 
 
-def in_words(found: Mapping[str, Layer]) -> tuple[str, ...]:
+def in_words(found: Mapping[str, DriverChoice]) -> tuple[str, ...]:
     """One line where all templates get it the same way, else a line each."""
     if len(set(map(str, found.values()))) > 1:
         return tuple(f"{name}: {layer}" for name, layer in found.items())
     return tuple(str(layer) for layer in list(found.values())[:1])
 
 
-def _version(shop: Workshop) -> str:
-    wanted = shop.settings.driver.version
-    host = host_driver(shop.lxd, local=shop.settings.remote == "local")
+def _version(context: BuildContext) -> str:
+    wanted = context.settings.driver.version
+    host = host_driver(context.lxd, local=context.settings.remote == "local")
     if wanted is not None and host not in {None, wanted}:
         raise InputError(
             f"`driver: {{version: {wanted}}}` in lab.yaml is not the version of this host's "

@@ -15,7 +15,7 @@ from images.build.apt_login import give_login
 from images.build.body import body_name, clean
 from images.build.packing import pack_release, packs_inside
 from images.build.scripts import run_script, try_script
-from images.context import Log, Workshop
+from images.context import BuildContext, Log
 from images.placement import GROUNDS, NO_PROFILES, placed
 from images.templates.catalog import Definition
 from lab import labels
@@ -34,25 +34,29 @@ class Finished:
 
 
 def finish(
-    shop: Workshop, definition: Definition, userland: Userland | None, log: Log, undo: ExitStack
+    context: BuildContext,
+    definition: Definition,
+    userland: Userland | None,
+    log: Log,
+    undo: ExitStack,
 ) -> Finished:
     """DEFINITION's body with USERLAND in it; what is made for it is removed again by UNDO."""
-    pack = packs_inside(shop.settings)
+    pack = packs_inside(context.settings)
     if userland is None and not pack:
         return Finished(instance=body_name(definition.name))
     layer = layer_name(definition.name)
     log.phase(f"driver {userland.version}" if userland else "clone")
-    undo.callback(remove_instance, shop.build, layer)
-    _clone(shop, definition, layer, log)
+    undo.callback(remove_instance, context.build, layer)
+    _clone(context, definition, layer, log)
     if userland is not None:
-        _install(shop, layer, userland, log)
+        _install(context, layer, userland, log)
     packed = False
-    with at_rest(shop.build, layer):
+    with at_rest(context.build, layer):
         # A clone of a clean body that never ran is as clean.
         if userland is not None:
-            clean(shop, layer, definition, log, keep_body=pack)
+            clean(context, layer, definition, log, keep_body=pack)
         if pack:
-            packed = pack_release(shop, layer, log)
+            packed = pack_release(context, layer, log)
     return Finished(instance=layer, packed=packed)
 
 
@@ -60,14 +64,14 @@ def layer_name(template: str) -> str:
     return f"layer-{template}"
 
 
-def _clone(shop: Workshop, definition: Definition, layer: str, log: Log) -> None:
-    needs = shop.catalog.needs(definition.name)
-    remove_instance(shop.build, layer)
-    shop.build.create(
+def _clone(context: BuildContext, definition: Definition, layer: str, log: Log) -> None:
+    needs = context.catalog.needs(definition.name)
+    remove_instance(context.build, layer)
+    context.build.create(
         InstanceSpec(
             name=layer,
             copy_of=body_name(definition.name),
-            copy_project=shop.build.project,
+            copy_project=context.build.project,
             profiles=NO_PROFILES,
             config={
                 **needs.config,
@@ -76,19 +80,19 @@ def _clone(shop: Workshop, definition: Definition, layer: str, log: Log) -> None
                 labels.PHASE: labels.PREPARING,
                 labels.BUILDER: me(),
             },
-            devices=placed(shop),
+            devices=placed(context),
         ),
         on_progress=log.progress(),
     )
 
 
-def _install(shop: Workshop, layer: str, userland: Userland, log: Log) -> None:
+def _install(context: BuildContext, layer: str, userland: Userland, log: Log) -> None:
     """Put USERLAND into LAYER. What that starts ends with it, before the layer is cleaned."""
-    shop.build.update(layer, devices=cache_device(shop))
-    give_login(shop, layer)
-    with at_rest(shop.build, layer):
+    context.build.update(layer, devices=cache_device(context))
+    give_login(context, layer)
+    with at_rest(context.build, layer):
         # What needs no network does without.
-        try_script(shop, layer, "online.sh", log)
-        install(shop.build, layer, userland, throwaway=True, on_output=log.write)
-        run_script(shop, layer, "keep-packages.sh", log)
-    shop.build.update(layer, devices={DEVICE: None})
+        try_script(context, layer, "online.sh", log)
+        install(context.build, layer, userland, throwaway=True, on_output=log.write)
+        run_script(context, layer, "keep-packages.sh", log)
+    context.build.update(layer, devices={DEVICE: None})

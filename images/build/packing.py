@@ -10,7 +10,7 @@ tarball with one name the later one counts.
 from __future__ import annotations
 
 from images.build.scripts import try_script
-from images.context import Log, Workshop
+from images.context import BuildContext, Log
 from lab.settings.settings import Settings
 
 _PLACE = "/var/cache/labstamp-pack"
@@ -26,22 +26,22 @@ def packs_inside(settings: Settings) -> bool:
     return settings.compression == "zstd" and settings.remote == "local"
 
 
-def pack_body(shop: Workshop, builder: str, log: Log) -> None:
+def pack_body(context: BuildContext, builder: str, log: Log) -> None:
     """Pack the running, clean BUILDER, for the releases made of clones of it."""
     log.phase("pack")
-    _pack(shop, builder, "body", log)
+    _pack(context, builder, "body", log)
 
 
-def pack_release(shop: Workshop, builder: str, log: Log) -> bool:
+def pack_release(context: BuildContext, builder: str, log: Log) -> bool:
     """Pack the running, clean BUILDER into PACKED. False where only LXD can; the log says why."""
     log.phase("pack")
-    for name, content in shop.build.image_parts(builder).items():
-        shop.build.write_file(builder, f"{_PLACE}/head/{name}", content)
-    done = _pack(shop, builder, "release", log)
+    for name, content in context.build.image_parts(builder).items():
+        context.build.write_file(builder, f"{_PLACE}/head/{name}", content)
+    done = _pack(context, builder, "release", log)
     if not done:
         log.write("So LXD packs it.\n")
     return done
 
 
-def _pack(shop: Workshop, builder: str, what: str, log: Log) -> bool:
-    return try_script(shop, builder, "pack.sh", log, what).exit_code == 0
+def _pack(context: BuildContext, builder: str, what: str, log: Log) -> bool:
+    return try_script(context, builder, "pack.sh", log, what).exit_code == 0

@@ -11,13 +11,13 @@ from functools import partial
 from images.build.driver import in_words
 from images.build.plan import Build, Decision, Keep, plan
 from images.build.scheduler import Outcome, Step, side_by_side
-from images.build.state import held
-from images.build.targets import Order, orders
-from images.build.template_build import Built, Work
-from images.build_lock import alone
-from images.context import Workshop, have_build_project, logged
+from images.build.state import read_existing
+from images.build.targets import Target, targets
+from images.build.template_build import Built, TemplateBuild
+from images.build_lock import build_lock
+from images.context import BuildContext, have_build_project, logged
 from images.placement import pool_of
-from images.releases.cleanup import is_littered, remove_kept, sweep
+from images.releases.cleanup import has_leftovers, remove_kept_failures, remove_leftovers
 from lab.errors import CapacityError, CheckError
 from lab.lxd import loop_file
 from lab.machine.local_daemon import lxd_directory
@@ -33,23 +33,23 @@ _BODIES_FIRST = 1000
 
 
 def plan_images(
-    shop: Workshop, only: Sequence[str] = (), *, force: bool = False
-) -> tuple[tuple[Order, ...], tuple[Decision, ...]]:
+    context: BuildContext, only: Sequence[str] = (), *, force: bool = False
+) -> tuple[tuple[Target, ...], tuple[Decision, ...]]:
     """What `build_images` would do, parents first. Changes nothing."""
-    selected = shop.catalog.order(only)
-    every = orders(shop, selected)
+    selected = context.catalog.order(only)
+    every = targets(context, selected)
     decisions = plan(
-        [order.wanted for order in every],
-        held(shop),
+        [target.recipes for target in every],
+        read_existing(context),
         selected=frozenset(one.name for one in selected),
         force=force,
     )
     return every, decisions
 
 
-def deliveries(every: Iterable[Order]) -> tuple[str, ...]:
+def deliveries(every: Iterable[Target]) -> tuple[str, ...]:
     """How the driver gets into what is built, and why so, for people."""
-    return in_words({order.definition.name: order.layer for order in every})
+    return in_words({target.definition.name: target.layer for target in every})
 
 
 def is_nothing(decisions: Iterable[Decision]) -> bool:
@@ -57,7 +57,7 @@ def is_nothing(decisions: Iterable[Decision]) -> bool:
 
 
 def build_images(
-    shop: Workshop,
+    context: BuildContext,
     only: Sequence[str] = (),
     *,
     force: bool = False,
@@ -65,18 +65,20 @@ def build_images(
     jobs: int | None = None,
 ) -> tuple[tuple[Decision, ...], tuple[Built, ...]]:
     """Build what changed. What passed is given to users, also when another template failed."""
-    every, decisions = plan_images(shop, only, force=force)
-    if is_nothing(decisions) and not is_littered(shop):
+    every, decisions = plan_images(context, only, force=force)
+    if is_nothing(decisions) and not has_leftovers(context):
         return decisions, ()
-    with alone(shop.settings, shop.report, "build-images"):
-        have_build_project(shop)
-        sweep(shop)
+    with build_lock(context.settings, context.report, "build-images"):
+        have_build_project(context)
+        remove_leftovers(context)
         # Whoever held the lock may have built it meanwhile.
-        every, decisions = plan_images(shop, only, force=force)
+        every, decisions = plan_images(context, only, force=force)
         builds = [decision for decision in decisions if isinstance(decision, Build)]
-        remove_kept(shop, {decision.template for decision in builds})
-        _check_room(shop, len(builds))
-        built = _build_all(shop, every, builds, smoke_test=smoke_test, jobs=jobs or default_jobs())
+        remove_kept_failures(context, {decision.template for decision in builds})
+        _check_room(context, len(builds))
+        built = _build_all(
+            context, every, builds, smoke_test=smoke_test, jobs=jobs or default_jobs()
+        )
     return decisions, built
 
 
@@ -97,33 +99,38 @@ def default_jobs() -> int:
 
 
 def _build_all(
-    shop: Workshop, every: Sequence[Order], builds: Sequence[Build], *, smoke_test: bool, jobs: int
+    context: BuildContext,
+    every: Sequence[Target],
+    builds: Sequence[Build],
+    *,
+    smoke_test: bool,
+    jobs: int,
 ) -> tuple[Built, ...]:
-    by_name = {order.definition.name: order for order in every}
-    _prepare(shop, [by_name[decision.template] for decision in builds])
+    by_name = {target.definition.name: target for target in every}
+    _prepare(context, [by_name[decision.template] for decision in builds])
     with ExitStack() as logs:
-        works: list[Work] = []
+        works: list[TemplateBuild] = []
         steps: list[Step] = []
         for decision in builds:
-            shop.report.say(str(decision))
-            log = logs.enter_context(logged(shop, decision.template))
-            work = Work(shop, by_name[decision.template], log)
+            context.report.say(str(decision))
+            log = logs.enter_context(logged(context, decision.template))
+            work = TemplateBuild(context, by_name[decision.template], log)
             works.append(work)
             steps += _steps(work, decision, smoke_test=smoke_test)
-        outcome = side_by_side(steps, jobs=jobs, stop=shop.stop)
-    _raise_errors(shop, outcome, [work.name for work in works])
+        outcome = side_by_side(steps, jobs=jobs, stop=context.stop)
+    _raise_errors(context, outcome, [work.name for work in works])
     return tuple(work.built for work in works if work.built is not None)
 
 
-def _prepare(shop: Workshop, every: Sequence[Order]) -> None:
+def _prepare(context: BuildContext, every: Sequence[Target]) -> None:
     """Say how drivers get into images, and fetch what that takes before anything is made."""
-    for line in (*deliveries(every), *shop.mirrors.remarks()):
-        shop.report.say(line)
-    for userland in {order.layer.userland for order in every if order.layer.userland}:
+    for line in (*deliveries(every), *context.mirrors.remarks()):
+        context.report.say(line)
+    for userland in {target.layer.userland for target in every if target.layer.userland}:
         userland.prepare()
 
 
-def _steps(work: Work, decision: Build, *, smoke_test: bool) -> list[Step]:
+def _steps(work: TemplateBuild, decision: Build, *, smoke_test: bool) -> list[Step]:
     """A child's body needs its parent's body only: it need not wait for the parent's checks."""
     body = f"body of {work.name}"
     release = Step(
@@ -138,10 +145,10 @@ def _steps(work: Work, decision: Build, *, smoke_test: bool) -> list[Step]:
     return [Step(name=body, do=work.body, after=after, cost=_BODIES_FIRST + work.cost), release]
 
 
-def _raise_errors(shop: Workshop, outcome: Outcome, names: Sequence[str]) -> None:
+def _raise_errors(context: BuildContext, outcome: Outcome, names: Sequence[str]) -> None:
     for name in names:
         if name in outcome.skipped and f"body of {name}" in outcome.skipped:
-            shop.report.failed(name, "not built: what it is made from failed")
+            context.report.failed(name, "not built: what it is made from failed")
     errors = list(outcome.errors.values())
     if len(errors) == 1 or (errors and len({str(error) for error in errors}) == 1):
         raise errors[0]
@@ -152,11 +159,11 @@ def _raise_errors(shop: Workshop, outcome: Outcome, names: Sequence[str]) -> Non
         )
 
 
-def _check_room(shop: Workshop, builds: int) -> None:
+def _check_room(context: BuildContext, builds: int) -> None:
     """Say before the first builder starts when pool or image store cannot hold what is to come."""
     if not builds:
         return
-    pool = pool_of(shop)
+    pool = pool_of(context)
     free = pool.free_bytes if pool else None
     if pool is not None and free is not None and free < POOL_ROOM:
         raise CapacityError(
@@ -169,7 +176,7 @@ def _check_room(shop: Workshop, builds: int) -> None:
             "(`lxc storage set POOL size=…` on LXD 5.1 and later).",
         )
     store = lxd_directory()
-    if shop.settings.remote == "local" and (left := shutil.disk_usage(store).free) < STORE_ROOM:
+    if context.settings.remote == "local" and (left := shutil.disk_usage(store).free) < STORE_ROOM:
         raise CapacityError(
             f"{store}, where LXD packs images, has {format_size(left)} free, "
             f"a build needs {format_size(STORE_ROOM)}.",

@@ -9,7 +9,7 @@ from images.build.recipe import Recipe, difference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class TemplateRecipes:
     """A template as its files describe it now."""
 
     template: str
@@ -28,7 +28,7 @@ class Current:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Existing:
     """What LXD holds: current releases by template, recipe ids of finished bodies by template."""
 
     releases: Mapping[str, Current]
@@ -61,7 +61,11 @@ Decision = Keep | Build
 
 
 def plan(
-    wanted: Sequence[Wanted], held: Held, *, selected: frozenset[str], force: bool = False
+    wanted: Sequence[TemplateRecipes],
+    held: Existing,
+    *,
+    selected: frozenset[str],
+    force: bool = False,
 ) -> tuple[Decision, ...]:
     """Decide for SELECTED templates and those parents that they cannot be built without.
 
@@ -79,7 +83,9 @@ def plan(
     return tuple(decisions[one.template] for one in wanted if one.template in decisions)
 
 
-def _decide(one: Wanted, held: Held, decisions: Mapping[str, Decision], *, force: bool) -> Decision:
+def _decide(
+    one: TemplateRecipes, held: Existing, decisions: Mapping[str, Decision], *, force: bool
+) -> Decision:
     current = held.releases.get(one.template)
     parent = decisions.get(one.parent or "")
     anew = isinstance(parent, Build) and parent.body
@@ -97,7 +103,9 @@ def _decide(one: Wanted, held: Held, decisions: Mapping[str, Decision], *, force
     return Build(template=one.template, reason=reason, body=body)
 
 
-def _require_body(parent: Wanted, child: str, held: Held, decisions: dict[str, Decision]) -> None:
+def _require_body(
+    parent: TemplateRecipes, child: str, held: Existing, decisions: dict[str, Decision]
+) -> None:
     decision = decisions.get(parent.template)
     if isinstance(decision, Build) and decision.body:
         return

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 
-from images.context import Log, Workshop
+from images.context import BuildContext, Log
 from lab.errors import CheckError
 from lab.lxd.model import Completed
 
 _SECONDS = 1800
 
 
-def run_script(shop: Workshop, builder: str, script: str, log: Log, *arguments: str) -> None:
+def run_script(context: BuildContext, builder: str, script: str, log: Log, *arguments: str) -> None:
     """Run SCRIPT with ARGUMENTS as root; CheckError with its last words when it fails."""
-    ended = try_script(shop, builder, script, log, *arguments)
+    ended = try_script(context, builder, script, log, *arguments)
     if ended.exit_code != 0:
         last = (ended.stdout + ended.stderr).splitlines()[-12:]
         raise CheckError(
@@ -23,12 +23,14 @@ def run_script(shop: Workshop, builder: str, script: str, log: Log, *arguments: 
         )
 
 
-def try_script(shop: Workshop, builder: str, script: str, log: Log, *arguments: str) -> Completed:
+def try_script(
+    context: BuildContext, builder: str, script: str, log: Log, *arguments: str
+) -> Completed:
     """Run SCRIPT with ARGUMENTS as root; how it ended."""
     path = f"/run/labstamp/{script}"
-    shop.build.write_file(builder, path, (shop.scripts / script).read_bytes(), mode=0o700)
+    context.build.write_file(builder, path, (context.scripts / script).read_bytes(), mode=0o700)
     began = time.monotonic()
-    ended = shop.build.run(
+    ended = context.build.run(
         builder,
         # One at a time, should LXD make us start it twice (see `Lxd.run`). A daemon that it
         # leaves behind does not hold the lock: --close.

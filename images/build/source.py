@@ -11,7 +11,7 @@ from images.build import bootstrap
 from images.build.kept import keep, recipe_of
 from images.build.recipe import Recipe, content
 from images.build.user_accounts import tell_what_was_left
-from images.context import Log, Workshop
+from images.context import BuildContext, Log
 from images.placement import GROUNDS, NO_PROFILES, placed
 from images.remote_inputs import DISTRIBUTION, MIRROR, SECURITY_MIRROR, made_with, seen
 from lab import labels
@@ -24,7 +24,7 @@ from lab.names import did_you_mean
 from lab.process import me
 from lab.release import BUILDER, IMPORTED
 from lab.settings.source import Bootstrap, File, FromInstance, Simplestreams, Source
-from lab.tempdir import scratch
+from lab.tempdir import temp_directory
 from lab.urls import without_login
 
 _PLACES = {"path", "metadata", "certificate", "keyring"}
@@ -35,44 +35,44 @@ _STRANGER = (
 )
 
 
-def source_of(shop: Workshop) -> Source:
+def source_of(context: BuildContext) -> Source:
     """What the settings ask for, else the distribution's own."""
-    return shop.settings.source or shop.distro.source
+    return context.settings.source or context.distro.source
 
 
-def source_recipe(shop: Workshop) -> Recipe:
+def source_recipe(context: BuildContext) -> Recipe:
     """What the source is made of. An image server's later content is not part of it."""
-    source = source_of(shop)
+    source = source_of(context)
     inputs = {
-        DISTRIBUTION: shop.distro.name,
+        DISTRIBUTION: context.distro.name,
         # Where its files lie on the machine that looks is no part of what is in them.
         "source": content(source.model_dump(mode="json", exclude=_PLACES)),
     }
     if isinstance(source, Bootstrap):
-        inputs |= mirror_inputs(shop)
-        if shop.settings.proxy:
+        inputs |= mirror_inputs(context)
+        if context.settings.proxy:
             # Roots of before have it in their apt for good, with its password.
             inputs["proxy"] = "only while the root is made"
-        terms = (shop.mirrors.main_terms, shop.mirrors.security_terms)
+        terms = (context.mirrors.main_terms, context.mirrors.security_terms)
         if terms != (USUAL, USUAL):
             inputs["terms of the mirrors"] = content([asdict(each) for each in terms])
     if isinstance(source, File):
-        inputs |= _file_inputs(shop, source)
+        inputs |= _file_inputs(context, source)
     if isinstance(source, FromInstance):
-        inputs["source used"] = _last_used(shop, source)
+        inputs["source used"] = _last_used(context, source)
     return Recipe(inputs=inputs)
 
 
-def mirror_inputs(shop: Workshop) -> dict[str, str]:
+def mirror_inputs(context: BuildContext) -> dict[str, str]:
     return {
-        MIRROR: without_login(shop.mirrors.main or ""),
-        SECURITY_MIRROR: without_login(shop.mirrors.security or ""),
+        MIRROR: without_login(context.mirrors.main or ""),
+        SECURITY_MIRROR: without_login(context.mirrors.security or ""),
     }
 
 
-def _file_inputs(shop: Workshop, source: File) -> dict[str, str]:
-    before = made_with(shop.lxd, shop.settings.alias_prefix)
-    local = shop.settings.remote == "local"
+def _file_inputs(context: BuildContext, source: File) -> dict[str, str]:
+    before = made_with(context.lxd, context.settings.alias_prefix)
+    local = context.settings.remote == "local"
     files = {"source file": source.path, "source metadata": source.metadata}
     return {
         name: seen(path, before.get(name), local=local)
@@ -81,53 +81,53 @@ def _file_inputs(shop: Workshop, source: File) -> dict[str, str]:
     }
 
 
-def _last_used(shop: Workshop, source: FromInstance) -> str:
+def _last_used(context: BuildContext, source: FromInstance) -> str:
     """When it was started the last time: whoever corrected something in it has started it."""
-    origin = shop.lxd.in_project(source.project).instance(source.name)
+    origin = context.lxd.in_project(source.project).instance(source.name)
     if origin is None:
-        before = made_with(shop.lxd, shop.settings.alias_prefix)
+        before = made_with(context.lxd, context.settings.alias_prefix)
         return before.get("source used", "")
     return origin.last_used_at.isoformat() if origin.last_used_at else "never"
 
 
-def source_name(shop: Workshop) -> str:
-    return f"source-{shop.distro.name.replace('.', '-')}"
+def source_name(context: BuildContext) -> str:
+    return f"source-{context.distro.name.replace('.', '-')}"
 
 
-def have_source(shop: Workshop, log: Log) -> str:
+def have_source(context: BuildContext, log: Log) -> str:
     """The name of a stopped instance in the build project that holds the source."""
-    name, recipe = source_name(shop), source_recipe(shop)
-    held = shop.build.instance(name)
+    name, recipe = source_name(context), source_recipe(context)
+    held = context.build.instance(name)
     if held is not None and recipe_of(held) == recipe.id:
         return name
     log.phase("source")
-    remove_instance(shop.build, name)
+    remove_instance(context.build, name)
     with ExitStack() as undo:
-        _create(shop, name, log, undo)
-        source = source_of(shop)
+        _create(context, name, log, undo)
+        source = source_of(context)
         if isinstance(source, FromInstance):
-            tell_what_was_left(shop, source, name)
-        keep(shop.build, name, recipe.id)
+            tell_what_was_left(context, source, name)
+        keep(context.build, name, recipe.id)
         undo.pop_all()
     return name
 
 
-def _create(shop: Workshop, name: str, log: Log, undo: ExitStack) -> None:
+def _create(context: BuildContext, name: str, log: Log, undo: ExitStack) -> None:
     config: dict[str, str] = {**GROUNDS, labels.PHASE: labels.PREPARING, labels.BUILDER: me()}
-    source = source_of(shop)
-    undo.callback(remove_instance, shop.build, name)
+    source = source_of(context)
+    undo.callback(remove_instance, context.build, name)
     if isinstance(source, FromInstance):
-        _copy(shop, source, name, config, log)
+        _copy(context, source, name, config, log)
         return
-    image = _image(shop, source, log)
+    image = _image(context, source, log)
     try:
-        shop.build.create(
+        context.build.create(
             InstanceSpec(
                 name=name,
                 image=image.fingerprint,
                 profiles=NO_PROFILES,
                 config=config,
-                devices=placed(shop),
+                devices=placed(context),
             ),
             on_progress=log.progress(),
         )
@@ -142,16 +142,16 @@ def _create(shop: Workshop, name: str, log: Log, undo: ExitStack) -> None:
     finally:
         # An image of the user's own is kept; ours carries the mark.
         if IMPORTED in image.properties:
-            remove_image(shop.lxd, image.fingerprint)
+            remove_image(context.lxd, image.fingerprint)
 
 
 def _copy(
-    shop: Workshop, source: FromInstance, name: str, config: Mapping[str, str], log: Log
+    context: BuildContext, source: FromInstance, name: str, config: Mapping[str, str], log: Log
 ) -> None:
-    """Clone an instance's root, and nothing else of it: no volumes, cards, limits, user-data."""
-    origin = shop.lxd.in_project(source.project).instance(source.name)
+    """Clone an instance's root, and nothing else of it: no volumes, GPUs, limits, user-data."""
+    origin = context.lxd.in_project(source.project).instance(source.name)
     if origin is None:
-        known = [one.name for one in shop.lxd.in_project(source.project).instances()]
+        known = [one.name for one in context.lxd.in_project(source.project).instances()]
         raise InputError(
             f"source: LXD has no instance {source.name} in the project {source.project}"
             f"{did_you_mean(source.name, known)}.",
@@ -163,11 +163,11 @@ def _copy(
             details="A copy of a running system holds half-written files.",
             fix=f"lxc --project {source.project} stop {source.name}",
         )
-    devices = placed(shop)
+    devices = placed(context)
     # An instance has one root disk: ours under the name that the original's own has, if it has one.
     roots = [key for key, device in origin.devices.items() if device.get("path") == "/"]
     renamed = {roots[0] if roots and key == "root" else key: one for key, one in devices.items()}
-    made = shop.build.create(
+    made = context.build.create(
         InstanceSpec(
             name=name,
             copy_of=source.name,
@@ -178,7 +178,7 @@ def _copy(
         ),
         on_progress=log.progress(),
     )
-    shop.build.update(
+    context.build.update(
         name,
         # The `image.` keys tell what system it is, the `volatile.` ones are LXD's own.
         config={
@@ -190,23 +190,25 @@ def _copy(
     )
 
 
-def _image(shop: Workshop, source: Bootstrap | Simplestreams | File, log: Log) -> Image:
-    properties = {IMPORTED: shop.distro.name, BUILDER: me()}
+def _image(context: BuildContext, source: Bootstrap | Simplestreams | File, log: Log) -> Image:
+    properties = {IMPORTED: context.distro.name, BUILDER: me()}
     if isinstance(source, Bootstrap):
-        with scratch() as directory:
-            metadata, rootfs = bootstrap.make_root(shop, source, directory, log)
-            return shop.lxd.import_image(
+        with temp_directory() as directory:
+            metadata, rootfs = bootstrap.make_root(context, source, directory, log)
+            return context.lxd.import_image(
                 metadata, rootfs, properties=properties, on_progress=log.progress()
             )
     if isinstance(source, Simplestreams):
-        return _download(shop, source, properties, log)
-    return _import(shop, source, properties, log)
+        return _download(context, source, properties, log)
+    return _import(context, source, properties, log)
 
 
-def _download(shop: Workshop, source: Simplestreams, properties: dict[str, str], log: Log) -> Image:
-    before = {image.fingerprint for image in shop.lxd.images()}
+def _download(
+    context: BuildContext, source: Simplestreams, properties: dict[str, str], log: Log
+) -> Image:
+    before = {image.fingerprint for image in context.lxd.images()}
     try:
-        image = shop.lxd.download_image(
+        image = context.lxd.download_image(
             source.server,
             source.alias,
             certificate=_certificate(source),
@@ -219,7 +221,7 @@ def _download(shop: Workshop, source: Simplestreams, properties: dict[str, str],
             details=told,
             fix=_STRANGER if "x509:" in told else _NO_ALIAS,
         ) from error
-    return _marked(shop, image, before, properties)
+    return _marked(context, image, before, properties)
 
 
 def _certificate(source: Simplestreams) -> str | None:
@@ -229,17 +231,17 @@ def _certificate(source: Simplestreams) -> str | None:
     return source.certificate.read_text(encoding="ascii")
 
 
-def _import(shop: Workshop, source: File, properties: dict[str, str], log: Log) -> Image:
+def _import(context: BuildContext, source: File, properties: dict[str, str], log: Log) -> Image:
     if not source.path.is_file():
         raise InputError(
             f"The source file {source.path} is not there.",
             fix="Set `source: {kind: file, path: …}` in lab.yaml to a root file system tarball.",
         )
-    before = {image.fingerprint for image in shop.lxd.images()}
-    with scratch() as directory:
-        metadata, rootfs = bootstrap.with_metadata(shop.distro, source, directory)
+    before = {image.fingerprint for image in context.lxd.images()}
+    with temp_directory() as directory:
+        metadata, rootfs = bootstrap.with_metadata(context.distro, source, directory)
         try:
-            image = shop.lxd.import_image(
+            image = context.lxd.import_image(
                 metadata, rootfs, properties={}, on_progress=log.progress()
             )
         except (LxdUnreachable, Conflict):
@@ -250,14 +252,14 @@ def _import(shop: Workshop, source: File, properties: dict[str, str], log: Log) 
                 details=error.details or error.brief,
                 fix="Pack it otherwise: a tarball, packed with zstd, xz, gzip or not at all.",
             ) from error
-    return _marked(shop, image, before, properties)
+    return _marked(context, image, before, properties)
 
 
 def _marked(
-    shop: Workshop, image: Image, before: AbstractSet[str], properties: dict[str, str]
+    context: BuildContext, image: Image, before: AbstractSet[str], properties: dict[str, str]
 ) -> Image:
     """IMAGE as ours to delete; but not one that was there: a release may be its own source."""
     if image.fingerprint in before:
         return image
-    shop.lxd.set_image_properties(image.fingerprint, properties)
-    return shop.lxd.image(image.fingerprint) or image
+    context.lxd.set_image_properties(image.fingerprint, properties)
+    return context.lxd.image(image.fingerprint) or image

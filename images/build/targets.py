@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from images.build.driver import Layer, layers
-from images.build.plan import Wanted
+from images.build.driver import DriverChoice, driver_choices
+from images.build.plan import TemplateRecipes
 from images.build.recipe import PARENT, PIPELINE, Recipe, content
 from images.build.source import mirror_inputs, source_recipe
-from images.context import Workshop
+from images.context import BuildContext
 from images.remote_inputs import TIMEZONE
 from images.templates.catalog import Definition
 from images.templates.cloud_config import user_data
@@ -30,80 +30,88 @@ _BODY_FIELDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Target:
     """A template with all that building it takes."""
 
     definition: Definition
-    wanted: Wanted
+    recipes: TemplateRecipes
     user_data: str
-    layer: Layer
+    layer: DriverChoice
 
 
-def orders(shop: Workshop, selected: Sequence[Definition]) -> tuple[Order, ...]:
+def targets(context: BuildContext, selected: Sequence[Definition]) -> tuple[Target, ...]:
     """SELECTED and all their parents, parents first. InputError where a file is wrong."""
-    needed = {one.name for chosen in selected for one in shop.catalog.lineage(chosen.name)}
-    found = layers(shop, (one.name for one in shop.catalog.order() if one.name in needed))
-    made: dict[str, Order] = {}
-    for definition in shop.catalog.order():
+    needed = {one.name for chosen in selected for one in context.catalog.lineage(chosen.name)}
+    found = driver_choices(
+        context, (one.name for one in context.catalog.order() if one.name in needed)
+    )
+    made: dict[str, Target] = {}
+    for definition in context.catalog.order():
         if definition.name in needed:
-            made[definition.name] = _order(shop, definition, made, found[definition.name])
+            made[definition.name] = _target(context, definition, made, found[definition.name])
     return tuple(made.values())
 
 
-def _order(
-    shop: Workshop, definition: Definition, made: Mapping[str, Order], layer: Layer
-) -> Order:
-    reason = shop.catalog.refusal(definition.name, shop.distro.name)
+def _target(
+    context: BuildContext, definition: Definition, made: Mapping[str, Target], layer: DriverChoice
+) -> Target:
+    reason = context.catalog.refusal(definition.name, context.distro.name)
     if reason is not None:
         raise InputError(
-            f"{definition.name} cannot be built on {shop.distro.name}: {reason}.",
+            f"{definition.name} cannot be built on {context.distro.name}: {reason}.",
             fix="Set `distribution:` in lab.yaml to another release, or leave the template out: "
             "--only.",
         )
-    text = user_data(definition, shop.distro, shop.settings, shop.mirrors)
-    body = _body_recipe(shop, definition, text, made)
-    return Order(
+    text = user_data(definition, context.distro, context.settings, context.mirrors)
+    body = _body_recipe(context, definition, text, made)
+    return Target(
         definition=definition,
         user_data=text,
         layer=layer,
-        wanted=Wanted(
+        recipes=TemplateRecipes(
             template=definition.name,
             parent=definition.parent,
             body=body,
-            release=_release_recipe(shop, definition, body, layer),
+            release=_release_recipe(context, definition, body, layer),
         ),
     )
 
 
 def _body_recipe(
-    shop: Workshop, definition: Definition, text: str, made: Mapping[str, Order]
+    context: BuildContext, definition: Definition, text: str, made: Mapping[str, Target]
 ) -> Recipe:
     inputs = {"pipeline": PIPELINE, "rendered cloud-config": content(text)}
     if definition.parent:
-        inputs[PARENT + definition.parent] = made[definition.parent].wanted.body.id
+        inputs[PARENT + definition.parent] = made[definition.parent].recipes.body.id
     else:
-        inputs |= {**source_recipe(shop).inputs, **mirror_inputs(shop), TIMEZONE: shop.timezone}
+        inputs |= {
+            **source_recipe(context).inputs,
+            **mirror_inputs(context),
+            TIMEZONE: context.timezone,
+        }
     inputs[f"images/definitions/{definition.name}.yaml"] = content(
         definition.model_dump(mode="json", include=_BODY_FIELDS)
     )
-    for source in sources_of(definition.cloud_init, shop.templates):
+    for source in sources_of(definition.cloud_init, context.templates):
         inputs[f"cloud-init/{source.name}"] = content(source.read_bytes())
     # Not pack.sh: how an image is packed depends on where it is built from, what is in it does not.
     for script in (*definition.scripts, "clean.sh"):
-        inputs[f"images/scripts/{script}"] = content((shop.scripts / script).read_bytes())
+        inputs[f"images/scripts/{script}"] = content((context.scripts / script).read_bytes())
     return Recipe(inputs=inputs)
 
 
-def _release_recipe(shop: Workshop, definition: Definition, body: Recipe, layer: Layer) -> Recipe:
+def _release_recipe(
+    context: BuildContext, definition: Definition, body: Recipe, layer: DriverChoice
+) -> Recipe:
     # A key that came later makes nothing stale where it says nothing.
     later = set() if definition.allow_special else {"allow_special"}
     whole = definition.model_dump(mode="json", exclude={"path", "description", *later})
-    checks = [check.model_dump(mode="json") for check in shop.catalog.checks(definition.name)]
+    checks = [check.model_dump(mode="json") for check in context.catalog.checks(definition.name)]
     return body.extended(
         {
             f"images/definitions/{definition.name}.yaml": content(whole),
             "checks": content(checks),
-            "compression": shop.settings.compression,
+            "compression": context.settings.compression,
             **layer.inputs(),
         }
     )

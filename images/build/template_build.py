@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from images.build.body import make_body
 from images.build.driver_layer import finish
 from images.build.publish import publish_release
-from images.build.targets import Order
-from images.context import Log, Stopped, Workshop
+from images.build.targets import Target
+from images.context import BuildContext, Log, Stopped
 from lab.errors import LabError
 from lab.sizes import format_size
 
@@ -25,35 +25,37 @@ class Built:
     phases: tuple[tuple[str, float], ...]
 
 
-class Work:
-    def __init__(self, shop: Workshop, order: Order, log: Log) -> None:
-        self._shop = shop
-        self._order = order
+class TemplateBuild:
+    def __init__(self, context: BuildContext, target: Target, log: Log) -> None:
+        self._shop = context
+        self._target = target
         self._log = log
-        self.name = order.definition.name
-        self.parent = order.definition.parent
-        self.cost = len(order.definition.packages)
+        self.name = target.definition.name
+        self.parent = target.definition.parent
+        self.cost = len(target.definition.packages)
         """How long it takes beside others, roughly: what a template installs itself."""
         self.built: Built | None = None
 
     def body(self) -> None:
         """Make the body anew."""
-        order = self._order
+        target = self._target
         with self._told():
-            make_body(self._shop, order.definition, order.wanted.body, order.user_data, self._log)
+            make_body(
+                self._shop, target.definition, target.recipes.body, target.user_data, self._log
+            )
             self._log.phase("waiting")
 
     def release(self, *, smoke_test: bool) -> None:
         """Add the driver, publish, judge, give to users."""
         with self._told():
             with ExitStack() as undo:
-                order = self._order
+                target = self._target
                 finished = finish(
-                    self._shop, order.definition, order.layer.userland, self._log, undo
+                    self._shop, target.definition, target.layer.userland, self._log, undo
                 )
                 release, image, outcome = publish_release(
                     self._shop,
-                    order,
+                    target,
                     finished,
                     self._log,
                     smoke_test=smoke_test,

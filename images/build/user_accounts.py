@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from images.context import Workshop
+from images.context import BuildContext
 from lab.cloudinit.account import UID, Account, obstacles, people
 from lab.errors import CheckError, LxdError, LxdUnreachable
 from lab.instances.ssh_keys import KEYS
@@ -32,11 +32,11 @@ def refuse_without_room(lxd: Lxd, instance: str, template: str, needs: Needs) ->
         )
 
 
-def tell_what_was_left(shop: Workshop, source: FromInstance, copy: str) -> None:
+def tell_what_was_left(context: BuildContext, source: FromInstance, copy: str) -> None:
     """Say which accounts and keys the COPY of a container prepared by hand brings along."""
-    found = tuple(_left(shop.build, copy))
+    found = tuple(_left(context.build, copy))
     if found:
-        shop.report.say(
+        context.report.say(
             f"{source.name}, the source, brings into every image:\n"
             + "\n".join(f"  {line}" for line in found)
         )

@@ -1,24 +1,24 @@
-"""What the `gpu` check is about: the cards its instance gets, and what it has to say of them."""
+"""What the `gpu` check is about: the GPUs its instance gets, and what it has to say of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from images.context import Workshop
+from images.context import BuildContext
 from lab.driver.delivery import Delivery, instance_config
 from lab.driver.version import driver_of
 from lab.gpus.devices import gpu_devices
 from lab.gpus.nvidia_smi import complaint
-from lab.lxd.model import Card, Completed
+from lab.lxd.model import Completed, Gpu
 from lab.release import Release, delivery_of_release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """The host's cards, as a user's container of a release would get them."""
+class GpuAccess:
+    """The host's GPUs, as a user's container of a release would get them."""
 
-    cards: tuple[Card, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
     delivery: Delivery = Delivery.NONE
     version: str | None = None
     """Of the host's kernel module."""
@@ -26,15 +26,15 @@ class Given:
     @property
     def skipped(self) -> str:
         """Why nvidia-smi is not asked; empty where it is."""
-        if not self.cards:
-            return "the host has no NVIDIA card"
+        if not self.gpus:
+            return "the host has no NVIDIA GPU"
         if self.delivery is Delivery.NONE:
             return "the lab chose delivery none"
         return ""
 
     @property
     def devices(self) -> Mapping[str, Mapping[str, str]]:
-        return {} if self.skipped else gpu_devices(self.cards, self.delivery)
+        return {} if self.skipped else gpu_devices(self.gpus, self.delivery)
 
     @property
     def config(self) -> Mapping[str, str]:
@@ -42,14 +42,14 @@ class Given:
 
     def complaint(self, said: Completed) -> str:
         """What is wrong with the ANSWER to nvidia_smi.QUERY; empty when all is right."""
-        return complaint(said, [card.pci for card in self.cards], self.version or "") or ""
+        return complaint(said, [gpu.pci for gpu in self.gpus], self.version or "") or ""
 
 
-def given(shop: Workshop, release: Release) -> Given:
-    """All cards: it only asks them, so it takes none from anybody, whatever the policy."""
-    cards = shop.lxd.cards()
-    return Given(
-        cards=cards,
-        delivery=delivery_of_release(release, shop.settings, shop.lxd.server(), cards),
-        version=driver_of(cards, local=shop.settings.remote == "local"),
+def gpu_access(context: BuildContext, release: Release) -> GpuAccess:
+    """All GPUs: it only asks them, so it takes none from anybody, whatever the policy."""
+    gpus = context.lxd.gpus()
+    return GpuAccess(
+        gpus=gpus,
+        delivery=delivery_of_release(release, context.settings, context.lxd.server(), gpus),
+        version=driver_of(gpus, local=context.settings.remote == "local"),
     )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from images.checks.gpu import Given
+from images.checks.gpu import GpuAccess
 from images.checks.reach import OVER_THE_NETWORK
 from images.checks.verdict import Verdict
 from images.templates.catalog import Check
@@ -62,25 +62,25 @@ def judge(
     second: Evidence | None = None,
     *,
     timezone: str,
-    given: Given | None = None,
+    gpu_access: GpuAccess | None = None,
 ) -> tuple[Verdict, ...]:
     """A verdict per check, in order. SECOND is another instance of the same image.
 
-    GIVEN: the cards that the first one has.
+    GIVEN: the GPUs that the first one has.
     """
-    cards, second = given or Given(), second or Evidence()
+    gpus, second = gpu_access or GpuAccess(), second or Evidence()
     verdicts = []
     for check in checks:
-        if why := _why_skipped(check, first, cards):
+        if why := _why_skipped(check, first, gpus):
             verdicts.append(Verdict(name=check.name, passed=False, skipped=True, why=why))
         else:
-            verdicts.append(_judge(check, first, second, timezone, cards))
+            verdicts.append(_judge(check, first, second, timezone, gpus))
     return tuple(verdicts)
 
 
-def _why_skipped(check: Check, first: Evidence, given: Given) -> str:
+def _why_skipped(check: Check, first: Evidence, gpu_access: GpuAccess) -> str:
     if check.kind == "gpu":
-        return given.skipped
+        return gpu_access.skipped
     answer = first.answers.get(check.name)
     if check.skip is None or answer is None or answer.exit_code != check.exit:
         return ""
@@ -88,7 +88,9 @@ def _why_skipped(check: Check, first: Evidence, given: Given) -> str:
     return _last(answer) if found else ""
 
 
-def _judge(check: Check, first: Evidence, second: Evidence, timezone: str, given: Given) -> Verdict:
+def _judge(
+    check: Check, first: Evidence, second: Evidence, timezone: str, gpu_access: GpuAccess
+) -> Verdict:
     if check.kind == "address":
         why = "" if first.ipv4 else "no IPv4 address"
     elif check.kind == "cloud-init":
@@ -99,7 +101,7 @@ def _judge(check: Check, first: Evidence, second: Evidence, timezone: str, given
         why = _reboot(check, first)
     elif check.kind == "gpu":
         said = first.answers.get(check.name)
-        why = given.complaint(said) if said else "it was not run"
+        why = gpu_access.complaint(said) if said else "it was not run"
     elif check.name == PROVISION:
         why = _provision(check, first)
     else:

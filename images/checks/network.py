@@ -22,7 +22,7 @@ _COMMAND_SECONDS = 30
 _MOST = 64 * 1024
 
 
-def log_in(ipv4: tuple[str, ...], key: Path) -> Completed:
+def ssh_login(ipv4: tuple[str, ...], key: Path) -> Completed:
     """`id -un` over ssh, with the private KEY of this check alone."""
     last = Completed(exit_code=255, stdout="", stderr="no address to log in to")
     if not ipv4:
@@ -65,7 +65,7 @@ def _run(argv: list[str]) -> Completed:
     return Completed(exit_code=ended.returncode, stdout=ended.stdout, stderr=ended.stderr)
 
 
-def hear(ipv4: tuple[str, ...], port: int, wanted: str, *, timeout: float) -> Completed:
+def read_banner(ipv4: tuple[str, ...], port: int, wanted: str, *, timeout: float) -> Completed:
     """What a service at PORT says by itself to who connects; on stderr why nobody does.
 
     Asked again until it matches WANTED or TIMEOUT seconds are over: it may be starting.

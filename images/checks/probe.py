@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from images.checks.network import hear, log_in
+from images.checks.network import read_banner, ssh_login
 from lab.lxd.model import Completed
 from lab.rdp import shake_hands
 
@@ -18,13 +18,15 @@ def main() -> None:
 
 
 def answer(question: dict[str, Any]) -> Completed:
-    """What images.outside says to QUESTION: `what` to try, and what that takes."""
+    """The answer of network.py or rdp.py to QUESTION: `what` to try, and what that takes."""
     ipv4 = tuple(question["ipv4"])
     match question["what"]:
-        case "log_in":
-            return log_in(ipv4, Path(question["key"]))
+        case "ssh_login":
+            return ssh_login(ipv4, Path(question["key"]))
         case "shake_hands":
             return shake_hands(ipv4, timeout=question["timeout"])
-        case "hear":
-            return hear(ipv4, question["port"], question["wanted"], timeout=question["timeout"])
+        case "read_banner":
+            return read_banner(
+                ipv4, question["port"], question["wanted"], timeout=question["timeout"]
+            )
     raise ValueError(question["what"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from images.checks.network import hear, log_in
+from images.checks.network import read_banner, ssh_login
 from images.placement import Devices
 from lab.errors import CommandTimeout
 from lab.instances.boot import wait_for_init
@@ -82,9 +82,9 @@ class Way(Protocol):
     def told(self) -> str:
         """Where it is tried from and why; empty for this host."""
 
-    def log_in(self, ipv4: tuple[str, ...]) -> Completed: ...
+    def ssh_login(self, ipv4: tuple[str, ...]) -> Completed: ...
     def shake_hands(self, ipv4: tuple[str, ...], *, timeout: float) -> Completed: ...
-    def hear(
+    def read_banner(
         self, ipv4: tuple[str, ...], port: int, wanted: str, *, timeout: float
     ) -> Completed: ...
 
@@ -96,14 +96,16 @@ class FromHere:
     key: Path
     told: str = ""
 
-    def log_in(self, ipv4: tuple[str, ...]) -> Completed:
-        return log_in(ipv4, self.key)
+    def ssh_login(self, ipv4: tuple[str, ...]) -> Completed:
+        return ssh_login(ipv4, self.key)
 
     def shake_hands(self, ipv4: tuple[str, ...], *, timeout: float) -> Completed:
         return shake_hands(ipv4, timeout=timeout)
 
-    def hear(self, ipv4: tuple[str, ...], port: int, wanted: str, *, timeout: float) -> Completed:
-        return hear(ipv4, port, wanted, timeout=timeout)
+    def read_banner(
+        self, ipv4: tuple[str, ...], port: int, wanted: str, *, timeout: float
+    ) -> Completed:
+        return read_banner(ipv4, port, wanted, timeout=timeout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +117,17 @@ class FromInstance:
     key: Path
     told: str
 
-    def log_in(self, ipv4: tuple[str, ...]) -> Completed:
-        return self._ask("log_in", 0, ipv4=ipv4, key=_KEY)
+    def ssh_login(self, ipv4: tuple[str, ...]) -> Completed:
+        return self._ask("ssh_login", 0, ipv4=ipv4, key=_KEY)
 
     def shake_hands(self, ipv4: tuple[str, ...], *, timeout: float) -> Completed:
         return self._ask("shake_hands", timeout, ipv4=ipv4, timeout=timeout)
 
-    def hear(self, ipv4: tuple[str, ...], port: int, wanted: str, *, timeout: float) -> Completed:
+    def read_banner(
+        self, ipv4: tuple[str, ...], port: int, wanted: str, *, timeout: float
+    ) -> Completed:
         question = {"ipv4": ipv4, "port": port, "wanted": wanted, "timeout": timeout}
-        return self._ask("hear", timeout, **question)
+        return self._ask("read_banner", timeout, **question)
 
     def _ask(self, what: str, seconds: float, **arguments: Any) -> Completed:
         self._bring()

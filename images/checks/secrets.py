@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from images.checks.verdict import Verdict
-from images.context import Workshop
+from images.context import BuildContext
 from lab.errors import CommandTimeout
 from lab.lxd.model import Completed, Image
 
@@ -50,12 +50,12 @@ class Look:
     failed: str = ""
 
 
-def look_in(shop: Workshop, name: str, span: Iterable[str] = ()) -> Look:
+def look_in(context: BuildContext, name: str, span: Iterable[str] = ()) -> Look:
     """What looks secret in NAME, or was written within SPAN (see `span_of`)."""
     path = f"/run/labstamp/{_SCRIPT}"
-    shop.build.write_file(name, path, (shop.scripts / _SCRIPT).read_bytes(), mode=0o700)
+    context.build.write_file(name, path, (context.scripts / _SCRIPT).read_bytes(), mode=0o700)
     try:
-        return read(shop.build.run(name, ["python3", "-I", path, *span], timeout=_SECONDS))
+        return read(context.build.run(name, ["python3", "-I", path, *span], timeout=_SECONDS))
     except CommandTimeout as error:
         return Look(signs={}, digests={}, failed=error.brief)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from images.checks.gpu import Given
+from images.checks.gpu import GpuAccess
 from images.checks.network import ACCOUNT
 from images.checks.reach import OVER_THE_NETWORK
 from images.templates.catalog import Check
@@ -25,8 +25,8 @@ class Trial:
     needs: Needs
     checks: tuple[Check, ...]
     """Those of the definition."""
-    given: Given = field(default_factory=Given)
-    """The cards of the first instance."""
+    gpu_access: GpuAccess = field(default_factory=GpuAccess)
+    """The GPUs of the first instance."""
     allowed: tuple[str, ...] = ()
     """Files that may be the same in every container, though they look secret."""
     allowed_special: tuple[str, ...] = ()
@@ -46,7 +46,7 @@ class Trial:
 
     @property
     def to_run(self) -> tuple[Check, ...]:
-        skipped = {"gpu"} if self.given.skipped else set()
+        skipped = {"gpu"} if self.gpu_access.skipped else set()
         return tuple(check for check in self.every_check if check.kind not in skipped)
 
     @property
@@ -55,8 +55,8 @@ class Trial:
         return ", ".join(one.name for one in self.checks if one.kind in OVER_THE_NETWORK)
 
     @property
-    def asks_cards(self) -> bool:
-        """Cards are given only where something is asked of them."""
+    def asks_gpus(self) -> bool:
+        """GPUs are given only where something is asked of them."""
         return any(check.kind == "gpu" for check in self.checks)
 
     @property

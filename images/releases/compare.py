@@ -8,15 +8,21 @@ from dataclasses import dataclass
 
 from images.releases.packages import Change, changes, packages_of
 from images.releases.promotion import previous
-from images.releases.published import Published, current_of, listed, release_called, releases_of
+from images.releases.published import (
+    PublishedRelease,
+    current_of,
+    listed,
+    release_called,
+    releases_of,
+)
 from lab.errors import InputError
 from lab.lxd.port import Lxd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    old: Published
-    new: Published
+    old: PublishedRelease
+    new: PublishedRelease
     changes: tuple[Change, ...]
 
     def lines(self) -> Iterator[str]:

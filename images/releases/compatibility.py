@@ -10,8 +10,8 @@ from lab.release import Release
 from lab.settings.settings import Settings
 
 
-def misfit(release: Release, host: str | None, delivery: Delivery) -> str | None:
-    """Why containers of RELEASE could not use the host's cards, where they could not. Pure.
+def incompatibility(release: Release, host: str | None, delivery: Delivery) -> str | None:
+    """Why containers of RELEASE could not use the host's GPUs, where they could not. Pure.
 
     HOST: the version of its kernel module; without one there is nothing to fit. DELIVERY: how a
     container would get what is not inside.
@@ -35,7 +35,7 @@ def refuse_misfit(lxd: Lxd, settings: Settings, release: Release) -> None:
 
 
 def misfit_here(lxd: Lxd, settings: Settings, release: Release) -> str | None:
-    """As `misfit`, of the host as it is now."""
-    chosen = choose(settings, lxd.server(), lxd.cards(), template=release.needs.delivery)
+    """As `incompatibility`, of the host as it is now."""
+    chosen = choose(settings, lxd.server(), lxd.gpus(), template=release.needs.delivery)
     host = host_driver(lxd, local=settings.remote == "local")
-    return misfit(release, host, chosen.delivery)
+    return incompatibility(release, host, chosen.delivery)

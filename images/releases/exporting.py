@@ -10,13 +10,19 @@ from pathlib import Path
 
 from images.releases.archive import pack
 from images.releases.promotion_order import promoted_property
-from images.releases.published import Published, current_of, listed, release_called, releases_of
+from images.releases.published import (
+    PublishedRelease,
+    current_of,
+    listed,
+    release_called,
+    releases_of,
+)
 from lab.errors import CapacityError, InputError
 from lab.lxd.port import Lxd
 from lab.release import BUILDER
 from lab.report import Report
 from lab.sizes import format_size
-from lab.tempdir import scratch, sweep_scratch
+from lab.tempdir import remove_dead_directories, temp_directory
 
 
 def export_image(
@@ -28,7 +34,7 @@ def export_image(
     report: Report,
     version: str | None = None,
     force: bool = False,
-) -> Published:
+) -> PublishedRelease:
     """Write VERSION (the current one) of TEMPLATE into the file TARGET, whole or not at all."""
     releases = releases_of(lxd, prefix, template)
     chosen = release_called(releases, version) if version else current_of(releases)
@@ -40,11 +46,11 @@ def export_image(
         )
     _check_target(target, force=force)
     # The parts, and the file made of them.
-    check_room(target.parent, 2 * chosen.image.size_bytes, f"exporting {chosen.name}")
+    check_capacity(target.parent, 2 * chosen.image.size_bytes, f"exporting {chosen.name}")
     subject = chosen.release.template
     with writing(target):
-        sweep_scratch(target.parent)
-        with scratch(target.parent) as directory:
+        remove_dead_directories(target.parent)
+        with temp_directory(target.parent) as directory:
             report.phase(subject, "download")
             metadata, rootfs = lxd.export_image(
                 chosen.image.fingerprint,
@@ -68,7 +74,7 @@ def export_image(
     return chosen
 
 
-def check_room(directory: Path, needed: int, doing: str) -> None:
+def check_capacity(directory: Path, needed: int, doing: str) -> None:
     """CapacityError where DIRECTORY has no room for NEEDED bytes."""
     free = shutil.disk_usage(directory).free
     if free < needed:
@@ -98,7 +104,7 @@ def _check_target(target: Path, *, force: bool) -> None:
         raise InputError(f"{target} exists.", fix="Choose another name, or overwrite it: --force")
 
 
-def _properties(chosen: Published) -> dict[str, str]:
+def _properties(chosen: PublishedRelease) -> dict[str, str]:
     """What is true of the release on any machine."""
     here = {BUILDER, *promoted_property(None)}
     return {key: value for key, value in chosen.image.properties.items() if key not in here}

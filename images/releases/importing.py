@@ -10,9 +10,9 @@ from pathlib import Path
 
 from images.checks.secrets import CLEANED
 from images.releases.archive import unpack
-from images.releases.exporting import check_room, writing
+from images.releases.exporting import check_capacity, writing
 from images.releases.manifest import Manifest
-from images.releases.published import Published, published
+from images.releases.published import PublishedRelease, published
 from images.releases.tarball import nodes_in
 from lab.allowed import objections
 from lab.errors import InputError
@@ -33,7 +33,7 @@ from lab.release import (
     version_alias,
 )
 from lab.report import Report
-from lab.tempdir import scratch, sweep_scratch
+from lab.tempdir import remove_dead_directories, temp_directory
 
 _DESCRIPTION = "description"
 _LONGEST = {PACKAGES: 2 << 20, ACCOUNTS: 64 << 10, CLEANED: 40, _DESCRIPTION: 500}
@@ -56,14 +56,14 @@ class Imported:
         asked += [f"device {name}" for name in sorted(needs.devices)]
         return f"Its containers are given: {', '.join(asked)}\n" if asked else ""
 
-    def told(self, misfit: str | None) -> str:
+    def told(self, incompatibility: str | None) -> str:
         """MISFIT: why users of this host cannot have it (`compatibility`), if they cannot."""
         name = f"{self.release.template} {self.release.version}"
         if not self.is_new:
             return f"{name} is here already, nothing to do."
-        if misfit:
+        if incompatibility:
             return (
-                f"{name} is imported, and not for users of this host: {misfit}.\n"
+                f"{name} is imported, and not for users of this host: {incompatibility}.\n"
                 "Next, to make one that fits:\n"
                 f"  invoke build-images --only {self.release.short}"
             )
@@ -83,11 +83,11 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
     """
     if not source.is_file():
         raise InputError(f"There is no file {source}.")
-    sweep_scratch()
-    with scratch() as directory:
+    remove_dead_directories()
+    with temp_directory() as directory:
         report.phase(source.name, "verify")
         with writing(directory):
-            check_room(directory, source.stat().st_size, f"importing {source.name}")
+            check_capacity(directory, source.stat().st_size, f"importing {source.name}")
             manifest, paths = unpack(source, directory)
         release = _release(source, manifest)
         _refuse_collision(source, release, published(lxd, prefix))
@@ -196,7 +196,7 @@ def _strange(properties: Mapping[str, str]) -> Iterator[str]:
         yield f"{_DESCRIPTION}: is not printable"
 
 
-def _refuse_collision(source: Path, release: Release, here: tuple[Published, ...]) -> None:
+def _refuse_collision(source: Path, release: Release, here: tuple[PublishedRelease, ...]) -> None:
     """One name for two templates: users would get the one for the other."""
     names = {release.template, release.short}
     for other in (one.release for one in here):

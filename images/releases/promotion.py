@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from images.releases.promotion_order import next_turn, promoted_property, promotion
 from images.releases.published import (
-    Published,
-    Standing,
+    PublishedRelease,
+    ReleaseState,
     current_of,
     listed,
     release_called,
@@ -24,7 +24,7 @@ from lab.lxd.port import Lxd
 from lab.process import in_words
 from lab.release import BUILDER, Release, Smoke, stable_alias
 
-Judge = Callable[[Published], None]
+Judge = Callable[[PublishedRelease], None]
 """Runs the checks of a release and records that it passed; CheckError when it did not."""
 Fits = Callable[[Release], None]
 """InputError where the release's driver does not fit this host (`compatibility`)."""
@@ -85,7 +85,7 @@ def rollback(lxd: Lxd, prefix: str, template: str, *, fits: Fits) -> Moved:
     return _moved(current, before)
 
 
-def previous(releases: Sequence[Published]) -> Published | None:
+def previous(releases: Sequence[PublishedRelease]) -> PublishedRelease | None:
     """The one of a template's RELEASES that was current before the one that is. Pure.
 
     One that failed its checks since then is passed over.
@@ -104,10 +104,10 @@ def previous(releases: Sequence[Published]) -> Published | None:
     return max(earlier, key=lambda pair: pair[0])[1] if earlier else None
 
 
-def _refuse_unfit(chosen: Published) -> None:
+def _refuse_unfit(chosen: PublishedRelease) -> None:
     refuse_ungranted(chosen.release)
     builder = chosen.image.properties.get(BUILDER)
-    if chosen.standing is Standing.FAILED:
+    if chosen.state is ReleaseState.FAILED:
         raise InputError(
             f"{chosen.name} failed its checks and is not for users.",
             fix=f"Correct its definition, then: invoke build-images --only {chosen.release.short}",
@@ -119,12 +119,12 @@ def _refuse_unfit(chosen: Published) -> None:
         )
 
 
-def _point(lxd: Lxd, prefix: str, chosen: Published) -> None:
+def _point(lxd: Lxd, prefix: str, chosen: PublishedRelease) -> None:
     """The one moment at which users get another release."""
     lxd.set_alias(stable_alias(prefix, chosen.release.template), chosen.image.fingerprint)
 
 
-def _moved(old: Published | None, new: Published) -> Moved:
+def _moved(old: PublishedRelease | None, new: PublishedRelease) -> Moved:
     return Moved(
         template=new.release.template,
         old=old.release.version if old else None,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
 
-from images.build_lock import alone
-from images.releases.published import Published, Standing, published, users
+from images.build_lock import build_lock
+from images.releases.published import PublishedRelease, ReleaseState, published, users
 from images.releases.unfinished import is_abandoned
 from lab.errors import InputError
 from lab.instances.removal import remove_image
@@ -22,15 +22,15 @@ from lab.sizes import format_size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class PruneDecision:
     """What becomes of a release, and WHY."""
 
-    of: Published
-    goes: bool
+    of: PublishedRelease
+    remove: bool
     why: str
 
     def __str__(self) -> str:
-        word = "remove" if self.goes else "keep"
+        word = "remove" if self.remove else "keep"
         size = format_size(self.of.image.size_bytes)
         return f"{self.of.release.template}: {word} {self.of.release.version}, {self.why} ({size})"
 
@@ -42,50 +42,52 @@ def parse_keep(text: str) -> int:
     return int(text)
 
 
-def plan_prune(lxd: Lxd, prefix: str, keep: int) -> tuple[Fate, ...]:
+def plan_prune(lxd: Lxd, prefix: str, keep: int) -> tuple[PruneDecision, ...]:
     """What `prune_images` would do. Changes nothing."""
     return fates(published(lxd, prefix), _everybody(lxd), keep, lxd.now())
 
 
-def prune_alone(lxd: Lxd, settings: Settings, keep: int, report: Report) -> tuple[Fate, ...]:
+def prune_alone(
+    lxd: Lxd, settings: Settings, keep: int, report: Report
+) -> tuple[PruneDecision, ...]:
     """As `prune_images`, while nothing is built or judged."""
-    with alone(settings, report, "prune-images"):
+    with build_lock(settings, report, "prune-images"):
         return prune_images(lxd, settings.alias_prefix, keep)
 
 
-def prune_images(lxd: Lxd, prefix: str, keep: int) -> tuple[Fate, ...]:
+def prune_images(lxd: Lxd, prefix: str, keep: int) -> tuple[PruneDecision, ...]:
     """Remove all but the newest KEEP releases of each template; what was removed."""
     gone = []
     for fate in plan_prune(lxd, prefix, keep):
         # Looked at again, since a colleague may have rolled back to it meanwhile.
-        if fate.goes and not _is_current(lxd, prefix, fate.of):
+        if fate.remove and not _is_current(lxd, prefix, fate.of):
             remove_image(lxd, fate.of.image.fingerprint)
             gone.append(fate)
     return tuple(gone)
 
 
-def freed(removed: Iterable[Fate]) -> int:
+def freed(removed: Iterable[PruneDecision]) -> int:
     """Bytes of the image store. What the pool unpacked of them comes on top."""
-    return sum(fate.of.image.size_bytes for fate in removed if fate.goes)
+    return sum(fate.of.image.size_bytes for fate in removed if fate.remove)
 
 
 def fates(
-    releases: Sequence[Published], containers: Sequence[Instance], keep: int, now: datetime
-) -> tuple[Fate, ...]:
+    releases: Sequence[PublishedRelease], containers: Sequence[Instance], keep: int, now: datetime
+) -> tuple[PruneDecision, ...]:
     """Decide for RELEASES, newest first within each template. Pure but for the life of builders."""
     seen: Counter[str] = Counter()
     return tuple(_fate(one, users(one, containers), keep, seen, now) for one in releases)
 
 
 def _fate(
-    one: Published, used_by: Sequence[str], keep: int, seen: Counter[str], now: datetime
-) -> Fate:
+    one: PublishedRelease, used_by: Sequence[str], keep: int, seen: Counter[str], now: datetime
+) -> PruneDecision:
     template = one.release.template
-    half_made = bool(one.image.properties.get(BUILDER)) and one.standing is not Standing.CURRENT
-    useful = not half_made and one.standing is not Standing.FAILED
+    half_made = bool(one.image.properties.get(BUILDER)) and one.state is not ReleaseState.CURRENT
+    useful = not half_made and one.state is not ReleaseState.FAILED
     seen[template] += useful
-    goes, why = False, ""
-    if one.standing is Standing.CURRENT:
+    remove, why = False, ""
+    if one.state is ReleaseState.CURRENT:
         why = "it is current"
     elif half_made and not is_abandoned(one.image, now):
         why = "it is being made"
@@ -94,8 +96,8 @@ def _fate(
     elif useful and seen[template] <= keep:
         why = "one of the newest" if keep > 1 else "the newest"
     else:
-        goes, why = True, "abandoned" if half_made else one.standing.value
-    return Fate(of=one, goes=goes, why=why)
+        remove, why = True, "abandoned" if half_made else one.state.value
+    return PruneDecision(of=one, remove=remove, why=why)
 
 
 def _everybody(lxd: Lxd) -> tuple[Instance, ...]:
@@ -103,6 +105,6 @@ def _everybody(lxd: Lxd) -> tuple[Instance, ...]:
     return tuple(chain.from_iterable(lxd.in_project(name).instances() for name in lxd.projects()))
 
 
-def _is_current(lxd: Lxd, prefix: str, one: Published) -> bool:
+def _is_current(lxd: Lxd, prefix: str, one: PublishedRelease) -> bool:
     current = lxd.aliases().get(stable_alias(prefix, one.release.template))
     return current == one.image.fingerprint

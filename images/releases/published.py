@@ -14,7 +14,7 @@ from lab.names import did_you_mean, quote
 from lab.release import Release, Smoke, Unreadable, read_release, stable_alias
 
 
-class Standing(str, Enum):
+class ReleaseState(str, Enum):
     """Where a release is in its life."""
 
     CURRENT = "current"
@@ -24,10 +24,10 @@ class Standing(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishedRelease:
     release: Release
     image: Image
-    standing: Standing
+    state: ReleaseState
 
     @property
     def name(self) -> str:
@@ -35,13 +35,13 @@ class Published:
         return f"{self.release.template} {self.release.version}"
 
     def __str__(self) -> str:
-        return f"{self.release.version} ({self.standing.value}, checks: {self.release.smoke.value})"
+        return f"{self.release.version} ({self.state.value}, checks: {self.release.smoke.value})"
 
 
-def published(lxd: Lxd, prefix: str) -> tuple[Published, ...]:
+def published(lxd: Lxd, prefix: str) -> tuple[PublishedRelease, ...]:
     """Every release, newest first within its template."""
     found = [
-        Published(release=release, image=image, standing=_standing(release, image, prefix))
+        PublishedRelease(release=release, image=image, state=_state(release, image, prefix))
         for image in lxd.images()
         if (release := Release.of(image)) is not None and is_ours(image, prefix, release)
     ]
@@ -57,7 +57,7 @@ def unreadable(lxd: Lxd, prefix: str) -> tuple[Unreadable, ...]:
     return tuple(one for one in every if isinstance(one, Unreadable))
 
 
-def releases_of(lxd: Lxd, prefix: str, template: str) -> tuple[Published, ...]:
+def releases_of(lxd: Lxd, prefix: str, template: str) -> tuple[PublishedRelease, ...]:
     """The releases of TEMPLATE (its short name will do), newest first. InputError without any.
 
     Looked up in LXD alone: a definition that is broken or gone keeps nobody from rolling back.
@@ -80,7 +80,7 @@ def releases_of(lxd: Lxd, prefix: str, template: str) -> tuple[Published, ...]:
     return found
 
 
-def release_called(releases: Sequence[Published], version: str) -> Published:
+def release_called(releases: Sequence[PublishedRelease], version: str) -> PublishedRelease:
     """The one of that VERSION among a template's RELEASES. InputError lists those there are."""
     for one in releases:
         if one.release.version == version:
@@ -91,17 +91,17 @@ def release_called(releases: Sequence[Published], version: str) -> Published:
     )
 
 
-def listed(releases: Sequence[Published]) -> str:
+def listed(releases: Sequence[PublishedRelease]) -> str:
     """A template's RELEASES, for the details of an error."""
     return "\n".join(["It has:", *map(str, releases)])
 
 
-def current_of(releases: Sequence[Published]) -> Published | None:
+def current_of(releases: Sequence[PublishedRelease]) -> PublishedRelease | None:
     """The one of a template's RELEASES that users get."""
-    return next((one for one in releases if one.standing is Standing.CURRENT), None)
+    return next((one for one in releases if one.state is ReleaseState.CURRENT), None)
 
 
-def users(one: Published, containers: Sequence[Instance]) -> list[str]:
+def users(one: PublishedRelease, containers: Sequence[Instance]) -> list[str]:
     """The names of those CONTAINERS that were made from this release."""
     wanted = {labels.TEMPLATE: one.release.template, labels.VERSION: one.release.version}
     return [
@@ -122,11 +122,11 @@ def _is_named(image: Image, prefix: str) -> bool:
     return any(alias.startswith(f"{prefix}/") for alias in image.aliases)
 
 
-def _standing(release: Release, image: Image, prefix: str) -> Standing:
+def _state(release: Release, image: Image, prefix: str) -> ReleaseState:
     if stable_alias(prefix, release.template) in image.aliases:
-        return Standing.CURRENT
+        return ReleaseState.CURRENT
     if release.smoke is Smoke.FAILED:
-        return Standing.FAILED
+        return ReleaseState.FAILED
     if release.smoke is Smoke.PENDING:
-        return Standing.CANDIDATE
-    return Standing.SUPERSEDED
+        return ReleaseState.CANDIDATE
+    return ReleaseState.SUPERSEDED

@@ -125,7 +125,7 @@ cards() {
     elif [ ! -e /proc/driver/nvidia/version ]; then
         echo "nothing to give on: no kernel module of NVIDIA's answers"
     elif ! ls /dev/nvidia[0-9]* >/dev/null 2>&1; then
-        echo "nothing to give on: there is no card here"
+        echo "nothing to give on: there is no GPU here"
     else
         have_image
         docker run --rm --gpus all "$image" nvidia-smi --list-gpus

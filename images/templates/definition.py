@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from lab.properties import is_name
-from lab.yaml.model import Package, Pattern, Size, Word, Written, refusal
+from lab.yaml.model import Package, Pattern, Size, StrictModel, Word, value_error
 
 PROVISION = "provision"
 """The check that is made of every image (`Trial`); no definition has one of that name."""
@@ -41,22 +41,22 @@ _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 
 def _name(value: str) -> str:
     if not is_name(value):
-        raise refusal("must be 2 to 40 lower-case letters, digits and dashes")
+        raise value_error("must be 2 to 40 lower-case letters, digits and dashes")
     return value
 
 
 def _file(value: str) -> str:
     if not _FILE.fullmatch(value):
-        raise refusal("must be the name of a file, without a directory")
+        raise value_error("must be the name of a file, without a directory")
     return value
 
 
 def _inside(value: str) -> str:
     parts = value.split("/")[1:]
     if not value.startswith("/") or len(parts) < 2 or not {"", ".", ".."}.isdisjoint(parts):
-        raise refusal("must be the whole path of a file, such as /etc/service/key.pem")
+        raise value_error("must be the whole path of a file, such as /etc/service/key.pem")
     if not value.isprintable():
-        raise refusal("must be printable")
+        raise value_error("must be printable")
     return value
 
 
@@ -67,7 +67,7 @@ InsidePath = Annotated[str, AfterValidator(_inside)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class Check(Written):
+class Check(StrictModel):
     """Something that fresh instances of the image must show."""
 
     name: str = Field(min_length=1)
@@ -89,36 +89,36 @@ class Check(Written):
     def _fields_belong_to_kind(self) -> Check:
         given = self.model_fields_set
         if self.kind == "command" and not self.run:
-            raise refusal("a check of kind command needs something to run")
+            raise value_error("a check of kind command needs something to run")
         if self.kind == "port":
             if self.port is None or self.stdout is None:
-                raise refusal("a check of kind port needs a port, and in stdout what it sends")
+                raise value_error("a check of kind port needs a port, and in stdout what it sends")
             return self
         if "port" in given:
-            raise refusal(f"port belongs to kind port; this is {self.kind}")
+            raise value_error(f"port belongs to kind port; this is {self.kind}")
         if self.kind != "command" and given & {"run", "exit", "stdout"}:
-            raise refusal(
+            raise value_error(
                 f"run, exit and stdout belong to kinds command and port; this is {self.kind}"
             )
         if self.kind != "command" and "skip" in given:
-            raise refusal(f"skip belongs to kind command; this is {self.kind}")
+            raise value_error(f"skip belongs to kind command; this is {self.kind}")
         return self
 
 
-class InstanceNeeds(Written):
+class InstanceNeeds(StrictModel):
     """What containers of a template, and its builder, need of LXD."""
 
     config: Mapping[str, str] = Field(default_factory=dict)
     devices: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
 
 
-class TemplateDriver(Written):
+class TemplateDriver(StrictModel):
     """How a template wants NVIDIA's userland, where it cannot leave that to the lab."""
 
     delivery: Literal["image", "runtime", "cdi", "none"]
 
 
-class Definition(Written):
+class Definition(StrictModel):
     """A template as its file says it. Nothing here is inherited yet; that is Catalog's part."""
 
     name: Name

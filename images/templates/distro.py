@@ -14,14 +14,14 @@ from lab.machine.host import os_release
 from lab.names import nearest, quote
 from lab.settings.source import Source
 from lab.yaml.load import examine
-from lab.yaml.model import Package, Word, Written
+from lab.yaml.model import Package, StrictModel, Word
 from lab.yaml.problems import BadFiles
 from lab.yaml.tree import read_tree
 
 AUTO = "auto"
 
 
-class Distro(Written):
+class Distro(StrictModel):
     """A release of Debian or Ubuntu that images can be made of."""
 
     name: Word

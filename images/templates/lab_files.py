@@ -13,7 +13,7 @@ from lab.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blueprint:
+class LabFiles:
     settings: Settings
     catalog: Catalog
     distro: Distro
@@ -32,11 +32,11 @@ class Blueprint:
         return self.settings.cloud_init or self.root / "cloud-init"
 
 
-def open_blueprint(root: Path, settings: Settings) -> Blueprint:
+def read_lab_files(root: Path, settings: Settings) -> LabFiles:
     """Gather it. InputError names what is wrong in a file, and where."""
     distro = load_distro(settings.distribution, root / "images" / "distros")
     host = host_mirrors(distro.family, distro.codename)
-    return Blueprint(
+    return LabFiles(
         settings=settings,
         catalog=load_catalog(
             settings.definitions or root / "images" / "definitions",

@@ -14,7 +14,7 @@ from typing import Final
 
 from lab import labels
 from lab.errors import InputError
-from lab.lxd.model import Card, Instance, Server
+from lab.lxd.model import Gpu, Instance, Server
 from lab.settings.settings import Settings
 
 Find = Callable[[str], "str | None"]
@@ -29,7 +29,7 @@ class Delivery(str, Enum):
     RUNTIME = "runtime"
     """Mounted by LXD at each start (`nvidia.runtime`), from the host's own."""
     CDI = "cdi"
-    """The same by the Container Device Interface, which names the card as well."""
+    """The same by the Container Device Interface, which names the GPU as well."""
     NONE = "none"
 
     @property
@@ -63,7 +63,7 @@ _NEEDS: Final = {
 def choose(
     settings: Settings,
     server: Server,
-    cards: Sequence[Card],
+    gpus: Sequence[Gpu],
     *,
     template: Delivery | None = None,
     find: Find = shutil.which,
@@ -76,8 +76,8 @@ def choose(
         return _asked(template, server, "the template's definition says so")
     if settings.driver.delivery != "auto":
         return _asked(Delivery(settings.driver.delivery), server, "lab.yaml says so")
-    if not cards:
-        return Chosen(delivery=Delivery.NONE, reason="the host has no NVIDIA card")
+    if not gpus:
+        return Chosen(delivery=Delivery.NONE, reason="the host has no NVIDIA GPU")
     for delivery, (extension, tool) in _NEEDS.items():
         if server.has(extension) and (found := _tool(tool, settings, find)):
             return Chosen(delivery=delivery, reason=f"LXD has {extension} and {found} is there")
@@ -85,7 +85,7 @@ def choose(
 
 
 def instance_config(delivery: Delivery) -> dict[str, str]:
-    """The keys of an instance with cards; `all` capabilities, or desktops lack GL and Vulkan."""
+    """The keys of an instance with GPUs; `all` capabilities, or desktops lack GL and Vulkan."""
     if delivery is not Delivery.RUNTIME:
         return {}
     return {"nvidia.runtime": "true", "nvidia.driver.capabilities": "all"}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.lxd.model import Card
+from lab.lxd.model import Gpu
 from lab.lxd.port import Lxd
 
 MODULE = Path("/proc/driver/nvidia/version")
@@ -21,12 +21,12 @@ def host_driver(lxd: Lxd, *, local: bool, module: Path = MODULE) -> str | None:
 
     LOCAL: the daemon is on this machine, whose own files may tell what the daemon does not.
     """
-    return driver_of(lxd.cards(), local=local, module=module)
+    return driver_of(lxd.gpus(), local=local, module=module)
 
 
-def driver_of(cards: Iterable[Card], *, local: bool, module: Path = MODULE) -> str | None:
+def driver_of(gpus: Iterable[Gpu], *, local: bool, module: Path = MODULE) -> str | None:
     """The same for who has the daemon's CARDS already: to list them takes a remote LXD a while."""
-    told = next((card.driver for card in cards if card.driver), None)
+    told = next((gpu.driver for gpu in gpus if gpu.driver), None)
     return told or (module_version(module) if local else None)
 
 

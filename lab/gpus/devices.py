@@ -1,4 +1,4 @@
-"""Cards as LXD's gpu devices, and back. Pure.
+"""GPUs as LXD's gpu devices, and back. Pure.
 
 What each key of such a device does: https://documentation.ubuntu.com/lxd/stable-5.0/reference/devices_gpu/
 """
@@ -13,7 +13,7 @@ from lab import labels
 from lab.driver.delivery import Delivery
 from lab.errors import LxdError
 from lab.hardware.pci import pci_address
-from lab.lxd.model import Card, Instance
+from lab.lxd.model import Gpu, Instance
 
 _CDI_VENDOR: Final = "nvidia.com/"
 _CDI: Final = _CDI_VENDOR + "gpu="
@@ -25,43 +25,43 @@ Pair = tuple[str, "str | None"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A card that an instance was given and that is not where it was."""
+    """A GPU that an instance was given and that is not where it was."""
 
     pci: str
     uuid: str | None
-    now: Card | None
+    now: Gpu | None
     """Where its UUID is found today; None when it is gone."""
 
 
-def gpu_devices(cards: Iterable[Card], delivery: Delivery) -> dict[str, dict[str, str]]:
+def gpu_devices(gpus: Iterable[Gpu], delivery: Delivery) -> dict[str, dict[str, str]]:
     """The devices that give an instance CARDS, and nothing else.
 
-    Never LXD's `id` with a number: LXD 5.0.2 passes every card then.
-    LxdError where CDI is to name a card whose UUID nobody tells.
+    Never LXD's `id` with a number: LXD 5.0.2 passes every GPU then.
+    LxdError where CDI is to name a GPU whose UUID nobody tells.
     """
     return {
-        _name(card, part): _device(card, part, delivery)
-        for card in cards
-        for part in (card.mig or (None,))
+        _name(gpu, part): _device(gpu, part, delivery)
+        for gpu in gpus
+        for part in (gpu.mig or (None,))
     }
 
 
-def held_by(instance: Instance, cards: Sequence[Card]) -> tuple[Card, ...]:
-    """Those of CARDS that INSTANCE has; of a card in parts, with those parts in `mig`."""
+def held_by(instance: Instance, gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
+    """Those of CARDS that INSTANCE has; of a GPU in parts, with those parts in `mig`."""
     held: dict[str, set[str]] = {}
     for device in _gpus(instance):
-        for card in _passed(device, cards):
-            held.setdefault(card.pci, set()).update(_parts(device, card))
+        for gpu in _passed(device, gpus):
+            held.setdefault(gpu.pci, set()).update(_parts(device, gpu))
     return tuple(
-        replace(card, mig=tuple(part for part in card.mig if part in held[card.pci]))
-        for card in cards
-        if card.pci in held
+        replace(gpu, mig=tuple(part for part in gpu.mig if part in held[gpu.pci]))
+        for gpu in gpus
+        if gpu.pci in held
     )
 
 
-def remembered(cards: Iterable[Card]) -> str:
+def remembered(gpus: Iterable[Gpu]) -> str:
     """The value of `user.lab.gpus`: `0000:b1:00.0=GPU-…,…`."""
-    pairs = ((card.pci, id_) for card in cards for id_ in (card.mig or (card.uuid,)))
+    pairs = ((gpu.pci, id_) for gpu in gpus for id_ in (gpu.mig or (gpu.uuid,)))
     return ",".join(f"{pci}={uuid}" if uuid else pci for pci, uuid in pairs)
 
 
@@ -71,8 +71,8 @@ def recall(text: str) -> tuple[Pair, ...]:
     return tuple((pci, uuid or None) for pci, _, uuid in pairs)
 
 
-def missing(instance: Instance, cards: Sequence[Card]) -> tuple[Missing, ...]:
-    """The cards of INSTANCE that vanished, or are in another slot than its devices name.
+def missing(instance: Instance, gpus: Sequence[Gpu]) -> tuple[Missing, ...]:
+    """The GPUs of INSTANCE that vanished, or are in another slot than its devices name.
 
     What CDI names by UUID is followed by LXD itself, wherever it is.
     """
@@ -80,30 +80,30 @@ def missing(instance: Instance, cards: Sequence[Card]) -> tuple[Missing, ...]:
     found = []
     for device in _gpus(instance):
         given = _given(device, known)
-        if given is not None and not _finds(device, given, cards):
+        if given is not None and not _finds(device, given, gpus):
             pci, uuid = given
-            found.append(Missing(pci=pci, uuid=uuid, now=_where(uuid, cards)))
+            found.append(Missing(pci=pci, uuid=uuid, now=_where(uuid, gpus)))
     return tuple(dict.fromkeys(found))
 
 
-def _name(card: Card, part: str | None) -> str:
-    name = "gpu-" + card.pci.replace(":", "-").replace(".", "-")
+def _name(gpu: Gpu, part: str | None) -> str:
+    name = "gpu-" + gpu.pci.replace(":", "-").replace(".", "-")
     return name if part is None else f"{name}-{part.removeprefix('MIG-')[:8].lower()}"
 
 
-def _device(card: Card, part: str | None, delivery: Delivery) -> dict[str, str]:
+def _device(gpu: Gpu, part: str | None, delivery: Delivery) -> dict[str, str]:
     if part is not None:
         # With every delivery: where LXD knows CDI, it makes its name of this by itself.
-        return {"type": "gpu", "gputype": "mig", "pci": card.pci, "mig.uuid": part}
+        return {"type": "gpu", "gputype": "mig", "pci": gpu.pci, "mig.uuid": part}
     if delivery is not Delivery.CDI:
-        return {"type": "gpu", "pci": card.pci}
-    if card.uuid is None:
+        return {"type": "gpu", "pci": gpu.pci}
+    if gpu.uuid is None:
         raise LxdError(
-            f"The card {card.pci} cannot be given by CDI: its UUID is not known.",
+            f"The GPU {gpu.pci} cannot be given by CDI: its UUID is not known.",
             fix="Set `driver: {delivery: image}` in lab.yaml, or install nvidia-container-cli "
             "where LXD runs.",
         )
-    return {"type": "gpu", "gputype": "physical", "id": f"{_CDI}{card.uuid}"}
+    return {"type": "gpu", "gputype": "physical", "id": f"{_CDI}{gpu.uuid}"}
 
 
 def _gpus(instance: Instance) -> list[Device]:
@@ -115,15 +115,15 @@ def _pci(device: Device) -> str | None:
     return pci_address(device["pci"]) if device.get("pci") else None
 
 
-def _passed(device: Device, cards: Sequence[Card]) -> Sequence[Card]:
+def _passed(device: Device, gpus: Sequence[Gpu]) -> Sequence[Gpu]:
     if device.get("vendorid", _NVIDIA).lower() != _NVIDIA:
         return ()
     if pci := _pci(device):
-        return [card for card in cards if card.pci == pci]
+        return [gpu for gpu in gpus if gpu.pci == pci]
     if name := _cdi_name(device):
-        return _by_name(name, cards)
+        return _by_name(name, gpus)
     # By number, by product or not at all: LXD 5.0.2 then passes every card's node.
-    return cards
+    return gpus
 
 
 def _cdi_name(device: Device) -> str | None:
@@ -132,24 +132,24 @@ def _cdi_name(device: Device) -> str | None:
     return name if equals and kind.startswith(_CDI_VENDOR) else None
 
 
-def _by_name(name: str, cards: Sequence[Card]) -> Sequence[Card]:
+def _by_name(name: str, gpus: Sequence[Gpu]) -> Sequence[Gpu]:
     number = name.partition(":")[0]
     return [
-        card
-        for index, card in enumerate(cards)
-        if name in {"all", card.uuid, *card.mig} or number == str(index)
+        gpu
+        for index, gpu in enumerate(gpus)
+        if name in {"all", gpu.uuid, *gpu.mig} or number == str(index)
     ]
 
 
-def _parts(device: Device, card: Card) -> Sequence[str]:
+def _parts(device: Device, gpu: Gpu) -> Sequence[str]:
     named = device.get("mig.uuid") or _cdi_name(device)
     # LXD takes it without its prefix, too.
-    found = [part for part in card.mig if part in {named, f"MIG-{named}"}]
-    return found or ([] if device.get("gputype") == "mig" else card.mig)
+    found = [part for part in gpu.mig if part in {named, f"MIG-{named}"}]
+    return found or ([] if device.get("gputype") == "mig" else gpu.mig)
 
 
 def _given(device: Device, known: Iterable[Pair]) -> Pair | None:
-    """Where DEVICE looks for a card, and the UUID that was there when it was given."""
+    """Where DEVICE looks for a GPU, and the UUID that was there when it was given."""
     pci = _pci(device)
     if pci is None:
         name = _cdi_name(device) or ""
@@ -160,20 +160,20 @@ def _given(device: Device, known: Iterable[Pair]) -> Pair | None:
     return next((pair for pair in known if pair[0] == pci), (pci, None))
 
 
-def _where(uuid: str | None, cards: Sequence[Card]) -> Card | None:
-    return next((card for card in cards if uuid and uuid in {card.uuid, *card.mig}), None)
+def _where(uuid: str | None, gpus: Sequence[Gpu]) -> Gpu | None:
+    return next((gpu for gpu in gpus if uuid and uuid in {gpu.uuid, *gpu.mig}), None)
 
 
-def _finds(device: Device, given: Pair, cards: Sequence[Card]) -> bool:
+def _finds(device: Device, given: Pair, gpus: Sequence[Gpu]) -> bool:
     """Whether DEVICE still passes what it was GIVEN."""
     pci, uuid = given
     if _pci(device) is None:
-        return _where(uuid, cards) is not None
-    card = next((card for card in cards if card.pci == pci), None)
-    if card is None:
+        return _where(uuid, gpus) is not None
+    gpu = next((gpu for gpu in gpus if gpu.pci == pci), None)
+    if gpu is None:
         return False
     if uuid and uuid.startswith("MIG-"):
-        # A reboot takes the parts of a card away, and NVIDIA's tools make new ones.
-        return uuid in card.mig
+        # A reboot takes the parts of a GPU away, and NVIDIA's tools make new ones.
+        return uuid in gpu.mig
     # Without UUIDs to compare, the slot has to do.
-    return None in {uuid, card.uuid} or uuid == card.uuid
+    return None in {uuid, gpu.uuid} or uuid == gpu.uuid

@@ -12,13 +12,13 @@ QUERY: Final = ("nvidia-smi", "--query-gpu=pci.bus_id,driver_version", "--format
 
 
 def complaint(said: Completed, pcis: Collection[str], version: str) -> str | None:
-    """What is wrong with the answer to QUERY; None when it saw the cards PCIS at VERSION."""
+    """What is wrong with the answer to QUERY; None when it saw the GPUs PCIS at VERSION."""
     text = (said.stdout + said.stderr).strip()
     if said.exit_code != 0:
         return f"nvidia-smi ended with {said.exit_code}: {text or 'without a word'}"
     seen = dict(_lines(said.stdout))
     if set(seen) != set(pcis):
-        return f"nvidia-smi sees {_listed(seen)}; its cards are {_listed(pcis)}"
+        return f"nvidia-smi sees {_listed(seen)}; its GPUs are {_listed(pcis)}"
     odd = sorted(set(seen.values()) - {version})
     if odd:
         return f"nvidia-smi tells of driver {', '.join(odd)}, not of {version}"

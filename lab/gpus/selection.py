@@ -1,4 +1,4 @@
-"""What people write after `--gpus`: `all`, `none`, a count, or which cards. Pure."""
+"""What people write after `--gpus`: `all`, `none`, a count, or which GPUs. Pure."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _COUNT: Final = re.compile(r"[0-9]{1,4}", re.ASCII)
 _INDEX: Final = re.compile(r"idx:([0-9]{1,4})", re.ASCII | re.IGNORECASE)
 
 _FORMS: Final = """
---gpus 1                    the least used card, or so many
+--gpus 1                    the least used GPU, or so many
 --gpus all · --gpus none
---gpus 0000:b1:00.0         this card, by its PCI address
+--gpus 0000:b1:00.0         this GPU, by its PCI address
 --gpus idx:0,idx:3          these, by the numbers that nvidia-smi shows
---gpus GPU-5d5ba0d6-…       by UUID, whole and from `nvidia-smi -L`; MIG-… for a part of a card
+--gpus GPU-5d5ba0d6-…       by UUID, whole and from `nvidia-smi -L`; MIG-… for a part of a GPU
 """.strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """At most one of the three is set; nothing set wants no card."""
+class GpuSelection:
+    """At most one of the three is set; nothing set wants no GPU."""
 
     everything: bool = False
     count: int = 0
@@ -33,27 +33,27 @@ class Wish:
 
     @property
     def is_none(self) -> bool:
-        return self == Wish()
+        return self == GpuSelection()
 
     def __str__(self) -> str:
-        """What `parse_wish` makes the same wish of."""
+        """What `parse_selection` makes the same wish of."""
         if self.everything:
             return "all"
         return ",".join(self.named) or (str(self.count) if self.count else "none")
 
 
-def parse_wish(text: str) -> Wish:
+def parse_selection(text: str) -> GpuSelection:
     """The wish that TEXT is; InputError when it is none."""
     plain = text.strip()
     match plain.lower():
         case "all":
-            return Wish(everything=True)
+            return GpuSelection(everything=True)
         case "none":
-            return Wish()
+            return GpuSelection()
     if _COUNT.fullmatch(plain):
-        return Wish(count=int(plain))
+        return GpuSelection(count=int(plain))
     named = (_named(part.strip(), text) for part in plain.split(","))
-    return Wish(named=tuple(dict.fromkeys(named)))
+    return GpuSelection(named=tuple(dict.fromkeys(named)))
 
 
 def _named(part: str, whole: str) -> str:
@@ -67,11 +67,11 @@ def _named(part: str, whole: str) -> str:
 
 def _refused(part: str, whole: str) -> InputError:
     if not part:
-        details = "Nothing stands where a card should." if whole.strip() else "It is empty."
+        details = "Nothing stands where a GPU should." if whole.strip() else "It is empty."
     elif _COUNT.fullmatch(part):
-        details = f"A count stands alone; the card with that number is idx:{int(part)}."
+        details = f"A count stands alone; the GPU with that number is idx:{int(part)}."
     elif part.lower() in {"all", "none"}:
         details = f'"{part.lower()}" stands alone.'
     else:
         details = f"{quote(part)} is neither a PCI address nor a UUID nor idx:N."
-    return InputError(f"--gpus {quote(whole)} is no choice of cards.", details=details, fix=_FORMS)
+    return InputError(f"--gpus {quote(whole)} is no choice of GPUs.", details=details, fix=_FORMS)

@@ -1,4 +1,4 @@
-"""Whose cards count: those of every instance of the server, whatever project it is in."""
+"""Whose GPUs count: those of every instance of the server, whatever project it is in."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lab.lxd.port import Lxd
 from lab.settings.settings import Settings
 
 
-def holders(lxd: Lxd, settings: Settings) -> tuple[Instance, ...]:
+def instances_with_gpus(lxd: Lxd, settings: Settings) -> tuple[Instance, ...]:
     """Of the lab's own project by name, of another as `PROJECT/NAME`.
 
-    Not those of the build project: the pipeline gives cards back within minutes.
+    Not those of the build project: the pipeline gives GPUs back within minutes.
     """
     found = list(lxd.instances())
     for project in lxd.projects():

@@ -1,4 +1,4 @@
-"""What NVIDIA's kernel module and tools on this machine tell of its cards.
+"""What NVIDIA's kernel module and tools on this machine tell of its GPUs.
 
 /proc/driver/nvidia is described in the driver's README, "The NVIDIA /proc interface".
 """
@@ -21,24 +21,24 @@ _PATIENCE: Final = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """One card, as far as the module tells."""
+    """One GPU, as far as the module tells."""
 
     uuid: str | None = None
-    """None for a card that nothing has used since the boot: it reads GPU-????????-… then."""
+    """None for a GPU that nothing has used since the boot: it reads GPU-????????-… then."""
     model: str | None = None
 
 
-def known_cards(proc: Path = PROC, wake: Callable[[], object] | None = None) -> Mapping[str, Known]:
+def known_gpus(proc: Path = PROC, wake: Callable[[], object] | None = None) -> Mapping[str, Known]:
     """By PCI address; none where the module is not loaded."""
-    found = _known_cards(proc)
-    if any(card.uuid is None for card in found.values()):
+    found = _known_gpus(proc)
+    if any(gpu.uuid is None for gpu in found.values()):
         # nvidia-smi uses them all, for the first time since the boot.
         (wake or _nvidia_smi)()
-        found = _known_cards(proc)
+        found = _known_gpus(proc)
     return found
 
 
-def _known_cards(proc: Path) -> Mapping[str, Known]:
+def _known_gpus(proc: Path) -> Mapping[str, Known]:
     found = {}
     for file in sorted(proc.glob("gpus/*/information")):
         address = pci_address(file.parent.name)
@@ -47,22 +47,22 @@ def _known_cards(proc: Path) -> Mapping[str, Known]:
     return found
 
 
-def parts_of_cards(
+def parts_of_gpus(
     proc: Path = PROC, listing: Callable[[], str] | None = None
 ) -> Mapping[str, tuple[str, ...]]:
     """A card's UUID → those of its MIG parts; the tool is asked only where there are any."""
     if not any(proc.glob("capabilities/gpu*/mig/gi*")):
         return {}
     found: dict[str, list[str]] = {}
-    card: list[str] = []
+    gpu: list[str] = []
     for text in _DEVICE.findall((listing or _nvidia_smi)()):
         uuid = canonical_uuid(text)
         if uuid is None:
             continue
         if uuid.startswith("GPU-"):
-            card = found.setdefault(uuid, [])
+            gpu = found.setdefault(uuid, [])
         else:
-            card.append(uuid)
+            gpu.append(uuid)
     return {uuid: tuple(parts) for uuid, parts in found.items() if parts}
 
 

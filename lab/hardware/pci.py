@@ -9,7 +9,7 @@ _ADDRESS: Final = re.compile(
     r"(?:(?P<domain>[0-9a-f]{4,8}):)?(?P<bus>[0-9a-f]{2}):(?P<slot>[0-9a-f]{2})\.(?P<function>[0-7])",
     re.ASCII | re.IGNORECASE,
 )
-# Before driver 470 parts of cards had names (MIG-GPU-UUID/3/0) that LXD does not take.
+# Before driver 470 parts of GPUs had names (MIG-GPU-UUID/3/0) that LXD does not take.
 _UUID: Final = re.compile(
     r"(GPU|MIG)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.ASCII | re.IGNORECASE
 )
@@ -33,6 +33,6 @@ def by_address(address: str) -> tuple[int, ...]:
 
 
 def canonical_uuid(text: str) -> str | None:
-    """TEXT as NVIDIA's tools spell it (`GPU-5d5b…`), or None when it is no UUID of a card."""
+    """TEXT as NVIDIA's tools spell it (`GPU-5d5b…`), or None when it is no UUID of a GPU."""
     found = _UUID.fullmatch(text)
     return f"{found[1].upper()}-{found[2].lower()}" if found else None

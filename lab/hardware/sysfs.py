@@ -17,7 +17,7 @@ _PRODUCT: Final = "E:ID_MODEL_FROM_DATABASE="
 def graphics_cards(root: Path = Path("/")) -> tuple[Mapping[str, str], ...]:
     """Those of the machine whose files are below ROOT; what nobody tells is left out."""
     found = sorted((root / "sys/bus/pci/devices").glob("*"))
-    return tuple(_card(root, place) for place in found if _is_card(place))
+    return tuple(_gpu(root, place) for place in found if _is_gpu(place))
 
 
 def root_seen_by(pid: int | None) -> Path:
@@ -32,13 +32,13 @@ def root_seen_by(pid: int | None) -> Path:
         return Path("/")
 
 
-def _is_card(place: Path) -> bool:
-    # What has a `physfn` is a slice of a card, for virtual machines.
+def _is_gpu(place: Path) -> bool:
+    # What has a `physfn` is a slice of a GPU, for virtual machines.
     is_slice = (place / "physfn").exists()
     return (_text(place / "class") or "").startswith(_DISPLAY) and not is_slice
 
 
-def _card(root: Path, place: Path) -> Mapping[str, str]:
+def _gpu(root: Path, place: Path) -> Mapping[str, str]:
     told = {
         "pci_address": place.name,
         "vendor_id": (_text(place / "vendor") or "").removeprefix("0x"),

@@ -16,7 +16,7 @@ from lab.lxd.rest import Rest
 from lab.lxd.server import ServerCalls
 from lab.lxd.session import local_socket, socket_endpoint, socket_session, tls_session
 from lab.lxd.snapshots import SnapshotCalls
-from lab.lxd.transport import Wire, greet
+from lab.lxd.transport import Transport, handshake
 from lab.lxd.volume_snapshots import VolumeSnapshotCalls
 from lab.lxd.volumes import VolumeCalls
 
@@ -65,13 +65,13 @@ def connect(
     return Client(Rest(_remote(remote.rstrip("/"), own, server)), project)
 
 
-def _local() -> Wire:
+def _local() -> Transport:
     socket = local_socket()
-    return greet(Place(socket=socket), socket_endpoint(socket), socket_session())
+    return handshake(Place(socket=socket), socket_endpoint(socket), socket_session())
 
 
-def _remote(url: str, own: tuple[Path, Path] | None, server: Path | None) -> Wire:
+def _remote(url: str, own: tuple[Path, Path] | None, server: Path | None) -> Transport:
     if server is not None:
         check_certificate("server-certificate", server)
     place = Place(url=url, client_certificate=own[0] if own else None, server_certificate=server)
-    return greet(place, url, tls_session(own, server))
+    return handshake(place, url, tls_session(own, server))

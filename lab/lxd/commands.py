@@ -125,7 +125,7 @@ class CommandCalls(ProcessCalls, FileCalls):
         deadline = time.monotonic() + timeout + _KILL_AFTER + _GRACE
         try:
             while True:
-                state = self._rest.glance(operation, 1)
+                state = self._rest.wait_once(operation, 1)
                 if ended(state):
                     return _completed(operation, state, recording)
                 recording.advance()

@@ -10,7 +10,7 @@ from typing import Any, Final
 from lab.errors import TooMuch
 from lab.lxd.errors import refused, silent
 from lab.lxd.session import READ_TIMEOUT
-from lab.lxd.transport import Params, Wire, translated
+from lab.lxd.transport import Params, Transport, translated
 from lab.sizes import format_size
 
 _OUTPUT: Final = "show the output of a command"
@@ -22,15 +22,20 @@ MOST: Final = 16 << 20
 class Contents:
     """Base of `Rest`. WHAT is a phrase for the error."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         self._wire = wire
 
     def headers(
-        self, path: str, *, what: str, params: Params | None = None, patience: float = READ_TIMEOUT
+        self,
+        path: str,
+        *,
+        what: str,
+        params: Params | None = None,
+        read_timeout: float = READ_TIMEOUT,
     ) -> Mapping[str, str]:
         """Those that a file would come with."""
         response = self._wire.read_any(
-            path, what=what, params=params, headers={}, method="HEAD", patience=patience
+            path, what=what, params=params, headers={}, method="HEAD", read_timeout=read_timeout
         )
         with response:
             if response.status_code == 200:
@@ -46,14 +51,17 @@ class Contents:
         what: str,
         params: Params | None = None,
         most: int = MOST,
-        patience: float = READ_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
     ) -> tuple[bytes, Mapping[str, str]]:
         """A file's bytes as they are, and the headers that came with them.
 
         TooMuch beyond MOST bytes, of which no more are read; LxdSilent after PATIENCE seconds,
         however it trickles.
         """
-        with self.pieces(path, what=what, params=params, patience=patience) as (headers, pieces):
+        with self.pieces(path, what=what, params=params, read_timeout=read_timeout) as (
+            headers,
+            pieces,
+        ):
             told = headers.get("Content-Length", "0")
             content = None if int(told) > most else _gathered(pieces, most)
             if content is None:
@@ -67,7 +75,7 @@ class Contents:
         *,
         what: str,
         params: Params | None = None,
-        patience: float | None = None,
+        read_timeout: float | None = None,
     ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
         """Headers and body of a file that is too large for memory, to be read within.
 
@@ -83,9 +91,11 @@ class Contents:
                     raise silent(self._wire.place, what, seconds)
 
         with self._wire.stream(
-            path, what=what, params=params, patience=patience or READ_TIMEOUT
+            path, what=what, params=params, read_timeout=read_timeout or READ_TIMEOUT
         ) as response:
-            whole = in_time(response, patience) if patience else response.iter_content(_PIECE)
+            whole = (
+                in_time(response, read_timeout) if read_timeout else response.iter_content(_PIECE)
+            )
             yield response.headers, whole
 
     def tail(

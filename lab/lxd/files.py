@@ -15,7 +15,7 @@ from lab.lxd.fork_file import STILL_HELD
 from lab.lxd.rest import path as api_path
 
 _READABLE_BY_OTHERS: Final = 0o044
-_PATIENCE: Final = 15.0
+_READ_TIMEOUT: Final = 15.0
 _MOST_NAMES: Final = 4 << 20
 """Bytes: a hundred thousand names of libraries, where there are some thousand."""
 
@@ -29,7 +29,7 @@ class FileCalls(Calls):
                 what=what,
                 params=self._at(path),
                 most=most,
-                patience=_PATIENCE,
+                read_timeout=_READ_TIMEOUT,
             )
         if headers.get("X-LXD-type", "file") != "file":
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
@@ -43,7 +43,7 @@ class FileCalls(Calls):
                     api_path("instances", name, "files"),
                     what=what,
                     params=self._at(path),
-                    patience=_PATIENCE,
+                    read_timeout=_READ_TIMEOUT,
                 )
         except NotFound:
             return None
@@ -60,7 +60,7 @@ class FileCalls(Calls):
                 what=what,
                 params=inside,
                 most=_MOST_NAMES,
-                patience=_PATIENCE,
+                read_timeout=_READ_TIMEOUT,
             )
         if headers.get("X-LXD-type") != "directory":
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.")

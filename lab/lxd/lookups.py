@@ -30,7 +30,10 @@ class LookupCalls(Calls):
         what = f"tell how {name} is"
         try:
             found, _ = self._rest.get_tagged(
-                path("instances", name, "state"), what=what, params=self._here, patience=_PATIENCE
+                path("instances", name, "state"),
+                what=what,
+                params=self._here,
+                read_timeout=_PATIENCE,
             )
         except LxdSilent as error:
             # It asks the instance's own network and disk: that tells nothing of the others.

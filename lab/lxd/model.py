@@ -87,7 +87,7 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class Gpu:
     """A GPU of NVIDIA's in the server."""
 
     pci: str
@@ -98,7 +98,7 @@ class Card:
     driver: str | None = None
     """Version of the kernel module that runs it, as the daemon sees it; None without NVIDIA's."""
     mig: tuple[str, ...] = ()
-    """UUIDs (`MIG-…`) of the parts it is split into; of an allotted card, those that are given."""
+    """UUIDs (`MIG-…`) of the parts it is split into; of an allotted GPU, those that are given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ class Operation:
 
 def finish(
     operation: Operation,
-    glance: Callable[[int], Mapping[str, Any]],
+    wait_once: Callable[[int], Mapping[str, Any]],
     on_progress: OnProgress | None = None,
     *,
     timeout: float | None = None,
@@ -44,7 +44,7 @@ def finish(
         seconds = max(1, min(seconds, int(timeout)))
     told = None
     while True:
-        state = glance(seconds)
+        state = wait_once(seconds)
         if ended(state):
             return _outcome(operation, state)
         now = parse.progress(state.get("metadata"))

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from lab.hardware.nvidia import Known
 from lab.hardware.pci import by_address, canonical_uuid, pci_address
 from lab.lxd.model import (
-    Card,
+    Gpu,
     Image,
     Instance,
     InstanceState,
@@ -59,16 +59,16 @@ def network(raw: Json) -> Network:
     )
 
 
-def cards(
+def gpus(
     raws: Iterable[Json],
     *,
     known: Mapping[str, Known] | None = None,
     parts: Mapping[str, tuple[str, ...]] | None = None,
-) -> tuple[Card, ...]:
+) -> tuple[Gpu, ...]:
     """Of /1.0/resources or lab.sysfs; KNOWN (by PCI address) and PARTS (by UUID) fill gaps."""
-    found = [_card(raw, known or {}, parts or {}) for raw in raws if _is_nvidias(raw)]
+    found = [_gpu(raw, known or {}, parts or {}) for raw in raws if _is_nvidias(raw)]
     # nvidia-smi counts only those that its driver runs.
-    found.sort(key=lambda card: (card.driver is None, by_address(card.pci)))
+    found.sort(key=lambda gpu: (gpu.driver is None, by_address(gpu.pci)))
     return tuple(found)
 
 
@@ -77,12 +77,12 @@ def _is_nvidias(raw: Json) -> bool:
     return raw.get("vendor_id") == _NVIDIA and bool(pci_address(_pci(raw))) and not given_away
 
 
-def _card(raw: Json, known: Mapping[str, Known], parts: Mapping[str, tuple[str, ...]]) -> Card:
+def _gpu(raw: Json, known: Mapping[str, Known], parts: Mapping[str, tuple[str, ...]]) -> Gpu:
     told: Json = raw.get("nvidia") or {}
     pci = pci_address(_pci(raw)) or ""
     here = known.get(pci, Known())
     uuid = canonical_uuid(told.get("uuid") or "") or here.uuid
-    return Card(
+    return Gpu(
         pci=pci,
         uuid=uuid,
         model=told.get("model") or here.model or raw.get("product") or _nameless(raw),

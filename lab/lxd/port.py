@@ -13,8 +13,8 @@ from typing import Protocol
 
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import (
-    Card,
     Completed,
+    Gpu,
     Image,
     Instance,
     InstanceSpec,
@@ -43,10 +43,10 @@ class Lxd(Protocol):
     def now(self) -> datetime:
         """By the server's clock, in whole seconds."""
 
-    def cards(self) -> tuple[Card, ...]:
-        """NVIDIA's cards in the order of `nvidia-smi`: by PCI address, those it runs first.
+    def gpus(self) -> tuple[Gpu, ...]:
+        """NVIDIA's GPUs in the order of `nvidia-smi`: by PCI address, those it runs first.
 
-        A card that was handed to virtual machines (vfio-pci) is none.
+        A GPU that was handed to virtual machines (vfio-pci) is none.
         """
 
     def id_range(self) -> IdRange | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from lab.errors import LxdError, Spoiled, Stuck
+from lab.errors import InstanceCorrupted, LxdError, Stuck
 from lab.lxd.changes import when_free
 from lab.lxd.fork_file import STILL_HELD
 from lab.lxd.lookups import LookupCalls
@@ -34,7 +34,7 @@ class PowerCalls(LookupCalls):
                 return
             log = STILL_HELD if isinstance(error, Stuck) else self._log_of(name)
             details = "\n".join(part for part in (error.details, log) if part)
-            kind = Spoiled if _HALF_SHIFTED in (error.details or "") else type(error)
+            kind = InstanceCorrupted if _HALF_SHIFTED in (error.details or "") else type(error)
             raise kind(error.brief, details=details or None, fix=error.fix) from error
 
     def stop(self, name: str, *, force: bool = False, timeout: int = 30) -> None:

@@ -13,7 +13,7 @@ from lab.lxd.errors import not_lxd
 from lab.lxd.operation import Operation, finish
 from lab.lxd.port import OnProgress
 from lab.lxd.session import READ_TIMEOUT
-from lab.lxd.transport import Params, Wire
+from lab.lxd.transport import Params, Transport
 
 
 def path(*segments: str) -> str:
@@ -24,7 +24,7 @@ def path(*segments: str) -> str:
 class Rest(Contents):
     """WHAT is, in all verbs, a phrase for the error: LXD would not … `publish bob`."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         super().__init__(wire)
         self.one_writer = threading.Lock()
         """For changes in several steps, which LXD does not guard by itself."""
@@ -44,10 +44,15 @@ class Rest(Contents):
         return self.get_tagged(path, what=what, params=params)[0]
 
     def get_tagged(
-        self, path: str, *, what: str, params: Params | None = None, patience: float = READ_TIMEOUT
+        self,
+        path: str,
+        *,
+        what: str,
+        params: Params | None = None,
+        read_timeout: float = READ_TIMEOUT,
     ) -> tuple[Any, str]:
         """The object and its ETag, to be handed to a later `put`."""
-        response = self._wire.read(path, what=what, params=params, patience=patience)
+        response = self._wire.read(path, what=what, params=params, read_timeout=read_timeout)
         return self._answer(response).get("metadata"), response.headers.get("ETag", "")
 
     def post(self, path: str, body: Any, *, what: str, **how: Any) -> Any:
@@ -80,19 +85,19 @@ class Rest(Contents):
         """Wait until OPERATION has ended well; its metadata."""
         return finish(
             operation,
-            lambda seconds: self.glance(operation, seconds),
+            lambda seconds: self.wait_once(operation, seconds),
             on_progress,
             timeout=timeout,
         )
 
-    def glance(self, operation: Operation, seconds: int) -> dict[str, Any]:
+    def wait_once(self, operation: Operation, seconds: int) -> dict[str, Any]:
         """OPERATION as it is when it ends, or SECONDS from now."""
         try:
             state = self.get_tagged(
                 path("operations", operation.id, "wait"),
                 what=operation.what,
                 params={"timeout": str(seconds)},
-                patience=seconds + READ_TIMEOUT,
+                read_timeout=seconds + READ_TIMEOUT,
             )[0]
         except LxdError as error:
             if error.details != "Operation not found":
@@ -115,7 +120,7 @@ class Rest(Contents):
         etag: str | None = None,
         headers: Mapping[str, str] | None = None,
         data: Any = None,
-        patience: float = READ_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
         within: float | None = None,
         on_progress: OnProgress | None = None,
     ) -> Any:
@@ -128,7 +133,7 @@ class Rest(Contents):
             path,
             what=what,
             params=params,
-            patience=patience,
+            read_timeout=read_timeout,
             headers={**(headers or {}), **({"If-Match": etag} if etag else {})},
             **({"json": body} if body is not None else {"data": data}),
         )

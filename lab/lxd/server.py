@@ -77,7 +77,7 @@ class ServerCalls(Calls):
     def create_pool(self, name: str, driver: str, config: Mapping[str, str]) -> None:
         body = {"name": name, "driver": driver, "config": dict(config)}
         self._rest.post(
-            "storage-pools", body, what=f"create the storage pool {name}", patience=_PATIENCE
+            "storage-pools", body, what=f"create the storage pool {name}", read_timeout=_PATIENCE
         )
 
     def networks(self) -> tuple[Network, ...]:
@@ -91,7 +91,7 @@ class ServerCalls(Calls):
             body,
             what=f"create the network {name}",
             params=self._here,
-            patience=_PATIENCE,
+            read_timeout=_PATIENCE,
         )
 
     def set_network_acl(self, name: str, ingress: Sequence[Mapping[str, str]]) -> None:
@@ -103,7 +103,7 @@ class ServerCalls(Calls):
             made = {**body, "name": name}
             self._rest.post("network-acls", made, what=what, params=self._here)
             return
-        self._rest.put(where, body, what=what, params=self._here, etag=etag, patience=_PATIENCE)
+        self._rest.put(where, body, what=what, params=self._here, etag=etag, read_timeout=_PATIENCE)
 
     def profile(self, name: str) -> Profile | None:
         try:
@@ -122,4 +122,4 @@ class ServerCalls(Calls):
             "description": raw.get("description", ""),
             "devices": {device: dict(keys) for device, keys in devices.items()},
         }
-        self._rest.put(where, body, what=what, params=self._here, etag=etag, patience=_PATIENCE)
+        self._rest.put(where, body, what=what, params=self._here, etag=etag, read_timeout=_PATIENCE)

@@ -27,7 +27,7 @@ from lab.lxd.session import CONNECT_TIMEOUT, READ_TIMEOUT
 Params = Mapping[str, str]
 
 
-class Wire:
+class Transport:
     """A connection that several threads may share."""
 
     def __init__(self, client: Any, place: Place) -> None:
@@ -41,15 +41,15 @@ class Wire:
         *,
         what: str,
         params: Params | None = None,
-        patience: float = READ_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
         **rest: Any,
     ) -> Any:
         """One request, never repeated; the response, when it is a good one."""
         node = self._api[path] if path else self._api
-        with translated(self.place, what, patience):
+        with translated(self.place, what, read_timeout):
             # pylxd adds to the parameters it is given, hence the copy.
             return getattr(node, method)(
-                params=dict(params or {}), timeout=(CONNECT_TIMEOUT, patience), **rest
+                params=dict(params or {}), timeout=(CONNECT_TIMEOUT, read_timeout), **rest
             )
 
     def read(self, path: str, *, what: str, **rest: Any) -> Any:
@@ -58,14 +58,14 @@ class Wire:
 
     @contextmanager
     def stream(
-        self, path: str, *, what: str, params: Params | None, patience: float = READ_TIMEOUT
+        self, path: str, *, what: str, params: Params | None, read_timeout: float = READ_TIMEOUT
     ) -> Iterator[Any]:
         """A response whose body is still to be read; failures on the way are told as ours."""
         with (
-            translated(self.place, what, patience),
+            translated(self.place, what, read_timeout),
             _once_more_if_dropped(
                 lambda: self.send(
-                    "get", path, what=what, params=params, patience=patience, stream=True
+                    "get", path, what=what, params=params, read_timeout=read_timeout, stream=True
                 )
             ) as response,
         ):
@@ -79,7 +79,7 @@ class Wire:
         params: Params | None,
         headers: Mapping[str, str],
         method: str = "GET",
-        patience: float = READ_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
     ) -> Any:
         """The response whatever its status: pylxd's nodes take a 206 for a failure.
 
@@ -87,20 +87,20 @@ class Wire:
         """
 
         def ask() -> Any:
-            with translated(self.place, what, patience):
+            with translated(self.place, what, read_timeout):
                 return self._api.session.request(
                     method,
                     f"{self._api._api_endpoint}/{path}",
                     params=params,
                     headers=headers,
-                    timeout=(CONNECT_TIMEOUT, patience),
+                    timeout=(CONNECT_TIMEOUT, read_timeout),
                     stream=True,
                 )
 
         return _once_more_if_dropped(ask)
 
 
-def greet(place: Place, endpoint: str, session: requests.Session) -> Wire:
+def handshake(place: Place, endpoint: str, session: requests.Session) -> Transport:
     """Connect to the daemon at ENDPOINT, and make sure that it trusts us."""
     try:
         with translated(place, "say who it is"):
@@ -117,11 +117,11 @@ def greet(place: Place, endpoint: str, session: requests.Session) -> Wire:
         raise
     if not trusted:
         raise untrusted(place)
-    return Wire(client, place)
+    return Transport(client, place)
 
 
 @contextmanager
-def translated(place: Place, what: str, patience: float = READ_TIMEOUT) -> Iterator[None]:
+def translated(place: Place, what: str, read_timeout: float = READ_TIMEOUT) -> Iterator[None]:
     """Turn whatever pylxd and requests raise within into our errors."""
     try:
         yield
@@ -136,14 +136,14 @@ def translated(place: Place, what: str, patience: float = READ_TIMEOUT) -> Itera
     except requests.exceptions.JSONDecodeError as error:
         raise not_lxd(place, f"It sent: {error.doc[:200]}") from error
     except requests.ReadTimeout as error:
-        raise silent(place, what, patience) from error
+        raise silent(place, what, read_timeout) from error
     except requests.ConnectionError as error:
         # In mid-body, a read that takes too long is told as a broken connection.
         if any(isinstance(cause, ReadTimeoutError) for cause in error.args):
-            raise silent(place, what, patience) from error
+            raise silent(place, what, read_timeout) from error
         raise unreachable(place, error) from error
     except ReadTimeoutError as error:
-        raise silent(place, what, patience) from error
+        raise silent(place, what, read_timeout) from error
     except (requests.RequestException, HTTPError) as error:
         raise unreachable(place, error) from error
 

@@ -10,7 +10,7 @@ from lab.lxd.calls import Calls
 from lab.lxd.rest import path
 
 # A pool without copy-on-write copies all of it, and answers when that is done.
-_PATIENCE = 3600.0
+_READ_TIMEOUT = 3600.0
 
 
 def _where(pool: str, name: str, *more: str) -> str:
@@ -33,7 +33,7 @@ class VolumeSnapshotCalls(Calls):
             {"name": snapshot},
             what=f"take the snapshot {snapshot} of the volume {name} in {pool}",
             params=self._here,
-            patience=_PATIENCE,
+            read_timeout=_READ_TIMEOUT,
         )
 
     def restore_volume(self, pool: str, name: str, snapshot: str) -> None:
@@ -42,7 +42,7 @@ class VolumeSnapshotCalls(Calls):
             {"restore": snapshot},
             what=f"restore the volume {name} in {pool} from its snapshot {snapshot}",
             params=self._here,
-            patience=_PATIENCE,
+            read_timeout=_READ_TIMEOUT,
         )
 
     def delete_volume_snapshot(self, pool: str, name: str, snapshot: str) -> None:
@@ -51,5 +51,5 @@ class VolumeSnapshotCalls(Calls):
                 _where(pool, name, "snapshots", snapshot),
                 what=f"delete the snapshot {snapshot} of the volume {name} in {pool}",
                 params=self._here,
-                patience=_PATIENCE,
+                read_timeout=_READ_TIMEOUT,
             )

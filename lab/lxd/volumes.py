@@ -13,7 +13,7 @@ from lab.lxd.model import Volume
 from lab.lxd.rest import path
 
 # Removing a large tree is answered when it is done.
-_PATIENCE = 600.0
+_READ_TIMEOUT = 600.0
 
 
 class VolumeCalls(Calls):
@@ -36,7 +36,7 @@ class VolumeCalls(Calls):
             {"name": name, "config": dict(config)},
             what=f"create the volume {name} in {pool}",
             params=self._here,
-            patience=_PATIENCE,
+            read_timeout=_READ_TIMEOUT,
         )
 
     def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None:
@@ -49,7 +49,9 @@ class VolumeCalls(Calls):
                 "config": changed(raw.get("config") or {}, config),
                 "description": raw.get("description", ""),
             }
-            self._rest.put(where, body, what=what, params=self._here, etag=etag, patience=_PATIENCE)
+            self._rest.put(
+                where, body, what=what, params=self._here, etag=etag, read_timeout=_READ_TIMEOUT
+            )
 
         with_fresh_etag(change)
 
@@ -68,5 +70,5 @@ class VolumeCalls(Calls):
                 path("storage-pools", pool, "volumes", "custom", name),
                 what=f"delete the volume {name} in {pool}",
                 params=self._here,
-                patience=_PATIENCE,
+                read_timeout=_READ_TIMEOUT,
             )

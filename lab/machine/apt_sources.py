@@ -102,9 +102,9 @@ def _ranked(
     """The entries of FAMILY's archive of this KIND, for the first of NAMES first."""
     known = list(entries)
     for suits in (_by_its_word, _by_its_key):
-        ours = [one for one in known if suits(one, family)]
+        is_managed = [one for one in known if suits(one, family)]
         for name in filter(None, names):
-            for one in ours:
+            for one in is_managed:
                 if f"{name}{kind}" in (one.suite, _full(one, kind)):
                     yield one
 

@@ -37,7 +37,7 @@ def lxd_directory(environ: Mapping[str, str] = os.environ, places: Sequence[Path
     """
     if environ.get("LXD_DIR"):
         return Path(environ["LXD_DIR"])
-    doors = {place: knock(place / SOCKET) for place in places}
+    doors = {place: probe_socket(place / SOCKET) for place in places}
     inviting = [place for place, door in doors.items() if door is Door.OPEN]
     if len(inviting) > 1:
         raise _two(inviting)
@@ -47,7 +47,7 @@ def lxd_directory(environ: Mapping[str, str] = os.environ, places: Sequence[Path
     return installed if installed in likely or not likely else likely[0]
 
 
-def knock(path: Path) -> Door:
+def probe_socket(path: Path) -> Door:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(_PATIENCE)
         try:

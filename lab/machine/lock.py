@@ -42,13 +42,13 @@ class _File:
 
 
 @contextlib.contextmanager
-def held(
+def hold_lock(
     name: str,
     report: Report,
     what: str,
     *,
     remote: str,
-    patience: float = 900,
+    timeout: float = 900,
     directory: Path | None = None,
 ) -> Iterator[None]:
     """Hold the lock NAME while WHAT is done ("provision bob"), or wait and say who has it.
@@ -62,7 +62,7 @@ def held(
     try:
         plain = re.sub(r"[^A-Za-z0-9.-]", "_", name) + ".lock"
         file = _File(directory=opened, name=plain, path=place / plain)
-        descriptor = _taken(file, report, patience)
+        descriptor = _taken(file, report, timeout)
         try:
             _write(descriptor, what)
             yield
@@ -75,9 +75,9 @@ def held(
         os.close(opened)
 
 
-def _taken(file: _File, report: Report, patience: float) -> int:
+def _taken(file: _File, report: Report, timeout: float) -> int:
     """FILE, open and locked."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     is_told = False
     while True:
         descriptor = _opened(file)
@@ -93,7 +93,7 @@ def _taken(file: _File, report: Report, patience: float) -> int:
             is_told = True
         if time.monotonic() >= deadline:
             raise Conflict(
-                f"Waited {patience:.0f} s for {holder} in vain.",
+                f"Waited {timeout:.0f} s for {holder} in vain.",
                 fix=f"Try again when it has ended. Who it is: fuser -v {file.path}",
             )
         time.sleep(_EVERY)

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from lab.yaml.model import LocalPath, Url, Written, refusal
+from lab.yaml.model import LocalPath, StrictModel, Url, value_error
 
 _VERSION: Final = re.compile(r"\d{3,}\.\d+(\.\d+)?", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -16,23 +16,25 @@ _PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]*(\{branch\}[a-z0-9+.-]*)?", r
 
 def _version(value: str) -> str:
     if not _VERSION.fullmatch(value):
-        raise refusal("must be a driver version such as 535.261.03")
+        raise value_error("must be a driver version such as 535.261.03")
     return value
 
 
 def _sha256(value: str) -> str:
     if not _SHA256.fullmatch(value):
-        raise refusal("must be the 64 hexadecimal digits of a sha256 sum")
+        raise value_error("must be the 64 hexadecimal digits of a sha256 sum")
     return value
 
 
 def _package(value: str) -> str:
     if not _PACKAGE.fullmatch(value):
-        raise refusal("must be the name of a package; {branch} in it stands for 535 of 535.261.03")
+        raise value_error(
+            "must be the name of a package; {branch} in it stands for 535 of 535.261.03"
+        )
     return value
 
 
-class RunSettings(Written):
+class RunSettings(StrictModel):
     """NVIDIA's installer, `NVIDIA-Linux-x86_64-….run`: a file, or where to download it once."""
 
     file: LocalPath | None = None
@@ -43,13 +45,15 @@ class RunSettings(Written):
     @model_validator(mode="after")
     def _whole(self) -> RunSettings:
         if (self.file is None) == (self.url is None):
-            raise refusal("needs either file or url")
+            raise value_error("needs either file or url")
         if self.url is not None and self.sha256 is None:
-            raise refusal("needs the sha256 of what the url holds: root runs it in every container")
+            raise value_error(
+                "needs the sha256 of what the url holds: root runs it in every container"
+            )
         return self
 
 
-class DriverSettings(Written):
+class DriverSettings(StrictModel):
     """NVIDIA's userland, at exactly the version of the host's kernel module."""
 
     delivery: Literal["auto", "image", "runtime", "cdi", "none"] = "auto"
@@ -76,5 +80,5 @@ class DriverSettings(Written):
             if value
         ]
         if len(given) > 1:
-            raise refusal(f"{' and '.join(given)} exclude each other; keep one")
+            raise value_error(f"{' and '.join(given)} exclude each other; keep one")
         return self

@@ -1,4 +1,4 @@
-"""What lab.yaml says of cards: `gpus:`."""
+"""What lab.yaml says of GPUs: `gpus:`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
-from lab.yaml.model import Written, refusal
+from lab.yaml.model import StrictModel, value_error
 
 _CHOICE: Final = re.compile(r"all|none|[0-9]{1,4}", re.ASCII)
 
@@ -16,18 +16,18 @@ def _choice(value: object) -> object:
     # A count is a number in YAML, the rest are words.
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not _CHOICE.fullmatch(text):
-        raise refusal("must be a count, all or none")
+        raise value_error("must be a count, all or none")
     return text
 
 
 def _at_least_one(value: int) -> int:
     if value < 1:
-        raise refusal("must be 1 or more")
+        raise value_error("must be 1 or more")
     return value
 
 
-class GpuSettings(Written):
-    """Who gets which of NVIDIA's cards."""
+class GpuSettings(StrictModel):
+    """Who gets which of NVIDIA's GPUs."""
 
     default: Annotated[str, BeforeValidator(_choice)] = "1"
     """What a container gets without `--gpus`: a count, `all` or `none` (`lab.gpus.selection`)."""
@@ -37,11 +37,11 @@ class GpuSettings(Written):
 
     @property
     def limit(self) -> int | None:
-        """How many containers may hold one card."""
+        """How many containers may hold one GPU."""
         return 1 if self.policy == "exclusive" else self.max_users_per_card
 
     @model_validator(mode="after")
     def _agree(self) -> GpuSettings:
         if self.policy == "exclusive" and (self.max_users_per_card or 1) > 1:
-            raise refusal("max-users-per-card is 1 where the policy is exclusive; leave it out")
+            raise value_error("max-users-per-card is 1 where the policy is exclusive; leave it out")
         return self

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from lab.errors import InputError
 from lab.sizes import parse_size
-from lab.yaml.model import Word, Written, refusal
+from lab.yaml.model import StrictModel, Word, value_error
 
 NONE: Final = "none"
 _SHARE: Final = re.compile(r"([1-9][0-9]?|100)%", re.ASCII)
@@ -22,13 +22,13 @@ _LEAST_PROCESSES: Final = 500
 
 def _memory(value: object) -> object:
     if not isinstance(value, str):
-        raise refusal("must be a share such as 50%, a size such as 64GiB, or none")
+        raise value_error("must be a share such as 50%, a size such as 64GiB, or none")
     if value == NONE or _SHARE.fullmatch(value):
         return value
     try:
         parse_size(value)
     except InputError:
-        raise refusal("must be a share such as 50%, a size such as 64GiB, or none") from None
+        raise value_error("must be a share such as 50%, a size such as 64GiB, or none") from None
     return value
 
 
@@ -36,7 +36,7 @@ def _processes(value: object) -> object:
     if value == NONE:
         return value
     if not isinstance(value, int) or isinstance(value, bool) or value < _LEAST_PROCESSES:
-        raise refusal(f"must be a number, {_LEAST_PROCESSES} or more, or none")
+        raise value_error(f"must be a number, {_LEAST_PROCESSES} or more, or none")
     return str(value)
 
 
@@ -44,14 +44,14 @@ Memory = Annotated[str, BeforeValidator(_memory)]
 Processes = Annotated[str, BeforeValidator(_processes)]
 
 
-class TemplateLimits(Written):
+class TemplateLimits(StrictModel):
     """Of the containers of one template; None: as of all."""
 
     memory: Memory | None = None
     processes: Processes | None = None
 
 
-class LimitSettings(Written):
+class LimitSettings(StrictModel):
     """What one container may take, so that the host and its neighbours keep something."""
 
     memory: Memory = "50%"

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.settings.settings import Settings
 from lab.urls import without_password
-from lab.yaml.model import Written
+from lab.yaml.model import StrictModel
 from lab.yaml.tree import Loc, Tree, dotted
 
 
@@ -29,13 +29,13 @@ def origins(settings: Settings, written: Tree) -> tuple[Origin, ...]:
 
 
 def _below(
-    model: type[Written], values: Mapping[str, Any], above: Loc, written: Tree
+    model: type[StrictModel], values: Mapping[str, Any], above: Loc, written: Tree
 ) -> Iterator[Origin]:
     for name, field in model.model_fields.items():
         key = field.alias or name
         here = (*above, key)
         part = field.default_factory
-        if isinstance(part, type) and issubclass(part, Written):
+        if isinstance(part, type) and issubclass(part, StrictModel):
             yield from _below(part, values[key], here, written)
         else:
             yield Origin(key=dotted(here), value=_shown(values[key]), line=written.lines.get(here))

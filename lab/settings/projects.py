@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import ValidationInfo
 
 from lab.settings.source import FromInstance, Source
-from lab.yaml.model import refusal
+from lab.yaml.model import value_error
 
 
 def of_its_own(value: str, info: ValidationInfo) -> str:
     """The build project's name, where users' containers are in another."""
     if value in {"default", info.data.get("project")}:
-        raise refusal(
+        raise value_error(
             "must be a project of its own",
             hint=": what is half made there is labstamp's, and removed. Users' containers are in "
             f"{'default' if value == 'default' else 'project:'}",
@@ -23,7 +23,7 @@ def not_removed(value: Source, info: ValidationInfo) -> Source:
     """The source, where no build, failure or sweep removes it before it is copied."""
     project = info.data.get("build_project")
     if isinstance(value, FromInstance) and value.project == project:
-        raise refusal(
+        raise value_error(
             f"must not be in {project}, whose instances labstamp removes",
             hint=f": lxc --project {project} copy {value.name} my-{value.name} "
             "--target-project default, and name that",

@@ -22,7 +22,7 @@ from lab.settings.source import Source
 from lab.settings.toolkit import Toolkit
 from lab.urls import login_of
 from lab.yaml.load import load_yaml
-from lab.yaml.model import AptUrl, LocalPath, UrlInside, Word, Written, refusal
+from lab.yaml.model import AptUrl, LocalPath, StrictModel, UrlInside, Word, value_error
 from lab.yaml.problems import shown
 
 VARIABLE: Final = "LAB_SETTINGS"
@@ -35,26 +35,28 @@ _ZONE: Final = re.compile(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 
 def _remote(value: str) -> str:
     if not _REMOTE.fullmatch(value):
-        raise refusal('must be "local" or a URL such as https://lab1.example:8443')
+        raise value_error('must be "local" or a URL such as https://lab1.example:8443')
     return value
 
 
 def _locale(value: str) -> str:
     if not _LOCALE.fullmatch(value):
-        raise refusal("must be a UTF-8 locale such as C.UTF-8 or zh_CN.UTF-8")
+        raise value_error("must be a UTF-8 locale such as C.UTF-8 or zh_CN.UTF-8")
     return value
 
 
 def _prefix(value: str) -> str:
     if not _PREFIX.fullmatch(value):
-        raise refusal("must be a short word of lower-case letters, digits and dashes")
+        raise value_error("must be a short word of lower-case letters, digits and dashes")
     return value
 
 
 def _registry_mirror(value: str) -> str:
     # docker's own rule: with anything else in its configuration it does not start.
     if not re.fullmatch(r"https?://[^/@]+", value):
-        raise refusal("must be a URL of host and port alone, such as https://mirror.example:5000")
+        raise value_error(
+            "must be a URL of host and port alone, such as https://mirror.example:5000"
+        )
     return value
 
 
@@ -63,11 +65,11 @@ def _timezone(value: str) -> str:
     known = zoneinfo.available_timezones()
     if not _ZONE.fullmatch(value) or (known and value not in known):
         meant = did_you_mean(value, known)
-        raise refusal("must be a time zone such as Asia/Shanghai", hint=meant)
+        raise value_error("must be a time zone such as Asia/Shanghai", hint=meant)
     return value
 
 
-class Settings(Written):
+class Settings(StrictModel):
     """The settings of one lab. Paths are absolute; None means: find out on the host."""
 
     remote: Annotated[str, AfterValidator(_remote)] = "local"
@@ -120,7 +122,7 @@ class Settings(Written):
     def _key_within_reach(self) -> Settings:
         toolkit = self.nvidia_container_toolkit
         if toolkit is not None and toolkit.key_url and self.proxy and login_of(self.proxy):
-            raise refusal(
+            raise value_error(
                 "nvidia-container-toolkit: key-url cannot be fetched through a proxy with a "
                 "password; fetch it, and name the file: key: FILE"
             )

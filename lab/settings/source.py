@@ -7,10 +7,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
-from lab.yaml.model import LocalPath, Url, Word, Written
+from lab.yaml.model import LocalPath, StrictModel, Url, Word
 
 
-class Bootstrap(Written):
+class Bootstrap(StrictModel):
     """Made on this machine by mmdebstrap, from the mirror in the settings or of the host."""
 
     kind: Literal["bootstrap"]
@@ -25,7 +25,7 @@ class Bootstrap(Written):
     """The archive's keys on this machine, where apt does not know them anyway."""
 
 
-class Simplestreams(Written):
+class Simplestreams(StrictModel):
     """An image of a simplestreams server, fetched by LXD."""
 
     kind: Literal["simplestreams"]
@@ -35,7 +35,7 @@ class Simplestreams(Written):
     """That of the server (PEM), where no authority that the LXD host knows has signed it."""
 
 
-class File(Written):
+class File(StrictModel):
     """A tarball: a whole exported image, or a root file system (METADATA apart, or made)."""
 
     kind: Literal["file"]
@@ -43,7 +43,7 @@ class File(Written):
     metadata: LocalPath | None = None
 
 
-class FromInstance(Written):
+class FromInstance(StrictModel):
     """A container somebody prepared by hand; it must be stopped, and is only copied."""
 
     kind: Literal["instance"]

@@ -7,18 +7,18 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, model_validator
 
-from lab.yaml.model import LocalPath, PublicUrl, Word, Written, refusal
+from lab.yaml.model import LocalPath, PublicUrl, StrictModel, Word, value_error
 
 _SUITE: Final = re.compile(r"/|[A-Za-z0-9][A-Za-z0-9._/-]*", re.ASCII)
 
 
 def _suite(value: str) -> str:
     if not _SUITE.fullmatch(value):
-        raise refusal('must be a suite such as stable, or "/" for a repository without suites')
+        raise value_error('must be a suite such as stable, or "/" for a repository without suites')
     return value
 
 
-class Toolkit(Written):
+class Toolkit(StrictModel):
     """A signed apt source; the defaults are those of a repository without suites, as NVIDIA's."""
 
     url: PublicUrl
@@ -32,9 +32,9 @@ class Toolkit(Written):
     @model_validator(mode="after")
     def _whole(self) -> Toolkit:
         if (self.key is None) == (self.key_url is None):
-            raise refusal("needs either key (a file) or key-url: apt takes nothing unsigned")
+            raise value_error("needs either key (a file) or key-url: apt takes nothing unsigned")
         if self.suite.endswith("/") and self.components:
-            raise refusal("components belong to a suite; one that ends with / has none")
+            raise value_error("components belong to a suite; one that ends with / has none")
         if not self.suite.endswith("/") and not self.components:
-            raise refusal("a suite needs components, such as [main]")
+            raise value_error("a suite needs components, such as [main]")
         return self

@@ -24,7 +24,7 @@ BASE: Final = "base"
 """Key of the validation context: the directory that relative paths start from."""
 
 
-class Written(BaseModel):
+class StrictModel(BaseModel):
     """A mapping in a file, with `kebab-case` keys; every key must be known."""
 
     model_config = ConfigDict(
@@ -38,7 +38,7 @@ class Written(BaseModel):
     )
 
 
-def refusal(text: str, *, hint: str = "") -> PydanticCustomError:
+def value_error(text: str, *, hint: str = "") -> PydanticCustomError:
     """What a validator raises; TEXT goes on after the key: `must be …`, HINT ends the line."""
     # A literal template with the text as its value: braces in TEXT are no placeholders.
     return PydanticCustomError("refused", "{text}", {"text": text, "hint": hint})
@@ -47,7 +47,7 @@ def refusal(text: str, *, hint: str = "") -> PydanticCustomError:
 def _matching(pattern: re.Pattern[str], text: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if not pattern.fullmatch(value):
-            raise refusal(text)
+            raise value_error(text)
         return value
 
     return check
@@ -57,7 +57,7 @@ def _size(value: str) -> str:
     try:
         return as_written(value)
     except InputError as error:
-        raise refusal(f"must be a size such as 20GiB ({error.details or error.fix})") from None
+        raise value_error(f"must be a size such as 20GiB ({error.details or error.fix})") from None
 
 
 def _from_the_file(value: Path, info: ValidationInfo) -> Path:
@@ -67,7 +67,7 @@ def _from_the_file(value: Path, info: ValidationInfo) -> Path:
 
 def _url(value: str) -> str:
     if not URL.fullmatch(value):
-        raise refusal(
+        raise value_error(
             "must be a URL such as https://mirror.example/debian",
             hint="; write %40 for an @ in its user or password, %3A for :, %25 for %"
             if needs_escapes(value)
@@ -78,7 +78,7 @@ def _url(value: str) -> str:
 
 def _seen_from_inside(value: str) -> str:
     if is_loopback(value):
-        raise refusal(
+        raise value_error(
             "must be an address that containers reach",
             hint=": inside of one that is the container itself. Have it listen on the bridge, "
             "whose address is told by `lxc network get lxdbr0 ipv4.address`, and write that",
@@ -89,13 +89,13 @@ def _seen_from_inside(value: str) -> str:
 def _login_for_apt(value: str) -> str:
     # apt_auth.conf(5) knows no quotes.
     if any(re.search(r"[^!-~]", part) for part in login_of(value) or ()):
-        raise refusal("must have a user and a password without blanks and control characters")
+        raise value_error("must have a user and a password without blanks and control characters")
     return value
 
 
 def _without_login(value: str) -> str:
     if login_of(value):
-        raise refusal(
+        raise value_error(
             "must have no user and password",
             hint=": it stays in images, where every user reads it",
         )
@@ -106,7 +106,7 @@ def _pattern(value: str) -> str:
     try:
         re.compile(value)
     except re.error as error:
-        raise refusal(f"must be a regular expression ({error})") from None
+        raise value_error(f"must be a regular expression ({error})") from None
     return value
 
 

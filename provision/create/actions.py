@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
 from lab.lxd.idmap import IdRange
-from lab.lxd.model import Card, InstanceSpec
+from lab.lxd.model import Gpu, InstanceSpec
 from lab.sizes import format_size
 from provision.limits import ROOT, named_device
 
@@ -76,7 +76,7 @@ class CreateInstance:
     spec: InstanceSpec
     release: str
     """`base 20261121.1`."""
-    cards: tuple[Card, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
     unfiltered: tuple[str, ...] = ()
     """What keeps it from other addresses than its own is lacking, and why."""
     ids: IdRange | None = None
@@ -91,7 +91,7 @@ class CreateInstance:
             config.get("limits.processes", "unlimited") + " processes",
             ((root[1].get("size") if root else None) or "unlimited") + " disk",
             *([f"ids {self.ids}"] if self.ids else []),
-            *(f"GPU {part}" for card in self.cards for part in card.mig or (card.pci,)),
+            *(f"GPU {part}" for gpu in self.gpus for part in gpu.mig or (gpu.pci,)),
         ]
         lacking = f"; its network is not filtered: {'; '.join(self.unfiltered)}"
         return (
@@ -155,13 +155,13 @@ class MarkReady:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeCards:
-    """Other cards for a container that is there; live where it runs."""
+class ChangeGpus:
+    """Other GPUs for a container that is there; live where it runs."""
 
     name: str
     devices: Mapping[str, Mapping[str, str] | None]
     config: Mapping[str, str | None]
-    added: tuple[Card, ...] = ()
+    added: tuple[Gpu, ...] = ()
     given: tuple[str, ...] = ()
     """PCI addresses and UUIDs of parts: what it has afterwards."""
     taken: tuple[str, ...] = ()
@@ -196,5 +196,5 @@ Action = (
     | Start
     | SetPassword
     | MarkReady
-    | ChangeCards
+    | ChangeGpus
 )

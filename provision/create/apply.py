@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from lab import labels
-from lab.errors import LabError, LxdError, Spoiled
+from lab.errors import InstanceCorrupted, LabError, LxdError
 from lab.instances.removal import remove_instance, remove_volume
 from lab.instances.ssh_keys import give_keys
 from lab.lxd.model import Progress, State
@@ -19,7 +19,7 @@ from lab.process import me
 from lab.report import Report
 from provision.create.actions import (
     Action,
-    ChangeCards,
+    ChangeGpus,
     CreateInstance,
     CreateVolume,
     GiveKeys,
@@ -33,9 +33,9 @@ from provision.create.actions import (
 from provision.create.closed import is_closed, open_up
 from provision.create.password import new_password
 from provision.create.ready import (
-    Knock,
-    Patience,
-    knock,
+    SshProbe,
+    Timeouts,
+    probe_ssh,
     wait_for_address,
     wait_for_desktop,
     wait_for_first_boot,
@@ -43,7 +43,7 @@ from provision.create.ready import (
 )
 from provision.filtered import start_filtered
 from provision.homes import FINISHED
-from provision.managed import our_container
+from provision.managed import managed_container
 
 
 def apply(
@@ -51,17 +51,17 @@ def apply(
     lxd: Lxd,
     report: Report,
     *,
-    patience: Patience | None = None,
-    knock: Callable[[str], Knock] = knock,
+    timeouts: Timeouts | None = None,
+    probe_ssh: Callable[[str], SshProbe] = probe_ssh,
     claimed: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Do ACTIONS in order; returns the password when one was set, its only appearance.
 
-    CLAIMED is called as soon as LXD holds the cards that were decided upon; what it raises undoes
+    CLAIMED is called as soon as LXD holds the GPUs that were decided upon; what it raises undoes
     that like any failure.
     """
     password: str | None = None
-    waits = patience or Patience()
+    waits = timeouts or Timeouts()
     with ExitStack() as undo:
         for action in actions:
             match action:
@@ -81,14 +81,14 @@ def apply(
                     claimed()
                 case GiveKeys():
                     _give_keys(action, lxd)
-                case ChangeCards():
-                    _change_cards(action, lxd, report, undo)
+                case ChangeGpus():
+                    _change_gpus(action, lxd, report, undo)
                     claimed()
                 case Start(name=name):
                     _hand_over(actions, lxd)
                     if lxd.state(name).state is not State.RUNNING:
                         _start(name, actions, lxd, report, claimed)
-                    _wait(action, lxd, report, waits, knock)
+                    _wait(action, lxd, report, waits, probe_ssh)
                 case SetPassword():
                     password = _set_password(action, lxd)
                 case MarkReady():
@@ -148,14 +148,14 @@ def _start(
     report.phase(name, "boot")
     try:
         start_filtered(lxd, name, report)
-    except Spoiled as error:
+    except InstanceCorrupted as error:
         made = next((one for one in actions if isinstance(one, CreateInstance)), None)
         if made is None:
             raise
         report.say(f"{name} is made once more: {error.details or error.brief}")
         remove_instance(lxd, name)
         lxd.create(made.spec)
-        # Its cards were anybody's for a moment.
+        # Its GPUs were anybody's for a moment.
         claimed()
         for action in actions:
             if isinstance(action, GiveKeys):
@@ -164,24 +164,24 @@ def _start(
 
 
 def _wait(
-    action: Start, lxd: Lxd, report: Report, waits: Patience, knock: Callable[[str], Knock]
+    action: Start, lxd: Lxd, report: Report, waits: Timeouts, probe_ssh: Callable[[str], SshProbe]
 ) -> None:
     """Until all answers that its user needs."""
     name = action.name
-    wait_for_first_boot(lxd, name, action.account, report, patience=waits)
-    address = wait_for_address(lxd, name, report, patience=waits)
-    wait_for_ssh(lxd, name, address, report, patience=waits, knock=knock)
+    wait_for_first_boot(lxd, name, action.account, report, timeouts=waits)
+    address = wait_for_address(lxd, name, report, timeouts=waits)
+    wait_for_ssh(lxd, name, address, report, timeouts=waits, probe_ssh=probe_ssh)
     if action.rdp is not None:
-        wait_for_desktop(name, address, action.rdp, report, patience=waits, knock=knock)
+        wait_for_desktop(name, address, action.rdp, report, timeouts=waits, probe_ssh=probe_ssh)
 
 
-def _change_cards(action: ChangeCards, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+def _change_gpus(action: ChangeGpus, lxd: Lxd, report: Report, undo: ExitStack) -> None:
     name = action.name
-    before = our_container(lxd, name)
+    before = managed_container(lxd, name)
     report.phase(name, "change its GPUs")
     undo.callback(
         partial(
-            _undo_cards,
+            _undo_gpus,
             lxd,
             report,
             name,
@@ -233,7 +233,7 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
         report.say(f"{name} stays half made: {error.brief} Finish it: invoke provision {name}")
 
 
-def _undo_cards(
+def _undo_gpus(
     lxd: Lxd,
     report: Report,
     name: str,

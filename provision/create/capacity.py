@@ -30,7 +30,7 @@ def home_size(request: Request, offer: Offer) -> int | None:
     return request.home_bytes if request.home_bytes is not None else disk_size(request, offer)
 
 
-def check_room(request: Request, offer: Offer, facts: Facts) -> None:
+def check_capacity(request: Request, offer: Offer, facts: Facts) -> None:
     """InputError for what no machine can do, CapacityError for what this one cannot."""
     disk, home = disk_size(request, offer), home_size(request, offer)
     _at_least("--disk", disk, MIN_DISK)

@@ -1,4 +1,4 @@
-"""Whether a card was given twice: by an admin on another machine, whom no file lock stops. Pure."""
+"""Whether a GPU was given twice: by an admin on another machine, whom no file lock stops. Pure."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from collections.abc import Sequence
 
 from lab.errors import CapacityError
 from lab.gpus.allocation import Policy, users
-from lab.lxd.model import Card, Instance
-from provision.create.actions import Action, ChangeCards, CreateInstance
+from lab.lxd.model import Gpu, Instance
+from provision.create.actions import Action, ChangeGpus, CreateInstance
 from provision.create.gpu_facts import GpuFacts
 
 
-def refuse_second(actions: Sequence[Action], instances: Sequence[Instance], gpus: GpuFacts) -> None:
+def refuse_second(actions: Sequence[Action], instances: Sequence[Instance], host: GpuFacts) -> None:
     """CapacityError where what ACTIONS gave has too many users now, and ours came last.
 
     INSTANCES are those read after it was given. Of new containers the later one, by the server's
-    clock, gives way. A container that was there before its card tells nothing of when it got it,
+    clock, gives way. A container that was there before its GPU tells nothing of when it got it,
     and always does.
     """
     for action in actions:
         match action:
-            case CreateInstance(spec=spec, cards=cards):
-                _check(spec.name, cards, instances, gpus.cards, gpus.policy, new=True)
-            case ChangeCards(name=name, added=cards):
-                _check(name, cards, instances, gpus.cards, gpus.policy, new=False)
+            case CreateInstance(spec=spec, gpus=gpus):
+                _check(spec.name, gpus, instances, host.gpus, host.policy, new=True)
+            case ChangeGpus(name=name, added=gpus):
+                _check(name, gpus, instances, host.gpus, host.policy, new=False)
             case _:
                 pass
 
 
 def _check(
     name: str,
-    added: Sequence[Card],
+    added: Sequence[Gpu],
     instances: Sequence[Instance],
-    cards: Sequence[Card],
+    gpus: Sequence[Gpu],
     policy: Policy,
     *,
     new: bool,
 ) -> None:
-    now = users(instances, cards)
+    now = users(instances, gpus)
     made = {instance.name: instance.created_at for instance in instances}
-    for key in (key for card in added for key in (card.mig or (card.pci,))):
+    for key in (key for gpu in added for key in (gpu.mig or (gpu.pci,))):
         order = sorted(now.get(key, ()), key=lambda user: (made[user], user))
         first = order[: policy.limit]
         if len(order) == len(first) or (new and name in first):

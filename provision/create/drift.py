@@ -21,15 +21,15 @@ class DriftError(InputError):
         )
 
 
-def refuse_drift(release: Release, gpus: GpuFacts, *, with_cards: bool) -> None:
+def refuse_drift(release: Release, gpus: GpuFacts, *, with_gpus: bool) -> None:
     """DriftError where RELEASE would not work; CapacityError where no release could."""
     if gpus.delivery is Delivery.NONE:
         return
     if gpus.driver is None:
-        if with_cards:
+        if with_gpus:
             raise _no_module()
         return
-    if release.driver is None and with_cards and gpus.delivery is Delivery.IMAGE:
+    if release.driver is None and with_gpus and gpus.delivery is Delivery.IMAGE:
         raise DriftError(
             release,
             f"has no NVIDIA userland, the host runs driver {gpus.driver}",
@@ -45,7 +45,7 @@ def refuse_drift(release: Release, gpus: GpuFacts, *, with_cards: bool) -> None:
 
 def _no_module() -> CapacityError:
     return CapacityError(
-        "The host has NVIDIA cards, but their driver is not loaded.",
-        details="A container would get cards that do not work.",
+        "The host has NVIDIA GPUs, but their driver is not loaded.",
+        details="A container would get GPUs that do not work.",
         fix="See what is wrong: invoke host.check\nWithout a GPU it can be had now: --gpus none",
     )

@@ -8,7 +8,7 @@ from lab.lxd.model import Instance
 from provision.create.actions import Action, MarkReady, ReuseVolume, SetPassword, Start, TakeOver
 from provision.create.closed import is_closed
 from provision.create.facts import Facts
-from provision.create.gpus import change_of_cards
+from provision.create.gpus import change_of_gpus
 from provision.create.let_in import keys_for
 from provision.create.request import Request, differences, wanted_password
 from provision.homes import FINISHED, changes, home_marks, is_unfinished
@@ -50,7 +50,7 @@ def finish(request: Request, instance: Instance, facts: Facts) -> tuple[Action, 
     if lines or not keys_in(instance.config.get(labels.REQUEST, "")):
         # Else an earlier version made it, and its first boot writes them.
         actions.append(keys_for(name, account, lines, given(facts.home, instance)))
-    actions += change_of_cards(request, instance, facts)
+    actions += change_of_gpus(request, instance, facts)
     actions.append(Start(name=name, account=account, rdp=needs_of(instance).ports.get("rdp")))
     if wanted_password(instance.config.get(labels.REQUEST, "")):
         actions.append(SetPassword(name=name, account=account))

@@ -1,4 +1,4 @@
-"""What is so with the host's cards and its driver; a part of `provision.create.facts`."""
+"""What is so with the host's GPUs and its driver; a part of `provision.create.facts`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from lab.driver.delivery import Delivery, choose
 from lab.driver.version import driver_of
 from lab.gpus.allocation import Policy, Users, users
-from lab.gpus.selection import Wish, parse_wish
-from lab.gpus.users import holders
-from lab.lxd.model import Card, Server
+from lab.gpus.selection import GpuSelection, parse_selection
+from lab.gpus.users import instances_with_gpus
+from lab.lxd.model import Gpu, Server
 from lab.lxd.port import Lxd
 from lab.release import Release, delivery_of_release
 from lab.settings.settings import Settings
@@ -18,10 +18,10 @@ from lab.settings.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuFacts:
-    cards: tuple[Card, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
     users: Users = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
-    usual: Wish = field(default_factory=Wish)
+    usual: GpuSelection = field(default_factory=GpuSelection)
     """What a new container gets without `--gpus`."""
     driver: str | None = None
     """Version of the kernel module."""
@@ -30,19 +30,19 @@ class GpuFacts:
 
 
 def read_gpus(lxd: Lxd, settings: Settings, server: Server, release: Release | None) -> GpuFacts:
-    cards = lxd.cards()
+    gpus = lxd.gpus()
     return GpuFacts(
-        cards=cards,
-        users=_users(lxd, settings, cards),
+        gpus=gpus,
+        users=_users(lxd, settings, gpus),
         policy=Policy(limit=settings.gpus.limit),
-        # Nobody who asks for no card is refused for want of one.
-        usual=parse_wish(settings.gpus.default) if cards else Wish(),
-        driver=driver_of(cards, local=settings.remote == "local"),
-        delivery=delivery_of_release(release, settings, server, cards)
+        # Nobody who asks for no GPU is refused for want of one.
+        usual=parse_selection(settings.gpus.default) if gpus else GpuSelection(),
+        driver=driver_of(gpus, local=settings.remote == "local"),
+        delivery=delivery_of_release(release, settings, server, gpus)
         if release is not None
-        else choose(settings, server, cards).delivery,
+        else choose(settings, server, gpus).delivery,
     )
 
 
-def _users(lxd: Lxd, settings: Settings, cards: tuple[Card, ...]) -> Mapping[str, tuple[str, ...]]:
-    return users(holders(lxd, settings), cards) if cards else {}
+def _users(lxd: Lxd, settings: Settings, gpus: tuple[Gpu, ...]) -> Mapping[str, tuple[str, ...]]:
+    return users(instances_with_gpus(lxd, settings), gpus) if gpus else {}

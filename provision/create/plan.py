@@ -21,10 +21,10 @@ from provision.create.actions import (
     SetPassword,
     Start,
 )
-from provision.create.capacity import check_room, home_size
+from provision.create.capacity import check_capacity, home_size
 from provision.create.facts import Facts
 from provision.create.finish import finish, is_to_be_finished
-from provision.create.gpus import change_of_cards, share
+from provision.create.gpus import change_of_gpus, share
 from provision.create.ids import ids_of
 from provision.create.instance import instance_spec, unfiltered
 from provision.create.let_in import asked_for, keys_for
@@ -32,7 +32,7 @@ from provision.create.request import Request, differences
 from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.keys.given import given, remembering
 from provision.limits import as_limit, bytes_of
-from provision.managed import is_preparing, ours
+from provision.managed import is_managed, is_preparing
 from provision.profile import refuse_raw
 from provision.releases import Offer, find_offer
 
@@ -52,14 +52,14 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
             actions.append(RemoveLeftover(name=request.name))
         else:
             _refuse_differing(request, facts.instance)
-            return change_of_cards(request, facts.instance, facts)
+            return change_of_gpus(request, facts.instance, facts)
     if facts.namesake is not None:
         raise _one_name(request, facts.namesake)
     if offer is None:
         raise _no_release(request, facts.offers, facts.unreadable)
     refuse_raw(facts.profile)
     _refuse_taken(request, offer)
-    check_room(request, offer, facts)
+    check_capacity(request, offer, facts)
     gpus = share(request, offer, facts)
     known = given(facts.home, facts.instance)
     ids = ids_of(request, facts)
@@ -68,7 +68,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
         CreateInstance(
             spec=instance_spec(request, offer, facts, gpus, ids),
             release=f"{offer.release.template} {offer.release.version}",
-            cards=gpus.cards,
+            gpus=gpus.gpus,
             unfiltered=unfiltered(facts),
             ids=ids,
         ),
@@ -86,7 +86,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
 
 
 def _refuse_foreign(name: str, instance: Instance) -> None:
-    if not ours(instance):
+    if not is_managed(instance):
         raise InputError(
             f'The name "{name}" is taken by an instance that labstamp did not make.',
             details="It is not touched.",
@@ -95,7 +95,7 @@ def _refuse_foreign(name: str, instance: Instance) -> None:
 
 
 def _refuse_differing(request: Request, instance: Instance) -> None:
-    """The cards are no part of it."""
+    """The GPUs are no part of it."""
     if request.only_gpus:
         return
     differing = differences(instance.config.get(labels.REQUEST, ""), request.canonical())

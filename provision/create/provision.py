@@ -8,35 +8,35 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.errors import LabError
-from lab.gpus.selection import parse_wish
-from lab.gpus.users import holders
+from lab.gpus.selection import parse_selection
+from lab.gpus.users import instances_with_gpus
 from lab.lxd.port import Lxd
-from lab.machine.lock import held
+from lab.machine.lock import hold_lock
 from lab.report import Report
 from lab.settings.settings import Settings
-from provision.create.actions import Action, ChangeCards
+from provision.create.actions import Action, ChangeGpus
 from provision.create.apply import apply
 from provision.create.claim import refuse_second
 from provision.create.facts import read
 from provision.create.ids import refuse_taken_ids
 from provision.create.plan import plan
-from provision.create.ready import Knock, Patience, knock
+from provision.create.ready import SshProbe, Timeouts, probe_ssh
 from provision.create.request import Request
 from provision.ids.facts import IDS_LOCK, read_ids
 from provision.listing import show
 from provision.managed import container_lock
 
-CARDS_LOCK = "cards"
-"""One for the whole host: labs in several projects share its cards."""
+GPUS_LOCK = "cards"
+"""One for the whole host: labs in several projects share its GPUs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stamped:
-    """How a provisioning ended; as a plan only, CARD is None unless the container is there."""
+class Provisioned:
+    """How a provisioning ended; as a plan only, SUMMARY is None unless the container is there."""
 
     changed: bool
     actions: tuple[Action, ...]
-    card: dict[str, Any] | None
+    summary: dict[str, Any] | None
     """What `show` gives."""
     password: str | None = field(default=None, repr=False)
     """Known to nobody else from here on."""
@@ -49,55 +49,57 @@ def provision(
     report: Report,
     *,
     only_plan: bool = False,
-    patience: Patience | None = None,
-    knock: Callable[[str], Knock] = knock,
-) -> Stamped:
-    """Make the container that REQUEST wants, or give it other cards; nothing when it is as wanted.
+    timeouts: Timeouts | None = None,
+    probe_ssh: Callable[[str], SshProbe] = probe_ssh,
+) -> Provisioned:
+    """Make the container that REQUEST wants, or give it other GPUs; nothing when it is as wanted.
 
     DriftError where the release has to be built first.
     """
     name = request.name
     what, remote = f"provision {name}", settings.remote
     with container_lock(settings, name, report, what), ExitStack() as choosing:
-        if not only_plan and _wants_cards(request, settings):
-            choosing.enter_context(held(CARDS_LOCK, report, what, remote=remote))
+        if not only_plan and _wants_gpus(request, settings):
+            choosing.enter_context(hold_lock(GPUS_LOCK, report, what, remote=remote))
         if not only_plan:
             # Always after the other, so that no two wait for each other.
-            choosing.enter_context(held(IDS_LOCK, report, what, remote=remote))
+            choosing.enter_context(hold_lock(IDS_LOCK, report, what, remote=remote))
         facts = read(lxd, settings, request)
         actions = plan(request, facts)
         if only_plan or not actions:
-            card = None if actions else show(lxd, settings, name)
-            return Stamped(changed=False, actions=actions, card=card)
+            summary = None if actions else show(lxd, settings, name)
+            return Provisioned(changed=False, actions=actions, summary=summary)
 
         def claimed() -> None:
             # From here on LXD tells everybody of it; only the choice is made one by one.
             if facts.gpus.policy.limit is not None:
-                refuse_second(actions, holders(lxd, settings), facts.gpus)
+                refuse_second(actions, instances_with_gpus(lxd, settings), facts.gpus)
             refuse_taken_ids(actions, request, facts, read_ids(lxd))
             choosing.close()
 
         try:
-            password = apply(actions, lxd, report, patience=patience, knock=knock, claimed=claimed)
+            password = apply(
+                actions, lxd, report, timeouts=timeouts, probe_ssh=probe_ssh, claimed=claimed
+            )
         except LabError as error:
             report.failed(name, error.brief)
             raise
         report.done(name, _outcome(actions))
-        card = show(lxd, settings, name)
-        return Stamped(changed=True, actions=actions, card=card, password=password)
+        summary = show(lxd, settings, name)
+        return Provisioned(changed=True, actions=actions, summary=summary, password=password)
 
 
-def _wants_cards(request: Request, settings: Settings) -> bool:
-    wish = parse_wish(settings.gpus.default) if request.gpus is None else request.gpus
+def _wants_gpus(request: Request, settings: Settings) -> bool:
+    wish = parse_selection(settings.gpus.default) if request.gpus is None else request.gpus
     return not wish.is_none
 
 
 def _outcome(actions: tuple[Action, ...]) -> str:
     for action in actions:
-        if isinstance(action, ChangeCards):
+        if isinstance(action, ChangeGpus):
             return f"has {_gpus(action)}{action.proviso}"
     return "ready"
 
 
-def _gpus(action: ChangeCards) -> str:
+def _gpus(action: ChangeGpus) -> str:
     return f"the GPUs {', '.join(action.given)}" if action.given else "no GPU"

@@ -22,7 +22,7 @@ _SSH_PORT = 22
 _TCP_LISTEN = "0A"
 
 
-class Knock(str, Enum):
+class SshProbe(str, Enum):
     """What a look at port 22 of an address found."""
 
     BANNER = "banner"
@@ -31,7 +31,7 @@ class Knock(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Timeouts:
     """How long each wait may take, in seconds, and the means of waiting."""
 
     boot: float = 180
@@ -42,20 +42,20 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
 
 
-def knock(address: str) -> Knock:
+def probe_ssh(address: str) -> SshProbe:
     """Whether an ssh server greets at ADDRESS, seen from here."""
     try:
         with socket.create_connection((address, _SSH_PORT), timeout=2) as connection:
             greeting = connection.recv(64)
     except ConnectionRefusedError:
-        return Knock.CLOSED
+        return SshProbe.CLOSED
     except OSError:
-        return Knock.UNREACHABLE
-    return Knock.BANNER if greeting.startswith(b"SSH-") else Knock.CLOSED
+        return SshProbe.UNREACHABLE
+    return SshProbe.BANNER if greeting.startswith(b"SSH-") else SshProbe.CLOSED
 
 
 def wait_for_first_boot(
-    lxd: Lxd, name: str, account: str, report: Report, *, patience: Patience
+    lxd: Lxd, name: str, account: str, report: Report, *, timeouts: Timeouts
 ) -> None:
     """Until cloud-init has made ACCOUNT; LxdError with what went wrong inside."""
     report.phase(name, "cloud-init")
@@ -69,9 +69,9 @@ def wait_for_first_boot(
         boot = wait_for_cloud_init(
             lxd,
             name,
-            timeout=patience.boot,
+            timeout=timeouts.boot,
             on_output=heard,
-            address_within=patience.address,
+            address_within=timeouts.address,
         )
     except NoAddress:
         raise
@@ -92,7 +92,7 @@ def wait_for_first_boot(
         )
 
 
-def wait_for_address(lxd: Lxd, name: str, report: Report, *, patience: Patience) -> str:
+def wait_for_address(lxd: Lxd, name: str, report: Report, *, timeouts: Timeouts) -> str:
     """The first global address, IPv4 before IPv6."""
     report.phase(name, "address")
 
@@ -108,14 +108,14 @@ def wait_for_address(lxd: Lxd, name: str, report: Report, *, patience: Patience)
     return poll(
         probe,
         what=f"an address of {name}",
-        timeout=patience.address,
+        timeout=timeouts.address,
         on_timeout=lambda: LxdError(
-            no_address(name, patience.address),
+            no_address(name, timeouts.address),
             details=looked_at(lxd, name),
             fix=what_next(lxd, name),
         ),
-        clock=patience.clock,
-        sleep=patience.sleep,
+        clock=timeouts.clock,
+        sleep=timeouts.sleep,
     )
 
 
@@ -125,31 +125,31 @@ def wait_for_ssh(
     address: str,
     report: Report,
     *,
-    patience: Patience,
-    knock: Callable[[str], Knock] = knock,
+    timeouts: Timeouts,
+    probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> None:
     """Until ADDRESS greets as ssh does, or, where nobody here can reach it, port 22 is open."""
     report.phase(name, "ssh")
 
     def probe() -> bool | None:
-        found = knock(address)
-        if found is Knock.BANNER:
+        found = probe_ssh(address)
+        if found is SshProbe.BANNER:
             return True
         # On macvlan the host and its containers never reach one another, and LXD may be remote.
-        if found is Knock.UNREACHABLE and _listens_inside(lxd, name):
+        if found is SshProbe.UNREACHABLE and _listens_inside(lxd, name):
             return True
         return None
 
     poll(
         probe,
         what=f"ssh in {name}",
-        timeout=patience.ssh,
+        timeout=timeouts.ssh,
         on_timeout=lambda: LxdError(
-            f"ssh in {name} ({address}) did not answer within {patience.ssh:.0f} s.",
+            f"ssh in {name} ({address}) did not answer within {timeouts.ssh:.0f} s.",
             details=_ssh_log(lxd, name),
         ),
-        clock=patience.clock,
-        sleep=patience.sleep,
+        clock=timeouts.clock,
+        sleep=timeouts.sleep,
     )
 
 
@@ -159,15 +159,15 @@ def wait_for_desktop(
     port: int,
     report: Report,
     *,
-    patience: Patience,
-    knock: Callable[[str], Knock] = knock,
+    timeouts: Timeouts,
+    probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> None:
     """Until RDP greets at ADDRESS; nothing to wait for where nobody here can reach it.
 
     An open port is not enough: xrdp opens it once to see that it is free, closes it, and cuts off
     whoever was quick, two seconds before it is there for good.
     """
-    if knock(address) is Knock.UNREACHABLE:
+    if probe_ssh(address) is SshProbe.UNREACHABLE:
         return
     report.phase(name, "desktop")
 
@@ -181,14 +181,14 @@ def wait_for_desktop(
     poll(
         probe,
         what=f"the desktop of {name}",
-        timeout=patience.ssh,
+        timeout=timeouts.ssh,
         on_timeout=lambda: LxdError(
             f"The desktop of {name} ({address}:{port}) did not answer RDP within "
-            f"{patience.ssh:.0f} s.",
+            f"{timeouts.ssh:.0f} s.",
             fix=f"Look at its services: lxc exec {name} -- systemctl status xrdp xrdp-sesman",
         ),
-        clock=patience.clock,
-        sleep=patience.sleep,
+        clock=timeouts.clock,
+        sleep=timeouts.sleep,
     )
 
 

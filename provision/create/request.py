@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from lab.errors import InputError
-from lab.gpus.selection import Wish
+from lab.gpus.selection import GpuSelection
 from lab.names import check_account, check_instance_name, nearest_name
 from lab.sizes import format_size
 from provision.keys.public_key import fingerprint
@@ -30,7 +30,7 @@ class Request:
     home_bytes: int | None = None
     """Quota of /home; None: the same as the root's."""
     password: bool = False
-    gpus: Wish | None = None
+    gpus: GpuSelection | None = None
     """None: what the settings say for a new container, what it has for one that is there."""
     only_gpus: bool = False
     """Nothing else was asked for: all else stays as it is in a container that is there."""
@@ -64,7 +64,7 @@ class Request:
     def canonical(self) -> str:
         """As `user.lab.request`: the same text for the same wish, without secrets.
 
-        Without the cards: those a container has are told by its devices, and may be changed.
+        Without the GPUs: those a container has are told by its devices, and may be changed.
         """
         wish = {
             "template": self.template,

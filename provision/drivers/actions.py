@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lab.driver.delivery import Delivery
-from provision.drivers.marker import Mark
+from provision.drivers.marker import SyncMarker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +16,10 @@ class Install:
     name: str
     had: str | None
     version: str
-    cards: tuple[str, ...]
+    gpus: tuple[str, ...]
     asleep: bool = False
     """Stopped: it is started for this, and stopped again."""
-    leftover: Mark | None = None
+    leftover: SyncMarker | None = None
 
     def __str__(self) -> str:
         also = []
@@ -38,7 +38,7 @@ class Restart:
     name: str
     had: str | None
     version: str
-    cards: tuple[str, ...]
+    gpus: tuple[str, ...]
     delivery: Delivery
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Forget:
     """Remove what a run that was cut off left; the container is as it should be."""
 
     name: str
-    leftover: Mark
+    leftover: SyncMarker
 
     def __str__(self) -> str:
         return f"{self.name}: remove what a run that was cut off left"

@@ -1,4 +1,4 @@
-"""Who works on cards in a container: what must not be disturbed by a driver update."""
+"""Who works on GPUs in a container: what must not be disturbed by a driver update."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ true
 _SHOWN = 3
 
 
-def at_work(lxd: Lxd, name: str) -> tuple[str, ...]:
+def running(lxd: Lxd, name: str) -> tuple[str, ...]:
     """The processes inside that hold a node of NVIDIA's open, as `python3 (4711)`.
 
     Numbers are those that `ps` shows inside; containers in the container count. Told by the

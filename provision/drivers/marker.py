@@ -9,7 +9,7 @@ from lab.process import is_alive, me
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class SyncMarker:
     """The value of `user.lab.sync`. Written before SNAPSHOT is made, removed after it is gone."""
 
     builder: str
@@ -25,13 +25,13 @@ class Mark:
         return is_alive(self.builder)
 
 
-def new_mark() -> Mark:
+def new_mark() -> SyncMarker:
     """Of this process, with a name that no earlier snapshot has."""
-    return Mark(builder=me(), snapshot=time.strftime("sync-%Y%m%d-%H%M%S"))
+    return SyncMarker(builder=me(), snapshot=time.strftime("sync-%Y%m%d-%H%M%S"))
 
 
-def read_mark(text: str | None) -> Mark | None:
+def read_mark(text: str | None) -> SyncMarker | None:
     if not text:
         return None
     builder, _, snapshot = text.rpartition(" ")
-    return Mark(builder=builder, snapshot=snapshot)
+    return SyncMarker(builder=builder, snapshot=snapshot)

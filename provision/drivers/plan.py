@@ -10,13 +10,13 @@ from lab.driver.delivery import Delivery
 from lab.lxd.model import State
 from lab.process import in_words
 from provision.drivers.actions import Action, Forget, Install, Leave, Note, Restart
-from provision.drivers.marker import Mark, read_mark
+from provision.drivers.marker import SyncMarker, read_mark
 from provision.drivers.survey import InContainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """RESTART: those that get their driver by a start. FORCE: also those at work on cards."""
+    """RESTART: those that get their driver by a start. FORCE: also those at work on GPUs."""
 
     restart: bool = False
     force: bool = False
@@ -28,7 +28,7 @@ def plan(
     busy: Mapping[str, tuple[str, ...]],
     options: Options,
 ) -> tuple[Action, ...]:
-    """() when every container has VERSION. BUSY: name → the processes inside that use cards."""
+    """() when every container has VERSION. BUSY: name → the processes inside that use GPUs."""
     found = (
         plan_one(container, version, busy.get(container.name, ()), options)
         for container in containers
@@ -62,7 +62,9 @@ def is_due(container: InContainer) -> bool:
     return container.driver not in {None, container.noted}
 
 
-def _obstacle(container: InContainer, mark: Mark | None, busy: tuple[str, ...]) -> Leave | None:
+def _obstacle(
+    container: InContainer, mark: SyncMarker | None, busy: tuple[str, ...]
+) -> Leave | None:
     name = container.name
     if mark is not None and mark.alive is not False:
         return _in_other_hands(name, mark)
@@ -75,20 +77,20 @@ def _obstacle(container: InContainer, mark: Mark | None, busy: tuple[str, ...]) 
     return _at_work(container, busy) if busy else None
 
 
-def _install(container: InContainer, version: str, mark: Mark | None) -> Install:
+def _install(container: InContainer, version: str, mark: SyncMarker | None) -> Install:
     """Also where MARK is all there is: files alone do not tell whether dpkg came to its end."""
     return Install(
         name=container.name,
         had=container.driver,
         version=version,
-        cards=container.cards,
+        gpus=container.gpus,
         asleep=container.state is State.STOPPED,
         leftover=mark,
     )
 
 
 def _restart(
-    container: InContainer, version: str, mark: Mark | None, options: Options
+    container: InContainer, version: str, mark: SyncMarker | None, options: Options
 ) -> Restart | Forget | Leave:
     name = container.name
     # Cut off between its stop and its start: that restart was asked for.
@@ -106,7 +108,7 @@ def _restart(
         name=name,
         had=container.driver,
         version=version,
-        cards=container.cards,
+        gpus=container.gpus,
         delivery=container.delivery,
     )
 
@@ -114,7 +116,7 @@ def _restart(
 def _at_work(container: InContainer, busy: tuple[str, ...]) -> Leave:
     return Leave(
         name=container.name,
-        reason=f"its cards are in use by {', '.join(busy)}; later, or",
+        reason=f"its GPUs are in use by {', '.join(busy)}; later, or",
         fix=f"{_command(container)} --force",
     )
 
@@ -124,7 +126,7 @@ def _command(container: InContainer) -> str:
     return f"invoke sync-drivers {container.name}{restart}"
 
 
-def _in_other_hands(name: str, mark: Mark) -> Leave:
+def _in_other_hands(name: str, mark: SyncMarker) -> Leave:
     who = in_words(mark.builder)
     if mark.alive:
         return Leave(name=name, reason=f"{who} is at it")

@@ -15,12 +15,12 @@ from lab.driver.userland import version_in
 from lab.driver.version import driver_of
 from lab.errors import LxdError, LxdUnreachable, NotFound, Stuck, TooMuch
 from lab.gpus.devices import held_by
-from lab.lxd.model import Card, Instance, State
+from lab.lxd.model import Gpu, Instance, State
 from lab.lxd.port import Lxd
 from lab.printable import in_line
 from lab.release import Release
 from lab.settings.settings import Settings
-from provision.managed import is_preparing, our_container, ours
+from provision.managed import is_managed, is_preparing, managed_container
 from provision.releases import read_offers
 
 _LOOKS_AT_ONCE = 32
@@ -32,7 +32,7 @@ class Host:
     """The machine that LXD runs on. Without a DRIVER nothing can drift."""
 
     driver: str | None
-    cards: tuple[Card, ...]
+    gpus: tuple[Gpu, ...]
     chosen: Chosen
     """How userlands reach containers, where neither template nor container says otherwise."""
 
@@ -56,7 +56,7 @@ class InContainer:
     state: State
     delivery: Delivery
     driver: str | None
-    cards: tuple[str, ...]
+    gpus: tuple[str, ...]
     """PCI addresses."""
     drift: bool
     noted: str | None = None
@@ -85,20 +85,20 @@ def survey(lxd: Lxd, settings: Settings) -> Survey:
 
 
 def look_at_host(lxd: Lxd, settings: Settings) -> Host:
-    cards = lxd.cards()
+    gpus = lxd.gpus()
     return Host(
-        driver=driver_of(cards, local=settings.remote == "local"),
-        cards=cards,
-        chosen=choose(settings, lxd.server(), cards),
+        driver=driver_of(gpus, local=settings.remote == "local"),
+        gpus=gpus,
+        chosen=choose(settings, lxd.server(), gpus),
     )
 
 
 def look_at_containers(lxd: Lxd, host: Host, names: Sequence[str]) -> tuple[InContainer, ...]:
     """The containers NAMES, all of them where none is named; InputError for one not of ours."""
     if names:
-        wanted = [our_container(lxd, name) for name in dict.fromkeys(names)]
+        wanted = [managed_container(lxd, name) for name in dict.fromkeys(names)]
     else:
-        wanted = sorted(filter(ours, lxd.instances()), key=lambda each: each.name)
+        wanted = sorted(filter(is_managed, lxd.instances()), key=lambda each: each.name)
     whole = [instance for instance in wanted if not is_preparing(instance)]
     with ThreadPoolExecutor(max_workers=_LOOKS_AT_ONCE) as pool:
         found = pool.map(lambda instance: look_at(lxd, host, instance), whole)
@@ -118,14 +118,14 @@ def look_at(lxd: Lxd, host: Host, instance: Instance) -> InContainer | None:
     except LxdError as error:
         # Said beside its name: the others are to be seen all the same.
         driver, trouble = None, not_seen(error)
-    cards = tuple(card.pci for card in held_by(instance, host.cards))
-    due = delivery is Delivery.IMAGE and bool(cards)
+    gpus = tuple(gpu.pci for gpu in held_by(instance, host.gpus))
+    due = delivery is Delivery.IMAGE and bool(gpus)
     return InContainer(
         name=instance.name,
         state=instance.state,
         delivery=delivery,
         driver=driver,
-        cards=cards,
+        gpus=gpus,
         drift=drifts(host.driver, driver, due=due and trouble is None),
         noted=instance.config.get(labels.DRIVER),
         mark=instance.config.get(labels.SYNC),

@@ -15,12 +15,12 @@ from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
 from provision.drivers.actions import Action, Forget, Install, Leave, Note, Restart
-from provision.drivers.gpu_processes import at_work
+from provision.drivers.gpu_processes import running
 from provision.drivers.plan import Options, is_due, plan
 from provision.drivers.survey import Host, InContainer, look_at, look_at_containers, look_at_host
-from provision.drivers.update import Bench, bring, forget, note, restart
+from provision.drivers.update import SyncContext, bring, forget, note, restart
 from provision.ids.marker import refuse_while_isolated
-from provision.managed import container_lock, is_preparing, ours
+from provision.managed import container_lock, is_managed, is_preparing
 
 AT_ONCE = 4
 """Installing is work for disk and network; the host's users are at work meanwhile."""
@@ -76,7 +76,7 @@ def sync_drivers(
         version=host.driver,
         userland=userland,
         options=options,
-        bench=Bench(lxd=lxd, report=report, stop=threading.Event()),
+        bench=SyncContext(lxd=lxd, report=report, stop=threading.Event()),
     )
     endings = [*(a for a in actions if isinstance(a, Leave)), *_side_by_side(work, due)]
     return _outcome(host.driver, endings)
@@ -122,7 +122,7 @@ class _Work:
     userland: Userland | None
     """None where nothing was to be installed when the plan was made."""
     options: Options
-    bench: Bench
+    bench: SyncContext
 
 
 def _side_by_side(work: _Work, actions: Sequence[Action]) -> list[Ending]:
@@ -155,7 +155,7 @@ def _decide_again(work: _Work, name: str) -> Action | None:
     lxd = work.bench.lxd
     work.bench.go_on()
     instance = lxd.instance(name)
-    if instance is None or not ours(instance) or is_preparing(instance):
+    if instance is None or not is_managed(instance) or is_preparing(instance):
         return None
     refuse_while_isolated(instance)
     container = look_at(lxd, work.host, instance)
@@ -181,10 +181,10 @@ def _do(work: _Work, action: Action | None) -> None:
 
 
 def _busy(lxd: Lxd, containers: Sequence[InContainer]) -> dict[str, tuple[str, ...]]:
-    running = [each.name for each in containers if each.state is State.RUNNING]
+    started = [each.name for each in containers if each.state is State.RUNNING]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        found = pool.map(lambda name: at_work(lxd, name), running)
-    return dict(zip(running, found, strict=True))
+        found = pool.map(lambda name: running(lxd, name), started)
+    return dict(zip(started, found, strict=True))
 
 
 def _outcome(version: str, endings: Sequence[Ending]) -> Outcome:

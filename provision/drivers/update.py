@@ -14,7 +14,7 @@ from lab.instances.boot import wait_for_init
 from lab.lxd.port import Lxd
 from lab.report import Report
 from provision.drivers.actions import Forget, Install, Note, Restart
-from provision.drivers.marker import Mark, new_mark
+from provision.drivers.marker import SyncMarker, new_mark
 
 _NO_SNAPSHOT = "-"
 
@@ -24,7 +24,7 @@ class Interrupted(LabError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class SyncContext:
     """What the work needs. STOP is set when somebody wants it to end."""
 
     lxd: Lxd
@@ -41,7 +41,7 @@ class Bench:
             raise Interrupted("It was interrupted.")
 
 
-def bring(bench: Bench, action: Install, userland: Userland) -> None:
+def bring(bench: SyncContext, action: Install, userland: Userland) -> None:
     """Do it, or leave the container as it was and raise the LabError that was in the way."""
     lxd, name = bench.lxd, action.name
     mark = new_mark()
@@ -63,32 +63,32 @@ def bring(bench: Bench, action: Install, userland: Userland) -> None:
     bench.report.done(name, f"has driver {action.version}")
 
 
-def restart(bench: Bench, action: Restart) -> None:
-    """Its start brings the driver. CheckError when its cards do not answer afterwards."""
+def restart(bench: SyncContext, action: Restart) -> None:
+    """Its start brings the driver. CheckError when its GPUs do not answer afterwards."""
     lxd, name = bench.lxd, action.name
     bench.phase(name, "restart")
-    mark = Mark(builder=new_mark().builder, snapshot=_NO_SNAPSHOT)
+    mark = SyncMarker(builder=new_mark().builder, snapshot=_NO_SNAPSHOT)
     lxd.update(name, config={labels.SYNC: str(mark)})
     lxd.stop(name)
     lxd.start(name)
     wait_for_init(lxd, name)
     lxd.update(name, config={labels.SYNC: None})
-    _ask_nvidia_smi(bench, name, action.cards, action.version)
+    _ask_nvidia_smi(bench, name, action.gpus, action.version)
     lxd.update(name, config={labels.DRIVER: action.version})
     bench.report.done(name, f"has driver {action.version}")
 
 
-def forget(bench: Bench, action: Forget) -> None:
+def forget(bench: SyncContext, action: Forget) -> None:
     _clear(bench.lxd, action.name, [action.leftover])
     bench.report.done(action.name, "is rid of what a run that was cut off left")
 
 
-def note(bench: Bench, action: Note) -> None:
+def note(bench: SyncContext, action: Note) -> None:
     bench.lxd.update(action.name, config={labels.DRIVER: action.version})
     bench.report.done(action.name, f"has driver {action.version} already")
 
 
-def _install(bench: Bench, action: Install, userland: Userland) -> None:
+def _install(bench: SyncContext, action: Install, userland: Userland) -> None:
     lxd, name = bench.lxd, action.name
     if action.asleep:
         bench.phase(name, "boot")
@@ -103,21 +103,23 @@ def _install(bench: Bench, action: Install, userland: Userland) -> None:
             bench.report.detail(name, lines[-1])
 
     install(lxd, name, userland, on_output=heard)
-    _ask_nvidia_smi(bench, name, action.cards, action.version)
+    _ask_nvidia_smi(bench, name, action.gpus, action.version)
     lxd.update(name, config={labels.DRIVER: action.version})
 
 
-def _ask_nvidia_smi(bench: Bench, name: str, cards: Sequence[str], version: str) -> None:
-    """Without cards there is nobody who could answer."""
-    if not cards:
+def _ask_nvidia_smi(bench: SyncContext, name: str, gpus: Sequence[str], version: str) -> None:
+    """Without GPUs there is nobody who could answer."""
+    if not gpus:
         return
     bench.phase(name, "nvidia-smi")
-    wrong = complaint(bench.lxd.run(name, QUERY, timeout=120), cards, version)
+    wrong = complaint(bench.lxd.run(name, QUERY, timeout=120), gpus, version)
     if wrong:
-        raise CheckError(f"The cards of {name} do not answer.", details=wrong)
+        raise CheckError(f"The GPUs of {name} do not answer.", details=wrong)
 
 
-def _undone(bench: Bench, action: Install, mark: Mark, before: object, error: LabError) -> LabError:
+def _undone(
+    bench: SyncContext, action: Install, mark: SyncMarker, before: object, error: LabError
+) -> LabError:
     """ERROR with what became of the container; it is as before unless the text says otherwise."""
     lxd, name = bench.lxd, action.name
     bench.report.phase(name, "undo")
@@ -144,7 +146,7 @@ def _undone(bench: Bench, action: Install, mark: Mark, before: object, error: La
     return kind(f"{error.brief} {how}", details=error.details, fix=fix)
 
 
-def _restore(lxd: Lxd, action: Install, mark: Mark) -> None:
+def _restore(lxd: Lxd, action: Install, mark: SyncMarker) -> None:
     """Takes with it whatever else was written on the root in this minute."""
     # By itself LXD stops what runs by force; programs in there have files in /home, too.
     lxd.stop(action.name)
@@ -153,7 +155,9 @@ def _restore(lxd: Lxd, action: Install, mark: Mark) -> None:
         lxd.start(action.name)
 
 
-def _clear(lxd: Lxd, name: str, marks: Sequence[Mark], *, leaving: Mark | None = None) -> None:
+def _clear(
+    lxd: Lxd, name: str, marks: Sequence[SyncMarker], *, leaving: SyncMarker | None = None
+) -> None:
     """Remove snapshots and mark; the mark last, so that a crash meanwhile is found again."""
     for mark in marks:
         if mark.snapshot != _NO_SNAPSHOT:

@@ -23,7 +23,7 @@ class Stage(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class MoveMarker:
     """The value of `user.lab.isolate`: written before anything else, removed last."""
 
     builder: str
@@ -37,7 +37,7 @@ class Mark:
     autostart: str | None = None
     """Its own `boot.autostart`, which is off meanwhile."""
 
-    def at(self, stage: Stage) -> Mark:
+    def at(self, stage: Stage) -> MoveMarker:
         return replace(self, stage=stage)
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class Mark:
         return is_alive(self.builder)
 
 
-def read_mark(text: str | None) -> Mark | None:
+def read_mark(text: str | None) -> MoveMarker | None:
     if not text:
         return None
     try:
@@ -65,7 +65,7 @@ def read_mark(text: str | None) -> Mark | None:
         found = read_range(told["ids"])
         if found is None:
             return None
-        return Mark(
+        return MoveMarker(
             builder=told["builder"],
             range=found,
             snapshot=told["snapshot"],

@@ -9,11 +9,11 @@ from lab.errors import InputError, LabError, LxdError
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
-from provision.create.ready import Patience, wait_for_address
+from provision.create.ready import Timeouts, wait_for_address
 from provision.ids.facts import read_ids
-from provision.isolation.move import Bench, move
+from provision.isolation.move import MoveContext, move
 from provision.isolation.plan import Action, Leave, Move, plan_one
-from provision.managed import container_lock, our_container, ours
+from provision.managed import container_lock, is_managed, managed_container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +32,9 @@ def plan_isolation(lxd: Lxd, names: Sequence[str]) -> tuple[Action, ...]:
     """
     facts = read_ids(lxd)
     if names:
-        wanted = [our_container(lxd, name) for name in dict.fromkeys(names)]
+        wanted = [managed_container(lxd, name) for name in dict.fromkeys(names)]
     else:
-        wanted = sorted(filter(ours, lxd.instances()), key=lambda each: each.name)
+        wanted = sorted(filter(is_managed, lxd.instances()), key=lambda each: each.name)
     found: list[Action] = []
     for one in wanted:
         action = plan_one(facts, one)
@@ -57,10 +57,10 @@ def isolate(
     actions: Sequence[Action],
     report: Report,
     *,
-    patience: Patience | None = None,
+    timeouts: Timeouts | None = None,
 ) -> Outcome:
     """Work off what was planned. One container's failure is no other's."""
-    bench = Bench(lxd=lxd, report=report, remote=settings.remote)
+    bench = MoveContext(lxd=lxd, report=report, remote=settings.remote)
     done: list[str] = []
     left = [action for action in actions if isinstance(action, Leave)]
     failed: list[tuple[str, LabError]] = []
@@ -71,14 +71,14 @@ def isolate(
         try:
             with container_lock(settings, name, report, f"isolate {name}"):
                 # With the lock: whoever had it may have changed everything.
-                now = plan_one(read_ids(lxd), our_container(lxd, name))
+                now = plan_one(read_ids(lxd), managed_container(lxd, name))
                 if isinstance(now, Leave):
                     left.append(now)
                 elif now is not None:
                     move(bench, now)
                     done.append(name)
                     if not now.asleep:
-                        wait_for_address(lxd, name, report, patience=patience or Patience())
+                        wait_for_address(lxd, name, report, timeouts=timeouts or Timeouts())
         except LabError as error:
             report.failed(name, error.brief)
             failed.append((name, error))

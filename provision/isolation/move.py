@@ -18,15 +18,15 @@ from lab.instances.boot import wait_for_init
 from lab.lxd.idmap import NEXT, ON_DISK, ON_VOLUME, own_range, same_map
 from lab.lxd.model import Instance, State, Volume
 from lab.lxd.port import Lxd
-from lab.machine.lock import held
+from lab.machine.lock import hold_lock
 from lab.process import me
 from lab.report import Report
 from provision.ids.facts import IDS_LOCK, read_ids
-from provision.ids.marker import Mark, Stage, read_mark
+from provision.ids.marker import MoveMarker, Stage, read_mark
 from provision.ids.ranges import choose, refuse_second
 from provision.isolation.obstacles import refuse_large_ids
 from provision.isolation.plan import Move, home_of, kept_of, person_of
-from provision.managed import our_container
+from provision.managed import managed_container
 
 _AUTOSTART = "boot.autostart"
 _AS_LONG_AS_IT_TAKES = 6 * 3600.0
@@ -34,14 +34,14 @@ _AS_LONG_AS_IT_TAKES = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class MoveContext:
     lxd: Lxd
     report: Report
     remote: str
     """The LXD that is meant, as in the settings."""
 
 
-def move(bench: Bench, action: Move) -> None:
+def move(bench: MoveContext, action: Move) -> None:
     """Do it, or leave the container as it was and raise the LabError that was in the way."""
     name = action.name
     try:
@@ -57,15 +57,15 @@ def move(bench: Bench, action: Move) -> None:
     bench.report.done(name, f"has the ids {mark.range}")
 
 
-def _begun(bench: Bench, action: Move) -> Mark:
+def _begun(bench: MoveContext, action: Move) -> MoveMarker:
     """The range is taken before anything else is done: nobody else's, from here on."""
     lxd, name = bench.lxd, action.name
-    with held(IDS_LOCK, bench.report, f"isolate {name}", remote=bench.remote):
+    with hold_lock(IDS_LOCK, bench.report, f"isolate {name}", remote=bench.remote):
         before = read_ids(lxd)
-        instance = our_container(lxd, name)
+        instance = managed_container(lxd, name)
         home = home_of(instance, action.volumes)
         person = person_of(instance)
-        mark = Mark(
+        mark = MoveMarker(
             builder=me(),
             range=choose(before, person, kept_of(home)),
             snapshot=_new_snapshot(),
@@ -84,12 +84,12 @@ def _begun(bench: Bench, action: Move) -> Mark:
     return mark
 
 
-def _resumed(bench: Bench, action: Move) -> Mark:
+def _resumed(bench: MoveContext, action: Move) -> MoveMarker:
     """Where a run that was cut off left it: at the beginning, or moved."""
     lxd, name = bench.lxd, action.name
     bench.report.phase(name, "wait for LXD")
     lxd.wait_until_idle(name, timeout=_AS_LONG_AS_IT_TAKES)
-    instance = our_container(lxd, name)
+    instance = managed_container(lxd, name)
     mark = read_mark(instance.config.get(labels.ISOLATE))
     if mark is None:
         raise InputError(f"{name} was changed meanwhile.", fix=f"invoke isolate {name}")
@@ -109,7 +109,7 @@ def _resumed(bench: Bench, action: Move) -> Mark:
     return mark
 
 
-def _moved(bench: Bench, action: Move, mark: Mark) -> Mark:
+def _moved(bench: MoveContext, action: Move, mark: MoveMarker) -> MoveMarker:
     lxd, name = bench.lxd, action.name
     bench.report.phase(name, "look at its files")
     refuse_large_ids(lxd, name, action.volumes)
@@ -126,12 +126,12 @@ def _moved(bench: Bench, action: Move, mark: Mark) -> Mark:
     bench.report.phase(name, f"give its files to {mark.range}")
     lxd.start(name)
     wait_for_init(lxd, name)
-    if not has_moved(our_container(lxd, name), _fresh(lxd, action.volumes), mark):
+    if not has_moved(managed_container(lxd, name), _fresh(lxd, action.volumes), mark):
         raise LxdError(f"LXD did not give the files of {name} to the ids {mark.range}.")
     return mark.at(Stage.MOVED)
 
 
-def _finish(bench: Bench, action: Move, mark: Mark) -> None:
+def _finish(bench: MoveContext, action: Move, mark: MoveMarker) -> None:
     """From here on its user may have written to it: nothing goes back any more."""
     lxd, name = bench.lxd, action.name
     done = {labels.ISOLATE: str(mark), _AUTOSTART: mark.autostart}
@@ -141,7 +141,7 @@ def _finish(bench: Bench, action: Move, mark: Mark) -> None:
     lxd.update(name, config={labels.ISOLATE: None})
 
 
-def has_moved(instance: Instance, volumes: Sequence[Volume], mark: Mark) -> bool:
+def has_moved(instance: Instance, volumes: Sequence[Volume], mark: MoveMarker) -> bool:
     """Whether LXD came to the end of it, by its own notes."""
     wanted = instance.config.get(NEXT)
     if own_range(instance) != mark.range:
@@ -152,7 +152,7 @@ def has_moved(instance: Instance, volumes: Sequence[Volume], mark: Mark) -> bool
     return all(same_map(one, wanted) for one in on_disk[unmapped:])
 
 
-def _go_back(bench: Bench, action: Move, mark: Mark) -> None:
+def _go_back(bench: MoveContext, action: Move, mark: MoveMarker) -> None:
     """To the snapshots: of the root, and of each volume that LXD did not get done with.
 
     One that it got done with has the new range by LXD's own note, and is given back at the start.
@@ -160,7 +160,7 @@ def _go_back(bench: Bench, action: Move, mark: Mark) -> None:
     lxd, name = bench.lxd, action.name
     bench.report.phase(name, "go back")
     lxd.stop(name)
-    wanted = our_container(lxd, name).config.get(NEXT)
+    wanted = managed_container(lxd, name).config.get(NEXT)
     for volume in _fresh(lxd, action.volumes):
         if not same_map(volume.config.get(ON_VOLUME), wanted):
             lxd.restore_volume(volume.pool, volume.name, mark.snapshot)
@@ -168,12 +168,12 @@ def _go_back(bench: Bench, action: Move, mark: Mark) -> None:
     lxd.restore_snapshot(name, mark.snapshot)
 
 
-def _undone(bench: Bench, action: Move, error: LabError) -> LabError:
+def _undone(bench: MoveContext, action: Move, error: LabError) -> LabError:
     """ERROR with what became of the container; it is as before unless the text says otherwise."""
     lxd, name = bench.lxd, action.name
     try:
         lxd.wait_until_idle(name, timeout=_AS_LONG_AS_IT_TAKES)
-        mark = read_mark(our_container(lxd, name).config.get(labels.ISOLATE))
+        mark = read_mark(managed_container(lxd, name).config.get(labels.ISOLATE))
         if mark is None or mark.builder != me():
             return _with_way_on(error, name)
         if mark.stage is Stage.MOVING:
@@ -193,14 +193,14 @@ def _with_way_on(error: LabError, name: str) -> LabError:
     return LxdError(error.brief, details=error.details, fix=fix)
 
 
-def _as_it_was(lxd: Lxd, name: str, mark: Mark) -> None:
+def _as_it_was(lxd: Lxd, name: str, mark: MoveMarker) -> None:
     if mark.asleep:
         lxd.stop(name)
     else:
         lxd.start(name)
 
 
-def _drop_snapshots(lxd: Lxd, action: Move, mark: Mark) -> None:
+def _drop_snapshots(lxd: Lxd, action: Move, mark: MoveMarker) -> None:
     lxd.delete_snapshot(action.name, mark.snapshot)
     for volume in action.volumes:
         lxd.delete_volume_snapshot(volume.pool, volume.name, mark.snapshot)

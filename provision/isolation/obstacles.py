@@ -9,7 +9,7 @@ from lab.instances.boot import wait_for_init
 from lab.lxd.idmap import SIZE
 from lab.lxd.model import Volume
 from lab.lxd.port import Lxd
-from provision.managed import our_container
+from provision.managed import managed_container
 
 _LOOK = 900.0
 
@@ -21,7 +21,7 @@ def refuse_large_ids(lxd: Lxd, name: str, volumes: Sequence[Volume]) -> None:
     """
     lxd.start(name)
     wait_for_init(lxd, name)
-    instance = our_container(lxd, name)
+    instance = managed_container(lxd, name)
     names = {(one.pool, one.name) for one in volumes}
     places = [
         device["path"]

@@ -11,7 +11,7 @@ from lab.lxd.idmap import SIZE, IdRange, is_privileged, kept_range, shares
 from lab.lxd.model import Instance, State, Volume
 from lab.process import in_words
 from provision.homes import home_place
-from provision.ids.marker import Mark, read_mark
+from provision.ids.marker import MoveMarker, read_mark
 from provision.ids.ranges import IdFacts, Person, choose
 from provision.managed import is_preparing
 
@@ -40,7 +40,7 @@ class Move:
     volumes: tuple[Volume, ...] = ()
     """Custom volumes, its home among them, whose files go with it."""
     paths: tuple[HostPath, ...] = ()
-    leftover: Mark | None = None
+    leftover: MoveMarker | None = None
     """Of an earlier run that was cut off."""
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ def person_of(instance: Instance) -> Person:
 
 
 def _obstacle(
-    facts: IdFacts, instance: Instance, mark: Mark | None, volumes: tuple[Volume, ...]
+    facts: IdFacts, instance: Instance, mark: MoveMarker | None, volumes: tuple[Volume, ...]
 ) -> Leave | None:
     if mark is not None:
         return None if mark.alive is False else _in_other_hands(instance.name, mark)
@@ -191,7 +191,7 @@ def _host_paths(instance: Instance) -> Iterator[HostPath]:
             yield HostPath(path=device.get("path", ""), source=source)
 
 
-def _in_other_hands(name: str, mark: Mark) -> Leave:
+def _in_other_hands(name: str, mark: MoveMarker) -> Leave:
     who = in_words(mark.builder)
     if mark.alive:
         return Leave(name=name, reason=f"{who} is at it")

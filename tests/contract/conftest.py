@@ -17,7 +17,7 @@ from lab.lxd.model import Completed, Image, InstanceSpec
 from lab.lxd.port import Lxd
 from tests.contract.tiny_root import make_tiny_root
 from tests.fake_lxd import FakeLxd
-from tests.unit.cards import FOUR
+from tests.unit.four_gpus import FOUR
 
 # What the build project has, too: instances of its own, all the rest shared.
 SHARED = {
@@ -105,7 +105,7 @@ def _fake(directory: Path, undo: ExitStack) -> Backend:
     rootfs.write_bytes(b"rootfs")
     outside = FakeLxd()
     outside.on_run = _run_here
-    outside.gpu_cards = FOUR
+    outside.host_gpus = FOUR
     outside.create_project("contract", SHARED)
     lxd = outside.in_project("contract")
     image = lxd.import_image(metadata, rootfs, properties={"os": "tiny"})

@@ -50,7 +50,7 @@ def test_a_pipe_in_place_of_a_directory_holds_up_nobody(backend: Backend, mallor
 def test_a_pipe_in_place_of_a_file_costs_some_seconds_and_no_start(
     backend: Backend, mallory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_PATIENCE", 3.0)
+    monkeypatch.setattr(files, "_READ_TIMEOUT", 3.0)
     inside(backend, mallory, "busybox mkfifo /etc/pipe")
     with pytest.raises(Stuck, match=f"Something in {mallory} holds up who wants to read /etc/pipe"):
         backend.lxd.read_file(mallory, "/etc/pipe")

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lab(making: Making | Exception | None) -> Lab:
-    """What `Making` makes: all four templates, or base alone in the part without cards."""
+    """What `Making` makes: all four templates, or base alone in the part without GPUs."""
     if isinstance(making, Exception):
         raise making
     assert making is not None
@@ -39,7 +39,7 @@ def lab(making: Making | Exception | None) -> Lab:
 
 @pytest.fixture
 def gpu_host() -> Iterator[GpuHost]:
-    """The simulated host that LXD runs on, as it was started: 4 cards, driver OLD."""
+    """The simulated host that LXD runs on, as it was started: 4 GPUs, driver OLD."""
     with back_afterwards() as host:
         yield host
 

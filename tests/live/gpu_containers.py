@@ -1,4 +1,4 @@
-"""Users' containers with cards: what the tests about them have in common."""
+"""Users' containers with GPUs: what the tests about them have in common."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.live.gpu_host import CARDS, GpuHost
+from tests.live.gpu_host import GPUS, GpuHost
 from tests.live.lab import Lab, Said, lxc, query
 
 CONTROL = {"nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"}
@@ -17,13 +17,13 @@ BUS_IDS = ("nvidia-smi", "--query-gpu=pci.bus_id", "--format=csv,noheader")
 
 
 @contextmanager
-def free_cards(lab: Lab) -> Iterator[None]:
+def free_gpus(lab: Lab) -> Iterator[None]:
     """What other tests' containers have is lent meanwhile."""
     GpuHost().insist()
     lent: dict[str, list[str]] = {}
-    for card in host_gpus(lab):
-        for user in card["users"]:
-            lent.setdefault(user, []).append(card["pci"])
+    for gpu in host_gpus(lab):
+        for user in gpu["users"]:
+            lent.setdefault(user, []).append(gpu["pci"])
     for user in lent:
         lab.succeed("provision", user, "--gpus", "none")
     try:
@@ -49,8 +49,8 @@ def with_settings(lab: Lab, directory: Path, **settings: object) -> Lab:
 
 
 def host_gpus(lab: Lab) -> list[dict[str, Any]]:
-    cards: list[dict[str, Any]] = lab.succeed("host.gpus", "--json").document["cards"]
-    return cards
+    gpus: list[dict[str, Any]] = lab.succeed("host.gpus", "--json").document["cards"]
+    return gpus
 
 
 def inside(name: str, *argv: str) -> str:
@@ -64,7 +64,7 @@ def nodes(name: str) -> set[str]:
 
 
 def nodes_of(pcis: list[str]) -> set[str]:
-    minors = {pci: minor for minor, pci in enumerate(CARDS)}
+    minors = {pci: minor for minor, pci in enumerate(GPUS)}
     return {f"nvidia{minors[pci]}" for pci in pcis} | (CONTROL if pcis else set())
 
 

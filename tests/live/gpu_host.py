@@ -1,4 +1,4 @@
-"""The simulated host with four cards that ci/sandbox runs LXD on (ci/gpu-host)."""
+"""The simulated host with four GPUs that ci/sandbox runs LXD on (ci/gpu-host)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from lab.hardware.sysfs import graphics_cards, root_seen_by
 from tests.live.own_lxd import SANDBOX, sandbox
 
 VERSION: Final = "535.261.03"
-CARDS: Final = {
+GPUS: Final = {
     f"0000:{bus}:00.0": f"GPU-0000000{minor}-0000-0000-0000-000000000000"
     for minor, bus in enumerate(("31", "4b", "b1", "ca"))
 }
 """PCI address → UUID, in the order of nvidia-smi; minor numbers are in that order, too."""
 
 _PLAIN: Final = (
-    "This LXD has no simulated NVIDIA cards, and these tests need four. "
+    "This LXD has no simulated NVIDIA GPUs, and these tests need four. "
     "ci/test starts one that has them; by hand it is:\n"
     "  export LXD_DIR=/var/lib/lxd-labtest\n"
-    f"  ci/sandbox start --gpus {len(CARDS)} --driver {VERSION} && invoke host.setup"
+    f"  ci/sandbox start --gpus {len(GPUS)} --driver {VERSION} && invoke host.setup"
 )
 
 
@@ -38,15 +38,15 @@ class GpuHost:
     """Where its LXD is, if not where ours is: LXD_DIR."""
 
     def insist(self) -> None:
-        """Fail, with what to do, where LXD has not the four cards at VERSION."""
-        cards = simulated_cards(self._environment)
-        assert cards, _PLAIN
-        assert [card["pci_address"] for card in cards] == list(CARDS)
+        """Fail, with what to do, where LXD has not the four GPUs at VERSION."""
+        gpus = simulated_gpus(self._environment)
+        assert gpus, _PLAIN
+        assert [gpu["pci_address"] for gpu in gpus] == list(GPUS)
         assert self.driver_version() == VERSION
 
     def driver_version(self) -> str:
         """That of the host's kernel module, as LXD sees it."""
-        versions = {card["driver_version"] for card in simulated_cards(self._environment)}
+        versions = {gpu["driver_version"] for gpu in simulated_gpus(self._environment)}
         (version,) = versions
         return str(version)
 
@@ -97,21 +97,21 @@ def back_afterwards() -> Iterator[GpuHost]:
     host.nodes("make")
 
 
-def simulated_cards(environ: Mapping[str, str] | None = None) -> list[Mapping[str, str]]:
-    """NVIDIA's cards as LXD sees them; none where it has real ones or none."""
+def simulated_gpus(environ: Mapping[str, str] | None = None) -> list[Mapping[str, str]]:
+    """NVIDIA's GPUs as LXD sees them; none where it has real ones or none."""
     root = root_seen_by(_daemon(environ))
     if not list((root / "dev").glob("nvidia-simulated-*")):
         return []
-    return [card for card in graphics_cards(root) if card.get("driver") == "nvidia"]
+    return [gpu for gpu in graphics_cards(root) if gpu.get("driver") == "nvidia"]
 
 
 def kill_and_start_lxd() -> None:
     """A crash of the daemon, and its next start on the same host; containers live on."""
-    cards = simulated_cards()
+    gpus = simulated_gpus()
     pid = _daemon(None)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    same = ["--gpus", str(len(cards)), "--driver", cards[0]["driver_version"]] if cards else []
+    same = ["--gpus", str(len(gpus)), "--driver", gpus[0]["driver_version"]] if gpus else []
     command = [str(SANDBOX), "start", *same]
     subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from tests.live.gpu_host import simulated_cards
+from tests.live.gpu_host import simulated_gpus
 from tests.live.lab import Lab
 from tests.live.removing import remove_lab
 from tests.live.standins import NEW, OLD, make_debs
@@ -21,7 +21,7 @@ _PATIENCE: Final = 1800
 class Making:
     """All four templates, built from nothing by one plain command, with the host's userland.
 
-    In the part without cards: base alone, as a newcomer's is.
+    In the part without GPUs: base alone, as a newcomer's is.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -61,8 +61,8 @@ def _settings(directory: Path) -> Path:
     for version in (OLD, NEW):
         make_debs(directory, version)
     driver = {"delivery": "image", "packages": str(directory / "debs-{version}")}
-    if not simulated_cards():
-        # What is not about cards can be tested on any LXD.
+    if not simulated_gpus():
+        # What is not about GPUs can be tested on any LXD.
         driver["version"] = OLD
     settings = {"alias-prefix": PREFIX, "build-project": BUILD_PROJECT, "driver": driver}
     path = directory / "lab.yaml"

@@ -16,8 +16,8 @@ PLACE: Final = "TEST_LXD_DIR"
 def directory(name: str) -> Path:
     """For an LXD called NAME. Short, and not pytest's: a socket's path has at most 107 bytes."""
     place = os.environ.get(PLACE)
-    ours = f"{name}-{os.getpid()}"
-    return Path(place, ours) if place else Path("/var/lib", f"lxd-{ours}")
+    is_managed = f"{name}-{os.getpid()}"
+    return Path(place, is_managed) if place else Path("/var/lib", f"lxd-{is_managed}")
 
 
 def sandbox(

@@ -87,7 +87,7 @@ def desk(owner: Owner) -> Iterator[Desk]:
         yield desk
 
 
-def test_the_card_says_where_the_desktop_is(owner: Owner) -> None:
+def test_the_gpu_says_where_the_desktop_is(owner: Owner) -> None:
     assert owner.container["access"]["rdp"] == f"{owner.container['ipv4'][0]}:3389"
 
 

@@ -19,7 +19,7 @@ import yaml
 
 from images.releases.archive import pack
 from images.releases.promotion_order import promoted_property
-from lab.machine.lock import held
+from lab.machine.lock import hold_lock
 from lab.process import me
 from lab.release import BUILDER, Needs, Release, Smoke
 from lab.report import Silent
@@ -291,7 +291,7 @@ def test_pruning_waits_for_who_judges_and_takes_nobody_unseen_for_dead(files: Fi
         check=True,
     )
     assert said.stdout == "Nothing to remove.\n"
-    with held(f"build-{PROJECT}", Silent(), "a test", remote="local"):
+    with hold_lock(f"build-{PROJECT}", Silent(), "a test", remote="local"):
         waiting = files.lab.begin("prune-images")
         heard = next(line for line in waiting.stderr or () if "Waiting for" in line)
     assert f'"a test" (process {os.getpid()} on {socket.gethostname()})' in heard

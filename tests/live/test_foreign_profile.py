@@ -114,10 +114,10 @@ def _stamp(tiny: Tiny) -> None:
     lxc("profile", "unset", "default", "limits.memory")
     destroy(tiny.lab, [BOB])
     try:
-        card = tiny.lab.succeed(
+        gpu = tiny.lab.succeed(
             "provision", BOB, "--template", "tiny", "--password", "--gpus", "none", "--json"
         ).document
-        assert {"nas-public", "nas-data"} <= set(card["profile"]["devices"])
+        assert {"nas-public", "nas-data"} <= set(gpu["profile"]["devices"])
         config = query(f"/1.0/instances/{BOB}")["config"]
         assert config["security.privileged"] == "false"
         assert lxc("exec", BOB, "--", "cat", "/mnt/nas-public/notes.txt") == "public/notes.txt"

@@ -1,4 +1,4 @@
-"""The host with cards that ci/sandbox simulates, on an LXD of its own, and the stand-ins on it."""
+"""The host with GPUs that ci/sandbox simulates, on an LXD of its own, and the stand-ins on it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lab.lxd.port import Lxd
 from lab.report import Silent
 from lab.settings.settings import Settings
 from tests.contract.tiny_root import make_unified
-from tests.live.gpu_host import CARDS, VERSION, GpuHost
+from tests.live.gpu_host import GPUS, VERSION, GpuHost
 from tests.live.lab import lxc_ended
 from tests.live.own_lxd import SANDBOX, directory
 from tests.live.standins import NEW, unpacked
@@ -29,7 +29,7 @@ BRIDGE = "labgpus0"
 SETTINGS = Settings(pool="labgpus", network=BRIDGE)
 MODEL = "NVIDIA GeForce RTX 4090"
 CONTROL = {"nvidiactl", "nvidia-uvm", "nvidia-uvm-tools"}
-NO_DRIVER, NO_CARD, MISMATCH = 9, 6, 18
+NO_DRIVER, NO_GPU, MISMATCH = 9, 6, 18
 
 
 class Sandbox(GpuHost):
@@ -86,7 +86,7 @@ def lxd(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Lxd:
 
 @pytest.fixture
 def container(lxd: Lxd, sandbox: Sandbox, tmp_path: Path) -> str:
-    """A running one without cards, with the userland of VERSION."""
+    """A running one without GPUs, with the userland of VERSION."""
     if lxd.instance("c1") is None:
         image = lxd.import_image(make_unified(tmp_path / "tiny.tar"), None, properties={})
         lxd.create(InstanceSpec(name="c1", image=image.fingerprint))
@@ -106,19 +106,19 @@ def _first_process(sandbox: Sandbox, name: str) -> int:
     return int(json.loads(sandbox.lxc("query", f"/1.0/instances/{name}/state"))["pid"])
 
 
-def test_lxd_lists_four_cards_after_the_board_s_own_vga(lxd: Lxd, sandbox: Sandbox) -> None:
+def test_lxd_lists_four_gpus_after_the_board_s_own_vga(lxd: Lxd, sandbox: Sandbox) -> None:
     found = json.loads(sandbox.lxc("query", "/1.0/resources"))["gpu"]["cards"]
-    assert [one["pci_address"] for one in found] == ["0000:03:00.0", *CARDS]
-    for minor, card in enumerate(found[1:]):
-        assert (card["driver"], card["driver_version"]) == ("nvidia", VERSION)
-        assert card["nvidia"]["uuid"] == CARDS[card["pci_address"]]
-        assert card["nvidia"]["model"] == MODEL
-        assert card["nvidia"]["card_name"] == f"nvidia{minor}"
-        assert card["drm"]["id"] == minor + 1
+    assert [one["pci_address"] for one in found] == ["0000:03:00.0", *GPUS]
+    for minor, gpu in enumerate(found[1:]):
+        assert (gpu["driver"], gpu["driver_version"]) == ("nvidia", VERSION)
+        assert gpu["nvidia"]["uuid"] == GPUS[gpu["pci_address"]]
+        assert gpu["nvidia"]["model"] == MODEL
+        assert gpu["nvidia"]["card_name"] == f"nvidia{minor}"
+        assert gpu["drm"]["id"] == minor + 1
     # labstamp reads them itself, for LXD may suffer from listing them (lab/lxd/gpus.py).
-    cards = lxd.cards()
-    assert cards == parse.cards(found)
-    assert [card.pci for card in cards] == list(CARDS)
+    gpus = lxd.gpus()
+    assert gpus == parse.gpus(found)
+    assert [gpu.pci for gpu in gpus] == list(GPUS)
 
 
 def test_it_says_what_it_simulates(lxd: Lxd, sandbox: Sandbox) -> None:
@@ -153,7 +153,7 @@ def test_the_host_s_own_eyes_see_it_and_nobody_else_s(lxd: Lxd, sandbox: Sandbox
     assert not Path("/sys/bus/pci/devices/0000:b1:00.0").exists()
 
 
-def test_a_container_sees_the_card_it_was_given(container: str, sandbox: Sandbox) -> None:
+def test_a_container_sees_the_gpu_it_was_given(container: str, sandbox: Sandbox) -> None:
     assert sandbox.nodes_in(container) == set()
     sandbox.lxc("config", "device", "add", container, "gpu0", "gpu", "pci=0000:b1:00.0")
     assert sandbox.nodes_in(container) == {"nvidia2", *CONTROL}
@@ -165,8 +165,8 @@ def test_a_container_sees_the_card_it_was_given(container: str, sandbox: Sandbox
     assert sandbox.smi(container, query, "--format=csv,noheader") == (
         0,
         [
-            f"0, 00000000:31:00.0, {CARDS['0000:31:00.0']}, {MODEL}, {VERSION}",
-            f"1, 00000000:B1:00.0, {CARDS['0000:b1:00.0']}, {MODEL}, {VERSION}",
+            f"0, 00000000:31:00.0, {GPUS['0000:31:00.0']}, {MODEL}, {VERSION}",
+            f"1, 00000000:B1:00.0, {GPUS['0000:b1:00.0']}, {MODEL}, {VERSION}",
         ],
     )
     for device in ("gpu0", "gpu1"):
@@ -196,17 +196,17 @@ def test_another_driver_after_a_reboot(container: str, sandbox: Sandbox) -> None
     assert sandbox.smi(container)[0] == 0
 
 
-def test_without_a_card_there_is_no_driver_inside(container: str, sandbox: Sandbox) -> None:
+def test_without_a_gpu_there_is_no_driver_inside(container: str, sandbox: Sandbox) -> None:
     code, said = sandbox.smi(container)
     assert code == NO_DRIVER
     assert said[0].startswith("NVIDIA-SMI has failed because it couldn't communicate with the")
 
 
-def test_control_nodes_without_a_card(container: str, sandbox: Sandbox) -> None:
+def test_control_nodes_without_a_gpu(container: str, sandbox: Sandbox) -> None:
     sandbox.lxc("config", "device", "add", container, "gpu0", "gpu", "pci=0000:31:00.0")
     sandbox.lxc("exec", container, "--", "umount", "/dev/nvidia0")
     sandbox.lxc("exec", container, "--", "rm", "/dev/nvidia0")
-    assert sandbox.smi(container) == (NO_CARD, ["No devices were found"])
+    assert sandbox.smi(container) == (NO_GPU, ["No devices were found"])
 
 
 def test_a_power_cut_loses_the_uvm_nodes(container: str, sandbox: Sandbox) -> None:
@@ -224,17 +224,17 @@ def test_a_power_cut_loses_the_uvm_nodes(container: str, sandbox: Sandbox) -> No
     assert sandbox.run("test", "-e", "/dev/nvidia-uvm").returncode == 0
 
 
-def test_cards_and_containers_outlive_a_killed_daemon(container: str, sandbox: Sandbox) -> None:
+def test_gpus_and_containers_outlive_a_killed_daemon(container: str, sandbox: Sandbox) -> None:
     sandbox.lxc("config", "device", "add", container, "gpu0", "gpu", "pci=0000:4b:00.0")
     before = _first_process(sandbox, container)
     os.kill(sandbox.daemon(), 9)
     sandbox.type("start")
     assert _first_process(sandbox, container) == before
-    assert len(connect().cards()) == len(CARDS)
+    assert len(connect().gpus()) == len(GPUS)
     assert sandbox.nodes_in(container) == {"nvidia1", *CONTROL}
 
 
-def test_stop_leaves_nothing_and_another_start_has_other_cards(
+def test_stop_leaves_nothing_and_another_start_has_other_gpus(
     container: str, sandbox: Sandbox
 ) -> None:
     place = sandbox.environ["LXD_DIR"]
@@ -246,16 +246,16 @@ def test_stop_leaves_nothing_and_another_start_has_other_cards(
     assert [table for table in tables if place in table] == []
     assert place not in sandbox.inside("losetup", "--list").stdout
     sandbox.type("start", "--gpus", "8", "--driver", NEW, "--model", "NVIDIA H100 PCIe")
-    found = connect().cards()
-    assert [card.pci for card in found][:4] == list(CARDS)
+    found = connect().gpus()
+    assert [gpu.pci for gpu in found][:4] == list(GPUS)
     assert (len(found), found[7].model) == (8, "NVIDIA H100 PCIe")
     assert sandbox.smi(container, "-L")[0] == NO_DRIVER
     sandbox.type("stop")
     sandbox.type("start")
     assert "simulated" not in sandbox.type("status")
-    assert connect().cards() == ()
+    assert connect().gpus() == ()
     said = sandbox.type("driver", NEW, expected=2)
-    assert "has no simulated cards" in said
+    assert "has no simulated GPUs" in said
     sandbox.type("stop")
 
 

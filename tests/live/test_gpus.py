@@ -1,4 +1,4 @@
-"""Cards for containers, from `--gpus` to the device nodes inside, on the simulated host."""
+"""GPUs for containers, from `--gpus` to the device nodes inside, on the simulated host."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tests.live.gpu_containers import (
     BUS_IDS,
     CONTROL,
     destroy,
-    free_cards,
+    free_gpus,
     host_gpus,
     inside,
     nodes,
     nodes_of,
 )
-from tests.live.gpu_host import CARDS
+from tests.live.gpu_host import GPUS
 from tests.live.lab import Lab, lxc, query
 from tests.live.standins import OLD
 
-A, B, C, D = CARDS
+A, B, C, D = GPUS
 WISHES = {
     "gt-a": ("1", [A]),
     "gt-b": ("1", [B]),
@@ -41,13 +41,13 @@ def public(key: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def cards(lab: Lab) -> Iterator[None]:
-    with free_cards(lab):
+def gpus(lab: Lab) -> Iterator[None]:
+    with free_gpus(lab):
         yield
 
 
 @pytest.fixture(scope="module")
-def given(lab: Lab, public: str, cards: None) -> Iterator[dict[str, dict[str, Any]]]:
+def given(lab: Lab, public: str, gpus: None) -> Iterator[dict[str, dict[str, Any]]]:
     """The seven containers, as `provision --json` told of them."""
 
     def make(name: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def given(lab: Lab, public: str, cards: None) -> Iterator[dict[str, dict[str, An
         destroy(lab, list(WISHES))
 
 
-def test_everybody_gets_the_cards_asked_for_and_no_other(
+def test_everybody_gets_the_gpus_asked_for_and_no_other(
     lab: Lab, given: dict[str, dict[str, Any]]
 ) -> None:
     for name, (_, pcis) in WISHES.items():
@@ -73,9 +73,9 @@ def test_everybody_gets_the_cards_asked_for_and_no_other(
         assert nodes(name) == nodes_of(pcis)
         devices = query(f"/1.0/instances/{name}")["devices"].values()
         assert sorted(one["pci"] for one in devices if one["type"] == "gpu") == pcis
-    users = {card["pci"]: card["users"] for card in host_gpus(lab)}
+    users = {gpu["pci"]: gpu["users"] for gpu in host_gpus(lab)}
     assert users == {
-        pci: [name for name, (_, pcis) in WISHES.items() if pci in pcis] for pci in CARDS
+        pci: [name for name, (_, pcis) in WISHES.items() if pci in pcis] for pci in GPUS
     }
     table = lab.succeed("host.gpus").out
     assert "gt-c, gt-d, gt-f" in next(line for line in table.splitlines() if C in line)
@@ -88,13 +88,13 @@ def test_nvidia_smi_inside_sees_them(given: dict[str, dict[str, Any]]) -> None:
             assert seen == pcis
 
 
-def test_the_card_of_a_container_names_its_gpus_and_its_driver(
+def test_the_gpu_of_a_container_names_its_gpus_and_its_driver(
     lab: Lab, given: dict[str, dict[str, Any]]
 ) -> None:
     assert (given["gt-c"]["driver"], given["gt-c"]["drift"]) == (OLD, False)
-    assert [(card["index"], card["uuid"]) for card in given["gt-c"]["cards"]] == [
-        (2, CARDS[C]),
-        (3, CARDS[D]),
+    assert [(gpu["index"], gpu["uuid"]) for gpu in given["gt-c"]["cards"]] == [
+        (2, GPUS[C]),
+        (3, GPUS[D]),
     ]
     # How wide the labels are depends on the longest of them.
     lines = [" ".join(line.split()) for line in lab.succeed("show", "gt-c").out.splitlines()]
@@ -102,7 +102,7 @@ def test_the_card_of_a_container_names_its_gpus_and_its_driver(
     assert f"gpu 2 {C} {model}" in lines
     assert f"driver {OLD}" in lines
     config = query("/1.0/instances/gt-c")["config"]
-    assert config["user.lab.gpus"] == f"{C}={CARDS[C]},{D}={CARDS[D]}"
+    assert config["user.lab.gpus"] == f"{C}={GPUS[C]},{D}={GPUS[D]}"
 
 
 # Where the kernel lets nobody make a node there is nothing for a devices cgroup to refuse: LXD 5.0
@@ -122,7 +122,7 @@ done
 
 
 @pytest.mark.parametrize("name", ["gt-b", "gt-e"])
-def test_nobody_makes_a_node_for_a_card_of_others(
+def test_nobody_makes_a_node_for_a_gpu_of_others(
     given: dict[str, dict[str, Any]], name: str
 ) -> None:
     before = nodes(name)
@@ -132,7 +132,7 @@ def test_nobody_makes_a_node_for_a_card_of_others(
     assert nodes(name) == before
 
 
-def test_neither_does_a_container_that_docker_runs_in(lab: Lab, public: str, cards: None) -> None:
+def test_neither_does_a_container_that_docker_runs_in(lab: Lab, public: str, gpus: None) -> None:
     """With mknod intercepted it is LXD that decides, and it makes no card's."""
     try:
         lab.succeed("provision", "gt-h", "--template", "docker", "--gpus", B, "--key", public)
@@ -142,7 +142,7 @@ def test_neither_does_a_container_that_docker_runs_in(lab: Lab, public: str, car
         destroy(lab, ["gt-h"])
 
 
-def test_cards_come_and_go_while_it_runs(
+def test_gpus_come_and_go_while_it_runs(
     lab: Lab, given: dict[str, dict[str, Any]], public: str
 ) -> None:
     boot = inside("gt-e", "cat", "/proc/sys/kernel/random/boot_id")
@@ -167,13 +167,13 @@ def test_a_device_by_lxds_own_number_is_replaced(
 ) -> None:
     lxc("config", "device", "add", "gt-e", "gpu0", "gpu", "id=2")
     assert nodes("gt-e") > nodes_of([B])
-    assert lab.succeed("show", "gt-e", "--json").document["gpus"] == list(CARDS)
+    assert lab.succeed("show", "gt-e", "--json").document["gpus"] == list(GPUS)
     lab.succeed("provision", "gt-e", "--gpus", B)
     assert nodes("gt-e") == nodes_of([B])
     lab.succeed("provision", "gt-e", "--gpus", "none")
 
 
-def test_a_card_that_is_gone_is_told_and_mended(lab: Lab, given: dict[str, dict[str, Any]]) -> None:
+def test_a_gpu_that_is_gone_is_told_and_mended(lab: Lab, given: dict[str, dict[str, Any]]) -> None:
     """As when it was pulled out: the container was given one at an address where none is."""
     config = query("/1.0/instances/gt-g")["config"]
     lxc("stop", "--force", "gt-g")
@@ -185,8 +185,8 @@ def test_a_card_that_is_gone_is_told_and_mended(lab: Lab, given: dict[str, dict[
     said = lab.invoke("start", "gt-g")
     assert (said.code, said.err) == (
         3,
-        "error: gt-g cannot start: its card 0000:e1:00.0 is not where it was.\n"
-        f"  0000:e1:00.0 ({CARDS[D]}) is at {D} now\n"
+        "error: gt-g cannot start: its GPU 0000:e1:00.0 is not where it was.\n"
+        f"  0000:e1:00.0 ({GPUS[D]}) is at {D} now\n"
         f"Next: invoke provision gt-g --gpus {D}\n"
         "      All that there are: invoke host.gpus\n",
     )

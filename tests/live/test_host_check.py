@@ -118,7 +118,7 @@ def _pool() -> str:
 
 
 def _provision(desk: Desk, key: Path) -> None:
-    """hc-ann is ours, hc-ben somebody made by hand; both have a card."""
+    """hc-ann is ours, hc-ben somebody made by hand; both have a GPU."""
     desk.tiny.lab.succeed(
         *("provision", ANN, "--template", "tiny", "--gpus", "1"),
         *("--key", str(key.with_suffix(".pub"))),
@@ -155,7 +155,7 @@ def test_after_a_power_cut_the_fixes_typed_in_order_mend_it(desk: Desk, key: Pat
     assert desk.types("invoke host.check").code == 0
 
 
-def test_devices_that_name_no_card_are_mended_by_what_is_printed(desk: Desk, key: Path) -> None:
+def test_devices_that_name_no_gpu_are_mended_by_what_is_printed(desk: Desk, key: Path) -> None:
     _provision(desk, key)
     lxc("config", "device", "add", BEN, "by-number", "gpu", "id=2")
     lxc("config", "device", "add", ANN, "by-hand", "gpu", "id=4")
@@ -219,8 +219,8 @@ def test_the_hook_brings_release_and_container_to_the_new_driver(desk: Desk, key
     assert drifting == {"release-driver", "container-driver"}
     desk.succeeds(_as_systemd_starts_it(desk))
     found = desk.tiny.lab.succeed("drivers", "--json").document
-    ours = [one for one in found["containers"] if one["name"] == ANN]
-    assert [(one["driver"], one["drift"]) for one in ours] == [(NEW, False)]
+    is_managed = [one for one in found["containers"] if one["name"] == ANN]
+    assert [(one["driver"], one["drift"]) for one in is_managed] == [(NEW, False)]
     asked = ("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
     assert lxc("exec", ANN, "--", *asked).split() == [NEW]
     lxc("init", STABLE, "hc-look")

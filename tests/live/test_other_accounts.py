@@ -13,7 +13,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.machine.local_daemon import SOCKET, lxd_directory
-from lab.machine.lock import held
+from lab.machine.lock import hold_lock
 from lab.machine.lock_directory import have_place
 from lab.report import Silent
 from tests.live.lab import ROOT, Lab
@@ -60,7 +60,7 @@ def as_nobody(work: Callable[[], object], *, group: int = NOBODY) -> str:
 
 
 def take_lock() -> None:
-    with held(f"container-default-{NONE}", Silent(), "stop", remote="local", patience=0.5):
+    with hold_lock(f"container-default-{NONE}", Silent(), "stop", remote="local", timeout=0.5):
         pass
 
 

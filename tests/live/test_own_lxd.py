@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gpu_host import CARDS, VERSION
+from tests.live.gpu_host import GPUS, VERSION
 from tests.live.lab import ROOT
 from tests.live.own_lxd import PLACE, directory, run_sandbox
 
@@ -183,7 +183,7 @@ def test_is_never_begun():
 
 def test_an_lxd_that_dies_in_mid_run(place: Path, tmp_path: Path) -> None:
     (place / "lxd").mkdir(parents=True)
-    run_sandbox(place / "lxd", "start", "--gpus", str(len(CARDS)), "--driver", VERSION)
+    run_sandbox(place / "lxd", "start", "--gpus", str(len(GPUS)), "--driver", VERSION)
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_throwaway.py").write_text(THROWAWAY)
     ended = subprocess.run(

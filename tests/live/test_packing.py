@@ -38,15 +38,15 @@ def test_an_image_is_what_lxd_would_have_packed(packed: Tiny, tmp_path: Path) ->
     lxc("init", STABLE, "lt-same")
     try:
         lxc("publish", "lt-same", "--alias", "lt-same", "--compression", "zstd")
-        ours, theirs = _entries(STABLE, tmp_path), _entries("lt-same", tmp_path)
+        is_managed, theirs = _entries(STABLE, tmp_path), _entries("lt-same", tmp_path)
     finally:
         lxc("delete", "--force", "lt-same")
         lxc("image", "delete", "lt-same")
     assert len(theirs) > 5000
     assert any(entry.xattrs for entry in theirs.values()) == any(
-        entry.xattrs for entry in ours.values()
+        entry.xattrs for entry in is_managed.values()
     )
-    assert {name: str(entry) for name, entry in ours.items()} == {
+    assert {name: str(entry) for name, entry in is_managed.items()} == {
         name: str(entry) for name, entry in theirs.items()
     }
 

@@ -84,8 +84,8 @@ class Machine:
     def mounts(self) -> list[str]:
         table = self.run("cat", "/proc/self/mounts").stdout
         places = [line.split()[1] for line in table.splitlines()]
-        ours = (f"{self.directory}/", "/var/lib/lxcfs/")
-        return [place for place in places if f"{place}/".startswith(ours)]
+        is_managed = (f"{self.directory}/", "/var/lib/lxcfs/")
+        return [place for place in places if f"{place}/".startswith(is_managed)]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from images.checks.network import hear
+from images.checks.network import read_banner
 from tests.live.lab import ROOT, Lab, instances, query, ssh, stable
 from tests.live.making import BUILD_PROJECT, PREFIX
 from tests.live.tiny import STABLE, Tiny, litter, plainly
@@ -32,11 +32,11 @@ def test_what_users_get_passes_again(lab: Lab) -> None:
     said = lab.succeed("smoke-images", "--only", "docker")
     cells = [line.split() for line in said.out.splitlines() if "passed" in line]
     unpassed = {row[0]: int(row[4]) - int(row[2]) for row in cells}
-    # What has nothing to try here says so, and is told apart: no toolkit, so no cards in docker.
+    # What has nothing to try here says so, and is told apart: no toolkit, so no GPUs in docker.
     (told,) = [
         line for line in said.err.splitlines() if "docker-nested: " in line and "skipp" in line
     ]
-    assert "docker gives the cards on: nothing to give on: the container toolkit is not" in told
+    assert "docker gives the GPUs on: nothing to give on: the container toolkit is not" in told
     assert unpassed == {"docker-nested": told.count("; ") + 1}
     assert _aliases() == before
     assert _smoke_of(f"{PREFIX}/docker-nested") == "passed"
@@ -136,6 +136,6 @@ def test_a_port_that_a_user_s_docker_publishes_is_reached_from_outside(
     # Without sudo: the account is in docker's group.
     said = ssh(address, user, key, ["sh", "-s", "publish"], stdin=script)
     assert said.code == 0, said.err
-    heard = hear((address,), 8080, "^hello from a published port$", timeout=30)
+    heard = read_banner((address,), 8080, "^hello from a published port$", timeout=30)
     assert heard.stdout == "hello from a published port\n", heard.stderr
     ssh(address, user, key, ["docker", "rm", "--force", "labstamp-publish"])

@@ -15,7 +15,7 @@ import pytest
 
 from lab.wait import poll
 from tests.live.gpu_containers import destroy
-from tests.live.gpu_host import CARDS, GpuHost
+from tests.live.gpu_host import GPUS, GpuHost
 from tests.live.lab import Said, lxc, query
 from tests.live.standins import NEW, OLD, make_debs
 from tests.live.tiny import Tiny
@@ -49,7 +49,7 @@ BROKEN_APT = "/etc/apt/apt.conf.d/99-broken"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """Six containers on driver OLD: four with a card each, EVE shares ANN's, FAY is stopped."""
+    """Six containers on driver OLD: four with a GPU each, EVE shares ANN's, FAY is stopped."""
 
     tiny: Tiny
     host: GpuHost
@@ -114,16 +114,14 @@ def people(tiny: Tiny, gpu_host: GpuHost, key: Path, tmp_path: Path) -> Iterator
     destroy(tiny.lab, PEOPLE)
     package = users_own(tmp_path)
 
-    def settle(name: str, card: str) -> None:
+    def settle(name: str, gpu: str) -> None:
         public = str(key.with_suffix(".pub"))
-        tiny.lab.succeed(
-            *("provision", name, "--template", "tiny", "--gpus", card, "--key", public)
-        )
+        tiny.lab.succeed(*("provision", name, "--template", "tiny", "--gpus", gpu, "--key", public))
         lxc("file", "push", str(package), f"{name}/root/users-own.deb")
         shell(name, THEIRS)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(settle, PEOPLE, [*CARDS, *CARDS]))
+        list(pool.map(settle, PEOPLE, [*GPUS, *GPUS]))
     lxc("stop", "--force", FAY)
     yield People(tiny=tiny, host=gpu_host, packages=tmp_path / f"debs-{NEW}")
     destroy(tiny.lab, PEOPLE)
@@ -171,16 +169,16 @@ def test_a_driver_update_is_one_command(people: People) -> None:
 
     said = people.sync()
     assert said.code == 5, said.out + said.err
-    assert f"{EVE}: skip, its cards are in use by python3 (" in said.out
+    assert f"{EVE}: skip, its GPUs are in use by python3 (" in said.out
     assert f"error: 1 container could not be brought to driver {NEW}." in said.err
     assert f"  {DAN}: " in said.err
     assert "It is rolled back." in said.err
     assert people.drifting() == {DAN, EVE}
     # Nobody else notices: same files, same packages, the same processes.
     assert {name: shell(name, SEEN) for name in before} == before
-    for name, card in zip((ANN, BEN, CAT), CARDS, strict=False):
+    for name, gpu in zip((ANN, BEN, CAT), GPUS, strict=False):
         assert shell(name, "nvidia-smi --query-gpu=uuid,driver_version --format=csv,noheader") == (
-            f"{CARDS[card]}, {NEW}\n"
+            f"{GPUS[gpu]}, {NEW}\n"
         )
         assert {"libcuda1", "nvidia-smi"} <= set(shell(name, "apt-mark showhold").split())
         assert keys(name)["user.lab.driver"] == NEW

@@ -102,7 +102,7 @@ def test_nvidias_installer_serves_where_no_archive_does(
 def test_the_real_userland_is_honest_about_a_host_without_its_driver(
     tiny: Tiny, gpu_host: GpuHost
 ) -> None:
-    """Debian's own 535.261.03, which asks a real module: behind these cards there is none."""
+    """Debian's own 535.261.03, which asks a real module: behind these GPUs there is none."""
     gpu_host.at(OLD)
     drive(tiny)
     said = tiny.lab.invoke("build-images")

@@ -56,9 +56,9 @@ class Shelf:
         before = query("/1.0/images?recursion=1")
         said = self.invoke(*arguments)
         assert (said.code, said.out) == (2, ""), said
-        ours = f"{PREFIX}/"
+        is_managed = f"{PREFIX}/"
         after = query("/1.0/images?recursion=1")
-        assert _named(after, ours) == _named(before, ours)
+        assert _named(after, is_managed) == _named(before, is_managed)
         # The last of the progress is the error.
         return said.err[said.err.index("error: ") :]
 

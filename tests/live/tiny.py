@@ -68,7 +68,7 @@ class Tiny:
             "definitions": "definitions",
             "cloud-init": "cloud-init",
             "compression": "none",
-            # Whatever cards the host has: a build in seconds has no room for a userland.
+            # Whatever GPUs the host has: a build in seconds has no room for a userland.
             "driver": {"delivery": "none"},
         }
         self.lab.settings.write_text(json.dumps({**usual, **settings}))
@@ -81,8 +81,8 @@ class Tiny:
         """The text of the newest log; the other part of the tests writes there, too."""
         logs = (self.lab.root / "logs").glob("tiny-*.log")
         here = f" of LXD at {lxd_directory()}\n"
-        ours = [path for path in logs if path.read_text().partition(here)[1]]
-        return max(ours, key=lambda path: path.stat().st_mtime_ns).read_text()
+        is_managed = [path for path in logs if path.read_text().partition(here)[1]]
+        return max(is_managed, key=lambda path: path.stat().st_mtime_ns).read_text()
 
 
 def make_tiny(directory: Path, source: Mapping[str, str], name: str = "tiny") -> Tiny:

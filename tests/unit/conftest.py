@@ -12,9 +12,9 @@ from lab import labels
 from lab.machine import lock
 from lab.rdp import Greeting
 from tests.fake_lxd import FakeLxd
-from tests.unit.card_host import sound_machine
 from tests.unit.carried import V, export
-from tests.unit.driven import CARDS, NEW, OLD, Installer, Smi, driven_lab, every, give
+from tests.unit.driven import GPUS, NEW, OLD, Installer, Smi, driven_lab, every, give
+from tests.unit.gpu_machine import sound_machine
 from tests.unit.machines import Apt, machine_in
 from tests.unit.releases import Shelf
 
@@ -77,15 +77,15 @@ def installer(monkeypatch: pytest.MonkeyPatch) -> Installer:
 
 @pytest.fixture
 def driven(installer: Installer) -> Iterator[FakeLxd]:
-    """ann and ben run on the old driver with a card each, cat has the new one, dan has none.
+    """ann and ben run on the old driver with a GPU each, cat has the new one, dan has none.
 
     Whatever is done to them, no mark and no snapshot of ours is left.
     """
     lxd = driven_lab(driver=NEW)
     lxd.on_run = Smi(lxd)
-    give(lxd, "ann", OLD, card=CARDS[0].pci)
-    give(lxd, "ben", OLD, card=CARDS[1].pci)
-    give(lxd, "cat", NEW, card=CARDS[2].pci)
+    give(lxd, "ann", OLD, gpu=GPUS[0].pci)
+    give(lxd, "ben", OLD, gpu=GPUS[1].pci)
+    give(lxd, "cat", NEW, gpu=GPUS[2].pci)
     give(lxd, "dan", None)
     yield lxd
     assert not any(name.startswith("sync-") for one in every(lxd) for name in one.snapshots)
@@ -100,5 +100,5 @@ def apt() -> Apt:
 
 @pytest.fixture
 def machine(tmp_path: Path, apt: Apt) -> Machine:
-    """A host with cards on which all is well."""
+    """A host with GPUs on which all is well."""
     return sound_machine(tmp_path, apt)

@@ -1,4 +1,4 @@
-"""A lab in memory on a host with four cards, whose containers can get another driver."""
+"""A lab in memory on a host with four GPUs, whose containers can get another driver."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from lab import labels
 from lab.errors import LabError
-from lab.lxd.model import Card, Completed, State
+from lab.lxd.model import Completed, Gpu, State
 from lab.lxd.port import Lxd
 from lab.report import Silent
 from lab.settings.driver import DriverSettings
@@ -21,8 +21,8 @@ from tests.unit.stamping import BASE, publish
 OLD, NEW = "535.261.03", "550.163.01"
 _LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 STATUS = "/var/lib/dpkg/status"
-CARDS = tuple(
-    Card(pci=f"0000:{bus}:00.0", uuid=f"GPU-{bus}", model="RTX 4090", driver=None)
+GPUS = tuple(
+    Gpu(pci=f"0000:{bus}:00.0", uuid=f"GPU-{bus}", model="RTX 4090", driver=None)
     for bus in ("31", "4b", "b1", "ca")
 )
 
@@ -33,7 +33,7 @@ def settings(delivery: str = "image") -> Settings:
 
 def driven_lab(*, driver: str | None, released: str | None = None) -> FakeLxd:
     lxd = FakeLxd()
-    lxd.gpu_cards = tuple(replace(card, driver=driver) for card in CARDS) if driver else ()
+    lxd.host_gpus = tuple(replace(gpu, driver=driver) for gpu in GPUS) if driver else ()
     if released:
         publish(lxd, replace(BASE, driver=released))
     return lxd
@@ -49,14 +49,14 @@ def give(
     driver: str | None,
     *,
     state: State = State.RUNNING,
-    card: str | None = None,
+    gpu: str | None = None,
     config: Mapping[str, str] | None = None,
 ) -> FakeInstance:
     """A container NAME with the userland DRIVER in it."""
     made = FakeInstance(
         state=state,
         config={labels.OWNER: name, labels.PHASE: labels.READY, **(config or {})},
-        devices={"gpu": {"type": "gpu", "pci": card}} if card else {},
+        devices={"gpu": {"type": "gpu", "pci": gpu}} if gpu else {},
         profiles=("default",),
         files={
             STATUS: FakeFile(content=b"Package: hello\n"),

@@ -1,4 +1,4 @@
-"""A lab in memory on a host with four cards, and asking for them."""
+"""A lab in memory on a host with four GPUs, and asking for them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
-from lab.gpus.selection import parse_wish
+from lab.gpus.selection import parse_selection
 from lab.lxd.model import InstanceSpec
 from lab.settings.gpus import GpuSettings
 from lab.settings.settings import Settings
-from provision.create.provision import Stamped
+from provision.create.provision import Provisioned
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
-from tests.unit.cards import FOUR, PCI
+from tests.unit.four_gpus import FOUR, PCI
 from tests.unit.stamping import BASE, DOCKER, a_lab, bob, publish, stamp
 
 VERSION = "535.261.03"
@@ -26,7 +26,7 @@ EXCLUSIVE = Settings(gpus=GpuSettings(policy="exclusive"))
 def a_gpu_lab(driver: str | None = VERSION) -> FakeLxd:
     """Its releases have the userland DRIVER."""
     lxd = a_lab()
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     for release in (BASE, DOCKER):
         publish(lxd, replace(release, driver=driver))
     return lxd
@@ -39,13 +39,13 @@ def give(
     *,
     settings: Settings | None = None,
     **more: object,
-) -> Stamped:
+) -> Provisioned:
     """Provision NAME, with `--gpus WISH`, or without where it is None."""
-    asked = None if wish is None else parse_wish(wish)
+    asked = None if wish is None else parse_selection(wish)
     return stamp(lxd, bob(name=name, gpus=asked, **more), settings=settings or Settings())
 
 
-def change(lxd: FakeLxd, wish: str, *, settings: Settings | None = None) -> Stamped:
+def change(lxd: FakeLxd, wish: str, *, settings: Settings | None = None) -> Provisioned:
     """`--gpus WISH` and nothing else."""
     return give(lxd, wish, settings=settings, keys=(), only_gpus=True)
 
@@ -62,7 +62,7 @@ def held(lxd: FakeLxd, name: str = "bob") -> list[str]:
 def another_machine(
     lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch, verb: str, *, earlier: bool
 ) -> None:
-    """Somebody who took no lock of ours gets card A while we are at VERB."""
+    """Somebody who took no lock of ours gets GPU A while we are at VERB."""
     real = getattr(lxd, verb)
 
     def interrupted(*given: object, **more: object) -> object:

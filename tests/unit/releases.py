@@ -10,7 +10,7 @@ from pathlib import Path
 from images.releases.packages import packages_property
 from images.releases.promotion import promote
 from images.releases.promotion_order import next_turn, promoted_property
-from images.releases.published import Published, published, release_called, releases_of
+from images.releases.published import PublishedRelease, published, release_called, releases_of
 from lab.lxd.model import Image, InstanceSpec
 from lab.process import here, me
 from lab.release import BUILDER, Needs, Release, Smoke, stable_alias, version_alias
@@ -28,7 +28,7 @@ def fits(release: Release) -> None:
     """As on a host whose driver is that of every release."""
 
 
-def unjudged(one: Published) -> None:
+def unjudged(one: PublishedRelease) -> None:
     raise AssertionError(f"{one.name} was judged")
 
 
@@ -93,7 +93,7 @@ class Shelf:
     def versions(self, template: str = "base") -> list[str]:
         return [one.release.version for one in releases_of(self.lxd, PREFIX, template)]
 
-    def release(self, version: str, template: str = "base") -> Published:
+    def release(self, version: str, template: str = "base") -> PublishedRelease:
         return release_called(releases_of(self.lxd, PREFIX, template), version)
 
 

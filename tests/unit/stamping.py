@@ -13,8 +13,8 @@ from lab.release import Needs, Release, Smoke, stable_alias
 from lab.report import Silent
 from lab.settings.limits import LimitSettings
 from lab.settings.settings import Settings
-from provision.create.provision import Stamped, provision
-from provision.create.ready import Knock, Patience
+from provision.create.provision import Provisioned, provision
+from provision.create.ready import SshProbe, Timeouts
 from provision.create.request import Request
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH, FakeImage
@@ -119,13 +119,13 @@ class Ticks:
         self.now += seconds
 
 
-def hasty() -> Patience:
+def hasty() -> Timeouts:
     ticks = Ticks()
-    return Patience(boot=0, clock=ticks, sleep=ticks.sleep)
+    return Timeouts(boot=0, clock=ticks, sleep=ticks.sleep)
 
 
-def banner(address: str) -> Knock:
-    return Knock.BANNER
+def banner(address: str) -> SshProbe:
+    return SshProbe.BANNER
 
 
 def stamp(
@@ -133,11 +133,11 @@ def stamp(
     request: Request,
     *,
     only_plan: bool = False,
-    knock: Callable[[str], Knock] = banner,
+    probe_ssh: Callable[[str], SshProbe] = banner,
     settings: Settings = SETTINGS,
-) -> Stamped:
+) -> Provisioned:
     return provision(
-        lxd, settings, request, Silent(), only_plan=only_plan, patience=hasty(), knock=knock
+        lxd, settings, request, Silent(), only_plan=only_plan, timeouts=hasty(), probe_ssh=probe_ssh
     )
 
 

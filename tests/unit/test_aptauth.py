@@ -97,8 +97,8 @@ def test_whether_the_settings_are_to_be_kept_from_others(
 
 def test_no_recipe_has_it() -> None:
     """It would be a property of every image."""
-    shop = SimpleNamespace(mirrors=Mirrors(main=MIRROR, security="http://mirror.lab/s"))
-    assert mirror_inputs(shop) == {  # type: ignore[arg-type]
+    context = SimpleNamespace(mirrors=Mirrors(main=MIRROR, security="http://mirror.lab/s"))
+    assert mirror_inputs(context) == {  # type: ignore[arg-type]
         "mirror": "https://mirror.lab/debian",
         "security mirror": "http://mirror.lab/s",
     }

@@ -14,7 +14,7 @@ import yaml
 from images.build.boot_errors import explain_boot
 from images.build.bootstrap import make_root, options
 from images.build.source import source_recipe
-from images.context import Log, Workshop
+from images.context import BuildContext, Log
 from images.templates.catalog import load_catalog
 from images.templates.cloud_config import user_data
 from images.templates.distro import load_distro
@@ -132,19 +132,19 @@ def test_the_terms_of_a_mirror_in_mmdebstrap_s_line(tmp_path: Path) -> None:
 
 
 def test_the_terms_of_a_mirror_are_part_of_the_source_s_recipe() -> None:
-    usual = source_recipe(shop(Mirrors(main="https://m.example/debian"))).inputs
+    usual = source_recipe(context(Mirrors(main="https://m.example/debian"))).inputs
     assert set(usual) == {"distribution", "source", "mirror", "security mirror"}
     terms = Mirrors(main="https://m.example/debian", main_terms=Terms(key=b"one"))
     others = replace(terms, main_terms=Terms(key=b"two"))
-    ids = {source_recipe(shop(each)).id for each in (terms, others)}
-    assert len(ids | {source_recipe(shop(Mirrors(main="https://m.example/debian"))).id}) == 3
+    ids = {source_recipe(context(each)).id for each in (terms, others)}
+    assert len(ids | {source_recipe(context(Mirrors(main="https://m.example/debian"))).id}) == 3
 
 
 def test_a_host_whose_only_mirror_is_its_own_loopback(tmp_path: Path) -> None:
     mirrors = Mirrors(unusable=("http://localhost:3142/debian is this host itself, …",))
     source = Bootstrap(kind="bootstrap", suite="bookworm")
     with pytest.raises(InputError) as caught:
-        make_root(shop(mirrors), source, tmp_path, cast("Log", None))
+        make_root(context(mirrors), source, tmp_path, cast("Log", None))
     assert str(caught.value) == (
         "No apt mirror for debian-12: this host's apt sources name none.\n"
         "  http://localhost:3142/debian is this host itself, …\n"
@@ -152,9 +152,11 @@ def test_a_host_whose_only_mirror_is_its_own_loopback(tmp_path: Path) -> None:
     )
 
 
-def shop(mirrors: Mirrors) -> Workshop:
+def context(mirrors: Mirrors) -> BuildContext:
     """As much of one as knows where packages come from."""
-    return cast("Workshop", SimpleNamespace(settings=Settings(), distro=DEBIAN, mirrors=mirrors))
+    return cast(
+        "BuildContext", SimpleNamespace(settings=Settings(), distro=DEBIAN, mirrors=mirrors)
+    )
 
 
 def test_docker_asks_the_mirrors_of_the_settings(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from images.build.packing import PACKED
 from images.build.pipeline import build_images
-from images.context import open_workshop
+from images.context import open_context
 from lab import labels
 from lab.lxd.model import Completed
 from lab.release import Release, Smoke
@@ -118,7 +118,7 @@ def _settings(checkout: Path) -> Settings:
 
 
 def _build(checkout: Path, lxd: FakeLxd) -> None:
-    build_images(open_workshop(checkout, _settings(checkout), lxd, Silent()))
+    build_images(open_context(checkout, _settings(checkout), lxd, Silent()))
 
 
 def _words(lxd: FakeLxd) -> str | None:

@@ -37,7 +37,7 @@ OUTPUTS: dict[str, Callable[[], None]] = {
     "note": lambda: console.print_note(EVIL),
     "error": lambda: console.print_error(LxdError(EVIL, details=EVIL, fix=EVIL)),
     "table": lambda: console.print_table("t", ("a", "b"), [(EVIL, EVIL)], empty=""),
-    "card": lambda: console.print_card(EVIL, [("a", EVIL)], [EVIL]),
+    "card": lambda: console.print_summary(EVIL, [("a", EVIL)], [EVIL]),
     "plain": lambda: _report(console.Plain()),
     "terminal": lambda: _report(console.Terminal()),
     "question": lambda: print(console.ask(EVIL)),  # noqa: T201

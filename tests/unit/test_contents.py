@@ -14,7 +14,7 @@ from lab.errors import LxdSilent, TooMuch
 from lab.lxd.contents import Contents
 from lab.lxd.errors import Place
 from lab.lxd.session import socket_endpoint, socket_session
-from lab.lxd.transport import greet
+from lab.lxd.transport import handshake
 
 HELLO = (
     b'{"type": "sync", "status_code": 200,'
@@ -49,7 +49,7 @@ def lxd(tmp_path: Path, body: Body) -> Iterator[Contents]:
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield Contents(greet(Place(socket=path), socket_endpoint(path), socket_session()))
+            yield Contents(handshake(Place(socket=path), socket_endpoint(path), socket_session()))
         finally:
             over.set()
             thread.join()
@@ -106,7 +106,7 @@ def test_no_more_is_read_than_was_asked_for(tmp_path: Path, body: Body) -> None:
 @pytest.mark.parametrize("body", [trickling, filling, silent, mute])
 def test_what_takes_too_long_is_given_up(tmp_path: Path, body: Body) -> None:
     with lxd(tmp_path, body) as contents, pytest.raises(LxdSilent) as caught:
-        contents.content("x", what="read /x in bob", patience=0.4)
+        contents.content("x", what="read /x in bob", read_timeout=0.4)
     assert "It was asked to read /x in bob." in str(caught.value)
 
 

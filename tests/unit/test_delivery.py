@@ -9,7 +9,7 @@ from lab.errors import InputError
 from lab.lxd.model import Server
 from lab.settings.driver import DriverSettings
 from lab.settings.settings import Settings
-from tests.unit.cards import FOUR
+from tests.unit.four_gpus import FOUR
 
 
 def server(*extensions: str) -> Server:
@@ -22,7 +22,7 @@ def told(
     asked: str = "auto",
     template: Delivery | None = None,
     remote: str = "local",
-    cards: bool = True,
+    gpus: bool = True,
 ) -> str:
     settings = Settings(
         remote=remote, driver=DriverSettings.model_validate_json(f'{{"delivery": "{asked}"}}')
@@ -31,16 +31,16 @@ def told(
         choose(
             settings,
             server(*extensions),
-            FOUR if cards else (),
+            FOUR if gpus else (),
             template=template,
             find=lambda name: f"/usr/bin/{name}" if name in tools else None,
         )
     )
 
 
-def test_without_cards_there_is_nothing_to_deliver() -> None:
-    assert told("gpu_cdi", tools=("nvidia-ctk",), cards=False) == (
-        "none: the host has no NVIDIA card"
+def test_without_gpus_there_is_nothing_to_deliver() -> None:
+    assert told("gpu_cdi", tools=("nvidia-ctk",), gpus=False) == (
+        "none: the host has no NVIDIA GPU"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from lab.driver.version import host_driver, module_version
 from tests.fake_lxd import FakeLxd
-from tests.unit.cards import FOUR
+from tests.unit.four_gpus import FOUR
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,6 @@ def test_what_lxd_says_counts_first(tmp_path: Path) -> None:
     module = tmp_path / "version"
     module.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  470.256.02  Thu\n")
     lxd = FakeLxd()
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     assert host_driver(lxd, local=True, module=module) == FOUR[0].driver
     assert host_driver(lxd, local=False, module=module) == FOUR[0].driver

@@ -15,7 +15,7 @@ from lab.lxd.model import Completed, Instance, State
 from provision.drivers.survey import Survey, drifts, look_at_containers, look_at_host, survey
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH
-from tests.unit.driven import CARDS, NEW, OLD, driven_lab, give, settings, userland_files
+from tests.unit.driven import GPUS, NEW, OLD, driven_lab, give, settings, userland_files
 
 
 def names_that_drift(lxd: FakeLxd) -> list[str]:
@@ -52,9 +52,9 @@ def test_stopped_ones_are_looked_into_unless_their_driver_comes_by_the_start() -
     assert found == {"ann": (OLD, True), "ben": (None, False), "cat": (OLD, True)}
 
 
-def test_cards_without_a_userland_drift_and_neither_of_both_is_fine() -> None:
+def test_gpus_without_a_userland_drift_and_neither_of_both_is_fine() -> None:
     lxd = driven_lab(driver=NEW)
-    give(lxd, "ann", None, card=CARDS[0].pci)
+    give(lxd, "ann", None, gpu=GPUS[0].pci)
     give(lxd, "ben", None)
     assert names_that_drift(lxd) == ["ann"]
 
@@ -165,10 +165,10 @@ def said(stdout: str, exit_code: int = 0) -> Completed:
             said("Failed to initialize NVML: Driver/library version mismatch\n", 18),
             "nvidia-smi ended with 18: Failed to initialize NVML: Driver/library version mismatch",
         ),
-        (said(""), "nvidia-smi sees none; its cards are 0000:b1:00.0"),
+        (said(""), "nvidia-smi sees none; its GPUs are 0000:b1:00.0"),
         (
             said(f"00000000:31:00.0, {NEW}\n00000000:B1:00.0, {NEW}\n"),
-            "nvidia-smi sees 0000:31:00.0, 0000:b1:00.0; its cards are 0000:b1:00.0",
+            "nvidia-smi sees 0000:31:00.0, 0000:b1:00.0; its GPUs are 0000:b1:00.0",
         ),
         (said(f"00000000:B1:00.0, {OLD}\n"), f"nvidia-smi tells of driver {OLD}, not of {NEW}"),
     ],

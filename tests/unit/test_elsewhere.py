@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from images.build.targets import orders
-from images.context import Workshop, open_workshop
+from images.build.targets import targets
+from images.context import BuildContext, open_context
 from images.remote_inputs import as_there, made_with, seen
 from lab.machine.apt_sources import Mirrors
 from lab.report import Silent
@@ -48,9 +48,9 @@ def _machine(monkeypatch: pytest.MonkeyPatch, zone: str, mirrors: Mirrors) -> No
     monkeypatch.setattr("images.templates.lab_files.host_mirrors", lambda *_: mirrors)
 
 
-def _recipes(shop: Workshop) -> dict[str, str]:
-    ordered = orders(shop, shop.catalog.order())
-    return {one.definition.name: one.wanted.release.id for one in ordered}
+def _recipes(context: BuildContext) -> dict[str, str]:
+    ordered = targets(context, context.catalog.order())
+    return {one.definition.name: one.recipes.release.id for one in ordered}
 
 
 def _settings(**more: object) -> Settings:
@@ -66,10 +66,10 @@ def test_a_laptop_in_another_place_finds_nothing_stale(
     file = File(kind="file", path=root)
     _machine(monkeypatch, "Asia/Shanghai", Mirrors(main="https://mirror.example/debian"))
     settings = _settings(distribution="debian-12", source=file)
-    server = open_workshop(ROOT, settings, shelf.lxd, Silent())
+    server = open_context(ROOT, settings, shelf.lxd, Silent())
     before = _recipes(server)
-    (base,) = orders(server, [server.catalog.get("base")])
-    shelf.build("20261121.1", inputs=base.wanted.release.inputs)
+    (base,) = targets(server, [server.catalog.get("base")])
+    shelf.build("20261121.1", inputs=base.recipes.release.inputs)
 
     laptop = Mirrors(main="https://other.example/ubuntu", security="https://other.example/s")
     _machine(monkeypatch, "Europe/Berlin", laptop)
@@ -80,29 +80,29 @@ def test_a_laptop_in_another_place_finds_nothing_stale(
             place.write_bytes(root.read_bytes())
             os.utime(place, (1, 1))
         away = _settings(remote=REMOTE.remote, source=File(kind="file", path=place))
-        assert _recipes(open_workshop(ROOT, away, shelf.lxd, Silent())) == before
+        assert _recipes(open_context(ROOT, away, shelf.lxd, Silent())) == before
     changed = _settings(remote=REMOTE.remote, timezone="Etc/UTC", source=file)
-    assert _recipes(open_workshop(ROOT, changed, shelf.lxd, Silent())) != before
+    assert _recipes(open_context(ROOT, changed, shelf.lxd, Silent())) != before
 
 
 def test_how_an_image_is_packed_is_no_part_of_its_recipe() -> None:
     shelf = Shelf()
     settings = _settings(distribution="debian-12")
-    shop = open_workshop(ROOT, settings, shelf.lxd, Silent())
-    for one in orders(shop, shop.catalog.order()):
-        assert not [name for name in one.wanted.release.inputs if "pack" in name]
+    context = open_context(ROOT, settings, shelf.lxd, Silent())
+    for one in targets(context, context.catalog.order()):
+        assert not [name for name in one.recipes.release.inputs if "pack" in name]
 
 
 def test_a_container_that_was_put_right_is_another_source() -> None:
     lxd = Shelf().lxd
     source = FromInstance(kind="instance", name="body")
     settings = _settings(distribution="debian-12", source=source)
-    shop = open_workshop(ROOT, settings, lxd, Silent())
-    before = _recipes(shop)
-    assert _recipes(shop) == before
+    context = open_context(ROOT, settings, lxd, Silent())
+    before = _recipes(context)
+    assert _recipes(context) == before
     lxd.start("body")
     lxd.stop("body")
-    assert _recipes(shop) != before
+    assert _recipes(context) != before
 
 
 def test_a_source_that_is_gone_is_taken_to_be_as_it_was(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from images.build.driver import Layer, in_words, layers
-from images.context import Workshop, open_workshop
-from images.releases.compatibility import misfit, misfit_here, refuse_misfit
+from images.build.driver import DriverChoice, driver_choices, in_words
+from images.context import BuildContext, open_context
+from images.releases.compatibility import incompatibility, misfit_here, refuse_misfit
 from images.releases.promotion import promote, rollback
 from lab.driver.delivery import Delivery
 from lab.errors import InputError
@@ -20,7 +20,7 @@ from lab.report import Silent
 from lab.settings.driver import DriverSettings
 from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
-from tests.unit.cards import FOUR
+from tests.unit.four_gpus import FOUR
 from tests.unit.releases import PREFIX, Shelf, unjudged
 from tests.unit.test_inventory import RELEASE
 
@@ -57,13 +57,13 @@ def settings(**driver: object) -> Settings:
 def test_what_does_not_fit_has_a_reason(
     inside: str | None, host: str | None, delivery: Delivery, reason: str | None
 ) -> None:
-    assert misfit(replace(RELEASE, driver=inside), host, delivery) == reason
+    assert incompatibility(replace(RELEASE, driver=inside), host, delivery) == reason
 
 
 def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
     shelf = Shelf()
     lxd = shelf.lxd
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     for version in ("20261121.1", "20261122.1"):
         shelf.build(version)
     here = partial(refuse_misfit, lxd, settings(delivery="image"))
@@ -90,7 +90,7 @@ def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
 
 def test_a_template_that_does_without_fits_any_host() -> None:
     lxd = FakeLxd()
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     alone = replace(RELEASE, needs=Needs(delivery=Delivery.NONE))
     assert misfit_here(lxd, settings(delivery="image"), alone) is None
     assert misfit_here(lxd, settings(delivery="image"), RELEASE) is not None
@@ -103,26 +103,26 @@ def test_a_release_remembers_how_its_template_wants_the_driver() -> None:
     assert Release.of(image) == release
 
 
-def shop(lxd: FakeLxd, settings: Settings) -> Workshop:
+def context(lxd: FakeLxd, settings: Settings) -> BuildContext:
     written = settings.model_copy(update={"distribution": "debian-12", "timezone": "Etc/UTC"})
-    return open_workshop(ROOT, written, lxd, Silent())
+    return open_context(ROOT, written, lxd, Silent())
 
 
-def made(lxd: FakeLxd, **driver: object) -> Layer:
-    return layers(shop(lxd, settings(**driver)), ["base"])["base"]
+def made(lxd: FakeLxd, **driver: object) -> DriverChoice:
+    return driver_choices(context(lxd, settings(**driver)), ["base"])["base"]
 
 
 def test_a_layer_is_of_the_hosts_version_and_says_why() -> None:
     lxd = FakeLxd()
-    assert str(made(lxd)) == "no driver inside: the host has no NVIDIA card"
-    lxd.gpu_cards = FOUR
+    assert str(made(lxd)) == "no driver inside: the host has no NVIDIA GPU"
+    lxd.host_gpus = FOUR
     lxd.store.server = Server(version="5.0", api_extensions=frozenset(), name="lab")
     layer = made(lxd)
     assert str(layer) == f"driver {OLD} by image: LXD has neither gpu_cdi nor nvidia_runtime"
     assert (layer.version, layer.inputs()["driver"]) == (OLD, OLD)
     assert made(lxd, delivery="none").inputs() == {}
     assert in_words({"base": layer, "docker-nested": layer}) == (str(layer),)
-    other = Layer(chosen=layer.chosen)
+    other = DriverChoice(chosen=layer.chosen)
     assert in_words({"a": layer, "b": other}) == (f"a: {layer}", f"b: {other}")
 
 
@@ -131,7 +131,7 @@ def test_no_other_version_than_the_hosts_is_built() -> None:
     assert made(lxd, delivery="image", version=NEW).version == NEW
     with pytest.raises(InputError, match="has no NVIDIA kernel module loaded"):
         made(lxd, delivery="image")
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     assert made(lxd, delivery="image", version=OLD).version == OLD
     with pytest.raises(InputError) as caught:
         made(lxd, delivery="image", version=NEW)

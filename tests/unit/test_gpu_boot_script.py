@@ -16,7 +16,7 @@ MKNOD = '#!/bin/sh\necho "mknod $*" >>"$NOTES"\n: >"$3"\n'
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Two cards behind a board with VGA; modules are loaded, the nodes of CUDA are not there."""
+    """Two GPUs behind a board with VGA; modules are loaded, the nodes of CUDA are not there."""
     root = tmp_path / "root"
     for address, vendor, kind in (
         ("0000:03:00.0", "0x1a03", "0x030000"),
@@ -67,7 +67,7 @@ def test_missing_nodes_are_made_and_the_others_left(root: Path) -> None:
         "mknod -m 666 /dev/nvidia-uvm c 510 0",
         "mknod -m 666 /dev/nvidia-uvm-tools c 510 1",
     ]
-    assert (code, lines[0], lines[-1]) == (0, "2 NVIDIA card(s)", "ready")
+    assert (code, lines[0], lines[-1]) == (0, "2 NVIDIA GPU(s)", "ready")
 
 
 def test_a_second_run_makes_nothing(root: Path) -> None:
@@ -85,7 +85,7 @@ def test_module_that_does_not_load_is_told_and_fails_the_unit(root: Path) -> Non
     assert lines[-1].startswith("still missing: /dev/nvidia-uvm. Containers that start now have no")
 
 
-def test_machine_without_cards_is_left_alone(root: Path) -> None:
+def test_machine_without_gpus_is_left_alone(root: Path) -> None:
     for vendor in root.glob("sys/bus/pci/devices/*/vendor"):
         vendor.write_text("0x8086\n")
-    assert boot(root) == (0, ["no NVIDIA card here, nothing to do"], [])
+    assert boot(root) == (0, ["no NVIDIA GPU here, nothing to do"], [])

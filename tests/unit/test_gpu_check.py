@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from images.checks.gpu import Given
+from images.checks.gpu import GpuAccess
 from images.checks.judge import Evidence, judge
 from images.checks.verdict import Verdict, gpu_outcome
 from images.templates.catalog import Check
 from lab.driver.delivery import Delivery
 from lab.lxd.model import Completed
 from lab.release import Smoke
-from tests.unit.cards import FOUR, PCI, uuid
+from tests.unit.four_gpus import FOUR, PCI, uuid
 
 SMI = Check(name="nvidia-smi", kind="gpu")
 BOOTS = Check(name="boots", kind="boots")
 HOST = "535.261.03"
 
 
-def given(delivery: Delivery = Delivery.IMAGE) -> Given:
-    return Given(cards=FOUR, delivery=delivery, version=HOST)
+def gpu_access(delivery: Delivery = Delivery.IMAGE) -> GpuAccess:
+    return GpuAccess(gpus=FOUR, delivery=delivery, version=HOST)
 
 
-def verdict(said: Completed | None, cards: Given) -> Verdict:
+def verdict(said: Completed | None, gpus: GpuAccess) -> Verdict:
     shown = Evidence(answers={"nvidia-smi": said} if said else {})
-    (one,) = judge((SMI,), shown, Evidence(), timezone="Etc/UTC", given=cards)
+    (one,) = judge((SMI,), shown, Evidence(), timezone="Etc/UTC", gpu_access=gpus)
     return one
 
 
@@ -33,8 +33,8 @@ def answer(*pcis: str, version: str = HOST) -> Completed:
     return Completed(exit_code=0, stdout=lines, stderr="")
 
 
-def test_all_cards_at_the_hosts_version_pass() -> None:
-    one = verdict(answer(*PCI), given())
+def test_all_gpus_at_the_hosts_version_pass() -> None:
+    one = verdict(answer(*PCI), gpu_access())
     assert (one.passed, one.failed, one.skipped, str(one)) == (
         True,
         False,
@@ -60,39 +60,39 @@ def test_all_cards_at_the_hosts_version_pass() -> None:
     ],
 )
 def test_anything_else_fails_in_nvidia_smis_own_words(said: Completed | None, why: str) -> None:
-    one = verdict(said, given())
+    one = verdict(said, gpu_access())
     assert one.failed
     assert one.why.startswith(why)
 
 
 @pytest.mark.parametrize(
-    ("cards", "why"),
+    ("gpus", "why"),
     [
-        (Given(delivery=Delivery.NONE), "the host has no NVIDIA card"),
-        (Given(delivery=Delivery.IMAGE), "the host has no NVIDIA card"),
-        (given(Delivery.NONE), "the lab chose delivery none"),
+        (GpuAccess(delivery=Delivery.NONE), "the host has no NVIDIA GPU"),
+        (GpuAccess(delivery=Delivery.IMAGE), "the host has no NVIDIA GPU"),
+        (gpu_access(Delivery.NONE), "the lab chose delivery none"),
     ],
 )
-def test_what_was_not_asked_is_skipped_and_never_passed(cards: Given, why: str) -> None:
-    one = verdict(None, cards)
+def test_what_was_not_asked_is_skipped_and_never_passed(gpus: GpuAccess, why: str) -> None:
+    one = verdict(None, gpus)
     assert (one.passed, one.failed, one.skipped) == (False, False, True)
     assert str(one) == f"skipped: nvidia-smi: {why}"
-    assert (cards.devices, cards.config) == ({}, {})
+    assert (gpus.devices, gpus.config) == ({}, {})
     assert gpu_outcome((BOOTS, SMI), (one,)) is Smoke.SKIPPED
 
 
 def test_the_outcome_is_that_of_nvidia_smi_alone() -> None:
     bad = Verdict(name="boots", passed=False, why="no")
-    good = verdict(answer(*PCI), given())
+    good = verdict(answer(*PCI), gpu_access())
     assert gpu_outcome((BOOTS, SMI), (bad, good)) is Smoke.PASSED
-    assert gpu_outcome((BOOTS, SMI), (bad, verdict(None, given()))) is Smoke.FAILED
+    assert gpu_outcome((BOOTS, SMI), (bad, verdict(None, gpu_access()))) is Smoke.FAILED
     assert gpu_outcome((BOOTS,), (bad,)) is Smoke.SKIPPED
 
 
 def test_the_instance_gets_what_a_users_container_would() -> None:
-    assert [one["pci"] for one in given().devices.values()] == list(PCI)
-    assert given().config == {}
-    runtime = given(Delivery.RUNTIME)
-    assert (runtime.devices, runtime.config["nvidia.runtime"]) == (given().devices, "true")
-    by_name = [one["id"] for one in given(Delivery.CDI).devices.values()]
+    assert [one["pci"] for one in gpu_access().devices.values()] == list(PCI)
+    assert gpu_access().config == {}
+    runtime = gpu_access(Delivery.RUNTIME)
+    assert (runtime.devices, runtime.config["nvidia.runtime"]) == (gpu_access().devices, "true")
+    by_name = [one["id"] for one in gpu_access(Delivery.CDI).devices.values()]
     assert by_name == [f"nvidia.com/gpu={uuid(number)}" for number in range(4)]

@@ -1,4 +1,4 @@
-"""Cards as devices of an instance, and back."""
+"""GPUs as devices of an instance, and back."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from lab import labels
 from lab.driver.delivery import Delivery
 from lab.errors import LxdError
 from lab.gpus.devices import Missing, gpu_devices, held_by, missing, recall, remembered
-from lab.lxd.model import Card, Instance
-from tests.unit.cards import FOUR, PARTS, PCI, SPLIT, card, instance, uuid
+from lab.lxd.model import Gpu, Instance
+from tests.unit.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, instance, uuid
 
-Cards = tuple[Card, ...]
+Cards = tuple[Gpu, ...]
 
 
 @pytest.mark.parametrize("delivery", [Delivery.IMAGE, Delivery.RUNTIME, Delivery.NONE])
-def test_cards_are_given_by_address(delivery: Delivery) -> None:
+def test_gpus_are_given_by_address(delivery: Delivery) -> None:
     assert gpu_devices((FOUR[0], FOUR[2]), delivery) == {
         "gpu-0000-31-00-0": {"type": "gpu", "pci": "0000:31:00.0"},
         "gpu-0000-b1-00-0": {"type": "gpu", "pci": "0000:b1:00.0"},
@@ -33,15 +33,15 @@ def test_cdi_names_them_by_uuid() -> None:
         }
     }
     with pytest.raises(LxdError) as caught:
-        gpu_devices((card(2, uuid=None),), Delivery.CDI)
+        gpu_devices((gpu(2, uuid=None),), Delivery.CDI)
     assert caught.value.brief == (
-        "The card 0000:b1:00.0 cannot be given by CDI: its UUID is not known."
+        "The GPU 0000:b1:00.0 cannot be given by CDI: its UUID is not known."
     )
 
 
 @pytest.mark.parametrize("delivery", list(Delivery))
 def test_parts_are_devices_of_their_own(delivery: Delivery) -> None:
-    parts = (card(1, mig=PARTS[:1]), card(1, mig=PARTS[1:2]))
+    parts = (gpu(1, mig=PARTS[:1]), gpu(1, mig=PARTS[1:2]))
     assert gpu_devices(parts, delivery) == {
         f"gpu-0000-4b-00-0-0000000{n}": {
             "type": "gpu",
@@ -55,12 +55,12 @@ def test_parts_are_devices_of_their_own(delivery: Delivery) -> None:
 
 @pytest.mark.parametrize("delivery", [Delivery.IMAGE, Delivery.RUNTIME, Delivery.CDI])
 @pytest.mark.parametrize(
-    "cards", [(), FOUR[:1], FOUR, (SPLIT[0], card(1, mig=PARTS[:2]))], ids=["0", "1", "4", "parts"]
+    "gpus", [(), FOUR[:1], FOUR, (SPLIT[0], gpu(1, mig=PARTS[:2]))], ids=["0", "1", "4", "parts"]
 )
-def test_what_is_given_is_what_is_held(cards: Cards, delivery: Delivery) -> None:
-    host = SPLIT if any(one.mig for one in cards) else FOUR
-    one = instance("ann", *gpu_devices(cards, delivery).values())
-    assert held_by(one, host) == cards
+def test_what_is_given_is_what_is_held(gpus: Cards, delivery: Delivery) -> None:
+    host = SPLIT if any(one.mig for one in gpus) else FOUR
+    one = instance("ann", *gpu_devices(gpus, delivery).values())
+    assert held_by(one, host) == gpus
 
 
 @pytest.mark.parametrize(
@@ -93,43 +93,43 @@ def test_devices_of_others_are_understood(device: dict[str, str], held: Cards) -
 def test_parts_given_by_others_are_understood(
     device: dict[str, str], parts: tuple[str, ...]
 ) -> None:
-    assert held_by(instance("bob", {"type": "gpu", **device}), SPLIT) == (card(1, mig=parts),)
+    assert held_by(instance("bob", {"type": "gpu", **device}), SPLIT) == (gpu(1, mig=parts),)
 
 
-def test_a_profile_gives_cards_too() -> None:
+def test_a_profile_gives_gpus_too() -> None:
     one = replace(instance("bob", {"type": "gpu", "pci": PCI[0]}), devices={})
     assert held_by(one, FOUR) == FOUR[:1]
 
 
 @pytest.mark.parametrize(
-    ("cards", "text", "pairs"),
+    ("gpus", "text", "pairs"),
     [
         ((), "", ()),
         (FOUR[:1], f"{PCI[0]}={uuid(0)}", ((PCI[0], uuid(0)),)),
         (
-            (card(0, uuid=None), FOUR[3]),
+            (gpu(0, uuid=None), FOUR[3]),
             f"{PCI[0]},{PCI[3]}={uuid(3)}",
             ((PCI[0], None), (PCI[3], uuid(3))),
         ),
         (
-            (card(1, mig=PARTS[:2]),),
+            (gpu(1, mig=PARTS[:2]),),
             f"{PCI[1]}={PARTS[0]},{PCI[1]}={PARTS[1]}",
             ((PCI[1], PARTS[0]), (PCI[1], PARTS[1])),
         ),
     ],
 )
-def test_cards_are_remembered_by_address_and_uuid(
-    cards: Cards,
+def test_gpus_are_remembered_by_address_and_uuid(
+    gpus: Cards,
     text: str,
     pairs: tuple[tuple[str, str | None], ...],
 ) -> None:
-    assert remembered(cards) == text
+    assert remembered(gpus) == text
     assert recall(text) == pairs
 
 
-def stamped(*cards: Card, delivery: Delivery = Delivery.IMAGE) -> Instance:
-    devices = gpu_devices(cards, delivery).values()
-    return instance("ann", *devices, **{labels.GPUS: remembered(cards)})
+def stamped(*gpus: Gpu, delivery: Delivery = Delivery.IMAGE) -> Instance:
+    devices = gpu_devices(gpus, delivery).values()
+    return instance("ann", *devices, **{labels.GPUS: remembered(gpus)})
 
 
 @pytest.mark.parametrize(
@@ -139,37 +139,35 @@ def stamped(*cards: Card, delivery: Delivery = Delivery.IMAGE) -> Instance:
         (FOUR[1:], (Missing(pci=PCI[0], uuid=uuid(0), now=None),)),
         ((), (Missing(pci=PCI[0], uuid=uuid(0), now=None),)),
         (
-            (card(0, pci=PCI[3]),),
-            (Missing(pci=PCI[0], uuid=uuid(0), now=card(0, pci=PCI[3])),),
+            (gpu(0, pci=PCI[3]),),
+            (Missing(pci=PCI[0], uuid=uuid(0), now=gpu(0, pci=PCI[3])),),
         ),
         (
-            (card(0, uuid=uuid(1)), card(1, uuid=uuid(0))),
-            (Missing(pci=PCI[0], uuid=uuid(0), now=card(1, uuid=uuid(0))),),
+            (gpu(0, uuid=uuid(1)), gpu(1, uuid=uuid(0))),
+            (Missing(pci=PCI[0], uuid=uuid(0), now=gpu(1, uuid=uuid(0))),),
         ),
-        ((card(0, uuid=uuid(7)),), (Missing(pci=PCI[0], uuid=uuid(0), now=None),)),
-        ((card(0, uuid=None),), ()),
+        ((gpu(0, uuid=uuid(7)),), (Missing(pci=PCI[0], uuid=uuid(0), now=None),)),
+        ((gpu(0, uuid=None),), ()),
     ],
     ids=["there", "gone", "all-gone", "moved", "swapped", "replaced", "uuids-unknown"],
 )
-def test_a_card_that_vanished_or_moved(now: Cards, found: tuple[Missing, ...]) -> None:
+def test_a_gpu_that_vanished_or_moved(now: Cards, found: tuple[Missing, ...]) -> None:
     assert missing(stamped(FOUR[0]), now) == found
 
 
-def test_cdi_finds_a_moved_card_by_itself() -> None:
+def test_cdi_finds_a_moved_gpu_by_itself() -> None:
     one = stamped(FOUR[0], delivery=Delivery.CDI)
-    assert missing(one, (card(0, pci=PCI[3]),)) == ()
+    assert missing(one, (gpu(0, pci=PCI[3]),)) == ()
     assert missing(one, FOUR[1:]) == (Missing(pci=PCI[0], uuid=uuid(0), now=None),)
 
 
 def test_a_part_that_was_made_anew_is_missing() -> None:
-    one = stamped(card(1, mig=PARTS[:2]))
+    one = stamped(gpu(1, mig=PARTS[:2]))
     assert missing(one, SPLIT) == ()
     assert len(missing(one, FOUR)) == 2
-    assert missing(one, (card(1, mig=PARTS[1:]),)) == (
-        Missing(pci=PCI[1], uuid=PARTS[0], now=None),
-    )
+    assert missing(one, (gpu(1, mig=PARTS[1:]),)) == (Missing(pci=PCI[1], uuid=PARTS[0], now=None),)
 
 
-def test_cards_that_labstamp_did_not_give_are_missed_by_their_slot() -> None:
+def test_gpus_that_labstamp_did_not_give_are_missed_by_their_slot() -> None:
     one = instance("old", {"type": "gpu", "pci": "99:00.0"}, {"type": "gpu", "id": "2"})
     assert missing(one, FOUR) == (Missing(pci="0000:99:00.0", uuid=None, now=None),)

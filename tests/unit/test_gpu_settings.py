@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import InputError
-from lab.gpus.selection import Wish, parse_wish
+from lab.gpus.selection import GpuSelection, parse_selection
 from lab.settings.gpus import GpuSettings
 from lab.settings.settings import load_settings
 
@@ -17,25 +17,25 @@ def loaded(directory: Path, text: str) -> GpuSettings:
     return load_settings(directory, {}).gpus
 
 
-def test_without_a_word_everybody_gets_one_card_and_shares_it(tmp_path: Path) -> None:
+def test_without_a_word_everybody_gets_one_gpu_and_shares_it(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {}).gpus
     assert settings == GpuSettings()
-    assert parse_wish(settings.default) == Wish(count=1)
+    assert parse_selection(settings.default) == GpuSelection(count=1)
     assert settings.limit is None
 
 
 @pytest.mark.parametrize(
     ("text", "wish"),
     [
-        ("{default: 2}", Wish(count=2)),
-        ('{default: "2"}', Wish(count=2)),
-        ("{default: 0}", Wish()),
-        ("{default: none}", Wish()),
-        ("{default: all}", Wish(everything=True)),
+        ("{default: 2}", GpuSelection(count=2)),
+        ('{default: "2"}', GpuSelection(count=2)),
+        ("{default: 0}", GpuSelection()),
+        ("{default: none}", GpuSelection()),
+        ("{default: all}", GpuSelection(everything=True)),
     ],
 )
-def test_the_default(tmp_path: Path, text: str, wish: Wish) -> None:
-    assert parse_wish(loaded(tmp_path, text).default) == wish
+def test_the_default(tmp_path: Path, text: str, wish: GpuSelection) -> None:
+    assert parse_selection(loaded(tmp_path, text).default) == wish
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_default(tmp_path: Path, text: str, wish: Wish) -> None:
         ("{max-users-per-card: 4}", 4),
     ],
 )
-def test_how_many_may_share_a_card(tmp_path: Path, text: str, limit: int | None) -> None:
+def test_how_many_may_share_a_gpu(tmp_path: Path, text: str, limit: int | None) -> None:
     assert loaded(tmp_path, text).limit == limit
 
 

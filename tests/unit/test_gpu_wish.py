@@ -7,34 +7,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import InputError
-from lab.gpus.selection import Wish, parse_wish
+from lab.gpus.selection import GpuSelection, parse_selection
 from lab.hardware.pci import canonical_uuid
-from tests.unit.cards import PARTS, PCI, uuid
+from tests.unit.four_gpus import PARTS, PCI, uuid
 
 
 @pytest.mark.parametrize(
     ("text", "wish", "again"),
     [
-        ("all", Wish(everything=True), "all"),
-        (" ALL ", Wish(everything=True), "all"),
-        ("none", Wish(), "none"),
-        ("0", Wish(), "none"),
-        ("1", Wish(count=1), "1"),
-        ("04", Wish(count=4), "4"),
-        ("0000:b1:00.0", Wish(named=("0000:b1:00.0",)), "0000:b1:00.0"),
-        ("b1:00.0", Wish(named=("0000:b1:00.0",)), "0000:b1:00.0"),
-        ("00000000:B1:00.0", Wish(named=("0000:b1:00.0",)), "0000:b1:00.0"),
-        ("idx:3", Wish(named=("idx:3",)), "idx:3"),
-        ("IDX:03, idx:3", Wish(named=("idx:3",)), "idx:3"),
-        (uuid(2).lower(), Wish(named=(uuid(2),)), uuid(2)),
-        (PARTS[0].upper(), Wish(named=(PARTS[0],)), PARTS[0]),
-        (f"{PCI[0]} , idx:1", Wish(named=(PCI[0], "idx:1")), f"{PCI[0]},idx:1"),
+        ("all", GpuSelection(everything=True), "all"),
+        (" ALL ", GpuSelection(everything=True), "all"),
+        ("none", GpuSelection(), "none"),
+        ("0", GpuSelection(), "none"),
+        ("1", GpuSelection(count=1), "1"),
+        ("04", GpuSelection(count=4), "4"),
+        ("0000:b1:00.0", GpuSelection(named=("0000:b1:00.0",)), "0000:b1:00.0"),
+        ("b1:00.0", GpuSelection(named=("0000:b1:00.0",)), "0000:b1:00.0"),
+        ("00000000:B1:00.0", GpuSelection(named=("0000:b1:00.0",)), "0000:b1:00.0"),
+        ("idx:3", GpuSelection(named=("idx:3",)), "idx:3"),
+        ("IDX:03, idx:3", GpuSelection(named=("idx:3",)), "idx:3"),
+        (uuid(2).lower(), GpuSelection(named=(uuid(2),)), uuid(2)),
+        (PARTS[0].upper(), GpuSelection(named=(PARTS[0],)), PARTS[0]),
+        (f"{PCI[0]} , idx:1", GpuSelection(named=(PCI[0], "idx:1")), f"{PCI[0]},idx:1"),
     ],
 )
-def test_a_wish(text: str, wish: Wish, again: str) -> None:
-    assert parse_wish(text) == wish
+def test_a_wish(text: str, wish: GpuSelection, again: str) -> None:
+    assert parse_selection(text) == wish
     assert str(wish) == again
-    assert parse_wish(again) == wish
+    assert parse_selection(again) == wish
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def test_a_wish(text: str, wish: Wish, again: str) -> None:
     [
         ("", "It is empty."),
         ("  ", "It is empty."),
-        ("idx:1,", "Nothing stands where a card should."),
+        ("idx:1,", "Nothing stands where a GPU should."),
         ("two", '"two" is neither a PCI address nor a UUID nor idx:N.'),
         ("-1", '"-1" is neither a PCI address nor a UUID nor idx:N.'),
         ("1.5", '"1.5" is neither a PCI address nor a UUID nor idx:N.'),
         ("٣", '"٣" is neither a PCI address nor a UUID nor idx:N.'),
-        ("1,2", "A count stands alone; the card with that number is idx:1."),
-        ("idx:0,3", "A count stands alone; the card with that number is idx:3."),
+        ("1,2", "A count stands alone; the GPU with that number is idx:1."),
+        ("idx:0,3", "A count stands alone; the GPU with that number is idx:3."),
         ("idx:0,all", '"all" stands alone.'),
         ("none,idx:0", '"none" stands alone.'),
         ("GPU-5d5ba0d6", '"GPU-5d5ba0d6" is neither a PCI address nor a UUID nor idx:N.'),
@@ -58,8 +58,8 @@ def test_a_wish(text: str, wish: Wish, again: str) -> None:
 )
 def test_what_is_no_wish(text: str, why: str) -> None:
     with pytest.raises(InputError) as caught:
-        parse_wish(text)
-    assert caught.value.brief == f'--gpus "{text}" is no choice of cards.'
+        parse_selection(text)
+    assert caught.value.brief == f'--gpus "{text}" is no choice of GPUs.'
     assert caught.value.details == why
     assert "idx:0,idx:3" in (caught.value.fix or "")
 
@@ -67,10 +67,10 @@ def test_what_is_no_wish(text: str, why: str) -> None:
 @given(st.text(max_size=40))
 def test_any_text_is_a_wish_or_an_error_of_the_user(text: str) -> None:
     try:
-        wish = parse_wish(text)
+        wish = parse_selection(text)
     except InputError:
         return
-    assert parse_wish(str(wish)) == wish
+    assert parse_selection(str(wish)) == wish
 
 
 def test_a_uuid_that_the_driver_does_not_know_yet_is_none() -> None:

@@ -1,4 +1,4 @@
-"""Who uses which card, and who gets one."""
+"""Who uses which GPU, and who gets one."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from lab.errors import CapacityError, InputError
 from lab.gpus.allocation import Policy, Users, allocate, index_of, users
-from lab.gpus.selection import parse_wish
-from lab.lxd.model import Card
-from tests.unit.cards import FOUR, PARTS, PCI, SPLIT, card, instance, uuid
+from lab.gpus.selection import parse_selection
+from lab.lxd.model import Gpu
+from tests.unit.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, instance, uuid
 
 SHARED = Policy()
 EXCLUSIVE = Policy(limit=1)
 
 
 def using(*names: str) -> Users:
-    """Names by card, in order: `alice bob` or nothing."""
+    """Names by GPU, in order: `alice bob` or nothing."""
     return {pci: tuple(each.split()) for pci, each in zip(PCI, names, strict=True)}
 
 
@@ -31,11 +31,11 @@ def given_to(
     wish: str,
     users: Users = FREE,
     policy: Policy = SHARED,
-    cards: Sequence[Card] = FOUR,
+    gpus: Sequence[Gpu] = FOUR,
 ) -> str:
-    """The numbers of the cards that NAME gets."""
-    found = allocate(parse_wish(wish), cards, users, policy, name=name)
-    return " ".join(str(index_of(one, cards)) for one in found)
+    """The numbers of the GPUs that NAME gets."""
+    found = allocate(parse_selection(wish), gpus, users, policy, name=name)
+    return " ".join(str(index_of(one, gpus)) for one in found)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_least_used_come_first_and_ties_go_by_number(busy: Users, wish: str,
         (using("ann", "ann", "ann", "ann"), "all", "0 1 2 3"),
     ],
 )
-def test_the_cards_one_has_already_stay(busy: Users, wish: str, got: str) -> None:
+def test_the_gpus_one_has_already_stay(busy: Users, wish: str, got: str) -> None:
     assert given_to("ann", wish, busy) == got
     assert given_to("ann", wish, busy, Policy(limit=3)) == got
 
@@ -103,7 +103,7 @@ def test_sixteen_of_twenty_find_room_evenly() -> None:
     for number in range(20):
         name = f"u{number}"
         try:
-            (one,) = allocate(parse_wish("1"), FOUR, busy, Policy(limit=4), name=name)
+            (one,) = allocate(parse_selection("1"), FOUR, busy, Policy(limit=4), name=name)
         except CapacityError:
             refused += 1
         else:
@@ -122,7 +122,7 @@ def test_sixteen_of_twenty_find_room_evenly() -> None:
             "2 GPUs are wanted, 1 can be given.\n"
             "  0  0000:31:00.0  bob\n  1  0000:4b:00.0  bob\n"
             "  2  0000:b1:00.0  free\n  3  0000:ca:00.0  eve\n"
-            "  `gpus:` in lab.yaml lets one container have a card.\n"
+            "  `gpus:` in lab.yaml lets one container have a GPU.\n"
             "Next: See who has what: invoke host.gpus",
         ),
         (
@@ -132,7 +132,7 @@ def test_sixteen_of_twenty_find_room_evenly() -> None:
             "1 GPU is wanted, none can be given.\n"
             "  0  0000:31:00.0  a, b\n  1  0000:4b:00.0  a, b\n"
             "  2  0000:b1:00.0  a, b\n  3  0000:ca:00.0  a, b\n"
-            "  `gpus:` in lab.yaml lets 2 containers have a card.\n"
+            "  `gpus:` in lab.yaml lets 2 containers have a GPU.\n"
             "Next: See who has what: invoke host.gpus",
         ),
         (
@@ -151,7 +151,7 @@ def test_sixteen_of_twenty_find_room_evenly() -> None:
             "0000:31:00.0, 0000:ca:00.0 are taken.\n"
             "  0  0000:31:00.0  bob\n  1  0000:4b:00.0  free\n"
             "  2  0000:b1:00.0  free\n  3  0000:ca:00.0  eve\n"
-            "  `gpus:` in lab.yaml lets one container have a card.\n"
+            "  `gpus:` in lab.yaml lets one container have a GPU.\n"
             "Next: See who has what: invoke host.gpus",
         ),
     ],
@@ -164,56 +164,56 @@ def test_who_is_refused_learns_who_has_what(
     assert str(caught.value) == whole
 
 
-def test_all_under_a_policy_needs_room_on_every_card() -> None:
+def test_all_under_a_policy_needs_room_on_every_gpu() -> None:
     with pytest.raises(CapacityError) as caught:
         given_to("ann", "all", using("", "bob", "", ""), EXCLUSIVE)
     assert caught.value.brief == "4 GPUs are wanted, 3 can be given."
 
 
 @pytest.mark.parametrize("wish", ["1", "all"])
-def test_a_host_without_cards_says_so(wish: str) -> None:
+def test_a_host_without_gpus_says_so(wish: str) -> None:
     with pytest.raises(CapacityError) as caught:
-        given_to("ann", wish, {}, cards=())
+        given_to("ann", wish, {}, gpus=())
     assert str(caught.value) == (
-        "This host has no NVIDIA card.\nNext: Leave --gpus out, or ask for none: --gpus none"
+        "This host has no NVIDIA GPU.\nNext: Leave --gpus out, or ask for none: --gpus none"
     )
-    assert given_to("ann", "none", {}, cards=()) == ""
+    assert given_to("ann", "none", {}, gpus=()) == ""
 
 
 @pytest.mark.parametrize("selector", ["idx:4", "0000:05:00.0", uuid(9)])
-def test_a_card_that_is_not_there_is_told_with_those_that_are(selector: str) -> None:
+def test_a_gpu_that_is_not_there_is_told_with_those_that_are(selector: str) -> None:
     with pytest.raises(InputError) as caught:
-        given_to("ann", f"idx:0,{selector}", cards=FOUR[:2])
+        given_to("ann", f"idx:0,{selector}", gpus=FOUR[:2])
     assert str(caught.value) == (
-        f"There is no card {selector}.\n  There are:\n"
+        f"There is no GPU {selector}.\n  There are:\n"
         f"  0  0000:31:00.0  {uuid(0)}\n  1  0000:4b:00.0  {uuid(1)}\n"
         "Next: See who has what: invoke host.gpus"
     )
 
 
-def test_a_part_is_given_as_its_card_with_that_part_alone() -> None:
-    wish = parse_wish(f"{PARTS[2]},{PARTS[0]},idx:0")
+def test_a_part_is_given_as_its_gpu_with_that_part_alone() -> None:
+    wish = parse_selection(f"{PARTS[2]},{PARTS[0]},idx:0")
     assert allocate(wish, SPLIT, {}, SHARED, name="ann") == (
         SPLIT[0],
-        card(1, mig=(PARTS[0],)),
-        card(1, mig=(PARTS[2],)),
+        gpu(1, mig=(PARTS[0],)),
+        gpu(1, mig=(PARTS[2],)),
     )
 
 
-def test_a_split_card_is_neither_counted_nor_given_whole() -> None:
-    assert given_to("ann", "all", {}, cards=SPLIT) == "0 2"
+def test_a_split_gpu_is_neither_counted_nor_given_whole() -> None:
+    assert given_to("ann", "all", {}, gpus=SPLIT) == "0 2"
     with pytest.raises(CapacityError):
-        given_to("ann", "3", {}, cards=SPLIT)
+        given_to("ann", "3", {}, gpus=SPLIT)
     with pytest.raises(InputError) as caught:
-        given_to("ann", "idx:1", {}, cards=SPLIT)
+        given_to("ann", "idx:1", {}, gpus=SPLIT)
     assert str(caught.value) == (
-        "The card idx:1 is split, and of use by its parts only.\n"
+        "The GPU idx:1 is split, and of use by its parts only.\n"
         + "".join(f"  {part}\n" for part in PARTS)
         + f"Next: Ask for a part: --gpus {PARTS[0]}"
     )
 
 
-def test_parts_of_one_card_are_taken_one_by_one() -> None:
+def test_parts_of_one_gpu_are_taken_one_by_one() -> None:
     bob = instance("bob", {"type": "gpu", "gputype": "mig", "pci": PCI[1], "mig.uuid": PARTS[0]})
     busy = users((bob,), SPLIT)
     assert busy == {
@@ -237,7 +237,7 @@ def test_a_part_that_nobody_knows_is_told_where_it_would_be_known() -> None:
     assert "known where labstamp runs on the host itself" in str(caught.value)
 
 
-def test_users_are_those_whose_devices_pass_a_card() -> None:
+def test_users_are_those_whose_devices_pass_a_gpu() -> None:
     instances = (
         instance("zoe", {"type": "gpu", "pci": PCI[1]}),
         instance("ann", {"type": "gpu", "pci": "4B:00.0"}, {"type": "gpu", "pci": PCI[3]}),
@@ -257,7 +257,7 @@ def test_users_are_those_whose_devices_pass_a_card() -> None:
         {"type": "gpu", "id": "nvidia.com/gpu=all"},
     ],
 )
-def test_a_device_that_names_no_card_passes_all(device: dict[str, str]) -> None:
+def test_a_device_that_names_no_gpu_passes_all(device: dict[str, str]) -> None:
     assert users((instance("bob", device),), FOUR) == using("bob", "bob", "bob", "bob")
 
 
@@ -273,7 +273,7 @@ def test_whatever_the_load_a_count_is_fair(
     busy = using(*(" ".join(sorted(names)) for names in load))
     others = [len(names - {name}) for names in load]
     open_ = [n for n in range(4) if limit is None or name in load[n] or others[n] < limit]
-    wish = parse_wish(str(count))
+    wish = parse_selection(str(count))
     if count > len(open_):
         with pytest.raises(CapacityError):
             allocate(wish, FOUR, busy, Policy(limit=limit), name=name)

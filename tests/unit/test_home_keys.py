@@ -126,8 +126,8 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def shown(lxd: FakeLxd) -> tuple[object, object]:
     done = stamp(lxd, bob(keys=(OLD,)))
-    assert done.card is not None
-    return done.card["own_keys"], dict(of_container(done.card)[1]).get("own keys")
+    assert done.summary is not None
+    return done.summary["own_keys"], dict(of_container(done.summary)[1]).get("own keys")
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from host.finding import Finding, Status, advice, document, row, verdict
 from host.machine import Machine
 from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
-from tests.unit.card_host import (
+from tests.unit.gpu_machine import (
     OURS,
     SETTINGS,
     found,
     give,
-    lxd_with_cards,
+    lxd_with_gpus,
     problems,
 )
 from tests.unit.machines import Apt, give_network, machine_in
@@ -25,7 +25,7 @@ from tests.unit.machines import Apt, give_network, machine_in
 
 @pytest.fixture
 def lxd() -> FakeLxd:
-    return lxd_with_cards()
+    return lxd_with_gpus()
 
 
 def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> None:
@@ -45,9 +45,9 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
         "driver-packages": "no package of the driver is installed by apt",
         "driver-hook": "not installed: after a driver update type invoke host.after-driver-update",
         "delivery": "image: LXD has neither gpu_cdi nor nvidia_runtime",
-        "cards-there": "every card that was given is in its slot",
-        "cards-by-address": "every card was given by its address",
-        "container-nodes": "every running container with cards has /dev/nvidia-uvm",
+        "cards-there": "every GPU that was given is in its slot",
+        "cards-by-address": "every GPU was given by its address",
+        "container-nodes": "every running container with GPUs has /dev/nvidia-uvm",
         "release-driver": "no release drifts from 535.261.03",
         "container-driver": "no container drifts from 535.261.03",
     }
@@ -55,7 +55,7 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
     assert {one.fix for one in every.values()} == {None}
 
 
-def test_host_without_cards_says_so_and_no_more(tmp_path: Path) -> None:
+def test_host_without_gpus_says_so_and_no_more(tmp_path: Path) -> None:
     give_network(tmp_path)
     every = check(FakeLxd(), SETTINGS, Versions(), machine_in(tmp_path))
     names = [one.name for one in every]

@@ -8,13 +8,13 @@ from host.finding import Status
 from host.machine import Machine
 from host.units import driver_hook, gpu_boot
 from tests.fake_lxd import FakeLxd
-from tests.unit.card_host import found, lxd_with_cards, problems
+from tests.unit.gpu_machine import found, lxd_with_gpus, problems
 from tests.unit.machines import Apt, write
 
 
 @pytest.fixture
 def lxd() -> FakeLxd:
-    return lxd_with_cards()
+    return lxd_with_gpus()
 
 
 def test_module_that_is_not_loaded(lxd: FakeLxd, machine: Machine, apt: Apt) -> None:

@@ -1,4 +1,4 @@
-"""What `invoke host.check` finds about those that have cards."""
+"""What `invoke host.check` finds about those that have GPUs."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from host.machine import Machine
 from lab import labels
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
-from tests.unit.card_host import CARDS, OURS, give, lxd_with_cards, problems
+from tests.unit.gpu_machine import GPUS, OURS, give, lxd_with_gpus, problems
 from tests.unit.machines import give_network, machine_in
 
 
 @pytest.fixture
 def lxd() -> FakeLxd:
-    return lxd_with_cards()
+    return lxd_with_gpus()
 
 
 def test_containers_that_were_started_without_uvm(lxd: FakeLxd, machine: Machine) -> None:
-    card = {"gpu-a": {"pci": "0000:31:00.0"}}
-    give(lxd, "ann", card, config=OURS, dev=("nvidia0",))
-    give(lxd, "ben", card, dev=("nvidia0",), project="web")
-    give(lxd, "eve", card, config=OURS, dev=("nvidia0", "nvidia-uvm"))
-    give(lxd, "off", card, config=OURS, dev=())
+    gpu = {"gpu-a": {"pci": "0000:31:00.0"}}
+    give(lxd, "ann", gpu, config=OURS, dev=("nvidia0",))
+    give(lxd, "ben", gpu, dev=("nvidia0",), project="web")
+    give(lxd, "eve", gpu, config=OURS, dev=("nvidia0", "nvidia-uvm"))
+    give(lxd, "off", gpu, config=OURS, dev=())
     lxd.stop("off")
     assert [(one.name, one.subject, one.status, one.fix) for one in problems(lxd, machine)] == [
         ("container-nodes", "ann", Status.FAIL, "invoke restart ann"),
@@ -34,24 +34,24 @@ def test_containers_that_were_started_without_uvm(lxd: FakeLxd, machine: Machine
     ]
 
 
-def test_card_chosen_by_lxds_number(lxd: FakeLxd, machine: Machine) -> None:
-    # The board's own VGA is card0: LXD's 3 is the third card here, nvidia-smi's 2.
+def test_gpu_chosen_by_lxds_number(lxd: FakeLxd, machine: Machine) -> None:
+    # The board's own VGA is card0: LXD's 3 is the third GPU here, nvidia-smi's 2.
     give(lxd, "ben", {"gpu0": {"id": "3"}})
     (problem,) = problems(lxd, machine)
     assert problem.found == "its device gpu0 is chosen by LXD's id 3"
     assert problem.why == (
         "The number is not nvidia-smi's (the board's own VGA is counted, too), and LXD 5.0.2 may "
-        "pass every card: 4 here."
+        "pass every GPU: 4 here."
     )
     assert problem.fix == "lxc config device set ben gpu0 id= pci=0000:b1:00.0"
 
 
-def test_device_that_names_no_card_gets_the_least_used(lxd: FakeLxd, machine: Machine) -> None:
+def test_device_that_names_no_gpu_gets_the_least_used(lxd: FakeLxd, machine: Machine) -> None:
     give(lxd, "ann", {"gpu-a": {"pci": "0000:31:00.0"}}, config=OURS)
     give(lxd, "ben", {"gpu0": {}}, project="web")
     (problem,) = problems(lxd, machine)
     assert problem.subject == "web/ben"
-    assert problem.found == "its device gpu0 names no card"
+    assert problem.found == "its device gpu0 names no GPU"
     assert problem.fix == "lxc config device set --project web ben gpu0 id= pci=0000:4b:00.0"
 
 
@@ -66,15 +66,15 @@ def test_device_of_a_profile_is_overridden_for_the_container(
     assert problem.fix == "lxc config device override ben gpu id= pci=0000:31:00.0"
 
 
-def test_ours_keeps_its_other_cards(lxd: FakeLxd, machine: Machine) -> None:
+def test_ours_keeps_its_other_gpus(lxd: FakeLxd, machine: Machine) -> None:
     give(lxd, "ann", {"gpu-a": {"pci": "0000:ca:00.0"}, "gpu0": {"id": "1"}}, config=OURS)
     (problem,) = problems(lxd, machine)
     assert problem.fix == "invoke provision ann --gpus 0000:ca:00.0,0000:31:00.0"
 
 
-def test_cdi_parts_and_other_makers_name_their_card(lxd: FakeLxd, machine: Machine) -> None:
-    lxd.store.gpu_cards = tuple(
-        replace(card, mig=("MIG-1",)) if card.uuid == "GPU-2" else card for card in CARDS
+def test_cdi_parts_and_other_makers_name_their_gpu(lxd: FakeLxd, machine: Machine) -> None:
+    lxd.store.host_gpus = tuple(
+        replace(gpu, mig=("MIG-1",)) if gpu.uuid == "GPU-2" else gpu for gpu in GPUS
     )
     give(
         lxd,
@@ -88,7 +88,7 @@ def test_cdi_parts_and_other_makers_name_their_card(lxd: FakeLxd, machine: Machi
     assert problems(lxd, machine) == []
 
 
-def test_card_that_moved_to_another_slot_is_found_by_its_uuid(
+def test_gpu_that_moved_to_another_slot_is_found_by_its_uuid(
     lxd: FakeLxd, machine: Machine
 ) -> None:
     told = {**OURS, labels.GPUS: "0000:e4:00.0=GPU-2,0000:31:00.0=GPU-0"}
@@ -100,7 +100,7 @@ def test_card_that_moved_to_another_slot_is_found_by_its_uuid(
     assert problem.fix == "invoke provision ann --gpus 0000:31:00.0,0000:b1:00.0"
 
 
-def test_card_that_is_gone(lxd: FakeLxd, machine: Machine) -> None:
+def test_gpu_that_is_gone(lxd: FakeLxd, machine: Machine) -> None:
     give(lxd, "ann", {"gpu-a": {"pci": "0000:e4:00.0"}}, config=OURS)
     give(lxd, "ben", {"gpu0": {"pci": "0000:E4:00.0"}, "gpu1": {"pci": "0000:31:00.0"}})
     assert [(one.found, one.fix) for one in problems(lxd, machine)] == [
@@ -109,7 +109,7 @@ def test_card_that_is_gone(lxd: FakeLxd, machine: Machine) -> None:
     ]
 
 
-def test_host_that_lost_its_last_card_still_names_who_had_one(tmp_path: Path) -> None:
+def test_host_that_lost_its_last_gpu_still_names_who_had_one(tmp_path: Path) -> None:
     lxd = FakeLxd()
     give(lxd, "ann", {"gpu-a": {"pci": "0000:e4:00.0"}}, config=OURS)
     give(lxd, "ben", {"gpu0": {"id": "1"}})

@@ -13,7 +13,7 @@ from host import gpus
 from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
-from tests.unit.cards import FOUR, PARTS, PCI, SPLIT, card, uuid
+from tests.unit.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, uuid
 
 
 def having(*devices: dict[str, str]) -> FakeInstance:
@@ -22,9 +22,9 @@ def having(*devices: dict[str, str]) -> FakeInstance:
 
 @pytest.fixture
 def lxd() -> FakeLxd:
-    """bob and an instance that labstamp did not make have cards; so has one of another project."""
+    """bob and an instance that labstamp did not make have GPUs; so has one of another project."""
     lxd = FakeLxd()
-    lxd.gpu_cards = FOUR
+    lxd.host_gpus = FOUR
     lxd.create_project("other", {})
     lxd.store.instances = {
         ("default", "bob"): having({"type": "gpu", "pci": PCI[2]}),
@@ -34,8 +34,8 @@ def lxd() -> FakeLxd:
     return lxd
 
 
-def test_each_card_is_told_with_all_who_have_it(lxd: FakeLxd) -> None:
-    found = gpus.cards(lxd, Settings())
+def test_each_gpu_is_told_with_all_who_have_it(lxd: FakeLxd) -> None:
+    found = gpus.gpus(lxd, Settings())
     assert found[2] == {
         "index": 2,
         "pci": "0000:b1:00.0",
@@ -50,18 +50,18 @@ def test_each_card_is_told_with_all_who_have_it(lxd: FakeLxd) -> None:
 
 
 def test_rows_for_people(lxd: FakeLxd) -> None:
-    lxd.gpu_cards = (card(0), card(1, driver=None, uuid=None))
-    assert gpus.rows(gpus.cards(lxd, Settings())) == [
+    lxd.host_gpus = (gpu(0), gpu(1, driver=None, uuid=None))
+    assert gpus.rows(gpus.gpus(lxd, Settings())) == [
         ("0", PCI[0], "NVIDIA GeForce RTX 4090", "535.261.03", "old"),
         ("1", PCI[1], "NVIDIA GeForce RTX 4090", "not loaded", "nobody"),
     ]
 
 
-def test_parts_follow_their_card(lxd: FakeLxd) -> None:
-    lxd.gpu_cards = SPLIT
+def test_parts_follow_their_gpu(lxd: FakeLxd) -> None:
+    lxd.host_gpus = SPLIT
     mig = {"type": "gpu", "gputype": "mig", "pci": PCI[1], "mig.uuid": PARTS[1]}
     lxd.store.instances["default", "ann"] = having(mig)
-    table = gpus.rows(gpus.cards(lxd, Settings()))
+    table = gpus.rows(gpus.gpus(lxd, Settings()))
     assert [(row[2], row[4]) for row in table[1:5]] == [
         ("NVIDIA GeForce RTX 4090", "ann"),
         (PARTS[0], "nobody"),
@@ -85,16 +85,16 @@ def test_the_command(
     assert "0000:b1:00.0" in shown
     assert "bob, old" in shown
     run(json=True)
-    assert json.loads(capsys.readouterr().out) == {"cards": gpus.cards(lxd, Settings())}
+    assert json.loads(capsys.readouterr().out) == {"cards": gpus.gpus(lxd, Settings())}
 
 
-def test_a_host_without_cards(
+def test_a_host_without_gpus(
     lxd: FakeLxd, run: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lxd.gpu_cards = ()
+    lxd.host_gpus = ()
     run()
     assert capsys.readouterr().out == (
-        "No GPU: this host has no NVIDIA card. Everything but --gpus works without.\n"
+        "No GPU: this host has no NVIDIA GPU. Everything but --gpus works without.\n"
     )
     run(json=True)
     assert json.loads(capsys.readouterr().out) == {"cards": []}

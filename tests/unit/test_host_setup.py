@@ -13,7 +13,7 @@ from host.setup.actions import CreateNetwork, CreatePool, FillDefaultProfile, In
 from host.setup.setup import set_up
 from host.units import gpu_boot
 from lab.errors import LxdError
-from lab.lxd.model import Card, Profile
+from lab.lxd.model import Gpu, Profile
 from lab.report import Silent
 from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
@@ -100,36 +100,36 @@ class Tape(Silent):
 
 
 @pytest.fixture
-def with_cards(lxd: FakeLxd) -> FakeLxd:
+def with_gpus(lxd: FakeLxd) -> FakeLxd:
     # In this order, and with a machine of the test from here on: ours stays as it is.
     set_up(lxd, SETTINGS, Silent())
-    lxd.store.gpu_cards = (Card(pci="0000:31:00.0", model="NVIDIA GeForce RTX 4090"),)
+    lxd.store.host_gpus = (Gpu(pci="0000:31:00.0", model="NVIDIA GeForce RTX 4090"),)
     return lxd
 
 
-def test_gpu_boot_unit_comes_with_cards(with_cards: FakeLxd, tmp_path: Path) -> None:
+def test_gpu_boot_unit_comes_with_gpus(with_gpus: FakeLxd, tmp_path: Path) -> None:
     machine = machine_in(tmp_path)
-    assert set_up(with_cards, SETTINGS, Silent(), machine=machine, only_plan=True) == (
+    assert set_up(with_gpus, SETTINGS, Silent(), machine=machine, only_plan=True) == (
         InstallGpuUnit(),
     )
     assert not gpu_boot.is_touched(machine)
-    assert set_up(with_cards, SETTINGS, Silent(), machine=machine) == (InstallGpuUnit(),)
+    assert set_up(with_gpus, SETTINGS, Silent(), machine=machine) == (InstallGpuUnit(),)
     assert gpu_boot.is_installed(machine)
-    assert set_up(with_cards, SETTINGS, Silent(), machine=machine) == ()
+    assert set_up(with_gpus, SETTINGS, Silent(), machine=machine) == ()
 
 
-def test_machine_without_cards_gets_no_unit(lxd: FakeLxd, tmp_path: Path) -> None:
+def test_machine_without_gpus_gets_no_unit(lxd: FakeLxd, tmp_path: Path) -> None:
     machine = machine_in(tmp_path)
     set_up(lxd, SETTINGS, Silent(), machine=machine)
     assert not gpu_boot.is_touched(machine)
 
 
-def test_what_keeps_the_unit_away_is_said(with_cards: FakeLxd, tmp_path: Path) -> None:
+def test_what_keeps_the_unit_away_is_said(with_gpus: FakeLxd, tmp_path: Path) -> None:
     tape = Tape()
     person = replace(machine_in(tmp_path), superuser=False)
-    assert set_up(with_cards, SETTINGS, tape, machine=person) == ()
+    assert set_up(with_gpus, SETTINGS, tape, machine=person) == ()
     (tmp_path / "run/systemd/system").rmdir()
-    assert set_up(with_cards, SETTINGS, tape, machine=replace(person, superuser=True)) == ()
+    assert set_up(with_gpus, SETTINGS, tape, machine=replace(person, superuser=True)) == ()
     needs_root, no_systemd = tape.said
     assert needs_root.endswith("their boot unit needs root: sudo .venv/bin/invoke host.setup")
     assert "systemd does not run this machine" in no_systemd

@@ -24,7 +24,7 @@ from lab.lxd.idmap import (
     trial_range,
 )
 from lab.lxd.model import Instance, State, Volume
-from provision.ids.marker import Mark
+from provision.ids.marker import MoveMarker
 from provision.ids.ranges import IdFacts, Person, Shelf, choose, claims, refuse_second
 from tests.fake_store import EPOCH
 
@@ -206,7 +206,7 @@ def test_a_container_that_was_there_before_always_gives_way() -> None:
 
 
 def test_who_is_being_moved_has_the_range_already() -> None:
-    mark = Mark(builder="lab1 1 1", range=FIRST, snapshot="s")
+    mark = MoveMarker(builder="lab1 1 1", range=FIRST, snapshot="s")
     moving = instance("ann", None, {labels.ISOLATE: str(mark)})
     assert [claim.range for claim in claims(facts(moving), BOB)] == [FIRST]
     assert choose(facts(moving), BOB, None) == SECOND

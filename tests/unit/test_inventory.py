@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 from images.build.plan import Build, Keep
 from images.inventory import COLUMNS, age, document, remarks, rows
-from images.releases.published import Published, Standing
+from images.releases.published import PublishedRelease, ReleaseState
 from lab.lxd.model import Image, Instance, State
 from lab.release import Release, Smoke, Unreadable, read_release
 
@@ -32,7 +32,7 @@ IMAGE = Image(
     size_bytes=123 * 1024**2,
     created_at=NOW - timedelta(hours=3),
 )
-CURRENT = Published(release=RELEASE, image=IMAGE, standing=Standing.CURRENT)
+CURRENT = PublishedRelease(release=RELEASE, image=IMAGE, state=ReleaseState.CURRENT)
 BOB = Instance(
     name="bob",
     state=State.RUNNING,
@@ -104,7 +104,7 @@ def test_a_release_without_a_definition_is_still_shown() -> None:
 
 
 def test_the_table_has_a_row_a_version() -> None:
-    older = replace(CURRENT, standing=Standing.SUPERSEDED)
+    older = replace(CURRENT, state=ReleaseState.SUPERSEDED)
     made = document([("base", "base"), ("xfce-xrdp", "xfce")], [CURRENT, older], [], [BOB])
     table = list(rows(made, now=NOW))
     assert all(len(row) == len(COLUMNS) for row in table)

@@ -14,7 +14,7 @@ from lab.lxd.idmap import IdRange, read_map
 from lab.lxd.model import Completed, State
 from lab.report import Silent
 from provision import lifecycle
-from provision.ids.marker import Mark, Stage, read_mark
+from provision.ids.marker import MoveMarker, Stage, read_mark
 from provision.isolation.isolate import Outcome, failure, isolate, plan_isolation
 from provision.listing import show
 from tests.fake_lxd import FakeLxd
@@ -47,7 +47,7 @@ def share(lxd: FakeLxd, name: str) -> None:
 
 
 def run(lxd: FakeLxd, *names: str) -> Outcome:
-    return isolate(lxd, SETTINGS, plan_isolation(lxd, names), Silent(), patience=hasty())
+    return isolate(lxd, SETTINGS, plan_isolation(lxd, names), Silent(), timeouts=hasty())
 
 
 def owners(lxd: FakeLxd) -> tuple[IdRange | None, IdRange | None]:
@@ -100,7 +100,7 @@ def test_root_and_home_are_moved_once_and_it_runs_as_before(lxd: FakeLxd) -> Non
     assert run(lxd) == Outcome()
 
 
-def test_the_card_says_what_gives_it_ids_of_its_own(lxd: FakeLxd) -> None:
+def test_the_gpu_says_what_gives_it_ids_of_its_own(lxd: FakeLxd) -> None:
     def told() -> str:
         return dict(of_container(show(lxd, SETTINGS, "bob"))[1])["ids"]
 
@@ -290,7 +290,7 @@ def test_killed_before_any_change_the_next_run_finishes(
 
 
 def test_a_run_that_lives_is_left_alone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
-    mark = Mark(builder="lab1 4711 1", range=OWN, snapshot="s", stage=Stage.MOVING)
+    mark = MoveMarker(builder="lab1 4711 1", range=OWN, snapshot="s", stage=Stage.MOVING)
     lxd.store.instances[HERE].config[labels.ISOLATE] = str(mark)
     for alive, told in ((True, "is at it"), (None, "may be at it; if that run is gone for good")):
         monkeypatch.setattr("provision.ids.marker.is_alive", lambda _, alive=alive: alive)
@@ -300,7 +300,7 @@ def test_a_run_that_lives_is_left_alone(lxd: FakeLxd, monkeypatch: pytest.Monkey
 
 
 def test_marks_are_read_as_they_were_written() -> None:
-    mark = Mark(
+    mark = MoveMarker(
         builder="lab1 1 1", range=OWN, snapshot="s", stage=Stage.MOVED, asleep=True, autostart="x"
     )
     assert read_mark(str(mark)) == mark

@@ -8,7 +8,7 @@ import pytest
 from images import smoke as smoke_images
 from images.checks.trial import Trial
 from images.checks.verdict import Verdict
-from images.context import Log, Workshop, open_workshop
+from images.context import BuildContext, Log, open_context
 from images.smoke import Judged
 from lab.errors import InputError
 from lab.release import Needs, Smoke
@@ -50,12 +50,12 @@ def test_a_row_for_each_release() -> None:
 
 def test_what_was_skipped_is_neither_passed_nor_failed() -> None:
     skipped = Verdict(
-        name="nvidia-smi", passed=False, skipped=True, why="the host has no NVIDIA card"
+        name="nvidia-smi", passed=False, skipped=True, why="the host has no NVIDIA GPU"
     )
     judged = _judged("base", GOOD, skipped)
     (row,) = smoke_images.rows((judged,))
     assert row[2:4] == ["1 of 2", "passed"]
-    assert row[5] == "nvidia-smi (skipped): the host has no NVIDIA card"
+    assert row[5] == "nvidia-smi (skipped): the host has no NVIDIA GPU"
     assert smoke_images.failure((judged,)) is None
     assert judged.failed == ()
 
@@ -87,7 +87,7 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-def shop(shelf: Shelf, tmp_path: Path) -> Workshop:
+def context(shelf: Shelf, tmp_path: Path) -> BuildContext:
     for name in ("images", "cloud-init"):
         (tmp_path / name).symlink_to(ROOT / name)
     settings = Settings(
@@ -96,13 +96,13 @@ def shop(shelf: Shelf, tmp_path: Path) -> Workshop:
         # Its lock is one of the whole host; not that of a build which may be going on.
         build_project="test-judge-current",
     )
-    return open_workshop(tmp_path, settings, shelf.lxd, Silent())
+    return open_context(tmp_path, settings, shelf.lxd, Silent())
 
 
 def _smoke(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> list[Trial]:
     tried: list[Trial] = []
 
-    def smoke(_shop: Workshop, trial: Trial, _log: Log) -> Sequence[Verdict]:
+    def smoke(_shop: BuildContext, trial: Trial, _log: Log) -> Sequence[Verdict]:
         tried.append(trial)
         return verdicts
 
@@ -111,47 +111,47 @@ def _smoke(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> list[Trial]:
 
 
 def test_the_outcome_is_written_on_what_users_get(
-    shelf: Shelf, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    shelf: Shelf, context: BuildContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs = Needs(config={"limits.processes": "500"})
     shelf.build("20261121.1", "docker-nested")
     shelf.build("20261121.2", "docker-nested", needs=needs)
     tried = _smoke(monkeypatch, GOOD, BAD)
-    (judged,) = smoke_images.judge_current(shop)
+    (judged,) = smoke_images.judge_current(context)
     assert judged.version == "20261121.2"
     assert shelf.release("20261121.2", "docker-nested").release.smoke is Smoke.FAILED
     assert shelf.release("20261121.1", "docker-nested").release.smoke is Smoke.PASSED
     assert shelf.current("docker-nested") == "20261121.2"
     # As users' containers of that release are, by the checks of the definition.
     assert tried[0].needs == needs
-    assert tried[0].checks == shop.catalog.checks("docker-nested")
+    assert tried[0].checks == context.catalog.checks("docker-nested")
     _smoke(monkeypatch, GOOD)
-    smoke_images.judge_current(shop)
+    smoke_images.judge_current(context)
     assert shelf.release("20261121.2", "docker-nested").release.smoke is Smoke.PASSED
 
 
 def test_parents_come_first_and_strangers_last(
-    shelf: Shelf, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+    shelf: Shelf, context: BuildContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for template in ("docker-nested", "abandoned", "base"):
         shelf.build("20261121.1", template)
     _smoke(monkeypatch, GOOD)
-    every = smoke_images.judge_current(shop)
+    every = smoke_images.judge_current(context)
     assert [one.template for one in every] == ["base", "docker-nested", "abandoned"]
     assert every[2].verdicts == ()
-    (only,) = smoke_images.judge_current(shop, ("docker",))
+    (only,) = smoke_images.judge_current(context, ("docker",))
     assert only.template == "docker-nested"
 
 
-def test_nothing_to_judge_is_never_a_pass(shelf: Shelf, shop: Workshop) -> None:
+def test_nothing_to_judge_is_never_a_pass(shelf: Shelf, context: BuildContext) -> None:
     with pytest.raises(InputError) as caught:
-        smoke_images.judge_current(shop)
+        smoke_images.judge_current(context)
     assert str(caught.value) == (
         "There is no current release of any template to judge.\nNext: Build it: invoke build-images"
     )
     shelf.build("20261121.1", "base")
     with pytest.raises(InputError) as caught:
-        smoke_images.judge_current(shop, ("base", "docker"))
+        smoke_images.judge_current(context, ("base", "docker"))
     assert str(caught.value) == (
         "There is no current release of docker-nested to judge.\n"
         "Next: Build it: invoke build-images --only docker-nested"

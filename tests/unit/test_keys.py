@@ -238,10 +238,10 @@ def test_the_form_of_rfc_4716_is_taken(tmp_path: Path, kind: str, bits: str) -> 
     exported = subprocess.run(
         ["ssh-keygen", "-e", "-f", f"{file}.pub"], check=True, capture_output=True, text=True
     ).stdout
-    ours = file.with_suffix(".pub").read_text().split()
+    is_managed = file.with_suffix(".pub").read_text().split()
     assert exported.startswith("---- BEGIN SSH2 PUBLIC KEY ----\n")
     (key,) = read("-", stdin=exported.replace("\n", "\r\n"))
-    assert key.split()[:2] == ours[:2]
+    assert key.split()[:2] == is_managed[:2]
     assert read(exported) == (key,)
     # As PuTTYgen saves it, twice in one file.
     headed = exported.replace("Comment:", "x-tool: PuTTY\\\ngen\nComment:")

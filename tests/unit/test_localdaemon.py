@@ -13,7 +13,7 @@ import pytest
 from lab.errors import InputError
 from lab.lxd.session import local_socket
 from lab.machine import local_daemon
-from lab.machine.local_daemon import Door, abandoned, knock, lxd_directory
+from lab.machine.local_daemon import Door, abandoned, lxd_directory, probe_socket
 
 Places = tuple[Path, Path]
 Listen = Callable[[Path], None]
@@ -110,7 +110,7 @@ def test_who_may_not_use_it_is_told_of_the_one_that_is_installed(
             above.chmod(0o711)
     os.seteuid(65534)
     try:
-        assert knock(package / "unix.socket") is Door.SHUT
+        assert probe_socket(package / "unix.socket") is Door.SHUT
         assert lxd_directory({}, places) == package
     finally:
         os.seteuid(0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import Conflict, InputError
-from lab.machine.lock import held
+from lab.machine.lock import hold_lock
 from lab.report import Silent
 
 
@@ -28,9 +28,9 @@ class Heard(Silent):
 HOLDER = """
 import sys
 from pathlib import Path
-from lab.machine.lock import held
+from lab.machine.lock import hold_lock
 from lab.report import Silent
-with held("bob", Silent(), "provision bob", remote="local", directory=Path(sys.argv[1])):
+with hold_lock("bob", Silent(), "provision bob", remote="local", directory=Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -50,7 +50,7 @@ def hold(directory: Path) -> subprocess.Popen[str]:
 
 def test_a_lock_is_given_back(tmp_path: Path) -> None:
     for _ in range(2):
-        with held("bob", Silent(), "x", remote="local", directory=tmp_path):
+        with hold_lock("bob", Silent(), "x", remote="local", directory=tmp_path):
             pass
 
 
@@ -59,7 +59,7 @@ def test_who_waits_is_told_for_whom(tmp_path: Path) -> None:
     heard = Heard()
     with (
         pytest.raises(Conflict) as error,
-        held("bob", heard, "x", patience=0.3, remote="local", directory=tmp_path),
+        hold_lock("bob", heard, "x", timeout=0.3, remote="local", directory=tmp_path),
     ):
         pass
     holder.communicate()
@@ -73,7 +73,7 @@ def test_who_waits_is_told_for_whom(tmp_path: Path) -> None:
 
 def test_locks_of_other_names_are_free(tmp_path: Path) -> None:
     holder = hold(tmp_path)
-    with held("alice", Silent(), "x", patience=0, remote="local", directory=tmp_path):
+    with hold_lock("alice", Silent(), "x", timeout=0, remote="local", directory=tmp_path):
         pass
     holder.communicate()
 
@@ -83,12 +83,12 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     holder.kill()
     holder.communicate()
     heard = Heard()
-    with held("bob", heard, "x", patience=0, remote="local", directory=tmp_path):
+    with hold_lock("bob", heard, "x", timeout=0, remote="local", directory=tmp_path):
         assert heard.said == []
 
 
 def test_any_name_makes_a_file_in_the_directory_and_takes_it_away(tmp_path: Path) -> None:
-    with held("a/../b c", Silent(), "x", remote="local", directory=tmp_path):
+    with hold_lock("a/../b c", Silent(), "x", remote="local", directory=tmp_path):
         (file,) = tmp_path.iterdir()
         assert file.name == "a_.._b_c.lock"
         assert file.stat().st_mode & 0o777 == 0o660
@@ -105,7 +105,7 @@ def test_who_waits_gets_what_is_given_back(tmp_path: Path) -> None:
             holder.communicate()
 
     heard = Releasing()
-    with held("bob", heard, "x", patience=60, remote="local", directory=tmp_path):
+    with hold_lock("bob", heard, "x", timeout=60, remote="local", directory=tmp_path):
         assert len(heard.said) == 1
         assert "\nx\n" in (tmp_path / "bob.lock").read_text()
 
@@ -138,7 +138,7 @@ def test_what_is_no_lock_is_told_and_left(
     make(path)
     with (
         pytest.raises(InputError) as error,
-        held("bob", Silent(), "x", remote="local", directory=tmp_path),
+        hold_lock("bob", Silent(), "x", remote="local", directory=tmp_path),
     ):
         pass
     assert str(error.value) == (
@@ -155,7 +155,7 @@ def test_a_lock_held_by_a_stranger_is_no_wait_for_ever(tmp_path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         with (
             pytest.raises(Conflict, match="another labstamp process in vain") as error,
-            held("bob", Silent(), "x", patience=0.1, remote="local", directory=tmp_path),
+            hold_lock("bob", Silent(), "x", timeout=0.1, remote="local", directory=tmp_path),
         ):
             pass
     assert f"fuser -v {path}" in str(error.value)

@@ -112,7 +112,7 @@ def test_the_hook_says_it(
     ]
 
 
-def test_who_works_on_cards_is_told_from_outside(
+def test_who_works_on_gpus_is_told_from_outside(
     lab: FakeLxd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lab, "init_pid", lambda _name: 4711)
@@ -127,7 +127,7 @@ def test_who_works_on_cards_is_told_from_outside(
         (TooMuch("Too many files are open."), ("Too many files are open.",)),
     ):
         monkeypatch.setattr(gpu_processes, "users_of", users_of(answer))
-        assert gpu_processes.at_work(lab, "ann") == seen
+        assert gpu_processes.running(lab, "ann") == seen
 
 
 def told(stdout: str) -> OnRun:

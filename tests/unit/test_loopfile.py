@@ -13,7 +13,7 @@ import pytest
 from host.check import pools
 from host.finding import Status
 from images.build.pipeline import _check_room
-from images.context import Workshop
+from images.context import BuildContext
 from lab.errors import CapacityError
 from lab.lxd.loop_file import beneath, in_words, way_out
 from lab.lxd.model import Beneath, Pool
@@ -135,8 +135,8 @@ def test_provision_and_build_refuse_with_the_disk_named() -> None:
         "Next: Free some space on that disk; when it is full, all containers get I/O errors:\n"
         "      df -h /srv/lxd"
     )
-    shop = cast("Workshop", SimpleNamespace(lxd=lxd, settings=Settings()))
+    context = cast("BuildContext", SimpleNamespace(lxd=lxd, settings=Settings()))
     with pytest.raises(CapacityError, match="The storage pool default has 300") as built:
-        _check_room(shop, 1)
+        _check_room(context, 1)
     assert built.value.details == in_words(full)
     assert built.value.fix == way_out(full)

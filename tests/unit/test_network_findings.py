@@ -127,14 +127,14 @@ def test_a_policy_is_blamed_where_nothing_accepts(drops: str, what: str) -> None
 
 def test_every_table_has_a_say() -> None:
     """LXD's own rules accept, in a table of their own, which helps nothing."""
-    ours = of_nft(
+    is_managed = of_nft(
         '{"nftables": [{"chain": {"family": "inet", "table": "lxd", "name": "fwd.lxdbr0", '
         '"type": "filter", "hook": "forward", "policy": "accept"}}, {"rule": {"family": "inet", '
         '"table": "lxd", "chain": "fwd.lxdbr0", "expr": [{"match": {"op": "==", "left": '
         '{"meta": {"key": "iifname"}}, "right": "lxdbr0"}}, {"accept": null}]}}]}'
     )
-    assert len(judged(replace(BRIDGE, tables=(*ours, *tables("docker.save"))))) == 1
-    assert judged(replace(BRIDGE, tables=ours)) == []
+    assert len(judged(replace(BRIDGE, tables=(*is_managed, *tables("docker.save"))))) == 1
+    assert judged(replace(BRIDGE, tables=is_managed)) == []
 
 
 def test_a_bridge_of_somebody_elses_with_docker_on_the_host() -> None:

@@ -1,4 +1,4 @@
-"""What the module and the tools of this machine tell of cards."""
+"""What the module and the tools of this machine tell of GPUs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.hardware.nvidia import Known, known_cards, parts_of_cards
-from tests.unit.cards import PARTS, PCI, uuid
+from lab.hardware.nvidia import Known, known_gpus, parts_of_gpus
+from tests.unit.four_gpus import PARTS, PCI, uuid
 
 INFORMATION = """\
 Model: \t\t NVIDIA GeForce RTX 4090
@@ -33,32 +33,32 @@ def proc_with(root: Path, pci: str, text: str) -> Path:
     return root
 
 
-def test_a_host_without_the_module_knows_no_card(tmp_path: Path) -> None:
-    assert known_cards(tmp_path / "none") == {}
-    assert parts_of_cards(tmp_path / "none", lambda: pytest.fail("nobody is asked")) == {}
+def test_a_host_without_the_module_knows_no_gpu(tmp_path: Path) -> None:
+    assert known_gpus(tmp_path / "none") == {}
+    assert parts_of_gpus(tmp_path / "none", lambda: pytest.fail("nobody is asked")) == {}
 
 
-def test_cards_are_known_by_address(tmp_path: Path) -> None:
+def test_gpus_are_known_by_address(tmp_path: Path) -> None:
     proc = proc_with(tmp_path, PCI[2], INFORMATION.format(uuid=uuid(2)))
     proc_with(tmp_path, PCI[0], "")
     proc_with(tmp_path, "strange", INFORMATION.format(uuid=uuid(0)))
-    assert known_cards(proc, lambda: "") == {
+    assert known_gpus(proc, lambda: "") == {
         PCI[0]: Known(),
         PCI[2]: Known(uuid=uuid(2), model="NVIDIA GeForce RTX 4090"),
     }
 
 
-def test_cards_that_nothing_has_used_yet_are_used_once(tmp_path: Path) -> None:
+def test_gpus_that_nothing_has_used_yet_are_used_once(tmp_path: Path) -> None:
     unused = INFORMATION.format(uuid="GPU-????????-????-????-????-????????????")
     proc = proc_with(tmp_path, PCI[2], unused)
     model = "NVIDIA GeForce RTX 4090"
-    assert known_cards(proc, lambda: "") == {PCI[2]: Known(model=model)}
+    assert known_gpus(proc, lambda: "") == {PCI[2]: Known(model=model)}
 
     def wake() -> None:
         (proc / "gpus" / PCI[2] / "information").write_text(INFORMATION.format(uuid=uuid(2)))
 
-    assert known_cards(proc, wake) == {PCI[2]: Known(uuid=uuid(2), model=model)}
-    assert known_cards(proc, lambda: pytest.fail("they tell by themselves")) == {
+    assert known_gpus(proc, wake) == {PCI[2]: Known(uuid=uuid(2), model=model)}
+    assert known_gpus(proc, lambda: pytest.fail("they tell by themselves")) == {
         PCI[2]: Known(uuid=uuid(2), model=model)
     }
 
@@ -66,11 +66,11 @@ def test_cards_that_nothing_has_used_yet_are_used_once(tmp_path: Path) -> None:
 def test_nvidia_smi_is_asked_for_parts_only_where_there_are_some(tmp_path: Path) -> None:
     proc = proc_with(tmp_path, PCI[0], "")
     (proc / "capabilities" / "gpu0" / "mig").mkdir(parents=True)
-    assert parts_of_cards(proc, lambda: pytest.fail("nobody is asked")) == {}
+    assert parts_of_gpus(proc, lambda: pytest.fail("nobody is asked")) == {}
     (proc / "capabilities" / "gpu0" / "mig" / "gi3").mkdir()
-    assert parts_of_cards(proc, lambda: LISTED) == {uuid(1): PARTS[:2], uuid(2): PARTS[2:]}
-    assert parts_of_cards(proc, lambda: "No devices were found\n") == {}
-    assert parts_of_cards(proc, lambda: f"(UUID: {PARTS[0]})") == {}
+    assert parts_of_gpus(proc, lambda: LISTED) == {uuid(1): PARTS[:2], uuid(2): PARTS[2:]}
+    assert parts_of_gpus(proc, lambda: "No devices were found\n") == {}
+    assert parts_of_gpus(proc, lambda: f"(UUID: {PARTS[0]})") == {}
 
 
 def test_a_machine_without_nvidia_smi_tells_of_no_parts(
@@ -78,4 +78,4 @@ def test_a_machine_without_nvidia_smi_tells_of_no_parts(
 ) -> None:
     (tmp_path / "capabilities" / "gpu0" / "mig" / "gi3").mkdir(parents=True)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert parts_of_cards(tmp_path) == {}
+    assert parts_of_gpus(tmp_path) == {}

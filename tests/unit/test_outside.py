@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from images.checks.network import hear, log_in
+from images.checks.network import read_banner, ssh_login
 from lab.lxd.model import Completed
 
 
@@ -33,28 +33,28 @@ def _service(*sayings: bytes) -> Iterator[int]:
 
 def test_what_matches_is_heard_at_once() -> None:
     with _service(b"hello\n") as port:
-        assert hear(("127.0.0.1",), port, "^hello$", timeout=60).stdout == "hello\n"
+        assert read_banner(("127.0.0.1",), port, "^hello$", timeout=60).stdout == "hello\n"
 
 
 def test_a_service_that_starts_slowly_is_asked_again() -> None:
     with _service(b"", b"starting\n", b"hello\n") as port:
-        assert hear(("127.0.0.1",), port, "^hello$", timeout=60).stdout == "hello\n"
+        assert read_banner(("127.0.0.1",), port, "^hello$", timeout=60).stdout == "hello\n"
 
 
 def test_what_does_not_match_is_told_in_the_end() -> None:
     with _service(b"220 smtp\n") as port:
-        assert hear(("127.0.0.1",), port, "^hello$", timeout=0).stdout == "220 smtp\n"
+        assert read_banner(("127.0.0.1",), port, "^hello$", timeout=0).stdout == "220 smtp\n"
 
 
 def test_nobody_there_and_no_address_say_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         port = door.getsockname()[1]
-    refused = hear(("127.0.0.1",), port, "x", timeout=0)
+    refused = read_banner(("127.0.0.1",), port, "x", timeout=0)
     assert refused == Completed(
         exit_code=0, stdout="", stderr=f"127.0.0.1 port {port}: Connection refused"
     )
-    assert hear((), 80, "x", timeout=60).stderr == "no address to connect to"
+    assert read_banner((), 80, "x", timeout=60).stderr == "no address to connect to"
 
 
 def test_nobody_logs_in_without_an_address(tmp_path: Path) -> None:
-    assert log_in((), tmp_path / "key").stderr == "no address to log in to"
+    assert ssh_login((), tmp_path / "key").stderr == "no address to log in to"

@@ -19,7 +19,7 @@ PROFILE = Profile(
 )
 BRIDGE = Network(name="labbr0", type="bridge", managed=True)
 HOST_BRIDGE = Network(name="br0", type="bridge", managed=False)
-CARD = Network(name="eno1", type="physical", managed=False)
+GPU = Network(name="eno1", type="physical", managed=False)
 
 
 POOL = Pool(name="default", driver="btrfs")
@@ -45,13 +45,13 @@ def test_a_pool_of_the_settings() -> None:
     [
         (BRIDGE, {"network": "labbr0"}),
         (HOST_BRIDGE, {"nictype": "bridged", "parent": "br0"}),
-        (CARD, {"nictype": "macvlan", "parent": "eno1"}),
+        (GPU, {"nictype": "macvlan", "parent": "eno1"}),
     ],
 )
 def test_a_network_is_joined_as_its_kind_allows(
     network: Network, connection: dict[str, str]
 ) -> None:
-    placed = places(Settings(network=network.name), PROFILE, [BRIDGE, HOST_BRIDGE, CARD], [POOL])
+    placed = places(Settings(network=network.name), PROFILE, [BRIDGE, HOST_BRIDGE, GPU], [POOL])
     assert placed["eth0"] == {**NIC, **connection}
 
 

@@ -1,22 +1,24 @@
 """Decisions of the image pipeline, whole plans at a time."""
 
-from images.build.plan import Build, Current, Decision, Held, Keep, Wanted, plan
+from images.build.plan import Build, Current, Decision, Existing, Keep, TemplateRecipes, plan
 from images.build.recipe import Recipe, content
 
 
-def _wanted(base: str = "1", docker: str = "1") -> tuple[Wanted, ...]:
+def _wanted(base: str = "1", docker: str = "1") -> tuple[TemplateRecipes, ...]:
     base_body = Recipe(inputs={"cloud-init/base.yaml.j2": content(base)})
     docker_body = Recipe(
         inputs={"cloud-init/docker.yaml.j2": content(docker), "parent base": base_body.id}
     )
     return (
-        Wanted(template="base", parent=None, body=base_body, release=base_body),
-        Wanted(template="docker-nested", parent="base", body=docker_body, release=docker_body),
+        TemplateRecipes(template="base", parent=None, body=base_body, release=base_body),
+        TemplateRecipes(
+            template="docker-nested", parent="base", body=docker_body, release=docker_body
+        ),
     )
 
 
-def _held(wanted: tuple[Wanted, ...]) -> Held:
-    return Held(
+def _held(wanted: tuple[TemplateRecipes, ...]) -> Existing:
+    return Existing(
         releases={
             one.template: Current(
                 version="20261121.1", recipe=one.release.id, inputs=one.release.inputs
@@ -28,7 +30,7 @@ def _held(wanted: tuple[Wanted, ...]) -> Held:
 
 
 BOTH = frozenset({"base", "docker-nested"})
-NOTHING = Held(releases={}, bodies={})
+NOTHING = Existing(releases={}, bodies={})
 KEEP_BASE = Keep(template="base", version="20261121.1")
 KEEP_DOCKER = Keep(template="docker-nested", version="20261121.1")
 
@@ -71,7 +73,9 @@ def test_a_child_alone_needs_no_parent_build_while_the_parents_body_is_there() -
 
 def test_a_parent_whose_body_is_gone_is_built_for_its_child() -> None:
     held = _held(_wanted())
-    without = Held(releases=held.releases, bodies={"docker-nested": held.bodies["docker-nested"]})
+    without = Existing(
+        releases=held.releases, bodies={"docker-nested": held.bodies["docker-nested"]}
+    )
     assert plan(_wanted(docker="2"), without, selected=BOTH) == (
         Build(template="base", reason="docker-nested needs its body, which is gone", body=True),
         Build(template="docker-nested", reason="cloud-init/docker.yaml.j2 changed", body=True),
@@ -80,7 +84,7 @@ def test_a_parent_whose_body_is_gone_is_built_for_its_child() -> None:
 
 def test_a_missing_body_alone_is_no_reason_to_build() -> None:
     held = _held(_wanted())
-    assert plan(_wanted(), Held(releases=held.releases, bodies={}), selected=BOTH) == (
+    assert plan(_wanted(), Existing(releases=held.releases, bodies={}), selected=BOTH) == (
         KEEP_BASE,
         KEEP_DOCKER,
     )
@@ -88,7 +92,7 @@ def test_a_missing_body_alone_is_no_reason_to_build() -> None:
 
 def test_a_changed_driver_keeps_the_bodies() -> None:
     old = tuple(
-        Wanted(
+        TemplateRecipes(
             template=one.template,
             parent=one.parent,
             body=one.body,
@@ -97,7 +101,7 @@ def test_a_changed_driver_keeps_the_bodies() -> None:
         for one in _wanted()
     )
     new = tuple(
-        Wanted(
+        TemplateRecipes(
             template=one.template,
             parent=one.parent,
             body=one.body,

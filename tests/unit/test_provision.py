@@ -110,7 +110,7 @@ def test_the_plan_in_words_changes_nothing(lxd: FakeLxd) -> None:
         "set a random password for bob, shown once",
         "let bob log in to bob, and protect it against deletion by hand",
     ]
-    assert (done.changed, done.card, done.password) == (False, None, None)
+    assert (done.changed, done.summary, done.password) == (False, None, None)
     assert lxd.changes == []
 
 
@@ -120,10 +120,10 @@ def test_a_template_brings_what_it_needs(lxd: FakeLxd) -> None:
     assert made.config["security.nesting"] == "true"
     (account,) = yaml.safe_load(made.config["cloud-init.user-data"])["users"]
     assert account["groups"] == ["sudo", "docker"]
-    assert done.card is not None
-    assert done.card["access"] == {
-        "ssh": "ssh bob@" + done.card["ipv4"][0],
-        "rdp": done.card["ipv4"][0] + ":3389",
+    assert done.summary is not None
+    assert done.summary["access"] == {
+        "ssh": "ssh bob@" + done.summary["ipv4"][0],
+        "rdp": done.summary["ipv4"][0] + ":3389",
         "ports": {},
     }
 
@@ -153,7 +153,7 @@ def test_a_second_run_changes_nothing(lxd: FakeLxd) -> None:
     before = list(lxd.changes)
     second = stamp(lxd, bob(memory_bytes=1 << 30))
     assert (second.changed, second.actions, second.password) == (False, (), None)
-    assert second.card == first.card
+    assert second.summary == first.summary
     assert lxd.changes == before
 
 
@@ -286,7 +286,14 @@ def test_the_password_is_nowhere_but_in_stdin(lxd: FakeLxd) -> None:
     done = stamp(lxd, bob(password=True))
     assert done.password is not None
     store = lxd.store
-    seen = [store.changes, store.instances, store.volumes, inside(lxd).ran, done.actions, done.card]
+    seen = [
+        store.changes,
+        store.instances,
+        store.volumes,
+        inside(lxd).ran,
+        done.actions,
+        done.summary,
+    ]
     assert not any(done.password in repr(each) for each in [*seen, done])
 
 

@@ -1,4 +1,4 @@
-"""Nobody is given a release, or a start, that could not use its cards."""
+"""Nobody is given a release, or a start, that could not use its GPUs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from commands import provisioning
 from commands.views import containers
 from lab.driver.delivery import Delivery
 from lab.errors import CapacityError
-from lab.gpus.selection import parse_wish
+from lab.gpus.selection import parse_selection
 from lab.lxd.model import State
 from lab.machine import lock
 from lab.report import Silent
 from lab.settings.settings import Settings
 from provision import lifecycle, listing
 from provision.create.drift import DriftError
-from provision.create.provision import Stamped
+from provision.create.provision import Provisioned
 from tests.fake_lxd import FakeLxd
-from tests.unit.cards import FOUR, uuid
-from tests.unit.cards import card as a_card
+from tests.unit.four_gpus import FOUR, uuid
+from tests.unit.four_gpus import gpu as a_gpu
 from tests.unit.gpu_lab import A, D, a_gpu_lab
 from tests.unit.stamping import BASE, bob, hasty, publish, stamp
 
@@ -37,11 +37,11 @@ def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
 
 
 def update_host(lxd: FakeLxd, version: str | None) -> None:
-    lxd.gpu_cards = tuple(replace(card, driver=version) for card in lxd.gpu_cards)
+    lxd.host_gpus = tuple(replace(gpu, driver=version) for gpu in lxd.host_gpus)
 
 
 def gpus(text: str) -> dict[str, object]:
-    return {"gpus": parse_wish(text)}
+    return {"gpus": parse_selection(text)}
 
 
 def delivered(how: str) -> Settings:
@@ -64,7 +64,7 @@ def test_a_release_that_drifts_is_given_to_nobody(lxd: FakeLxd) -> None:
     assert lxd.changes == []
 
 
-def test_a_release_without_userland_is_for_those_without_cards(lxd: FakeLxd) -> None:
+def test_a_release_without_userland_is_for_those_without_gpus(lxd: FakeLxd) -> None:
     publish(lxd, BASE)
     with pytest.raises(DriftError) as error:
         stamp(lxd, bob(**gpus("1")))
@@ -78,8 +78,8 @@ def test_a_lab_that_delivers_nothing_is_left_alone(lxd: FakeLxd) -> None:
     publish(lxd, BASE)
     update_host(lxd, NEW)
     done = stamp(lxd, bob(**gpus("1")), settings=delivered("none"))
-    assert done.card is not None
-    assert (done.card["gpus"], done.card["drift"]) == ([A], False)
+    assert done.summary is not None
+    assert (done.summary["gpus"], done.summary["drift"]) == ([A], False)
 
 
 def test_a_template_may_want_its_userland_in_another_way(lxd: FakeLxd) -> None:
@@ -87,8 +87,8 @@ def test_a_template_may_want_its_userland_in_another_way(lxd: FakeLxd) -> None:
     stamp(lxd, bob(**gpus("1")))
     assert lxd.store.instances["default", "bob"].config["user.lab.delivery"] == "none"
     done = stamp(lxd, bob(keys=(), only_gpus=True, **gpus("2")))
-    assert done.card is not None
-    assert (done.card["delivery"], done.card["drift"]) == ("none", False)
+    assert done.summary is not None
+    assert (done.summary["delivery"], done.summary["drift"]) == ("none", False)
 
 
 def test_what_is_baked_in_counts_whatever_the_lab_delivers(lxd: FakeLxd) -> None:
@@ -108,20 +108,20 @@ def test_an_injected_userland_needs_none_in_the_release(lxd: FakeLxd) -> None:
     assert ("driver", f"{NEW}, the host's own") in containers.of_stamped(done)[1]
 
 
-def test_cards_without_a_driver_are_no_use(lxd: FakeLxd) -> None:
+def test_gpus_without_a_driver_are_no_use(lxd: FakeLxd) -> None:
     update_host(lxd, None)
     with pytest.raises(CapacityError) as error:
         stamp(lxd, bob(**gpus("1")))
     assert str(error.value) == (
-        "The host has NVIDIA cards, but their driver is not loaded.\n"
-        "  A container would get cards that do not work.\n"
+        "The host has NVIDIA GPUs, but their driver is not loaded.\n"
+        "  A container would get GPUs that do not work.\n"
         "Next: See what is wrong: invoke host.check\n"
         "      Without a GPU it can be had now: --gpus none"
     )
     stamp(lxd, bob(**gpus("none")))
 
 
-def test_a_card_is_refused_before_anything_is_built_for_it(lxd: FakeLxd) -> None:
+def test_a_gpu_is_refused_before_anything_is_built_for_it(lxd: FakeLxd) -> None:
     update_host(lxd, NEW)
     with pytest.raises(CapacityError):
         stamp(lxd, bob(**gpus("5")))
@@ -131,8 +131,8 @@ def test_an_existing_container_tells_its_drift_and_the_way_out(lxd: FakeLxd) -> 
     stamp(lxd, bob(**gpus("1")))
     update_host(lxd, NEW)
     done = stamp(lxd, bob())
-    assert done.card is not None
-    assert (done.card["driver"], done.card["drift"]) == (OLD, True)
+    assert done.summary is not None
+    assert (done.summary["driver"], done.summary["drift"]) == (OLD, True)
     assert ("driver", f"{OLD}, the host runs {NEW}; mend it: invoke sync-drivers bob") in (
         containers.of_stamped(done)[1]
     )
@@ -140,23 +140,27 @@ def test_an_existing_container_tells_its_drift_and_the_way_out(lxd: FakeLxd) -> 
     assert (row["driver"], row["drift"]) == (OLD, True)
 
 
-def test_drift_is_no_matter_without_driver_and_cards(lxd: FakeLxd) -> None:
+def test_drift_is_no_matter_without_driver_and_gpus(lxd: FakeLxd) -> None:
     publish(lxd, BASE)
     done = stamp(lxd, bob(**gpus("none")))
-    assert done.card is not None
-    assert (done.card["driver"], done.card["drift"], done.card["gpus"]) == (None, False, [])
+    assert done.summary is not None
+    assert (done.summary["driver"], done.summary["drift"], done.summary["gpus"]) == (
+        None,
+        False,
+        [],
+    )
     assert ("gpus", "none") in containers.of_stamped(done)[1]
 
 
 # ---- on-drift: build -------------------------------------------------------------------------
 
 
-def drifting(template: str) -> Callable[..., Stamped]:
+def drifting(template: str) -> Callable[..., Provisioned]:
     """Stamps that end in drift until TEMPLATE is built."""
-    stamped = Stamped(changed=True, actions=(), card=None)
+    stamped = Provisioned(changed=True, actions=(), summary=None)
     built: list[str] = []
 
-    def once(_settings: object, _wish: object, *, plan: bool) -> Stamped:
+    def once(_settings: object, _wish: object, *, plan: bool) -> Provisioned:
         if template not in built and not plan:
             built.append(template)
             raise DriftError(BASE, "drifts", details="")
@@ -210,13 +214,13 @@ def test_the_usual_lab_refuses(built: list[str], monkeypatch: pytest.MonkeyPatch
 # ---- starting --------------------------------------------------------------------------------
 
 
-def test_a_start_without_its_card_says_what_to_do(lxd: FakeLxd) -> None:
-    stamp(lxd, bob(gpus=parse_wish(f"{A},{D}")))
-    lxd.gpu_cards = FOUR[:3]
+def test_a_start_without_its_gpu_says_what_to_do(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(gpus=parse_selection(f"{A},{D}")))
+    lxd.host_gpus = FOUR[:3]
     with pytest.raises(CapacityError) as error:
         lifecycle.restart(lxd, Settings(), "bob", report=Silent())
     assert str(error.value) == (
-        f"bob cannot start: its card {D} is not where it was.\n"
+        f"bob cannot start: its GPU {D} is not where it was.\n"
         f"  {D} ({uuid(3)}) is gone, or its driver does not run it\n"
         f"Next: invoke provision bob --gpus {A}\n"
         "      All that there are: invoke host.gpus"
@@ -228,22 +232,22 @@ def test_a_start_without_its_card_says_what_to_do(lxd: FakeLxd) -> None:
     assert "start bob" not in lxd.changes[-1:]
 
 
-def test_a_start_with_its_card_elsewhere_says_where(lxd: FakeLxd) -> None:
-    stamp(lxd, bob(gpus=parse_wish(D)))
+def test_a_start_with_its_gpu_elsewhere_says_where(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(gpus=parse_selection(D)))
     lxd.stop("bob")
-    lxd.gpu_cards = (*FOUR[:3], a_card(3, pci="0000:e1:00.0"))
+    lxd.host_gpus = (*FOUR[:3], a_gpu(3, pci="0000:e1:00.0"))
     with pytest.raises(CapacityError) as error:
         lifecycle.start(lxd, Settings(), "bob", report=Silent())
     assert f"{D} ({uuid(3)}) is at 0000:e1:00.0 now" in str(error.value)
     assert error.value.fix is not None
     assert error.value.fix.startswith("invoke provision bob --gpus 0000:e1:00.0\n")
-    stamp(lxd, bob(keys=(), gpus=parse_wish("0000:e1:00.0"), only_gpus=True))
-    assert lifecycle.start(lxd, Settings(), "bob", report=Silent(), patience=hasty())
+    stamp(lxd, bob(keys=(), gpus=parse_selection("0000:e1:00.0"), only_gpus=True))
+    assert lifecycle.start(lxd, Settings(), "bob", report=Silent(), timeouts=hasty())
 
 
-def test_the_card_of_a_container_names_what_is_missing(lxd: FakeLxd) -> None:
-    stamp(lxd, bob(gpus=parse_wish(f"{A},{D}")))
-    lxd.gpu_cards = FOUR[:3]
+def test_the_gpu_of_a_container_names_what_is_missing(lxd: FakeLxd) -> None:
+    stamp(lxd, bob(gpus=parse_selection(f"{A},{D}")))
+    lxd.host_gpus = FOUR[:3]
     rows = containers.of_container(listing.show(lxd, Settings(), "bob"))[1]
     assert rows[rows.index(("gpu", f"0  {A}  {FOUR[0].model}")) :][:4] == [
         ("gpu", f"0  {A}  {FOUR[0].model}"),

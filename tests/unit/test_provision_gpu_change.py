@@ -1,4 +1,4 @@
-"""Other cards for containers that are there, and cards that are not where they were."""
+"""Other GPUs for containers that are there, and GPUs that are not where they were."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from lab.errors import CapacityError, InputError, LxdError
 from lab.lxd.model import State
 from tests.fake_lxd import FakeLxd
-from tests.unit.cards import FOUR, card, uuid
+from tests.unit.four_gpus import FOUR, gpu, uuid
 from tests.unit.gpu_lab import (
     EXCLUSIVE,
     HERE,
@@ -63,13 +63,13 @@ def test_another_difference_still_ends_it(lxd: FakeLxd) -> None:
     assert held(lxd) == [A]
 
 
-def test_without_gpus_the_cards_stay(lxd: FakeLxd) -> None:
+def test_without_gpus_the_gpus_stay(lxd: FakeLxd) -> None:
     give(lxd, "2")
     assert give(lxd, None).actions == ()
     assert held(lxd) == [A, B]
 
 
-def test_a_count_keeps_the_cards_that_it_has(lxd: FakeLxd) -> None:
+def test_a_count_keeps_the_gpus_that_it_has(lxd: FakeLxd) -> None:
     give(lxd, D)
     give(lxd, A, "ann")
     change(lxd, "2")
@@ -79,7 +79,7 @@ def test_a_count_keeps_the_cards_that_it_has(lxd: FakeLxd) -> None:
 
 
 def test_lxds_own_id_is_replaced(lxd: FakeLxd) -> None:
-    """On LXD 5.0.2 `id: 2` passes every card."""
+    """On LXD 5.0.2 `id: 2` passes every GPU."""
     give(lxd, "none")
     devices = lxd.store.instances[HERE].devices
     devices["gpu0"] = {"type": "gpu", "id": "2"}
@@ -96,28 +96,31 @@ def test_what_lxd_refuses_is_undone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatc
     assert held(lxd) == [A]
 
 
-# ---- cards that vanished or moved ------------------------------------------------------------
+# ---- GPUs that vanished or moved ------------------------------------------------------------
 
 
-def test_a_card_that_moved_is_found_by_its_uuid(lxd: FakeLxd) -> None:
+def test_a_gpu_that_moved_is_found_by_its_uuid(lxd: FakeLxd) -> None:
     give(lxd, A, "ann", settings=EXCLUSIVE)
     give(lxd, D, settings=EXCLUSIVE)
-    lxd.gpu_cards = (FOUR[0], card(3, pci="0000:17:00.0"), FOUR[1], FOUR[2])
+    lxd.host_gpus = (FOUR[0], gpu(3, pci="0000:17:00.0"), FOUR[1], FOUR[2])
     done = give(lxd, None, settings=EXCLUSIVE)
-    assert done.card is not None
-    assert done.card["missing_cards"] == [{"pci": D, "uuid": uuid(3), "now": "0000:17:00.0"}]
-    assert done.card["mend"] == "invoke provision bob --gpus 0000:17:00.0"
+    assert done.summary is not None
+    assert done.summary["missing_cards"] == [{"pci": D, "uuid": uuid(3), "now": "0000:17:00.0"}]
+    assert done.summary["mend"] == "invoke provision bob --gpus 0000:17:00.0"
     assert held(lxd) == [D]
     change(lxd, "1", settings=EXCLUSIVE)
     assert held(lxd) == ["0000:17:00.0"]
 
 
-def test_a_card_that_vanished_is_replaced_by_a_count(lxd: FakeLxd) -> None:
+def test_a_gpu_that_vanished_is_replaced_by_a_count(lxd: FakeLxd) -> None:
     give(lxd, f"{A},{D}")
-    lxd.gpu_cards = FOUR[:3]
+    lxd.host_gpus = FOUR[:3]
     done = give(lxd, None)
-    assert done.card is not None
-    assert (done.card["gpus"], done.card["mend"]) == ([A, D], f"invoke provision bob --gpus {A}")
+    assert done.summary is not None
+    assert (done.summary["gpus"], done.summary["mend"]) == (
+        [A, D],
+        f"invoke provision bob --gpus {A}",
+    )
     change(lxd, "2")
     assert held(lxd) == [A, B]
 

@@ -1,4 +1,4 @@
-"""Cards for new containers: chosen, shared out, written into the one create call."""
+"""GPUs for new containers: chosen, shared out, written into the one create call."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 
 from lab.errors import CapacityError, InputError
-from lab.gpus.selection import parse_wish
+from lab.gpus.selection import parse_selection
 from lab.machine import lock
 from lab.report import Silent
 from lab.settings.gpus import GpuSettings
 from lab.settings.settings import Settings
-from provision.create.provision import CARDS_LOCK
+from provision.create.provision import GPUS_LOCK
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
-from tests.unit.cards import FOUR, PCI, card, uuid
+from tests.unit.four_gpus import FOUR, PCI, gpu, uuid
 from tests.unit.gpu_lab import (
     EXCLUSIVE,
     HERE,
@@ -43,7 +43,7 @@ def lxd() -> FakeLxd:
 # ---- new containers --------------------------------------------------------------------------
 
 
-def test_cards_are_in_the_one_create_call_by_address(lxd: FakeLxd) -> None:
+def test_gpus_are_in_the_one_create_call_by_address(lxd: FakeLxd) -> None:
     done = give(lxd, "idx:2")
     changes = [change for change in lxd.changes if not change.startswith("write_file")]
     assert changes[1:4] == ["create bob", "update_volume home-bob", "start bob"]
@@ -53,9 +53,13 @@ def test_cards_are_in_the_one_create_call_by_address(lxd: FakeLxd) -> None:
     assert config["user.lab.driver"] == VERSION
     assert config["user.lab.delivery"] == "image"
     assert "nvidia.runtime" not in config
-    assert done.card is not None
-    assert (done.card["gpus"], done.card["driver"], done.card["drift"]) == ([C], VERSION, False)
-    assert done.card["cards"] == [
+    assert done.summary is not None
+    assert (done.summary["gpus"], done.summary["driver"], done.summary["drift"]) == (
+        [C],
+        VERSION,
+        False,
+    )
+    assert done.summary["cards"] == [
         {"index": 2, "pci": C, "uuid": uuid(2), "model": FOUR[2].model, "mig": []}
     ]
 
@@ -76,8 +80,8 @@ def test_what_is_asked_for_is_given(lxd: FakeLxd, wish: str | None, pcis: list[s
     assert held(lxd) == pcis
 
 
-def test_a_host_without_cards_gives_none_and_says_nothing(lxd: FakeLxd) -> None:
-    lxd.gpu_cards = ()
+def test_a_host_without_gpus_gives_none_and_says_nothing(lxd: FakeLxd) -> None:
+    lxd.host_gpus = ()
     give(lxd, None)
     assert gpus_of(lxd) == {}
     with pytest.raises(CapacityError):
@@ -91,7 +95,7 @@ def test_the_lab_says_what_is_usual(lxd: FakeLxd) -> None:
     assert held(lxd, "eve") == list(PCI)
 
 
-def test_the_least_used_card_comes_first(lxd: FakeLxd) -> None:
+def test_the_least_used_gpu_comes_first(lxd: FakeLxd) -> None:
     for name, wish in (("ann", "1"), ("ben", "1"), ("cid", "2"), ("dan", "1"), ("eve", f"{A}")):
         give(lxd, wish, name)
     assert [held(lxd, name) for name in ("ann", "ben", "cid", "dan")] == [[A], [B], [C, D], [A]]
@@ -99,8 +103,8 @@ def test_the_least_used_card_comes_first(lxd: FakeLxd) -> None:
     assert held(lxd, "fay") == [B]
 
 
-def test_the_plan_names_the_cards(lxd: FakeLxd) -> None:
-    done = stamp(lxd, bob(gpus=parse_wish("2")), only_plan=True)
+def test_the_plan_names_the_gpus(lxd: FakeLxd) -> None:
+    done = stamp(lxd, bob(gpus=parse_selection("2")), only_plan=True)
     assert str(done.actions[1]) == (
         "create the container bob from base 20261121.1 "
         "(all CPUs, 256MiB memory, 3000 processes, 20GiB disk, ids 1065536:65536, "
@@ -108,7 +112,7 @@ def test_the_plan_names_the_cards(lxd: FakeLxd) -> None:
     )
 
 
-def test_a_card_of_the_default_profile_is_hidden(lxd: FakeLxd) -> None:
+def test_a_gpu_of_the_default_profile_is_hidden(lxd: FakeLxd) -> None:
     profile = lxd.store.profiles["default"]
     devices = {**profile.devices, "gpu": {"type": "gpu", "id": "0"}}
     lxd.store.profiles["default"] = replace(profile, devices=devices)
@@ -135,7 +139,7 @@ def test_delivery_runtime_is_said_in_the_create_call(lxd: FakeLxd) -> None:
     assert "nvidia.runtime" not in lxd.store.instances[HERE].config
 
 
-def test_delivery_cdi_names_the_card_by_uuid_and_shows_it_by_address(lxd: FakeLxd) -> None:
+def test_delivery_cdi_names_the_gpu_by_uuid_and_shows_it_by_address(lxd: FakeLxd) -> None:
     server = lxd.store.server
     lxd.store.server = replace(server, api_extensions=server.api_extensions | {"gpu_cdi"})
     settings = Settings.model_validate({"driver": {"delivery": "cdi"}})
@@ -145,14 +149,14 @@ def test_delivery_cdi_names_the_card_by_uuid_and_shows_it_by_address(lxd: FakeLx
         {"type": "gpu", "gputype": "physical", "id": f"nvidia.com/gpu={uuid(1)}"}
     ]
     assert not any(key.startswith("nvidia.") for key in lxd.store.instances[HERE].config)
-    assert done.card is not None
-    assert done.card["gpus"] == [B]
+    assert done.summary is not None
+    assert done.summary["gpus"] == [B]
     assert "works after: invoke restart bob" in str(change(lxd, "2", settings=settings).actions[0])
 
 
-def test_a_part_of_a_card_brings_what_lxd_wants_for_it(lxd: FakeLxd) -> None:
+def test_a_part_of_a_gpu_brings_what_lxd_wants_for_it(lxd: FakeLxd) -> None:
     part = "MIG-11111111-2222-3333-4444-555555555555"
-    lxd.gpu_cards = (card(0, mig=(part,)), *FOUR[1:])
+    lxd.host_gpus = (gpu(0, mig=(part,)), *FOUR[1:])
     give(lxd, part)
     assert list(gpus_of(lxd).values()) == [
         {"type": "gpu", "gputype": "mig", "pci": A, "mig.uuid": part}
@@ -166,7 +170,7 @@ def test_a_part_of_a_card_brings_what_lxd_wants_for_it(lxd: FakeLxd) -> None:
 # ---- who may have what -----------------------------------------------------------------------
 
 
-def test_a_taken_card_is_refused_with_who_holds_it(lxd: FakeLxd) -> None:
+def test_a_taken_gpu_is_refused_with_who_holds_it(lxd: FakeLxd) -> None:
     give(lxd, A, "ann", settings=EXCLUSIVE)
     before = list(lxd.changes)
     with pytest.raises(CapacityError) as error:
@@ -226,7 +230,7 @@ def test_the_lock_is_free_while_a_container_boots(
     start = lxd.start
 
     def watched(name: str) -> None:
-        with lock.held(CARDS_LOCK, Silent(), "look", remote="local", patience=0.1):
+        with lock.hold_lock(GPUS_LOCK, Silent(), "look", remote="local", timeout=0.1):
             asked.append(True)
         start(name)
 
@@ -250,7 +254,7 @@ def test_of_two_machines_the_later_one_gives_way(
     assert ("default", "home-bob") not in lxd.store.volumes
 
 
-def test_of_two_machines_the_earlier_one_keeps_the_card(
+def test_of_two_machines_the_earlier_one_keeps_the_gpu(
     lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     another_machine(lxd, monkeypatch, "create", earlier=False)

@@ -12,7 +12,7 @@ import pytest
 
 from lab import labels
 from lab.errors import CapacityError
-from lab.gpus.selection import parse_wish
+from lab.gpus.selection import parse_selection
 from lab.lxd.idmap import IdRange, own_range
 from lab.lxd.model import Instance, InstanceSpec
 from lab.lxd.port import Lxd, OnProgress
@@ -80,8 +80,8 @@ def test_two_at_once_never_get_the_same(lxd: FakeLxd, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("provision.create.provision.read", read_together)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        # Who wants cards waits for the lock on these before.
-        wishes = [bob(name=name, gpus=parse_wish("none")) for name in ("ann", "bob")]
+        # Who wants GPUs waits for the lock on these before.
+        wishes = [bob(name=name, gpus=parse_selection("none")) for name in ("ann", "bob")]
         list(pool.map(partial(stamp, lxd), wishes))
     assert {range_of(lxd, "ann"), range_of(lxd)} == {FIRST, SECOND}
     assert met.broken

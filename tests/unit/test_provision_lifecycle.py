@@ -99,7 +99,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
     assert json.loads(json.dumps(shown)) == shown
 
 
-def test_cards_and_odd_limits_are_read_as_they_are(lxd: FakeLxd) -> None:
+def test_gpus_and_odd_limits_are_read_as_they_are(lxd: FakeLxd) -> None:
     made = lxd.store.instances[BOB]
     made.devices["gpu0"] = {"type": "gpu", "pci": "0000:b1:00.0"}
     made.config |= {"limits.cpu": "0-2,7", "limits.memory": "50%"}

@@ -30,12 +30,12 @@ NAS = {"nas": {"type": "disk", "source": "/srv/nas", "path": "/mnt/nas"}}
 def test_its_devices_are_kept_and_shown() -> None:
     lxd = _with({"boot.autostart": "true"}, NAS)
     done = stamp(lxd, bob())
-    assert done.card is not None
-    assert done.card["profile"] == {
+    assert done.summary is not None
+    assert done.summary["profile"] == {
         "config": {"boot.autostart": "true"},
         "devices": {"nas": NAS["nas"]},
     }
-    lines = [text for label, text in of_container(done.card)[1] if label == "of the profile"]
+    lines = [text for label, text in of_container(done.summary)[1] if label == "of the profile"]
     assert lines == ["boot.autostart: true", "disk nas: /srv/nas at /mnt/nas"]
 
 

@@ -13,7 +13,13 @@ from lab.instances.boot import NoAddress, wait_for_cloud_init
 from lab.lxd.model import Completed, Network, State
 from lab.report import Silent
 from provision.create import ready
-from provision.create.ready import Knock, knock, wait_for_address, wait_for_desktop, wait_for_ssh
+from provision.create.ready import (
+    SshProbe,
+    probe_ssh,
+    wait_for_address,
+    wait_for_desktop,
+    wait_for_ssh,
+)
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.stamping import hasty
@@ -22,8 +28,8 @@ LISTENS = "  sl  local_address rem_address   st\n   0: 00000000:0016 00000000:00
 CONNECTED = LISTENS.replace(" 0A ", " 01 ")
 
 
-def greeting(text: bytes, monkeypatch: pytest.MonkeyPatch) -> Knock:
-    """What `knock` makes of a server that greets with TEXT."""
+def greeting(text: bytes, monkeypatch: pytest.MonkeyPatch) -> SshProbe:
+    """What `probe_ssh` makes of a server that greets with TEXT."""
     server = socket.create_server(("127.0.0.1", 0))
     monkeypatch.setattr(ready, "_SSH_PORT", server.getsockname()[1])
 
@@ -34,17 +40,17 @@ def greeting(text: bytes, monkeypatch: pytest.MonkeyPatch) -> Knock:
 
     thread = threading.Thread(target=greet)
     thread.start()
-    found = knock("127.0.0.1")
+    found = probe_ssh("127.0.0.1")
     thread.join()
     server.close()
     return found
 
 
 def test_knocking(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert greeting(b"SSH-2.0-OpenSSH_9.2p1\r\n", monkeypatch) is Knock.BANNER
-    assert greeting(b"", monkeypatch) is Knock.CLOSED
-    assert knock("127.0.0.1") is Knock.CLOSED
-    assert knock("no such host") is Knock.UNREACHABLE
+    assert greeting(b"SSH-2.0-OpenSSH_9.2p1\r\n", monkeypatch) is SshProbe.BANNER
+    assert greeting(b"", monkeypatch) is SshProbe.CLOSED
+    assert probe_ssh("127.0.0.1") is SshProbe.CLOSED
+    assert probe_ssh("no such host") is SshProbe.UNREACHABLE
 
 
 def running(table: str) -> FakeLxd:
@@ -54,15 +60,15 @@ def running(table: str) -> FakeLxd:
     return lxd
 
 
-def unreachable(address: str) -> Knock:
-    return Knock.UNREACHABLE
+def unreachable(address: str) -> SshProbe:
+    return SshProbe.UNREACHABLE
 
 
 def test_where_the_host_cannot_reach_it_port_22_is_looked_at_from_inside() -> None:
-    wait_for_ssh(running(LISTENS), "bob", "x", Silent(), patience=hasty(), knock=unreachable)
+    wait_for_ssh(running(LISTENS), "bob", "x", Silent(), timeouts=hasty(), probe_ssh=unreachable)
     lxd = running(CONNECTED)
     with pytest.raises(LxdError, match="did not answer within 60 s"):
-        wait_for_ssh(lxd, "bob", "x", Silent(), patience=hasty(), knock=unreachable)
+        wait_for_ssh(lxd, "bob", "x", Silent(), timeouts=hasty(), probe_ssh=unreachable)
 
 
 def plugged_into(nic: dict[str, str], network: Network | None = None) -> FakeLxd:
@@ -99,7 +105,7 @@ OURS = Network(name="lxdbr7", type="bridge", managed=True, config={"ipv4.address
 def test_a_container_without_an_address(nic: dict[str, str], network: Network, told: str) -> None:
     lxd = plugged_into(nic, network)
     with pytest.raises(LxdError) as error:
-        wait_for_address(lxd, "bob", Silent(), patience=hasty())
+        wait_for_address(lxd, "bob", Silent(), timeouts=hasty())
     assert str(error.value) == f"bob got no address within 60 s.\n{told}"
 
 
@@ -124,7 +130,7 @@ def test_a_container_that_dies_at_once() -> None:
     lxd = running("")
     lxd.store.instances["default", "bob"].state = State.STOPPED
     with pytest.raises(LxdError) as error:
-        wait_for_address(lxd, "bob", Silent(), patience=hasty())
+        wait_for_address(lxd, "bob", Silent(), timeouts=hasty())
     assert str(error.value) == (
         "bob stopped while it was starting.\nNext: Look at its console: lxc console bob --show-log"
     )
@@ -136,7 +142,9 @@ def test_a_desktop_that_never_greets_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("provision.create.ready.greet", refused)
     with pytest.raises(LxdError) as error:
-        wait_for_desktop("bob", "x", 3389, Silent(), patience=hasty(), knock=lambda _: Knock.BANNER)
+        wait_for_desktop(
+            "bob", "x", 3389, Silent(), timeouts=hasty(), probe_ssh=lambda _: SshProbe.BANNER
+        )
     assert str(error.value) == (
         "The desktop of bob (x:3389) did not answer RDP within 60 s.\n"
         "Next: Look at its services: lxc exec bob -- systemctl status xrdp xrdp-sesman"
@@ -144,5 +152,5 @@ def test_a_desktop_that_never_greets_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_desktop_that_nobody_here_reaches_is_not_waited_for() -> None:
-    unreachable = lambda _: Knock.UNREACHABLE  # noqa: E731
-    wait_for_desktop("bob", "x", 3389, Silent(), patience=hasty(), knock=unreachable)
+    unreachable = lambda _: SshProbe.UNREACHABLE  # noqa: E731
+    wait_for_desktop("bob", "x", 3389, Silent(), timeouts=hasty(), probe_ssh=unreachable)

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.errors import LxdError, Spoiled
+from lab.errors import InstanceCorrupted, LxdError
 from lab.process import me
 from lab.report import Silent
 from provision.create import apply
 from provision.create.provision import provision
-from provision.create.ready import Knock
+from provision.create.ready import SshProbe
 from provision.keys.public_key import fingerprint
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
@@ -213,7 +213,7 @@ def test_what_cannot_be_removed_is_told_and_left_to_the_next_run(
         "delete_volume": LxdError("Gone away."),
     }
     with pytest.raises(LxdError, match=r"No\."):
-        provision(lxd, SETTINGS, bob(), Heard(), patience=hasty(), knock=banner)
+        provision(lxd, SETTINGS, bob(), Heard(), timeouts=hasty(), probe_ssh=banner)
     assert said == [
         "bob stays half made: Gone away. Finish it: invoke provision bob",
         "The volume home-bob (/home) is kept; the next run uses it.",
@@ -294,12 +294,12 @@ def test_an_account_that_nobody_made(lxd: FakeLxd) -> None:
 
 def test_ssh_that_never_answers(lxd: FakeLxd) -> None:
     with pytest.raises(LxdError) as error:
-        stamp(lxd, bob(), knock=lambda _: Knock.CLOSED)
+        stamp(lxd, bob(), probe_ssh=lambda _: SshProbe.CLOSED)
     assert str(error.value).startswith("ssh in bob (10.77.0.3) did not answer within 60 s.\n")
 
 
 def test_one_that_lxd_spoiled_at_its_first_start_is_made_once_more(lxd: FakeLxd) -> None:
-    lxd.failures["start bob"] = Spoiled("LXD would not start bob.", details="It gave up.")
+    lxd.failures["start bob"] = InstanceCorrupted("LXD would not start bob.", details="It gave up.")
     done = stamp(lxd, bob())
     assert done.changed
     keys = [
@@ -315,9 +315,9 @@ def test_one_that_lxd_spoiled_at_its_first_start_is_made_once_more(lxd: FakeLxd)
 
 def test_one_that_is_spoiled_twice_is_undone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
     def spoil(_lxd: FakeLxd, _name: str) -> None:
-        raise Spoiled("LXD would not start bob.", details="It gave up.")
+        raise InstanceCorrupted("LXD would not start bob.", details="It gave up.")
 
     monkeypatch.setattr(FakeLxd, "start", spoil)
-    with pytest.raises(Spoiled):
+    with pytest.raises(InstanceCorrupted):
         stamp(lxd, bob())
     assert HERE not in lxd.store.instances

@@ -54,8 +54,8 @@ def test_an_image_without_our_properties_stays() -> None:
     lxd = FakeLxd()
     lxd.store.instances["default", "x"] = FakeInstance()
     theirs = lxd.publish("x", aliases=[], properties={"os": "debian"}, compression="none")
-    ours = lxd.publish("x", aliases=[], properties={"lab.source": "x"}, compression="none")
-    remove_image(lxd, ours.fingerprint)
+    is_managed = lxd.publish("x", aliases=[], properties={"lab.source": "x"}, compression="none")
+    remove_image(lxd, is_managed.fingerprint)
     with pytest.raises(Conflict, match="is not labstamp's"):
         remove_image(lxd, theirs.fingerprint)
     assert [image.fingerprint for image in lxd.images()] == [theirs.fingerprint]
@@ -94,7 +94,7 @@ def test_volumes_go_in_few_places_and_homes_with_purge_alone() -> None:
         ("provision/create/apply.py", "_undo_volume"),
         # Those of judged images: another name, and their makers' mark.
         ("images/checks/homes.py", "remove_home"),
-        ("images/checks/homes.py", "sweep_homes"),
+        ("images/checks/homes.py", "remove_leftover_homes"),
     }
 
 

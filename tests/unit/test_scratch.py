@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.tempdir import scratch, sweep_scratch
+from lab.tempdir import remove_dead_directories, temp_directory
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_directory_lives_as_long_as_its_step(place: Path) -> None:
-    with scratch() as directory:
+    with temp_directory() as directory:
         assert directory.parent == place
-        sweep_scratch()
+        remove_dead_directories()
         assert directory.is_dir()
     assert list(place.iterdir()) == []
 
@@ -31,6 +31,6 @@ def test_what_the_dead_left_is_removed_and_nothing_else(place: Path) -> None:
     (left / "rootfs").mkdir(parents=True)
     other = place / "labstamp-notes"
     other.mkdir()
-    sweep_scratch()
+    remove_dead_directories()
     assert not left.exists()
     assert other.exists()

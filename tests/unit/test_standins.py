@@ -45,7 +45,7 @@ def smi(tmp_path: Path) -> Smi:
 CONTROL = "nvidiactl nvidia-simulated-535_261_03-NVIDIA_RTX_A6000"
 
 
-def test_smi_lists_the_cards_it_sees_and_numbers_them_anew(smi: Smi) -> None:
+def test_smi_lists_the_gpus_it_sees_and_numbers_them_anew(smi: Smi) -> None:
     assert smi(ALL, "--format=csv,noheader", nodes=f"{CONTROL} nvidia3 nvidia1") == (
         0,
         [

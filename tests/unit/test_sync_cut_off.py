@@ -15,7 +15,7 @@ from lab.errors import CheckError, LxdError
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import State
 from lab.process import me
-from provision.ids.marker import Mark
+from provision.ids.marker import MoveMarker
 from tests.fake_lxd import FakeLxd
 from tests.unit.driven import NEW, OLD, Installer, has, inside, put, run
 
@@ -131,7 +131,7 @@ def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.Mo
 
 
 def test_a_container_that_is_being_moved_to_ids_of_its_own_is_left_alone(driven: FakeLxd) -> None:
-    mark = Mark(builder=DEAD, range=IdRange(165_536, 65_536), snapshot="s")
+    mark = MoveMarker(builder=DEAD, range=IdRange(165_536, 65_536), snapshot="s")
     inside(driven, "ann").config[labels.ISOLATE] = str(mark)
     (failed,) = run(driven, "ann").failed
     assert "invoke isolate ann" in str(failed.error)

@@ -15,7 +15,7 @@ from provision.drivers.actions import Install
 from provision.drivers.plan import Options
 from provision.drivers.sync import Outcome
 from tests.fake_lxd import FakeLxd
-from tests.unit.driven import CARDS, NEW, OLD, Installer, has, inside, put, run, settings, smi
+from tests.unit.driven import GPUS, NEW, OLD, Installer, has, inside, put, run, settings, smi
 
 
 def test_those_that_drift_are_mended_and_a_second_run_changes_nothing(driven: FakeLxd) -> None:
@@ -48,7 +48,7 @@ def test_the_snapshot_comes_first_and_the_mark_goes_last(driven: FakeLxd) -> Non
 
 def test_a_plan_changes_nothing(driven: FakeLxd) -> None:
     _, actions = sync.plan_sync(driven, settings(), ["ben"], Options())
-    assert actions == (Install(name="ben", had=OLD, version=NEW, cards=(CARDS[1].pci,)),)
+    assert actions == (Install(name="ben", had=OLD, version=NEW, gpus=(GPUS[1].pci,)),)
     assert driven.changes == []
 
 
@@ -93,7 +93,7 @@ def test_where_nothing_was_changed_nobody_is_interrupted_by_a_restore(
     assert "There is no such version. Nothing in it was changed." in str(failure)
 
 
-def test_cards_that_do_not_answer_are_a_failure(driven: FakeLxd) -> None:
+def test_gpus_that_do_not_answer_are_a_failure(driven: FakeLxd) -> None:
     smi(driven).broken = ("ann",)
     (failed,) = run(driven).failed
     assert (failed.name, failed.error.details) == (
@@ -111,7 +111,7 @@ def test_a_stopped_one_that_fails_is_stopped_again(driven: FakeLxd, installer: I
     assert has(driven, "ann", OLD)
 
 
-def test_without_cards_the_files_have_to_do(driven: FakeLxd) -> None:
+def test_without_gpus_the_files_have_to_do(driven: FakeLxd) -> None:
     put(inside(driven, "dan"), OLD)
     smi(driven).broken = ("dan",)
     assert [action.name for action in run(driven, "dan").done] == ["dan"]
@@ -121,7 +121,7 @@ def test_those_at_work_are_skipped_and_named_unless_forced(driven: FakeLxd) -> N
     smi(driven).busy["ann"] = "python3 (412)\npython3 (413)\nsleep (9)\nx (10)\n"
     (left,) = run(driven).left
     assert str(left) == (
-        "ann: skip, its cards are in use by python3 (412), python3 (413), sleep (9), 1 more; "
+        "ann: skip, its GPUs are in use by python3 (412), python3 (413), sleep (9), 1 more; "
         "later, or: invoke sync-drivers ann --force"
     )
     assert has(driven, "ann", OLD)
@@ -198,7 +198,7 @@ def test_a_version_that_no_source_has_is_told_before_anything_is_touched(
 
 
 def test_a_host_without_nvidia_has_nothing_to_bring(driven: FakeLxd) -> None:
-    driven.gpu_cards = ()
+    driven.host_gpus = ()
     assert run(driven) == Outcome(version=None)
     assert "no NVIDIA kernel module" in sync.nothing_to_do(None)
     assert (

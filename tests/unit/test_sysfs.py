@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from lab.hardware.sysfs import graphics_cards, root_seen_by
-from tests.unit.cards import PCI
+from tests.unit.four_gpus import PCI
 
 
 def device(root: Path, address: str, klass: str, driver: str | None = None, **files: str) -> Path:
@@ -29,7 +29,7 @@ def test_a_machine_without_pci_has_none(tmp_path: Path) -> None:
     assert graphics_cards(tmp_path) == ()
 
 
-def test_cards_are_told_with_their_driver(tmp_path: Path) -> None:
+def test_gpus_are_told_with_their_driver(tmp_path: Path) -> None:
     device(tmp_path, PCI[0], "0x030000", "nvidia")
     device(tmp_path, PCI[1], "0x030200", "nouveau")
     device(tmp_path, PCI[2], "0x030000")
@@ -46,10 +46,10 @@ def test_cards_are_told_with_their_driver(tmp_path: Path) -> None:
     )
 
 
-def test_slices_for_virtual_machines_are_no_cards(tmp_path: Path) -> None:
-    card = device(tmp_path, PCI[0], "0x030200", "nvidia")
+def test_slices_for_virtual_machines_are_no_gpus(tmp_path: Path) -> None:
+    gpu = device(tmp_path, PCI[0], "0x030200", "nvidia")
     device(tmp_path, "0000:31:00.4", "0x030200", "nvidia")
-    (tmp_path / "sys/bus/pci/devices/0000:31:00.4/physfn").symlink_to(card)
+    (tmp_path / "sys/bus/pci/devices/0000:31:00.4/physfn").symlink_to(gpu)
     assert [one["pci_address"] for one in graphics_cards(tmp_path)] == [PCI[0]]
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from images.releases.promotion import promote, rollback
-from images.releases.published import Published
+from images.releases.published import PublishedRelease
 from lab.errors import CheckError, InputError, LxdError
 from lab.process import in_words
 from lab.release import Needs, Smoke, smoke_property
@@ -145,7 +145,7 @@ def test_an_imported_release_is_judged_first(shelf: Shelf) -> None:
     shelf.build(D, smoke=Smoke.PENDING, current=False)
     judged = []
 
-    def judge(one: Published) -> None:
+    def judge(one: PublishedRelease) -> None:
         assert shelf.current() == C
         judged.append(one.name)
         shelf.lxd.set_image_properties(one.image.fingerprint, smoke_property(Smoke.PASSED))
@@ -160,7 +160,7 @@ def test_an_imported_release_is_judged_first(shelf: Shelf) -> None:
 def test_an_imported_release_that_fails_leaves_users_alone(shelf: Shelf) -> None:
     shelf.build(D, smoke=Smoke.PENDING, current=False)
 
-    def judge(one: Published) -> None:
+    def judge(one: PublishedRelease) -> None:
         raise CheckError(f"{one.name} failed")
 
     with pytest.raises(CheckError):

@@ -90,7 +90,7 @@ def test_what_is_brought_needs_nothing_but_python(tmp_path: Path) -> None:
 
         threading.Thread(target=serve, daemon=True).start()
         port = door.getsockname()[1]
-        question = {"what": "hear", "ipv4": ["127.0.0.1"], "port": port, "wanted": "^hello$"}
+        question = {"what": "read_banner", "ipv4": ["127.0.0.1"], "port": port, "wanted": "^hello$"}
         argv = run_argv(str(tmp_path))
         ended = subprocess.run(
             [sys.executable, "-I", "-S", *argv[1:]],
@@ -117,9 +117,9 @@ def test_the_key_goes_with_the_question_and_what_comes_is_the_answer(tmp_path: P
 
     lxd.on_run = answer
     way = way_in(lxd, ("check-1", "check-2"), local=True, key=tmp_path / "key")
-    assert way.log_in(("10.0.0.2",)).stderr == "Connection refused"
+    assert way.ssh_login(("10.0.0.2",)).stderr == "Connection refused"
     place = "/run/labstamp/asking/key"
-    assert asked == [("check-2", {"what": "log_in", "ipv4": ["10.0.0.2"], "key": place})]
+    assert asked == [("check-2", {"what": "ssh_login", "ipv4": ["10.0.0.2"], "key": place})]
     assert lxd.store.instances["default", "check-2"].files[place].mode == 0o600
     # Without Python in it nothing was tried, and nothing passes.
     lxd.on_run = lambda *_: Completed(exit_code=0, stdout="", stderr="")

@@ -15,7 +15,7 @@ from lab.lxd.errors import Place
 from lab.lxd.model import Progress
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
-from lab.lxd.transport import greet, translated
+from lab.lxd.transport import handshake, translated
 
 URL = "https://lab.example:8443"
 PLACE = Place(url=URL)
@@ -35,7 +35,7 @@ def http() -> Iterator[requests_mock.Mocker]:
 
 @pytest.fixture
 def rest(http: requests_mock.Mocker) -> Rest:
-    return Rest(greet(PLACE, URL, tls_session(None, None)))
+    return Rest(handshake(PLACE, URL, tls_session(None, None)))
 
 
 def failed(text: str, code: int = 400) -> dict[str, object]:
@@ -147,10 +147,10 @@ def test_a_read_that_times_out_is_not_repeated(rest: Rest, http: requests_mock.M
 
 
 def test_an_extension_that_is_missing_is_named() -> None:
-    with pytest.raises(LxdError) as caught, translated(PLACE, "show its cards"):
+    with pytest.raises(LxdError) as caught, translated(PLACE, "show its GPUs"):
         raise LXDAPIExtensionNotAvailable("resources")
     assert str(caught.value) == (
-        "LXD would not show its cards.\n  LXD API extension 'resources' is not available\n"
+        "LXD would not show its GPUs.\n  LXD API extension 'resources' is not available\n"
         "Next: a newer LXD is needed: see README"
     )
 
@@ -248,7 +248,7 @@ def test_something_else_answers(
 ) -> None:
     answer(http)
     with pytest.raises(LxdUnreachable) as caught:
-        greet(PLACE, URL, tls_session(None, None))
+        handshake(PLACE, URL, tls_session(None, None))
     assert str(caught.value) == whole
 
 
@@ -256,7 +256,7 @@ def test_a_certificate_that_is_not_trusted_is_named(http: requests_mock.Mocker) 
     http.get(f"{URL}/1.0", json={**HELLO, "metadata": {"auth": "untrusted"}})
     place = Place(url=URL, client_certificate=Path("/home/bob/client.crt"))
     with pytest.raises(LxdUnreachable) as caught:
-        greet(place, URL, tls_session(None, None))
+        handshake(place, URL, tls_session(None, None))
     assert str(caught.value) == (
         f"LXD at {URL} does not trust the certificate /home/bob/client.crt.\n"
         "Next: on that server, with the certificate copied there: "

@@ -9,16 +9,16 @@ from pydantic import Field
 
 from lab.settings.source import Source
 from lab.yaml.load import load_yaml
-from lab.yaml.model import LocalPath, Written
+from lab.yaml.model import LocalPath, StrictModel
 from lab.yaml.problems import BadFiles
 
 
-class Inner(Written):
+class Inner(StrictModel):
     run: tuple[str, ...] = ()
     timeout: int = 60
 
 
-class Thing(Written):
+class Thing(StrictModel):
     name: str
     release: str = ""
     colour: Literal["red", "green"] = "red"

@@ -93,7 +93,7 @@ TRIES = [
     Try(what="a module", script="modprobe dummy; echo $?", answer="[1-9]"),
     Try(what="the clock", script="date -s 2001-01-01", answer="Operation not permitted"),
     Try(
-        what="a card that is not theirs",
+        what="a GPU that is not theirs",
         script="ls /dev/nvidia[0-9]* /dev/nvidiactl",
         answer="No such file",
     ),

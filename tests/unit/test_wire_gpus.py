@@ -1,4 +1,4 @@
-"""What is said of cards, in the odd forms that hosts give it."""
+"""What is said of GPUs, in the odd forms that hosts give it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lab.hardware.nvidia import Known
 from lab.lxd import gpus, parse
 from lab.lxd.client import Client
 from lab.lxd.errors import Place
-from lab.lxd.model import Card
+from lab.lxd.model import Gpu
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
-from lab.lxd.transport import greet
-from tests.unit.cards import FOUR, PARTS, PCI, card, uuid
+from lab.lxd.transport import handshake
+from tests.unit.four_gpus import FOUR, PARTS, PCI, gpu, uuid
 
 URL = "https://lab.example:8443"
 NINTH = Known(uuid=uuid(9), model="nine")
@@ -30,7 +30,7 @@ def raw(number: int, **changes: Any) -> dict[str, Any]:
     told = {
         "driver": "nvidia",
         "driver_version": "535.261.03",
-        "drm": {"id": number + 1, "card_name": f"card{number + 1}"},
+        "drm": {"id": number + 1, "card_name": f"GPU{number + 1}"},
         "nvidia": {
             "cuda_version": "12.2",
             "nvrm_version": "535.261.03",
@@ -58,14 +58,14 @@ VGA = {"driver": "ast", "driver_version": "6.1.0", "pci_address": "0000:03:00.0"
     ("raws", "found"),
     [
         ([], ()),
-        ([raw(0)], (card(0),)),
-        ([{**VGA, "vendor_id": "1a03"}, raw(0)], (card(0),)),
-        ([raw(3), raw(0), raw(2)], (card(0), card(2), card(3))),
-        ([raw(0, pci_address="0000:B1:00.0")], (card(0, pci=PCI[2]),)),
-        ([raw(0, driver="vfio-pci"), raw(1)], (card(1),)),
+        ([raw(0)], (gpu(0),)),
+        ([{**VGA, "vendor_id": "1a03"}, raw(0)], (gpu(0),)),
+        ([raw(3), raw(0), raw(2)], (gpu(0), gpu(2), gpu(3))),
+        ([raw(0, pci_address="0000:B1:00.0")], (gpu(0, pci=PCI[2]),)),
+        ([raw(0, driver="vfio-pci"), raw(1)], (gpu(1),)),
         ([raw(0, pci_address=None, usb_address="1:4")], ()),
-        ([raw(0, driver="nouveau", driver_version="6.1.0-9-amd64")], (card(0, driver=None),)),
-        ([raw(0, driver=None, driver_version=None), raw(1)], (card(1), card(0, driver=None))),
+        ([raw(0, driver="nouveau", driver_version="6.1.0-9-amd64")], (gpu(0, driver=None),)),
+        ([raw(0, driver=None, driver_version=None), raw(1)], (gpu(1), gpu(0, driver=None))),
     ],
     ids=[
         "none",
@@ -79,31 +79,31 @@ VGA = {"driver": "ast", "driver_version": "6.1.0", "pci_address": "0000:03:00.0"
         "driverless-last",
     ],
 )
-def test_cards_of_a_host(raws: list[dict[str, Any]], found: tuple[Card, ...]) -> None:
-    assert parse.cards(raws) == found
+def test_gpus_of_a_host(raws: list[dict[str, Any]], found: tuple[Gpu, ...]) -> None:
+    assert parse.gpus(raws) == found
 
 
 @pytest.mark.parametrize(
     ("told", "known", "found"),
     [
-        ({}, {}, card(0)),
-        ({}, {PCI[0]: Known(uuid=uuid(9), model="other")}, card(0)),
-        ({"nvidia": {"model": "RTX"}}, {PCI[0]: NINTH}, card(0, model="RTX", uuid=uuid(9))),
-        ({"nvidia": None}, {PCI[0]: NINTH}, card(0, model="nine", uuid=uuid(9))),
-        ({"nvidia": None}, {PCI[1]: NINTH}, card(0, model=PRODUCT, uuid=None)),
-        ({"nvidia": None, "product": None}, {}, card(0, model="NVIDIA 10de:2684", uuid=None)),
-        ({"nvidia": {"uuid": ""}, "product": ""}, {}, card(0, model="NVIDIA 10de:2684", uuid=None)),
+        ({}, {}, gpu(0)),
+        ({}, {PCI[0]: Known(uuid=uuid(9), model="other")}, gpu(0)),
+        ({"nvidia": {"model": "RTX"}}, {PCI[0]: NINTH}, gpu(0, model="RTX", uuid=uuid(9))),
+        ({"nvidia": None}, {PCI[0]: NINTH}, gpu(0, model="nine", uuid=uuid(9))),
+        ({"nvidia": None}, {PCI[1]: NINTH}, gpu(0, model=PRODUCT, uuid=None)),
+        ({"nvidia": None, "product": None}, {}, gpu(0, model="NVIDIA 10de:2684", uuid=None)),
+        ({"nvidia": {"uuid": ""}, "product": ""}, {}, gpu(0, model="NVIDIA 10de:2684", uuid=None)),
     ],
 )
 def test_what_lxd_leaves_out_is_filled_in(
-    told: dict[str, Any], known: dict[str, Known], found: Card
+    told: dict[str, Any], known: dict[str, Known], found: Gpu
 ) -> None:
-    assert parse.cards([raw(0, **told)], known=known) == (found,)
+    assert parse.gpus([raw(0, **told)], known=known) == (found,)
 
 
-def test_parts_belong_to_the_card_with_their_uuid() -> None:
+def test_parts_belong_to_the_gpu_with_their_uuid() -> None:
     parts = {uuid(1): PARTS}
-    assert parse.cards([raw(0), raw(1)], parts=parts) == (card(0), card(1, mig=PARTS))
+    assert parse.gpus([raw(0), raw(1)], parts=parts) == (gpu(0), gpu(1, mig=PARTS))
 
 
 @pytest.mark.parametrize("gpu", [None, {}, {"cards": None, "total": 0}, {"cards": []}])
@@ -111,39 +111,39 @@ def test_a_host_without_any(gpu: dict[str, Any] | None) -> None:
     assert asked(Place(url=URL), {"gpu": gpu}) == ()
 
 
-def test_of_this_machines_own_cards_its_kernel_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_this_machines_own_gpus_its_kernel_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Path] = []
 
     def graphics_cards(root: Path) -> tuple[dict[str, Any], ...]:
         seen.append(root)
         return (raw(0, nvidia=None, product=None),)
 
-    def known_cards(proc: Path) -> dict[str, Known]:
+    def known_gpus(proc: Path) -> dict[str, Known]:
         seen.append(proc)
         return {PCI[0]: NINTH}
 
     monkeypatch.setattr(gpus, "graphics_cards", graphics_cards)
-    monkeypatch.setattr(gpus, "known_cards", known_cards)
-    monkeypatch.setattr(gpus, "parts_of_cards", lambda _: {uuid(9): PARTS[:1]})
+    monkeypatch.setattr(gpus, "known_gpus", known_gpus)
+    monkeypatch.setattr(gpus, "parts_of_gpus", lambda _: {uuid(9): PARTS[:1]})
     with requests_mock.Mocker() as http:
         http.get(f"{URL}/1.0", json=HELLO)
         place = Place(socket=Path("/run/unix.socket"))
-        rest = Rest(greet(place, URL, tls_session(None, None)))
-        found = Client(rest, "default").cards()
+        rest = Rest(handshake(place, URL, tls_session(None, None)))
+        found = Client(rest, "default").gpus()
         assert {request.path for request in http.request_history} == {"/1.0"}
-    assert found == (card(0, uuid=uuid(9), model="nine", mig=PARTS[:1]),)
+    assert found == (gpu(0, uuid=uuid(9), model="nine", mig=PARTS[:1]),)
     assert seen == [Path("/"), Path("/proc/driver/nvidia")]
     # They count for its own LXD alone.
     told = {"gpu": {"cards": [raw(0, nvidia=None)]}}
-    assert asked(Place(url=URL), told) == (card(0, uuid=None, model=PRODUCT),)
+    assert asked(Place(url=URL), told) == (gpu(0, uuid=None, model=PRODUCT),)
     assert len(seen) == 2
 
 
-def asked(place: Place, resources: dict[str, Any]) -> tuple[Card, ...]:
+def asked(place: Place, resources: dict[str, Any]) -> tuple[Gpu, ...]:
     with requests_mock.Mocker() as http:
         http.get(f"{URL}/1.0", json=HELLO)
         http.get(f"{URL}/1.0/resources", json={"type": "sync", "metadata": resources})
-        return Client(Rest(greet(place, URL, tls_session(None, None))), "default").cards()
+        return Client(Rest(handshake(place, URL, tls_session(None, None))), "default").gpus()
 
 
 RACE = {
@@ -164,9 +164,9 @@ def test_a_listing_that_races_with_a_nic_is_asked_for_again(
         http.get(f"{URL}/1.0", json=HELLO)
         wrong = {"json": RACE, "status_code": 500}
         http.get(f"{URL}/1.0/resources", [*([wrong] * failures), right])
-        lxd = Client(Rest(greet(Place(url=URL), URL, tls_session(None, None))), "default")
+        lxd = Client(Rest(handshake(Place(url=URL), URL, tls_session(None, None))), "default")
         try:
-            said = lxd.cards()[0].pci
+            said = lxd.gpus()[0].pci
         except LxdError as error:
             said = error.brief
     assert said.startswith(told)
@@ -174,4 +174,4 @@ def test_a_listing_that_races_with_a_nic_is_asked_for_again(
 
 
 def test_the_simulated_host() -> None:
-    assert parse.cards([raw(number) for number in range(4)]) == FOUR
+    assert parse.gpus([raw(number) for number in range(4)]) == FOUR

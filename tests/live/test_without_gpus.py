@@ -1,6 +1,6 @@
-"""The main thread on a host without cards, which is what a newcomer has: build, check, log in.
+"""The main thread on a host without GPUs, which is what a newcomer has: build, check, log in.
 
-Where there are no cards a build has no pause for their driver: what a first boot does late meets
+Where there are no GPUs a build has no pause for their driver: what a first boot does late meets
 the cleaning, and what users get is packed as soon as it stopped.
 """
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.plain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plain:
-    """A lab with base, on an LXD that has no cards, and what its building SAID."""
+    """A lab with base, on an LXD that has no GPUs, and what its building SAID."""
 
     lab: Lab
     said: str

@@ -1,4 +1,4 @@
-"""A host with four cards on which all is well, and instances that have some of them."""
+"""A host with four GPUs on which all is well, and instances that have some of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from host.finding import Finding, Status
 from host.machine import Machine
 from host.units import gpu_boot
 from lab import labels
-from lab.lxd.model import Card, Completed
+from lab.lxd.model import Completed, Gpu
 from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeFile, FakeInstance
 from tests.unit.machines import Apt, give_network, machine_in, write
 
 OURS = {labels.OWNER: "ann"}
-CARDS = tuple(
-    Card(
+GPUS = tuple(
+    Gpu(
         pci=f"0000:{bus}:00.0",
         uuid=f"GPU-{number}",
         model="NVIDIA GeForce RTX 4090",
@@ -31,9 +31,9 @@ NODES = ("nvidia0", "nvidia1", "nvidia2", "nvidia3", "nvidiactl", "nvidia-uvm")
 SETTINGS = Settings()
 
 
-def lxd_with_cards() -> FakeLxd:
+def lxd_with_gpus() -> FakeLxd:
     lxd = FakeLxd()
-    lxd.store.gpu_cards = CARDS
+    lxd.store.host_gpus = GPUS
     lxd.on_run = lambda name, argv, _stdin: _ls(lxd, name, argv)
     return lxd
 
@@ -53,10 +53,10 @@ def sound_machine(root: Path, apt: Apt) -> Machine:
         "/proc/driver/nvidia/version",
         "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.261.03  Thu Jul 10\n",
     )
-    for number, card in enumerate(CARDS):
-        facts = f"Model: \t\t {card.model}\nDevice Minor: \t {number}\n"
-        write(root, f"/proc/driver/nvidia/gpus/{card.pci}/information", facts)
-        place = root / "sys/devices" / card.pci
+    for number, gpu in enumerate(GPUS):
+        facts = f"Model: \t\t {gpu.model}\nDevice Minor: \t {number}\n"
+        write(root, f"/proc/driver/nvidia/gpus/{gpu.pci}/information", facts)
+        place = root / "sys/devices" / gpu.pci
         place.mkdir(parents=True)
         drm = root / f"sys/class/drm/card{number + 1}"
         drm.mkdir(parents=True)

@@ -1,10 +1,10 @@
-"""Cards, and instances that have some."""
+"""GPUs, and instances that have some."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.lxd.model import Card, Instance, State
+from lab.lxd.model import Gpu, Instance, State
 from tests.fake_store import EPOCH
 
 PCI = ("0000:31:00.0", "0000:4b:00.0", "0000:b1:00.0", "0000:ca:00.0")
@@ -15,18 +15,18 @@ def uuid(number: int) -> str:
     return f"GPU-0000000{number}-0000-0000-0000-000000000000"
 
 
-def card(number: int, **changes: object) -> Card:
+def gpu(number: int, **changes: object) -> Gpu:
     values = {
         "pci": PCI[number],
         "uuid": uuid(number),
         "model": "NVIDIA GeForce RTX 4090",
         "driver": "535.261.03",
     }
-    return Card(**{**values, **changes})  # type: ignore[arg-type]
+    return Gpu(**{**values, **changes})  # type: ignore[arg-type]
 
 
-FOUR = tuple(card(number) for number in range(4))
-SPLIT = (card(0), card(1, mig=PARTS), card(2))
+FOUR = tuple(gpu(number) for number in range(4))
+SPLIT = (gpu(0), gpu(1, mig=PARTS), gpu(2))
 """The second is in three parts."""
 
 
