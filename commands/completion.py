@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext
 
+from commands.typed import Kind, options, typed
 from lab.errors import InputError
 from lab.names import quote
 
@@ -26,19 +26,6 @@ def script(shell: str) -> str:
     return known[shell].read_text(encoding="utf-8")
 
 
-def options(context: ParserContext) -> list[str]:
-    """Those that are documented: not an argument's name, which invoke takes as an option, too."""
-    return sorted(
-        flag
-        for flag, argument in {**context.flags, **_inverse(context)}.items()
-        if flag.startswith("--") and not argument.positional
-    )
-
-
-def _inverse(context: ParserContext) -> dict[str, Argument]:
-    return {flag: context.flags[meant] for flag, meant in context.inverse_flags.items()}
-
-
 def candidates(
     words: Sequence[str], contexts: Sequence[ParserContext], core: ParserContext
 ) -> list[str]:
@@ -46,21 +33,13 @@ def candidates(
 
     Nothing where a value or an argument is wanted: then shells offer files.
     """
-    *typed, begun = words or [""]
-    by_name = {name: context for context in contexts for name in (context.name, *context.aliases)}
-    context, awaits_value = core, False
-    for word in typed:
-        if awaits_value:
-            awaits_value = False
-        elif word in context.flags:
-            flag = context.flags[word]
-            awaits_value = flag.takes_value and not flag.optional
-        elif context is core and word in by_name:
-            context = by_name[word]
-    if awaits_value:
+    *_, last = typed(words or [""], contexts, core)
+    if last.kind is Kind.VALUE:
         return []
-    if begun.startswith("-"):
-        offered = options(context)
-    else:
-        offered = sorted(filter(None, by_name)) if context is core else []
-    return [word for word in offered if word.startswith(begun)]
+    offered: list[str] = []
+    if last.text.startswith("-"):
+        offered = options(last.context)
+    elif last.context is core or last.kind is Kind.COMMAND:
+        names = (name for context in contexts for name in (context.name, *context.aliases))
+        offered = sorted(filter(None, names))
+    return [word for word in offered if word.startswith(last.text)]

@@ -10,7 +10,7 @@ from typing import Final
 from invoke.exceptions import ParseError
 from invoke.parser.context import ParserContext
 
-from commands.completion import options
+from commands.typed import options
 from lab.errors import LabError
 from lab.names import quote
 
@@ -23,48 +23,61 @@ def explained(error: ParseError, commands: Iterable[str], core: ParserContext) -
     """ERROR for people; its exit code is 1. CORE: the options that need no command."""
     context = error.context or core
     command = context.name or ""
-    help_of = f"See its arguments and options: invoke --help {command}"
     text = str(error)
     if found := _UNKNOWN.fullmatch(text):
-        return _unknown(found["word"], context, commands)
+        if found["word"].startswith("-"):
+            return unknown_option(found["word"], context)
+        return _unknown_word(found["word"], command, commands)
     if found := _MISSING.fullmatch(text):
         names = found["names"].replace("'", "").upper()
-        return LabError(f"{command} needs: {names}.", fix=help_of)
+        return LabError(f"{command} needs: {names}.", fix=_usage(context))
     if found := _VALUELESS.match(text):
-        return LabError(f"--{found['name'].replace('_', '-')} needs a value.", fix=help_of)
+        return valueless_option(f"--{found['name'].replace('_', '-')}", context)
     return LabError(text)
 
 
-def _unknown(word: str, context: ParserContext, commands: Iterable[str]) -> LabError:
-    command = context.name
-    if word.startswith("-"):
-        brief = f"{command or 'labstamp'} has no option {quote(word)}."
-        close = _close_options(word, context)
-        otherwise = f"See its options: invoke --help {command}"
-        if not command:
-            otherwise = "See the options: invoke --help. Those of a command are typed after it."
-    else:
-        brief = f"There is no command {quote(word)}."
-        if command:
-            brief = f"{command} takes no further argument, and {quote(word)} is not a command."
-        close = _close_commands(word, commands)
-        otherwise = "See all commands: invoke --list"
+def valueless_option(option: str, context: ParserContext) -> LabError:
+    return LabError(f"{option} needs a value.", fix=_usage(context))
+
+
+def unknown_option(word: str, context: ParserContext) -> LabError:
+    """WORD is none of CONTEXT, which is a command's or the program's own."""
+    brief = f"{context.name or 'labstamp'} has no option {quote(word)}."
+    return _meaning(brief, _close_options(word, options(context)), _usage(context))
+
+
+def _unknown_word(word: str, command: str, commands: Iterable[str]) -> LabError:
+    brief = f"There is no command {quote(word)}."
+    if command:
+        brief = f"{command} takes no further argument, and {quote(word)} is not a command."
+    return _meaning(brief, _close_commands(word, commands), "See all commands: invoke --list")
+
+
+def _usage(context: ParserContext) -> str:
+    if context.name:
+        return f"See its arguments and options: invoke --help {context.name}"
+    return "See the options: invoke --help. Those of a command are typed after it."
+
+
+def _meaning(brief: str, close: list[str], otherwise: str) -> LabError:
     return LabError(brief, fix=f"Did you mean: {', '.join(close)}" if close else otherwise)
 
 
-def _close_options(word: str, context: ParserContext) -> list[str]:
-    known = options(context)
+def _close_options(word: str, known: list[str]) -> list[str]:
     if word.startswith("--"):
-        return [f"--{name}" for name in _close(word[2:], [flag[2:] for flag in known])]
+        return [f"--{name}" for name in _close(word[2:], [option[2:] for option in known])]
     # There are no short ones: -t may be for --template.
-    return [flag for flag in known if flag.startswith(f"-{word}")]
+    return [option for option in known if option.startswith(f"-{word}")]
 
 
 def _close_commands(word: str, commands: Iterable[str]) -> list[str]:
-    """Also those that begin or end with WORD: `build`, and `check` of `host.check`."""
-    known = sorted(commands)
-    parts = [name for name in known if word in {name.split("-")[0], name.rpartition(".")[2]}]
-    return parts or _close(word, known)
+    """Also by the first word of a command, as `build`, and without `host.`."""
+    parts: dict[str, list[str]] = {}
+    for name in sorted(commands):
+        for part in (name, name.split("-")[0], name.rpartition(".")[2]):
+            parts.setdefault(part, []).append(name)
+    close = [word] if word in parts else _close(word, parts)
+    return list(dict.fromkeys(name for part in close for name in parts[part]))
 
 
 def _close(word: str, known: Iterable[str]) -> list[str]:

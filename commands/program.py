@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 
 from invoke.collection import Collection
@@ -14,8 +15,9 @@ from invoke.parser.argument import Argument
 from invoke.program import Program
 
 from commands import completion
-from commands.mistyped import explained
+from commands.mistyped import explained, unknown_option, valueless_option
 from commands.spelling import respelling
+from commands.typed import Kind, typed
 from lab import console, places
 from lab.errors import LabError
 
@@ -66,7 +68,27 @@ class Labstamp(Program):
 
     def parse_tasks(self) -> None:
         with self._explaining():
+            self._look_at_options()
             super().parse_tasks()
+
+    def _look_at_options(self) -> None:
+        """Before invoke, which takes what it does not know for an argument, such as a NAME."""
+        core = self.initial_context
+        contexts = self._commands.to_contexts()
+        words = list(typed(self.core.unparsed, contexts, core))
+        for word, following in zip_longest(words, words[1:]):
+            name = word.text.partition("=")[0]
+            if word.kind is not Kind.OPTION or word.context is core:
+                continue
+            if name in {"--help", "-h"}:
+                self.parser = self._make_parser()
+                self.print_task_help(str(word.context.name))
+                raise Exit
+            if name not in {*word.context.flags, *word.context.inverse_flags, *core.flags}:
+                raise unknown_option(name, word.context)
+            if word.awaits_value and (following is None or following.kind is not Kind.VALUE):
+                # invoke minds it, but not of those that may be given again: --key.
+                raise valueless_option(name, word.context)
 
     def parse_cleanup(self) -> None:
         with self._explaining():
