@@ -15,6 +15,7 @@ from invoke.parser.argument import Argument
 from invoke.program import Program
 
 from commands import completion
+from commands.cli import reader_gone
 from commands.mistyped import explained, unknown_option, valueless_option
 from commands.spelling import respelling
 from commands.typed import Kind, typed
@@ -36,7 +37,13 @@ def run(namespace: Collection) -> None:
         # Not by invoke, which joins the words, and fails on half a quotation.
         program.print_candidates(sys.argv[2:])
         return
-    program.run()
+    try:
+        try:
+            program.run()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        sys.exit(reader_gone())
 
 
 class Labstamp(Program):

@@ -162,6 +162,13 @@ def test_its_errors_name_the_command_that_is_typed(installed: Installed) -> None
     assert installed.labstamp("xyzzy", PATH=path).stderr.endswith(": labstamp --list\n")
 
 
+def test_a_reader_that_goes_away_is_no_traceback(installed: Installed) -> None:
+    line = f"{installed.environment}/bin/labstamp --help | true; echo ${{PIPESTATUS[0]}}"
+    ended = installed.run("bash", "-c", line)
+    assert ended.stderr == ""
+    assert ended.stdout in {"141\n", "0\n"}  # 0: it was quicker than the reader
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
