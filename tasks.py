@@ -1,8 +1,19 @@
-"""What `invoke` offers. Each command is in commands/, what it does is in the wings."""
+"""What `invoke` and `labstamp` offer. Each command is in commands/, its work in the wings."""
 
 from invoke.collection import Collection
 
-from commands import containers, drivers, host, host_units, images, isolation, releases, welcome
+from commands import (
+    containers,
+    drivers,
+    host,
+    host_units,
+    images,
+    isolation,
+    program,
+    releases,
+    settings,
+    welcome,
+)
 
 namespace = Collection(
     welcome.welcome,
@@ -27,6 +38,7 @@ namespace = Collection(
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,
+    settings.settings,
 )
 namespace.add_collection(
     Collection(
@@ -41,3 +53,8 @@ namespace.add_collection(
         host_units.after_driver_update,
     )
 )
+
+
+def main() -> None:
+    """Run `labstamp`, which is installed."""
+    program.run(namespace)

@@ -61,14 +61,19 @@ def _reporting(body: Callable[P, None]) -> Callable[P, None]:
             console.print_error(error)
             raise Exit(code=error.exit_code) from error
         except BrokenPipeError as gone:
-            # `invoke show bob | head`; nor is anything to be flushed into it at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise Exit(code=128 + signal.SIGPIPE) from gone
+            # `invoke show bob | head`
+            raise Exit(code=reader_gone()) from gone
         except KeyboardInterrupt as interrupt:
             console.print_note("Interrupted.")
             raise Exit(code=INTERRUPTED) from interrupt
 
     return reporting
+
+
+def reader_gone() -> int:
+    """The exit code; and nothing is flushed into the broken pipe at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -128,7 +128,7 @@ def _local(settings: Settings) -> None:
     if not settings.is_local:
         raise InputError(
             f"The lab's LXD is on another machine: {settings.remote}.",
-            fix="Run this command there, in a checkout of its own.",
+            fix="Run this command on that machine.",
         )
 
 

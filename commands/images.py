@@ -104,7 +104,7 @@ def render(_c: Context, template: str) -> None:
 
     files = read_lab_files(ROOT, read_settings())
     definition = files.catalog.get(template)
-    console.print_text(user_data(definition, files.distro, files.settings, files.mirrors))
+    console.print_verbatim(user_data(definition, files.distro, files.settings, files.mirrors))
 
 
 @command()

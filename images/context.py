@@ -20,6 +20,7 @@ from lab.lxd.model import Progress
 from lab.lxd.port import Lxd
 from lab.machine.apt_sources import Mirrors
 from lab.machine.local_daemon import lxd_directory
+from lab.places import is_installed, log_directory, version
 from lab.report import Report
 from lab.settings.settings import Settings
 from lab.urls import without_password
@@ -88,7 +89,12 @@ def have_build_project(context: BuildContext) -> None:
 
 
 def _commit(root: Path) -> str:
-    """The checkout's commit, `+` when files differ from it; `unknown` outside of git."""
+    """The checkout's commit, `+` when files differ from it; `unknown` outside of git.
+
+    The version where labstamp is installed, also below some checkout.
+    """
+    if is_installed(root):
+        return version(root)
     git = [
         *("git", "--no-optional-locks", "-C", str(root), "-c", f"safe.directory={root}"),
         # Nothing that a repository may name is run.
@@ -158,9 +164,9 @@ class Log:
 
 @contextmanager
 def logged(context: BuildContext, subject: str) -> Iterator[Log]:
-    """Open `logs/SUBJECT-TIME.log` for the length of a build."""
+    """Open SUBJECT-TIME.log (lab.places.log_directory) for the length of a build."""
     stamp = datetime.now(tz=timezone.utc).astimezone().strftime("%Y%m%d-%H%M%S")
-    path, file = make_log(context.root / "logs", f"{subject}-{stamp}")
+    path, file = make_log(log_directory(context.root), f"{subject}-{stamp}")
     remote = context.settings.remote
     where = lxd_directory() if remote == "local" else without_password(remote)
     with file:

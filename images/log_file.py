@@ -1,4 +1,4 @@
-"""Files in logs/: for the owner of the checkout alone, since programs print what they are given."""
+"""Log files: for the owner of their directory alone, since programs print what they are given."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from lab.errors import InputError
+from lab.own_files import trusted
 
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -15,7 +16,8 @@ _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOE
 def make_log(directory: Path, name: str) -> tuple[Path, TextIO]:
     """A new file NAME.log in DIRECTORY, which is made where it is not there.
 
-    What root makes there is given to the owner of the checkout. Nothing that is there is opened.
+    What root makes there is given to the owner of what it lies in. Nothing that is there is opened,
+    and root takes no directory of a stranger's for one that it made.
     """
     try:
         _have(directory)
@@ -25,20 +27,24 @@ def make_log(directory: Path, name: str) -> tuple[Path, TextIO]:
         raise InputError(
             f"No log can be written in {directory}.",
             details=str(error),
-            fix="Run this as the owner of the checkout, or as root.",
+            fix=f"Run this as the owner of {directory.parent}, or as root.",
         ) from error
     return path, os.fdopen(descriptor, "w", encoding="utf-8")
 
 
 def _have(directory: Path) -> None:
-    if not directory.exists():
+    if not os.path.lexists(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
         directory.mkdir(mode=0o700)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             _give(descriptor, directory.parent)
         finally:
             os.close(descriptor)
-    elif os.geteuid() in (0, directory.stat().st_uid):
+        return
+    if os.geteuid() == 0 and directory.lstat().st_uid not in trusted():
+        raise PermissionError(f"{directory} belongs to another account; move it away")
+    if os.geteuid() in (0, directory.stat().st_uid):
         directory.chmod(0o700)  # versions before left it open to all
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Any, Final
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -30,6 +31,18 @@ _WIDE = 200
 """Columns where there is no terminal: results in a pipe are not folded to 80."""
 
 
+def _as_it_is(text: str) -> str:
+    return text
+
+
+_spelling: Final[dict[str, Callable[[str], str]]] = {"commands": _as_it_is}
+
+
+def spell_commands(respell: Callable[[str], str]) -> None:
+    """Have RESPELL change what is printed, where another program runs than the texts name."""
+    _spelling["commands"] = respell
+
+
 def out() -> Console:
     """Where results go: stdout."""
     if sys.stdout.isatty():
@@ -44,17 +57,22 @@ def err() -> Console:
 
 def print_json(document: object) -> None:
     """One JSON document on stdout, nothing else."""
-    sys.stdout.write(printable_json(document) + "\n")
+    sys.stdout.write(printable_json(_respelt(document)) + "\n")
 
 
 def print_text(text: str) -> None:
-    """TEXT on stdout, as it is but for what is not printable."""
+    """TEXT on stdout."""
+    print_verbatim(_spelling["commands"](text))
+
+
+def print_verbatim(text: str) -> None:
+    """A file's TEXT on stdout, as it is but for what is not printable."""
     sys.stdout.write(printable(text.removesuffix("\n")) + "\n")
 
 
 def print_error(error: LabError) -> None:
     """The whole error on stderr, its first line marked."""
-    first, *rest = printable(without_password(str(error)), lines=LINES).split("\n")
+    first, *rest = _told(without_password(str(error)), lines=LINES).split("\n")
     console = err()
     console.print(Text.assemble(("error: ", "bold red"), (first, "bold")))
     for line in rest:
@@ -63,7 +81,7 @@ def print_error(error: LabError) -> None:
 
 def print_note(text: str) -> None:
     """TEXT on stderr, set apart from results."""
-    err().print(Text(printable(without_password(text), lines=LINES), style="yellow"))
+    err().print(Text(_told(without_password(text), lines=LINES), style="yellow"))
 
 
 def print_table(
@@ -93,7 +111,7 @@ def print_summary(title: str, rows: Sequence[tuple[str, str]], footer: Sequence[
         grid.add_row(label, _marked(value))
     body: list[RenderableType] = [grid]
     if footer:
-        body += [Text(""), *(Text(printable(line)) for line in footer)]
+        body += [Text(""), *(Text(_told(line)) for line in footer)]
     console = out()
     if sys.stdout.isatty():
         framed = Text(in_line(title))
@@ -111,7 +129,7 @@ def ask(question: str) -> bool:
     """Whether a person typed y. No terminal to ask on means no."""
     if not sys.stdin.isatty():
         return False
-    sys.stderr.write(f"{printable(question, lines=LINES)} [y/N] ")
+    sys.stderr.write(f"{_told(question, lines=LINES)} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
@@ -167,7 +185,7 @@ class Plain:
 
     def _write(self, text: str) -> None:
         # Indented: no text begins a line that looks like one of ours.
-        told = printable(text, lines=LINES).replace("\n", "\n         ")
+        told = _told(text, lines=LINES).replace("\n", "\n         ")
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {told}\n")
         sys.stderr.flush()
 
@@ -221,7 +239,7 @@ class Terminal(AbstractContextManager["Terminal"]):
         self._finish(subject, _ending("✗ ", "red", subject, text))
 
     def say(self, text: str) -> None:
-        self._console.print(Text(printable(text, lines=LINES)))
+        self._console.print(Text(_told(text, lines=LINES)))
 
     def _finish(self, subject: str, line: Text) -> None:
         with self._lock:
@@ -253,6 +271,20 @@ class _Row:
         self.spinner = Spinner("dots")
 
 
+def _told(text: str, *, lines: int | None = None) -> str:
+    return printable(_spelling["commands"](text), lines=lines)
+
+
+def _respelt(document: Any) -> Any:
+    if isinstance(document, str):
+        return _spelling["commands"](document)
+    if isinstance(document, dict):
+        return {key: _respelt(value) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [_respelt(value) for value in document]
+    return document
+
+
 _STYLES = {
     "current": "green",
     "passed": "green",
@@ -268,9 +300,9 @@ _STYLES = {
 
 
 def _marked(cell: str) -> Text:
-    return Text(printable(cell, lines=LINES), style=_STYLES.get(cell.lower(), ""))
+    return Text(_told(cell, lines=LINES), style=_STYLES.get(cell.lower(), ""))
 
 
 def _ending(sign: str, style: str, subject: str, text: str) -> Text:
-    told = printable(text, lines=LINES)
+    told = _told(text, lines=LINES)
     return Text.assemble((sign, style), (in_line(subject), "bold"), f" {told}")

@@ -15,17 +15,20 @@ from typing import Final
 
 from lab.errors import InputError
 from lab.machine.ownership import ROOT_ALONE, Fault, faults
+from lab.places import environment, installation, is_installed, root_in
 from lab.settings.settings import Settings, settings_path
 
 _SOURCES: Final = ("commands", "images", "provision", "host", "lab", "cloud-init", "ci")
 _GIT: Final = ("config", "hooks")
 """What of a repository has git run programs."""
 _SHOWN: Final = 5
+_FOR_ROOT: Final = "env PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install CHECKOUT"
+"""Puts it where only root may write."""
 
 
 def insist_on_program(root: Path) -> None:
-    """InputError where another account may write what root runs from the checkout ROOT."""
-    insist("runs", (*_program(root), *_running()), _sources(root), whole=root)
+    """InputError where another account may write what root runs from ROOT (lab.places)."""
+    insist("runs", (*_program(root), *_running()), _sources(root), whole=installation(root))
 
 
 def insist_on_settings(root: Path) -> None:
@@ -46,7 +49,7 @@ def every_fault(
 ) -> tuple[Fault, ...]:
     """All of that, and each file of the Python environment; for what runs unattended."""
     paths = (*_program(root), settings_path(root, environ))
-    trees = (*_sources(root), root / ".venv", *_named(settings.model_dump()))
+    trees = (*_sources(root), environment(root), *_named(settings.model_dump()))
     return tuple(faults(paths, trees, owners))
 
 
@@ -96,13 +99,15 @@ def _mending(fault: Fault, whole: Path | None, sudo: str) -> str:
         return f"{sudo}chown -R root: {place} && {sudo}chmod -R go-w {place}"
     if whole is not None and whole.is_relative_to(fault.path) and fault.command.startswith("chown"):
         # Somebody's home, most likely.
+        if is_installed(root_in(whole)):
+            return f"{sudo}{_FOR_ROOT}"  # an environment does not run where it is moved to
         there = quote(f"/opt/{whole.name}")
         return f"{sudo}mv {quote(str(whole))} /opt/ && {sudo}chown -R root: {there}"
     return f"{sudo}{fault.command}"
 
 
 def _program(root: Path) -> Iterator[Path]:
-    yield from (root, root / "tasks.py", root / ".venv")
+    yield from (root, root / "tasks.py", environment(root))
     for repository in _repositories(root / ".git"):
         for part in _GIT:
             yield repository / part

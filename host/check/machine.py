@@ -144,7 +144,7 @@ def _hook(facts: GpuFacts, sudo: str) -> Finding:
     return Finding(
         name=name,
         status=Status.WARN,
-        found="installed, but the checkout that it runs is gone",
+        found="installed, but what it runs is gone",
         why="After a driver update neither images nor containers would follow.",
         fix=f"{_invoke(sudo)} host.install-driver-hook",
     )

@@ -17,34 +17,34 @@ from host.units.files import HostFile, Piece, install_piece, remove_piece
 from host.units.gpu_boot import NAME as GPU_UNIT
 from host.units.holds import hold, release
 from host.units.systemd import LXD_SERVICES, argument, unit, whole_line, word
+from lab import places
 from lab.errors import InputError
 from lab.machine.ownership import Fault
 from lab.own_files import every_fault, refusal
-from lab.settings.settings import VARIABLE, Settings, load_settings
+from lab.settings.settings import VARIABLE, Settings, load_settings, settings_path
 
 NAME: Final = "labstamp-driver-update.service"
 JUDGE: Final = Path(__file__).with_name("root-alone.sh")
 _JUDGE: Final = "/usr/local/lib/labstamp/root-alone.sh"
-"""A copy that belongs to root: it judges a checkout before anything in that runs."""
+"""A copy that belongs to root: it judges an installation before anything in that runs."""
 COMMAND: Final = "host.after-driver-update"
 _PASSED_ON: Final = (VARIABLE, "LXD_DIR")
-"""What says, beside the checkout, which lab and which LXD are meant."""
-_INVOKE: Final = ".venv/bin/invoke"
+"""What says, beside the settings that are found anyway, which lab and which LXD are meant."""
 _DIRECTORY: Final = re.compile(r"^WorkingDirectory=(.+)$", re.MULTILINE)
 _SETTINGS: Final = re.compile(rf'^Environment="{VARIABLE}=(.+)"$', re.MULTILINE)
 
 
-def pieces(checkout: Path, environ: Mapping[str, str] = os.environ) -> tuple[Piece, ...]:
-    """The unit that runs CHECKOUT's own command, for the lab that ENVIRON names."""
-    invoke = str(checkout / _INVOKE)
+def pieces(root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Piece, ...]:
+    """The unit that runs the command of ROOT (lab.places), for the lab that ENVIRON names."""
     settings = "".join(
         f"Environment={word(f'{name}={Path(environ[name]).expanduser().absolute()}')}\n"
         for name in _PASSED_ON
         if environ.get(name)
     )
-    judged = [checkout, checkout / ".venv", checkout / ".venv/bin/python"]
-    if environ.get(VARIABLE):
-        judged.append(Path(environ[VARIABLE]).expanduser().absolute())
+    environment = places.environment(root)
+    judged = [places.installation(root), environment, environment / "bin/python"]
+    if environ.get(VARIABLE) or places.is_installed(root):
+        judged.append(settings_path(root, environ).absolute())
     judge = HostFile(path=_JUDGE, text=JUDGE.read_text(encoding="utf-8"), mode=0o755)
     return judge, *unit(
         NAME,
@@ -56,53 +56,53 @@ def pieces(checkout: Path, environ: Mapping[str, str] = os.environ) -> tuple[Pie
         service=(
             "# exec: the boot does not wait for images that are built.\n"
             "Type=exec\nUser=root\n"
-            f"WorkingDirectory={whole_line(str(checkout))}\n{settings}"
-            f"ExecStartPre={_JUDGE} {' '.join(argument(str(path)) for path in judged)}\n"
-            f"ExecStart={word(invoke)} {COMMAND}\nNice=5\n"
+            f"WorkingDirectory={whole_line(str(places.installation(root)))}\n{settings}"
+            f"ExecStartPre={_JUDGE} "
+            f"{' '.join(argument(str(path)) for path in dict.fromkeys(judged))}\n"
+            f"ExecStart={word(str(places.program(root)))} {COMMAND}\nNice=5\n"
         ),
     )
 
 
 def install(
-    machine: Machine, checkout: Path, environ: Mapping[str, str] = os.environ
+    machine: Machine, root: Path, environ: Mapping[str, str] = os.environ
 ) -> tuple[str, ...]:
     """What was done, in words; () when all of it was there."""
-    invoke = checkout / _INVOKE
-    if not invoke.exists():
+    if not places.program(root).exists():
         raise InputError(
-            f"{invoke} is not there, and the unit is to run it.",
-            fix="Make the environment of this checkout: sudo ci/up",
+            f"{places.program(root)} is not there, and the unit is to run it.",
+            fix="Install labstamp in an environment of its own, as pipx and uv tool do."
+            if places.is_installed(root)
+            else "Make the environment of this checkout: sudo ci/up",
         )
-    made = install_piece(pieces(checkout, environ), machine)
+    made = install_piece(pieces(root, environ), machine)
     if made and machine.systemd_runs:
         machine.run(["systemctl", "daemon-reload"])
     return (*(f"{piece.path}: written" for piece in made), *hold(machine))
 
 
-def insist_on_root_alone(machine: Machine, checkout: Path, settings: Settings) -> None:
+def insist_on_root_alone(machine: Machine, root: Path, settings: Settings) -> None:
     """InputError where another account than root may write what the unit would run as root."""
-    if found := every_fault(checkout, settings, machine.owners):
+    if found := every_fault(root, settings, machine.owners):
         raise refusal(
             "The hook runs at each boot as root, and another account may write what it runs.",
             found,
-            checkout,
+            places.installation(root),
         )
 
 
 def fault(machine: Machine) -> Fault | None:
     """What another account than root may write of that which the installed unit runs."""
-    text = _unit(machine)
-    directory = _DIRECTORY.search(text)
-    if directory is None:
+    root = _root(machine)
+    if root is None:
         return None
-    checkout = machine.at(directory[1].replace("%%", "%"))
-    chosen = _SETTINGS.search(text)
+    chosen = _SETTINGS.search(_unit(machine))
     environ = {VARIABLE: str(machine.at(_plain(chosen[1])))} if chosen else {}
     try:
-        settings = load_settings(checkout, environ)
+        settings = load_settings(root, environ)
     except InputError:
         settings = Settings()  # the unit will say what is wrong in it
-    return next(iter(every_fault(checkout, settings, machine.owners, environ)), None)
+    return next(iter(every_fault(root, settings, machine.owners, environ)), None)
 
 
 def remove(machine: Machine) -> tuple[str, ...]:
@@ -119,11 +119,15 @@ def is_installed(machine: Machine) -> bool:
 
 
 def is_able(machine: Machine) -> bool:
-    """Whether the checkout that it was installed from is still where it was."""
+    """Whether the checkout or the environment that it was installed from is still there."""
+    root = _root(machine)
+    return root is not None and places.program(root).exists()
+
+
+def _root(machine: Machine) -> Path | None:
+    """That of what the unit runs."""
     found = _DIRECTORY.search(_unit(machine))
-    if found is None:
-        return False
-    return machine.at(f"{found[1].replace('%%', '%')}/{_INVOKE}").exists()
+    return places.root_in(machine.at(found[1].replace("%%", "%"))) if found else None
 
 
 def _unit(machine: Machine) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lab.errors import Conflict, LxdError, LxdSilent, LxdUnreachable, NotFound
 from lab.machine.local_daemon import SNAP, abandoned, snap_is_there
+from lab.places import is_installed
 
 # The last is what LXD says to the second of two who change one instance at the same moment.
 _TAKEN = re.compile(r"already exists|matching non-reusable operation", re.IGNORECASE)
@@ -122,7 +123,9 @@ def _user() -> str:
 def _start(path: Path) -> str:
     if path.is_relative_to(SNAP) and snap_is_there():
         return "sudo snap start lxd"
-    return "sudo systemctl start lxd" if _SYSTEMD.exists() else "sudo ci/sandbox start"
+    if _SYSTEMD.exists():
+        return "sudo systemctl start lxd"
+    return f"{'In a checkout: ' if is_installed() else ''}sudo ci/sandbox start"
 
 
 def _network_trouble(place: Place, causes: tuple[BaseException, ...]) -> LxdUnreachable:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lab.errors import InputError
 from lab.names import did_you_mean
+from lab.places import is_installed, settings_file
 from lab.settings.driver import DriverSettings
 from lab.settings.gpus import GpuSettings
 from lab.settings.limits import LimitSettings
@@ -24,7 +25,6 @@ from lab.yaml.load import load_yaml
 from lab.yaml.model import AptUrl, LocalPath, StrictModel, UrlInside, Word, value_error
 from lab.yaml.problems import shown
 
-FILE: Final = "lab.yaml"
 VARIABLE: Final = "LAB_SETTINGS"
 
 _REMOTE: Final = re.compile(r"local|https://[A-Za-z0-9.:\[\]-]+", re.ASCII)
@@ -137,17 +137,30 @@ class Settings(StrictModel):
 def settings_path(root: Path, environ: Mapping[str, str] = os.environ) -> Path:
     """The file that is read, whether it is there or not."""
     chosen = environ.get(VARIABLE)
-    return Path(chosen).expanduser() if chosen else root / FILE
+    return Path(chosen).expanduser() if chosen else settings_file(root)
 
 
 def load_settings(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings of $LAB_SETTINGS or ROOT/lab.yaml; without such a file, the defaults."""
+    """The settings in `settings_path`; without such a file, the defaults."""
     path = settings_path(root, environ)
-    if not path.exists():
+    if not is_there(path):
         if environ.get(VARIABLE):
+            usual = settings_file(root)
+            read = usual if is_installed(root) else f"{usual.name} beside tasks.py"
             raise InputError(
                 f"There is no settings file {shown(path)}.",
-                fix=f"Correct or unset {VARIABLE}; without it {FILE} beside tasks.py is read.",
+                fix=f"Correct or unset {VARIABLE}; without it {read} is read.",
             )
         return Settings()
     return load_yaml(path, Settings)
+
+
+def is_there(path: Path) -> bool:
+    """Also of a file in a directory that this account may not enter: reading it says so."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True

@@ -133,7 +133,7 @@ def _pool(lxd: Lxd, settings: Settings, profile: Profile) -> Pool:
         raise LxdError(
             "No storage pool is named, neither by the settings nor by the default profile.",
             details=f"There are: {', '.join(pools) or 'none'}",
-            fix="Set `pool:` in lab.yaml, or prepare the host: sudo ci/up",
+            fix="Set `pool:` in lab.yaml, or prepare the host: invoke host.setup",
         )
     if name not in pools:
         close = nearest(name, pools)

@@ -100,7 +100,7 @@ def _plugged(facts: Facts) -> tuple[str, dict[str, str]]:
     if nic is None:
         raise LxdError(
             "The default profile has no network, and the settings name none.",
-            fix="Set `network:` in lab.yaml, or prepare the host: sudo ci/up",
+            fix="Set `network:` in lab.yaml, or prepare the host: invoke host.setup",
         )
     return nic[0], dict(nic[1])
 

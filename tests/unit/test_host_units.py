@@ -13,6 +13,7 @@ from host.machine import Machine
 from host.units import driver_hook, gpu_boot
 from lab.errors import InputError
 from lab.settings.settings import Settings
+from tests.unit.installed import environment_in
 from tests.unit.machines import Apt, files_of, machine_in, write
 
 BOOT = "/etc/systemd/system/labstamp-gpu-boot.service"
@@ -298,6 +299,54 @@ def test_a_checkout_that_is_loosened_later_is_noticed(root: Path, loosened: str)
     fault = driver_hook.fault(machine)
     assert fault is not None
     assert fault.path == path
+
+
+def test_an_installed_labstamp_is_run_and_judged_as_a_whole(root: Path, tmp_path: Path) -> None:
+    place = tmp_path / "pipx 100%"
+    installed = environment_in(place)
+    machine = machine_in(root)
+    driver_hook.install(machine, installed, {})
+    lines = (root / HOOK[1:]).read_text().splitlines()
+    escaped = str(place).replace("%", "%%")
+    assert f"WorkingDirectory={escaped}" in lines
+    assert f'ExecStart="{escaped}/bin/labstamp" host.after-driver-update' in lines
+    paths = f'"{escaped}" "{escaped}/bin/python" "/etc/labstamp/lab.yaml"'
+    assert f"ExecStartPre={JUDGE} {paths}" in lines
+    driver_hook.insist_on_root_alone(machine, installed, Settings())
+    (installed / "lab/places.py").chmod(0o666)
+    with pytest.raises(InputError) as refused:
+        driver_hook.insist_on_root_alone(machine, installed, Settings())
+    assert f"{installed}/lab/places.py may be written by everybody" in str(refused.value)
+    assert f"chown -R root: '{place}'" in str(refused.value)
+
+
+def test_an_installed_labstamp_is_found_again_from_the_unit(root: Path) -> None:
+    machine = machine_in(root)
+    installed = environment_in(root / "opt/pipx/venvs/labstamp")
+    driver_hook.install(machine, installed, {})
+    unit = root / HOOK[1:]
+    unit.write_text(unit.read_text().replace(str(root), ""))
+    assert driver_hook.is_able(machine)
+    assert driver_hook.fault(machine) is None
+    # As a later Python has it.
+    installed.parent.rename(installed.parent.with_name("python3.13"))
+    assert driver_hook.is_able(machine)
+    program = root / "opt/pipx/venvs/labstamp/bin/labstamp"
+    program.chmod(0o777)
+    fault = driver_hook.fault(machine)
+    assert fault is not None
+    assert fault.path == program
+    shutil.rmtree(root / "opt/pipx/venvs/labstamp")
+    assert driver_hook.is_installed(machine)
+    assert not driver_hook.is_able(machine)
+
+
+def test_an_installed_labstamp_without_a_program_is_refused(root: Path, tmp_path: Path) -> None:
+    """As `pip install --target` leaves it."""
+    installed = environment_in(tmp_path / "labstamp")
+    (tmp_path / "labstamp/bin/labstamp").unlink()
+    with pytest.raises(InputError, match="an environment of its own"):
+        driver_hook.install(machine_in(root), installed, {})
 
 
 def test_root_is_asked_for() -> None:

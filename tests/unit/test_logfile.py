@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from images import log_file
 from images.log_file import make_log
 from lab.errors import InputError
 
@@ -55,6 +56,30 @@ def test_they_belong_to_whom_the_checkout_belongs(
     make_log(tmp_path / "logs", "x")[1].close()
     owner = (tmp_path.stat().st_uid, tmp_path.stat().st_gid)
     assert given == [owner, owner]
+
+
+def test_the_state_directory_of_an_account_is_made(tmp_path: Path) -> None:
+    path, file = make_log(tmp_path / ".local/state/labstamp", "x")
+    file.close()
+    assert path == tmp_path / ".local/state/labstamp/x.log"
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_root_writes_into_no_directory_of_a_strangers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Ubuntu, the group syslog may write to /var/log."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o755)
+    logs = tmp_path / "logs"
+    logs.symlink_to(elsewhere)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(log_file, "trusted", lambda: frozenset({os.getuid() + 1}))
+    with pytest.raises(InputError, match="No log can be written in"):
+        make_log(logs, "x")
+    assert list(elsewhere.iterdir()) == []
+    assert elsewhere.stat().st_mode & 0o777 == 0o755
 
 
 def test_where_none_can_be_written_that_is_told(tmp_path: Path) -> None:

@@ -11,8 +11,16 @@ import pytest
 
 from lab import own_files
 from lab.errors import InputError
-from lab.own_files import every_fault, insist_on_named, insist_on_program, insist_on_settings
+from lab.machine.ownership import Fault
+from lab.own_files import (
+    every_fault,
+    insist_on_named,
+    insist_on_program,
+    insist_on_settings,
+    refusal,
+)
 from lab.settings.settings import Settings, load_settings
+from tests.unit.installed import environment_in
 
 OURS = own_files.trusted() | {os.geteuid()}
 ROOT = Path(__file__).parents[2]
@@ -49,6 +57,27 @@ def test_each_part_of_the_program_counts(checkout: Path, path: str) -> None:
     with pytest.raises(InputError, match="Another account may write what root runs, and so be"):
         insist_on_program(checkout)
     assert every_fault(checkout, Settings(), OURS) != ()
+
+
+@pytest.mark.parametrize("path", [".", "tasks.py", "lab", "lab/places.py", "../../.."])
+def test_each_part_of_an_installed_program_counts(tmp_path: Path, path: str) -> None:
+    installed = environment_in(tmp_path / "labstamp")
+    insist_on_program(installed)
+    (installed / path).chmod(0o777)
+    with pytest.raises(InputError, match="Another account may write what root runs, and so be"):
+        insist_on_program(installed)
+    assert every_fault(installed, Settings(), OURS) != ()
+
+
+def test_an_environment_in_somebodys_home_is_installed_anew(tmp_path: Path) -> None:
+    """Moved, as a checkout may be, it would not run."""
+    place = tmp_path / "labstamp"
+    environment_in(place)
+    command = f"chown -h root: {tmp_path}"
+    fault = Fault(path=tmp_path, why="belongs to bob", command=command)
+    told = str(refusal("Another account may write it.", [fault], place, {"SUDO_UID": "1000"}))
+    assert "sudo env PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin pipx install" in told
+    assert "mv " not in told
 
 
 def test_a_worktree_s_repository_counts(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_no_network_anywhere() -> None:
         plan(bob(), facts(profile=Profile(name="default")))
     assert str(error.value) == (
         "The default profile has no network, and the settings name none.\n"
-        "Next: Set `network:` in lab.yaml, or prepare the host: sudo ci/up"
+        "Next: Set `network:` in lab.yaml, or prepare the host: invoke host.setup"
     )
 
 

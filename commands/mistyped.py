@@ -1,0 +1,84 @@
+"""What was mistyped, and what was probably meant: from the words of invoke's parser."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from invoke.exceptions import ParseError
+from invoke.parser.context import ParserContext
+
+from commands.typed import options
+from lab.errors import LabError
+from lab.names import quote
+
+_UNKNOWN: Final = re.compile(r"No idea what (?P<quote>['\"])(?P<word>.*)(?P=quote) is!", re.DOTALL)
+_MISSING: Final = re.compile(r"'.+' did not receive required positional arguments: (?P<names>.+)")
+_VALUELESS: Final = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value", re.DOTALL)
+
+
+def explained(error: ParseError, commands: Iterable[str], core: ParserContext) -> LabError:
+    """ERROR for people; its exit code is 1. CORE: the options that need no command."""
+    context = error.context or core
+    command = context.name or ""
+    text = str(error)
+    if found := _UNKNOWN.fullmatch(text):
+        if found["word"].startswith("-"):
+            return unknown_option(found["word"], context)
+        return _unknown_word(found["word"], command, commands)
+    if found := _MISSING.fullmatch(text):
+        names = found["names"].replace("'", "").upper()
+        return LabError(f"{command} needs: {names}.", fix=_usage(context))
+    if found := _VALUELESS.match(text):
+        return valueless_option(f"--{found['name'].replace('_', '-')}", context)
+    return LabError(text)
+
+
+def valueless_option(option: str, context: ParserContext) -> LabError:
+    return LabError(f"{option} needs a value.", fix=_usage(context))
+
+
+def unknown_option(word: str, context: ParserContext) -> LabError:
+    """WORD is none of CONTEXT, which is a command's or the program's own."""
+    brief = f"{context.name or 'labstamp'} has no option {quote(word)}."
+    return _meaning(brief, _close_options(word, options(context)), _usage(context))
+
+
+def _unknown_word(word: str, command: str, commands: Iterable[str]) -> LabError:
+    brief = f"There is no command {quote(word)}."
+    if command:
+        brief = f"{command} takes no further argument, and {quote(word)} is not a command."
+    return _meaning(brief, _close_commands(word, commands), "See all commands: invoke --list")
+
+
+def _usage(context: ParserContext) -> str:
+    if context.name:
+        return f"See its arguments and options: invoke --help {context.name}"
+    return "See the options: invoke --help. Those of a command are typed after it."
+
+
+def _meaning(brief: str, close: list[str], otherwise: str) -> LabError:
+    return LabError(brief, fix=f"Did you mean: {', '.join(close)}" if close else otherwise)
+
+
+def _close_options(word: str, known: list[str]) -> list[str]:
+    if word.startswith("--"):
+        return [f"--{name}" for name in _close(word[2:], [option[2:] for option in known])]
+    # There are no short ones: -t may be for --template.
+    return [option for option in known if option.startswith(f"-{word}")]
+
+
+def _close_commands(word: str, commands: Iterable[str]) -> list[str]:
+    """Also by the first word of a command, as `build`, and without `host.`."""
+    parts: dict[str, list[str]] = {}
+    for name in sorted(commands):
+        for part in (name, name.split("-")[0], name.rpartition(".")[2]):
+            parts.setdefault(part, []).append(name)
+    close = [word] if word in parts else _close(word, parts)
+    return list(dict.fromkeys(name for part in close for name in parts[part]))
+
+
+def _close(word: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)

@@ -1,0 +1,127 @@
+"""The installed command `labstamp`: the tasks of tasks.py, without what runs shell commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.config import Config
+from invoke.exceptions import Exit, ParseError
+from invoke.parser.argument import Argument
+from invoke.program import Program
+
+from commands import completion
+from commands.cli import reader_gone
+from commands.mistyped import explained, unknown_option, valueless_option
+from commands.spelling import respelling
+from commands.typed import Kind, typed
+from lab import console, places
+from lab.errors import LabError
+
+NAME = "labstamp"
+_CORE = frozenset(
+    {"help", "list", "list-depth", "list-format", "complete", "print-completion-script", "version"}
+)
+"""Of invoke's own options. `--dry` is not among them: it would leave no change out."""
+
+
+def run(namespace: Collection) -> None:
+    """The whole program: read sys.argv, run the tasks of NAMESPACE, exit."""
+    program = Labstamp(namespace)
+    console.spell_commands(respelling(Path(sys.argv[0]), namespace.task_names))
+    if sys.argv[1:2] == ["--complete"]:
+        # Not by invoke, which joins the words, and fails on half a quotation.
+        program.print_candidates(sys.argv[2:])
+        return
+    try:
+        try:
+            program.run()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        sys.exit(reader_gone())
+
+
+class Labstamp(Program):
+    def __init__(self, namespace: Collection) -> None:
+        super().__init__(version=places.version(), namespace=namespace, name=NAME, binary=NAME)
+        self._commands = namespace
+
+    def core_args(self) -> list[Argument]:
+        return [argument for argument in super().core_args() if argument.name in _CORE]
+
+    def create_config(self) -> None:
+        # Without invoke's configuration files, which are for shell commands and may be Python.
+        self.config = Config(lazy=True)
+
+    def update_config(self, merge: bool = True) -> None:
+        """Nothing: the options that would change it are not there."""
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        self.normalize_argv(argv)
+        with self._explaining():
+            self.parse_core_args()
+        if self.args.version.value:
+            self.print_version()
+            raise Exit
+        if shell := self.args["print-completion-script"].value:
+            with self._explaining():
+                sys.stdout.write(completion.script(shell))
+            raise Exit
+
+    def parse_tasks(self) -> None:
+        with self._explaining():
+            self._look_at_options()
+            super().parse_tasks()
+
+    def _look_at_options(self) -> None:
+        """Before invoke, which takes what it does not know for an argument, such as a NAME."""
+        core = self.initial_context
+        contexts = self._commands.to_contexts()
+        words = list(typed(self.core.unparsed, contexts, core))
+        for word, following in zip_longest(words, words[1:]):
+            name = word.text.partition("=")[0]
+            if word.kind is not Kind.OPTION or word.context is core:
+                continue
+            if name in {"--help", "-h"}:
+                self.parser = self._make_parser()
+                self.print_task_help(str(word.context.name))
+                raise Exit
+            if name not in {*word.context.flags, *word.context.inverse_flags, *core.flags}:
+                raise unknown_option(name, word.context)
+            if word.awaits_value and (following is None or following.kind is not Kind.VALUE):
+                # invoke minds it, but not of those that may be given again: --key.
+                raise valueless_option(name, word.context)
+
+    def parse_cleanup(self) -> None:
+        with self._explaining():
+            super().parse_cleanup()
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        try:
+            yield
+        except ParseError as error:
+            mistake = explained(error, self._commands.task_names, self.initial_context)
+            raise _ended(mistake) from None
+        except LabError as error:
+            raise _ended(error) from None
+        except ValueError:
+            # The only option of which invoke makes a number.
+            raise _ended(LabError("--list-depth needs a whole number.")) from None
+
+    def print_candidates(self, argv: list[str]) -> None:
+        """ARGV: `--` and the words behind the program's name."""
+        words = argv[1:] if argv[:1] == ["--"] else argv
+        contexts = self._commands.to_contexts()
+        for word in completion.candidates(words, contexts, self.initial_context):
+            sys.stdout.write(f"{word}\n")
+
+
+def _ended(error: LabError) -> Exit:
+    console.print_error(error)
+    return Exit(code=error.exit_code)

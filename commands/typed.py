@@ -1,0 +1,61 @@
+"""The words of a command line: which command and which option each one belongs to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from invoke.parser.context import ParserContext
+
+
+class Kind(Enum):
+    COMMAND = auto()
+    OPTION = auto()
+    VALUE = auto()
+    """Of the option before it."""
+    ARGUMENT = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    text: str
+    kind: Kind
+    context: ParserContext
+    """Of the command that it belongs to; of the program before any."""
+    awaits_value: bool = False
+    """An option whose value is to be the next word."""
+
+
+def typed(
+    words: Sequence[str], contexts: Sequence[ParserContext], core: ParserContext
+) -> Iterator[Word]:
+    """WORDS behind the program's name. What begins with a dash is an option, known or not."""
+    by_name = {name: context for context in contexts for name in (context.name, *context.aliases)}
+    context, awaits_value = core, False
+    for word in words:
+        kind = Kind.ARGUMENT
+        was_awaited, awaits_value = awaits_value, False
+        if was_awaited and word not in context.flags:
+            kind = Kind.VALUE
+        elif word.startswith("-") and word != "-":
+            kind = Kind.OPTION
+            name, equals, _ = word.partition("=")
+            flag = context.flags.get(name) or core.flags.get(name)
+            awaits_value = bool(flag and flag.takes_value and not flag.optional and not equals)
+        elif context is core and word in by_name:
+            kind, context = Kind.COMMAND, by_name[word]
+        yield Word(text=word, kind=kind, context=context, awaits_value=awaits_value)
+
+
+def options(context: ParserContext) -> list[str]:
+    """Those that are documented: not an argument's name, which invoke takes as an option, too."""
+    arguments = {
+        **context.flags,
+        **{flag: context.flags[meant] for flag, meant in context.inverse_flags.items()},
+    }
+    return sorted(
+        flag
+        for flag, argument in arguments.items()
+        if flag.startswith("--") and not argument.positional
+    )
