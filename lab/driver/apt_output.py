@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 # A driver's version has three digits in front: 535.261.03-1. So the container toolkit (1.17.8-1)
-# and CUDA's packages (11.8.89~11.8.0-5) are not the driver's, whatever their names.
+# and CUDA's packages (11.8.89~11.8.0-5) are not the driver's, although their names match.
 _DRIVER_NAME: Final = re.compile(r"nvidia|^libcuda|^libnvcuvid|^libnvoptix")
 _DRIVER_VERSION: Final = re.compile(r"(?:[0-9]+:)?[0-9]{3}\.[0-9]", re.ASCII)
 _NOT_INSTALLED: Final = "nc"
