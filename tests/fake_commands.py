@@ -11,7 +11,7 @@ from lab.lxd.errors import refused
 from lab.lxd.model import Completed, State
 from lab.lxd.port import OnOutput
 from lab.sizes import format_size
-from tests.fake_store import FakeCalls, FakeFile
+from tests.fake_store import FakeCalls, FakeFile, FakeVolume
 
 
 class FakeCommands(FakeCalls):
@@ -49,29 +49,28 @@ class FakeCommands(FakeCalls):
 
     def read_file(self, name: str, path: str, *, most: int = MOST) -> bytes:
         what = f"read {path} in {name}"
-        files = self._instance(name, what).files
-        if path in files:
-            if len(files[path].content) > most:
+        files, within = self._at(name, path, what)
+        if within in files:
+            if len(files[within].content) > most:
                 raise TooMuch(f"Too much to {what}: more than {format_size(most)}.")
-            return files[path].content
-        if any(file.startswith(path.rstrip("/") + "/") for file in files):
+            return files[within].content
+        if any(file.startswith(within.rstrip("/") + "/") for file in files):
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
         raise refused(what, "Not Found", status=404)
 
     def last_written(self, name: str, path: str) -> str | None:
         """Here, other content is of another time."""
-        file = self._instance(name, f"look at {path} in {name}").files.get(path)
+        files, within = self._at(name, path, f"look at {path} in {name}")
+        file = files.get(within)
         return None if file is None else hashlib.sha256(file.content).hexdigest()
 
     def list_directory(self, name: str, path: str) -> tuple[str, ...]:
         what = f"list {path} in {name}"
-        files = self._instance(name, what).files
-        if path in files:
+        files, within = self._at(name, path, what)
+        if within in files:
             raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.")
-        within = path.rstrip("/") + "/"
-        found = {
-            file.removeprefix(within).split("/")[0] for file in files if file.startswith(within)
-        }
+        below = within.rstrip("/") + "/"
+        found = {file.removeprefix(below).split("/")[0] for file in files if file.startswith(below)}
         if not found:
             raise refused(what, "Not Found", status=404)
         return tuple(sorted(found))
@@ -80,9 +79,24 @@ class FakeCommands(FakeCalls):
         self, name: str, path: str, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0
     ) -> None:
         self._do("write_file", f"{name}{path}")
-        files = self._instance(name, f"delete {path} in {name}").files
-        files[path] = FakeFile(content=content, mode=mode, uid=uid, gid=gid)
+        files, within = self._at(name, path, f"write {path} in {name}")
+        files[within] = FakeFile(content=content, mode=mode, uid=uid, gid=gid)
 
     def delete_file(self, name: str, path: str) -> None:
         self._do("delete_file", f"{name}{path}")
-        self._instance(name, f"delete {path} in {name}").files.pop(path, None)
+        files, within = self._at(name, path, f"delete {path} in {name}")
+        files.pop(within, None)
+
+    def _at(self, name: str, path: str, what: str) -> tuple[dict[str, FakeFile], str]:
+        """The files that PATH is among, and what it is called there.
+
+        A volume's, below where it is mounted; and mounted it is only while the instance runs.
+        """
+        found = self._instance(name, what)
+        for device in found.devices.values() if found.state is State.RUNNING else ():
+            key = (device.get("pool", ""), device.get("source", ""))
+            below = device.get("path", "").rstrip("/")
+            if key in self.store.volumes and f"{path}/".startswith(f"{below}/"):
+                files = self.store.contents.setdefault(key, FakeVolume()).files
+                return files, path.removeprefix(below)
+        return found.files, path

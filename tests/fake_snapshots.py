@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab.lxd.errors import refused
 from lab.lxd.model import State
-from tests.fake_store import FakeCalls, FakeVolume, Kept
+from tests.fake_store import FakeCalls, FakeVolume, Kept, KeptVolume
 
 
 class FakeSnapshots(FakeCalls):
@@ -54,7 +54,7 @@ class FakeSnapshots(FakeCalls):
         found = self._content(pool, name, what)
         if snapshot in found.kept:
             raise refused(what, f"Snapshot by that name already exists: {snapshot}", status=409)
-        found.kept[snapshot] = found.owners
+        found.kept[snapshot] = KeptVolume(owners=found.owners, files=dict(found.files))
 
     def restore_volume(self, pool: str, name: str, snapshot: str) -> None:
         self._do("restore_volume", f"{name}/{snapshot}")
@@ -64,7 +64,8 @@ class FakeSnapshots(FakeCalls):
             raise refused(what, "Storage volume snapshot not found", status=404)
         if any(self.store.instances[one].state is State.RUNNING for one in self._uses(pool, name)):
             raise refused(what, "Cannot restore custom volume used by running instances")
-        found.owners = found.kept[snapshot]
+        found.owners = found.kept[snapshot].owners
+        found.files = dict(found.kept[snapshot].files)
 
     def delete_volume_snapshot(self, pool: str, name: str, snapshot: str) -> None:
         self._do("delete_volume_snapshot", f"{name}/{snapshot}")

@@ -54,14 +54,23 @@ class FakeInstance:
     last_used_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptVolume:
+    """A snapshot of a volume, which holds no config."""
+
+    owners: str
+    files: Mapping[str, FakeFile]
+
+
 @dataclass(slots=True, kw_only=True)
 class FakeVolume:
     """What is beside a volume's config."""
 
     owners: str = "[]"
     """The map that its files really have; MIXED where a shift was cut off."""
-    kept: dict[str, str] = field(default_factory=dict)
-    """Snapshot → its owners."""
+    files: dict[str, FakeFile] = field(default_factory=dict)
+    """By their paths below where it is mounted, `/thesis`."""
+    kept: dict[str, KeptVolume] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)

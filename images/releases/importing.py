@@ -14,6 +14,7 @@ from images.releases.exporting import check_capacity, writing
 from images.releases.manifest import Manifest
 from images.releases.published import PublishedRelease, published
 from images.releases.tarball import nodes_in
+from images.releases.unfinished import is_abandoned
 from lab.allowed import objections
 from lab.errors import InputError
 from lab.lxd.model import Image
@@ -94,7 +95,7 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
         alias = version_alias(prefix, release.template, release.version)
         taken = lxd.aliases().get(alias)
         if taken == manifest.fingerprint:
-            return Imported(release=release, is_new=False)
+            return Imported(release=release, is_new=_finished(lxd, taken))
         if taken is not None:
             raise InputError(
                 f"{release.template} {release.version} is here already, with other content.",
@@ -114,6 +115,15 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
         lxd.set_image_properties(manifest.fingerprint, {BUILDER: ""})
     report.done(source.name, "imported")
     return Imported(release=release, is_new=True)
+
+
+def _finished(lxd: Lxd, fingerprint: str) -> bool:
+    """Whether that image had its name already, but not its end: nobody could have promoted it."""
+    image = lxd.image(fingerprint)
+    if image is None or not is_abandoned(image, lxd.now()):
+        return False
+    lxd.set_image_properties(fingerprint, {BUILDER: ""})
+    return True
 
 
 def _room(lxd: Lxd) -> int | None:

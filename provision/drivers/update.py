@@ -12,11 +12,10 @@ from lab.errors import CheckError, InputError, LabError
 from lab.gpus.nvidia_smi import QUERY, complaint
 from lab.instances.boot import wait_for_init
 from lab.lxd.port import Lxd
+from lab.process import me
 from lab.report import Report
 from provision.drivers.actions import Forget, Install, Note, Restart
 from provision.drivers.marker import SyncMarker, new_mark
-
-_NO_SNAPSHOT = "-"
 
 
 class Interrupted(LabError):
@@ -44,14 +43,14 @@ class SyncContext:
 def bring(bench: SyncContext, action: Install, userland: Userland) -> None:
     """Do it, or leave the container as it was and raise the LabError that was in the way."""
     lxd, name = bench.lxd, action.name
-    mark = new_mark()
+    mark = new_mark(after=action.leftover)
     try:
         lxd.update(name, config={labels.SYNC: str(mark)})
         bench.phase(name, "snapshot")
-        lxd.create_snapshot(name, mark.snapshot)
+        lxd.create_snapshot(name, mark.snapshots[0])
         before = _trace(lxd, name)
     except LabError:
-        _clear(lxd, name, (mark,), leaving=action.leftover)
+        _clear(lxd, name, mark, leaving=action.leftover)
         raise
     try:
         _install(bench, action, userland)
@@ -59,7 +58,7 @@ def bring(bench: SyncContext, action: Install, userland: Userland) -> None:
         raise _undone(bench, action, mark, before, error) from error
     if action.asleep:
         lxd.stop(name)
-    _clear(lxd, name, [mark, *([action.leftover] if action.leftover else [])])
+    _clear(lxd, name, mark)
     bench.report.done(name, f"has driver {action.version}")
 
 
@@ -67,8 +66,7 @@ def restart(bench: SyncContext, action: Restart) -> None:
     """Its start brings the driver. CheckError when its GPUs do not answer afterwards."""
     lxd, name = bench.lxd, action.name
     bench.phase(name, "restart")
-    mark = SyncMarker(builder=new_mark().builder, snapshot=_NO_SNAPSHOT)
-    lxd.update(name, config={labels.SYNC: str(mark)})
+    lxd.update(name, config={labels.SYNC: str(SyncMarker(builder=me()))})
     lxd.stop(name)
     lxd.start(name)
     wait_for_init(lxd, name)
@@ -79,7 +77,7 @@ def restart(bench: SyncContext, action: Restart) -> None:
 
 
 def forget(bench: SyncContext, action: Forget) -> None:
-    _clear(bench.lxd, action.name, [action.leftover])
+    _clear(bench.lxd, action.name, action.leftover)
     bench.report.done(action.name, "is rid of what a run that was cut off left")
 
 
@@ -128,40 +126,40 @@ def _undone(
     try:
         restored = not ended or _trace(lxd, name) != before
         if restored:
-            _restore(lxd, action, mark)
+            _restore(lxd, action, mark.snapshots[0])
         elif action.asleep:
             lxd.stop(name)
-        _clear(lxd, name, (mark,), leaving=action.leftover)
+        _clear(lxd, name, mark, leaving=action.leftover)
     except LabError as worse:
         return CheckError(
             f"{error.brief} Going back failed, too: {worse.brief}",
             details=worse.details,
-            fix=f"Go back by hand: lxc restore {name} {mark.snapshot}",
+            fix=f"Go back by hand: lxc restore {name} {mark.snapshots[0]}",
         )
     how = "It is rolled back." if restored else "Nothing in it was changed."
     fix = error.fix
-    if action.leftover is not None:
-        fix = f"The state before the run that was cut off: {name}/{action.leftover.snapshot}"
+    if action.leftover is not None and action.leftover.snapshots:
+        first = action.leftover.snapshots[-1]
+        fix = f"The state before the run that was cut off: {name}/{first}"
     kind = InputError if isinstance(error, InputError) else CheckError
     return kind(f"{error.brief} {how}", details=error.details, fix=fix)
 
 
-def _restore(lxd: Lxd, action: Install, mark: SyncMarker) -> None:
+def _restore(lxd: Lxd, action: Install, snapshot: str) -> None:
     """Takes with it whatever else was written on the root in this minute."""
     # By itself LXD stops what runs by force; programs in there have files in /home, too.
     lxd.stop(action.name)
-    lxd.restore_snapshot(action.name, mark.snapshot)
+    lxd.restore_snapshot(action.name, snapshot)
     if not action.asleep:
         lxd.start(action.name)
 
 
-def _clear(
-    lxd: Lxd, name: str, marks: Sequence[SyncMarker], *, leaving: SyncMarker | None = None
-) -> None:
-    """Remove snapshots and mark; the mark last, so that a crash meanwhile is found again."""
-    for mark in marks:
-        if mark.snapshot != _NO_SNAPSHOT:
-            lxd.delete_snapshot(name, mark.snapshot)
+def _clear(lxd: Lxd, name: str, mark: SyncMarker, *, leaving: SyncMarker | None = None) -> None:
+    """Remove the snapshots of MARK that are not LEAVING's, and the mark: last, so that a crash
+    meanwhile is found again."""
+    for snapshot in mark.snapshots:
+        if leaving is None or snapshot not in leaving.snapshots:
+            lxd.delete_snapshot(name, snapshot)
     lxd.update(name, config={labels.SYNC: str(leaving) if leaving else None})
 
 

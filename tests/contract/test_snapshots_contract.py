@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import Conflict, LxdError, NotFound
-from lab.lxd.model import State
+from lab.lxd.model import InstanceSpec, State
 from tests.contract.conftest import Backend
 
 
@@ -94,3 +94,33 @@ def test_snapshots_of_a_volume_do_not_bring_back_its_config(
     assert lxd.volume_snapshots(pool, volume) == ("two",)
     lxd.delete_volume_snapshot(pool, backend.unused(), "one")
     assert lxd.volume_snapshots(pool, backend.unused()) == ()
+
+
+def test_files_of_a_volume_are_its_own(backend: Backend, made: str, volume: str) -> None:
+    """They go with no instance and with no snapshot of one, and are not seen while none runs."""
+    lxd, pool = backend.lxd, backend.pool
+    home = {"type": "disk", "path": "/srv/home", "pool": pool, "source": volume}
+    lxd.create_volume(pool, volume, {})
+    lxd.update(made, devices={"home": home})
+    lxd.start(made)
+    lxd.write_file(made, "/srv/home/sub/thesis", b"begun")
+    lxd.create_snapshot(made, "one")
+    lxd.create_volume_snapshot(pool, volume, "one")
+    lxd.write_file(made, "/srv/home/sub/thesis", b"years")
+    lxd.stop(made, force=True)
+    lxd.restore_snapshot(made, "one")
+    with pytest.raises(NotFound):
+        lxd.read_file(made, "/srv/home/sub/thesis")
+    lxd.delete(made)
+
+    spec = InstanceSpec(name=made, image=backend.image.fingerprint, devices={"home": home})
+    lxd.create(spec)
+    lxd.start(made)
+    assert lxd.list_directory(made, "/srv/home") == ("sub",)
+    assert lxd.read_file(made, "/srv/home/sub/thesis") == b"years"
+    lxd.stop(made, force=True)
+    lxd.restore_volume(pool, volume, "one")
+    lxd.start(made)
+    assert lxd.read_file(made, "/srv/home/sub/thesis") == b"begun"
+    # The volume can be deleted when nothing has it.
+    lxd.delete(made)

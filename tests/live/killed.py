@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +16,40 @@ from typing import Any, Final, cast
 
 from commands import cli
 from lab.lxd.port import Lxd
+from tests.live.gpu_host import where_lxd_is
+from tests.live.lab import Lab
 
 _CHANGES: Final = """
-create create_network create_pool create_project create_snapshot create_volume delete delete_alias
-delete_file delete_image delete_project delete_snapshot delete_volume import_image publish
-publish_packed rename restore_snapshot run set_alias set_image_properties set_profile_devices start
-stop update update_volume write_file
+create create_network create_pool create_project create_snapshot create_volume
+create_volume_snapshot delete delete_alias delete_file delete_image delete_project delete_snapshot
+delete_volume delete_volume_snapshot download_image import_image publish publish_packed rename
+restore_snapshot restore_volume run set_alias set_image_properties set_network_acl
+set_profile_devices start stop update update_volume write_file
 """
 CHANGES: Final = frozenset(_CHANGES.split())
+_CONNECTING: Final = tuple(
+    f"commands.{name}" for name in ("containers", "stamping", "releases", "edge")
+)
+
+
+def killed(lab: Lab, after: int, *arguments: str) -> bool:
+    """Whether `invoke ARGUMENTS` was, before its change number AFTER + 1; else it made no more."""
+    environ = lab.environment({})
+    ended = subprocess.run(
+        [
+            *where_lxd_is(environ, lab.root),
+            *(sys.executable, "-m", "tests.live.killed", str(after), *arguments),
+        ],
+        cwd=lab.root,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ended.returncode in {0, -signal.SIGKILL}, ended.stderr
+    return ended.returncode != 0
 
 
 @dataclass
@@ -54,7 +81,7 @@ def main(count: int, *arguments: str) -> None:
     def dying(settings: Any) -> Lxd:
         return cast("Lxd", Dying(lxd=connect(settings), left=[count]))
 
-    for module in ("commands.containers", "commands.provisioning", "commands.cli"):
+    for module in _CONNECTING:
         __import__(module)
         sys.modules[module].connect_to = dying  # type: ignore[attr-defined]
     from invoke.main import program  # noqa: PLC0415 - after its parts were replaced

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -12,33 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.live.gpu_containers import destroy
-from tests.live.gpu_host import where_lxd_is
+from tests.live.killed import killed
 from tests.live.lab import Lab, lxc
 
 pytestmark = pytest.mark.plain
 
 NAME = "lt-every"
 THESIS = "/home/thesis"
-
-
-def _killed(lab: Lab, after: int, *arguments: str) -> bool:
-    """Whether it was, before its change number AFTER + 1; False when it made no more."""
-    environ = lab.environment({})
-    ended = subprocess.run(
-        [
-            *where_lxd_is(environ, lab.root),
-            *(sys.executable, "-m", "tests.live.killed", str(after), *arguments),
-        ],
-        cwd=lab.root,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert ended.returncode in {0, -signal.SIGKILL}, ended.stderr
-    return ended.returncode != 0
 
 
 @pytest.fixture
@@ -58,10 +35,10 @@ def home(lab: Lab, key: Path) -> Iterator[tuple[str, ...]]:
 def test_the_file_is_there_at_the_end_always(lab: Lab, home: tuple[str, ...]) -> None:
     deaths = {"provision": 0, "destroy": 0}
     for changes in count():
-        destroying = _killed(lab, changes, "destroy", NAME, "--yes")
+        destroying = killed(lab, changes, "destroy", NAME, "--yes")
         if destroying:
             lab.succeed("destroy", NAME, "--yes")
-        making = _killed(lab, changes, *home)
+        making = killed(lab, changes, *home)
         if making:
             lab.succeed(*home)
         assert lxc("exec", NAME, "--", "cat", THESIS) == "years\n"

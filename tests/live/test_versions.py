@@ -2,89 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.live.lab import Said, lxc, query, stable
+from tests.live.gpu_containers import destroy
+from tests.live.killed import killed
+from tests.live.lab import lxc, query
 from tests.live.removing import remove_instance, remove_lab
-from tests.live.tiny import Tiny, make_tiny
+from tests.live.shelf import PREFIX, PROJECT, TEMPLATE, Shelf
+from tests.live.tiny import make_tiny
 
 pytestmark = pytest.mark.plain
 
-PREFIX = "ltvers"
-PROJECT = "ltvers-build"
 USER = "ltvers-ann"
-TEMPLATE = "vers"
-"""A name of its own: addresses are given by names, one server for all projects."""
-
-_PROBE = """\
-write_files:
-- path: /root/probe/DEBIAN/control
-  content: |
-    Package: labstamp-probe
-    Version: {version}
-    Architecture: all
-    Maintainer: the tests
-    Description: tells two releases apart
-runcmd:
-- [dpkg-deb, --build, /root/probe, /root/probe.deb]
-- [dpkg, --install, /root/probe.deb]
-"""
-
-
-@dataclass
-class Shelf:
-    """A lab with two releases of tiny, the second of which is current at first."""
-
-    tiny: Tiny
-    versions: list[str] = field(default_factory=list)
-
-    def invoke(self, *arguments: str) -> Said:
-        return self.tiny.lab.invoke(*arguments)
-
-    def succeed(self, *arguments: str) -> str:
-        """What it prints."""
-        return self.tiny.lab.succeed(*arguments).out
-
-    def refused(self, *arguments: str) -> str:
-        """What it says when it ends with 2 and leaves images and aliases as they are."""
-        before = query("/1.0/images?recursion=1")
-        said = self.invoke(*arguments)
-        assert (said.code, said.out) == (2, ""), said
-        is_managed = f"{PREFIX}/"
-        after = query("/1.0/images?recursion=1")
-        assert _named(after, is_managed) == _named(before, is_managed)
-        # The last of the progress is the error.
-        return said.err[said.err.index("error: ") :]
-
-    def build(self, version: str) -> None:
-        self.tiny.boot_with(_PROBE.format(version=version))
-        self.succeed("build-images")
-        (found,) = json.loads(self.succeed("images", "--json"))["templates"]
-        self.versions.append(found["versions"][0]["version"])
-
-    def current(self) -> str:
-        """The version that users get."""
-        return self.properties(stable(f"{PREFIX}/{TEMPLATE}") or "")["lab.version"]
-
-    def properties(self, fingerprint: str) -> dict[str, str]:
-        return dict(query(f"/1.0/images/{fingerprint}")["properties"])
-
-    def fingerprint(self, version: str) -> str | None:
-        return stable(f"{PREFIX}/{TEMPLATE}/{version}")
-
-
-def _named(images: list[dict[str, object]], prefix: str) -> list[str]:
-    return sorted(
-        json.dumps([image["fingerprint"], image["aliases"], image["properties"]])
-        for image in images
-        if prefix in json.dumps(image["aliases"])
-    )
+BEN = "ltvers-ben"
 
 
 @pytest.fixture(scope="module")
@@ -160,15 +97,14 @@ def test_what_is_not_there_is_refused(shelf: Shelf) -> None:
 
 def test_a_release_that_failed_its_checks_is_not_promoted(shelf: Shelf) -> None:
     old, _ = shelf.versions
-    failed = shelf.fingerprint(old) or ""
-    lxc("image", "set-property", failed, "lab.smoke", "failed")
+    _outcome(shelf, old, "failed")
     try:
         assert shelf.refused("promote", "vers", old) == (
             f"error: vers {old} failed its checks and is not for users.\n"
             "Next: Correct its definition, then: invoke build-images --only vers\n"
         )
     finally:
-        lxc("image", "set-property", failed, "lab.smoke", "passed")
+        _outcome(shelf, old, "passed")
 
 
 def test_only_what_nobody_needs_is_pruned(shelf: Shelf, exported: Path) -> None:
@@ -232,6 +168,54 @@ def test_a_release_goes_out_and_comes_in_and_is_checked_before_users_get_it(
     assert shelf.current() == new
 
 
+@pytest.fixture
+def bens(shelf: Shelf, key: Path) -> Iterator[dict[str, Any]]:
+    """What ben has: a container that runs, and a home that holds a file."""
+    public = str(key.with_suffix(".pub"))
+    destroy(shelf.tiny.lab, [BEN])
+    shelf.succeed("provision", BEN, "--template", "vers", "--gpus", "none", "--key", public)
+    lxc("exec", BEN, "--", "sh", "-c", "echo years >/home/thesis")
+    yield _bens()
+    destroy(shelf.tiny.lab, [BEN])
+
+
+def _bens() -> dict[str, Any]:
+    assert lxc("exec", BEN, "--", "cat", "/home/thesis") == "years\n"
+    found = query(f"/1.0/instances/{BEN}")
+    return {key: found[key] for key in ("status", "config", "devices", "last_used_at")}
+
+
+def test_killed_at_any_change_no_command_takes_what_is_somebody_s(
+    shelf: Shelf, exported: Path, bens: dict[str, Any]
+) -> None:
+    """The checks of what is promoted are killed in memory alone (tests/unit): they take long."""
+    old, new = shelf.versions
+    commands = {
+        "prune-images": (),
+        "import-image": (str(exported),),
+        "promote": ("vers", old),
+        "rollback": ("vers",),
+    }
+    deaths: Counter[str] = Counter()
+    for changes in count():
+        before = deaths.total()
+        _outcome(shelf, old, "failed")
+        for command, arguments in commands.items():
+            if killed(shelf.tiny.lab, changes, command, *arguments):
+                deaths[command] += 1
+                assert _bens() == bens
+                shelf.succeed(command, *arguments)
+            assert _bens() == bens
+            if command == "import-image":
+                _outcome(shelf, old, "passed")
+        assert shelf.current() == new
+        if deaths.total() == before:
+            break
+    # Fewer would mean that the changes are not seen.
+    least = {"prune-images": 1, "import-image": 3, "promote": 2, "rollback": 2}
+    assert all(deaths[command] >= least[command] for command in commands), deaths
+
+
 def test_a_file_that_was_tampered_with_is_refused(built: Shelf, exported: Path) -> None:
     """Also where LXD itself would not notice: in the properties, in the last bytes of the tar."""
     whole = exported.read_bytes()
@@ -274,6 +258,11 @@ def test_a_definition_that_asks_for_privileges_is_refused(shelf: Shelf) -> None:
         assert shelf.succeed("rollback", "vers")
     finally:
         shelf.tiny.define()
+
+
+def _outcome(shelf: Shelf, version: str, outcome: str) -> None:
+    """As if VERSION's checks had come to it."""
+    lxc("image", "set-property", shelf.fingerprint(version) or "", "lab.smoke", outcome)
 
 
 def _shown(shelf: Shelf, version: str) -> str:

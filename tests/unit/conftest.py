@@ -14,9 +14,12 @@ from lab.rdp import Greeting
 from tests.fake_lxd import FakeLxd
 from tests.unit.carried import V, export
 from tests.unit.driven import GPUS, NEW, OLD, Installer, Smi, driven_lab, every, give
+from tests.unit.four_gpus import FOUR
 from tests.unit.gpu_machine import sound_machine
 from tests.unit.machines import Apt, machine_in
+from tests.unit.people import let_people_in
 from tests.unit.releases import Shelf
+from tests.unit.tiny_builds import Checkout, make_checkout, tiny_lab
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +99,27 @@ def driven(installer: Installer) -> Iterator[FakeLxd]:
     yield lxd
     assert not any(name.startswith("sync-") for one in every(lxd) for name in one.snapshots)
     assert not any(labels.SYNC in one.config for one in every(lxd))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """The files of a lab with one template."""
+    # Also on a machine where none is installed.
+    monkeypatch.setenv("LXD_DIR", str(tmp_path))
+    return make_checkout(tmp_path)
+
+
+@pytest.fixture
+def inhabited(checkout: Checkout) -> FakeLxd:
+    """That lab on a host with GPUs. Of its four releases people have the first one."""
+    lxd = tiny_lab()
+    lxd.host_gpus = FOUR
+    checkout.build(lxd)
+    let_people_in(lxd, checkout.settings, "tiny")
+    for words in ("second", "third", "fourth"):
+        checkout.boot_with(words)
+        checkout.build(lxd)
+    return lxd
 
 
 @pytest.fixture

@@ -12,14 +12,11 @@ from images.releases.promotion import promote
 from images.releases.promotion_order import next_turn, promoted_property
 from images.releases.published import PublishedRelease, published, release_called, releases_of
 from lab.lxd.model import Image, InstanceSpec
-from lab.process import here, me
 from lab.release import BUILDER, Needs, Release, Smoke, stable_alias, version_alias
 from tests.fake_lxd import FakeLxd
 
 PREFIX = "lab"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
-DEAD = " ".join((*me().split()[:2], "1", here()))
-"""A builder of this host whose process number somebody else has by now."""
 
 STANZA = "Package: {}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {}\n\n"
 

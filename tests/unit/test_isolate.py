@@ -18,7 +18,8 @@ from provision.ids.marker import MoveMarker, Stage, read_mark
 from provision.isolation.isolate import Outcome, failure, isolate, plan_isolation
 from provision.listing import show
 from tests.fake_lxd import FakeLxd
-from tests.fake_store import MIXED, FakeCalls, FakeInstance
+from tests.fake_store import MIXED, FakeInstance
+from tests.unit.death import deaths
 from tests.unit.stamping import SETTINGS, a_lab, bob, hasty, stamp
 from tests.unit.test_ids import mapped
 
@@ -239,54 +240,22 @@ def test_a_range_taken_from_another_machine_is_given_up(
     assert_as_before(lxd)
 
 
-class Killed(BaseException):
-    """As SIGKILL: nothing that a process would do on its way out reaches LXD."""
-
-
 @pytest.mark.parametrize("asleep", [False, True])
 @pytest.mark.parametrize("half", [False, True])
 def test_killed_before_any_change_the_next_run_finishes(
-    *, asleep: bool, half: bool, monkeypatch: pytest.MonkeyPatch
+    lxd: FakeLxd, *, asleep: bool, half: bool
 ) -> None:
     """HALF: LXD itself ended in the middle of its own work, too."""
-    original = FakeCalls._do
-    left = 0
-
-    def do(calls: FakeCalls, verb: str, subject: str) -> None:
-        nonlocal left
-        if left == 0:
-            raise Killed
-        left -= 1
-        original(calls, verb, subject)
-
-    at = 0
-    while True:
-        lxd = a_lab()
-        stamp(lxd, bob())
-        share(lxd, "bob")
-        lxd.store.instances[HERE].config["boot.autostart"] = "true"
-        if asleep:
-            lxd.stop("bob")
-        monkeypatch.setattr(FakeCalls, "_do", do)
-        monkeypatch.setattr("provision.ids.marker.is_alive", lambda _: True)
-        left = at
-        if half:
-            lxd.store.shift_failures["bob"] = LxdError("connection reset by peer")
-        try:
-            run(lxd, "bob")
-            ended = True
-        except Killed:
-            ended = False
-        monkeypatch.setattr(FakeCalls, "_do", original)
-        lxd.store.shift_failures.clear()
-        # The dead builder is this very process.
-        monkeypatch.setattr("provision.ids.marker.is_alive", lambda _: False)
-        run(lxd)
-        assert_isolated(lxd, State.STOPPED if asleep else State.RUNNING)
-        if ended:
-            break
-        at += 1
-    assert at > 9
+    lxd.write_file("bob", "/home/thesis", b"years")
+    if asleep:
+        lxd.stop("bob")
+    if half:
+        lxd.store.shift_failures["bob"] = LxdError("connection reset by peer")
+    for dead in deaths(lxd, lambda lxd: run(lxd, "bob"), least=10):
+        dead.store.shift_failures.clear()
+        run(dead)
+        assert_isolated(dead, State.STOPPED if asleep else State.RUNNING)
+        assert dead.store.contents[HOME].files["/thesis"].content == b"years"
 
 
 def test_a_run_that_lives_is_left_alone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:

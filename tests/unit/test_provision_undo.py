@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 
 import pytest
 
 from lab.errors import InstanceCorrupted, LxdError
 from lab.process import me
 from lab.report import Silent
-from provision.create import apply
 from provision.create.provision import provision
 from provision.create.ready import SshProbe
 from provision.keys.public_key import fingerprint
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
-from tests.unit.cut_off import DEAD, Killed, destroy_after, stamp_after, stamp_until
+from tests.unit.cut_off import destroy_after, stamp_after, stamp_until
+from tests.unit.death import DEAD, dies
 from tests.unit.public_keys import ed25519
 from tests.unit.stamping import (
     SETTINGS,
@@ -177,25 +176,13 @@ def test_no_run_takes_away_a_home_that_somebody_may_have_used(lxd: FakeLxd) -> N
 
 
 def test_killed_after_its_first_start_the_home_stays(lxd: FakeLxd) -> None:
-    def die(*_: object, **__: object) -> None:
-        raise Killed
-
-    lxd.store.volumes.clear()
-    with pytest.raises(Killed):
-        apply_until_started(lxd, die)
+    """At the first look inside, where the boot is waited for."""
+    begun = lxd.changes
+    assert dies(lxd, lambda: stamp(lxd, bob()), when=lambda: "start bob" in begun, inside=True)
+    assert begun[-1] == "start bob"
     lxd.store.volumes[HOME]["thesis"] = "written"
-    lxd.store.instances[HERE].config["user.lab.builder"] = DEAD
     stamp(lxd, bob())
     assert lxd.store.volumes[HOME]["thesis"] == "written"
-
-
-def apply_until_started(lxd: FakeLxd, die: Callable[..., None]) -> None:
-    """Provision bob, and die where the first boot is waited for, without any undoing."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(apply, "wait_for_first_boot", die)
-        patched.setattr(apply, "_undo_instance", lambda *_: None)
-        patched.setattr(apply, "_undo_volume", lambda *_: None)
-        stamp(lxd, bob())
 
 
 def test_what_cannot_be_removed_is_told_and_left_to_the_next_run(

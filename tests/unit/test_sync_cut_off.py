@@ -17,6 +17,7 @@ from lab.lxd.model import State
 from lab.process import me
 from provision.ids.marker import MoveMarker
 from tests.fake_lxd import FakeLxd
+from tests.unit.death import dies_after
 from tests.unit.driven import NEW, OLD, Installer, has, inside, put, run
 
 DEAD = "nowhere 1 1"
@@ -54,6 +55,23 @@ def test_the_way_back_from_before_a_crash_outlives_another_failure(
     assert ann.config[labels.SYNC] == f"{DEAD} sync-20261120-101500"
     installer.failures.clear()
     run(driven, "ann")
+
+
+def test_what_several_crashes_left_is_known_until_it_is_removed(
+    driven: FakeLxd, installer: Installer
+) -> None:
+    ann = inside(driven, "ann")
+    for _ in range(2):
+        assert dies_after(driven, 2, lambda: run(driven, "ann"))
+    first, second = ann.snapshots
+    assert ann.config[labels.SYNC].endswith(f" {second},{first}")
+    installer.failures["ann"] = CheckError("apt broke.")
+    (failed,) = run(driven, "ann").failed
+    assert failed.error.fix == f"The state before the run that was cut off: ann/{first}"
+    assert ann.snapshots == (first, second)
+    installer.failures.clear()
+    assert run(driven, "ann").failed == ()
+    assert inside(driven, "ann").snapshots == ()
 
 
 def test_a_restart_that_was_cut_off_is_finished(
