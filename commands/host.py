@@ -24,7 +24,7 @@ def gpus(_c: Context, json: bool = False) -> None:
 
 @command(
     help={
-        "plan": "Show what would be made, change nothing.",
+        "plan": "Show what would be made; change nothing.",
         "only-lxd": "Leave the machine's own files, units and kernel limits as they are.",
     }
 )

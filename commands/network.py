@@ -24,7 +24,7 @@ def explained(
     BUILDS: of the network of builders, too.
     """
     for one in _obstacles(lxd, settings, builds=builds):
-        report.say(f"{_found(one)}. Mend it with: {one.fix}")
+        report.say(f"{_found(one)}. Fix: {one.fix}")
     try:
         yield
     except (LxdError, CheckError, NoNetwork) as error:

@@ -51,7 +51,7 @@ def rollback(_c: Context, template: str) -> None:
 @command(
     help={
         "keep": "How many of the newest releases of each template stay (3).",
-        "plan": "Show what would be removed and why, change nothing.",
+        "plan": "Show what would be removed and why; change nothing.",
     }
 )
 def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
@@ -84,7 +84,7 @@ def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
     help={
         "template": _TEMPLATE,
         "file": "Where to write it.",
-        "version": "Another release than the current one.",
+        "version": "Version of the release. Default: the current one.",
         "force": "Overwrite FILE.",
     },
 )
@@ -124,8 +124,8 @@ def import_image(_c: Context, file: str) -> None:
 @command(
     help={
         "template": _TEMPLATE,
-        "old": "The release that was current before, where not given.",
-        "new": "The current release, where not given.",
+        "old": "Default: the release that was current before.",
+        "new": "Default: the current release.",
     },
 )
 def diff_images(_c: Context, template: str, old: str = "", new: str = "") -> None:

@@ -74,14 +74,14 @@ def verdict(findings: Sequence[Finding]) -> HostCheckFailed | None:
     names = dict.fromkeys(one.name for one in failed)
     return HostCheckFailed(
         f"{len(failed)} of {len(findings)} checks failed: {', '.join(names)}.",
-        fix="The commands above mend it, from the top; then again: invoke host.check",
+        fix="Run the commands above, from the top; then again: invoke host.check",
     )
 
 
 def _paragraph(one: Finding) -> str:
     lines = [f"{one.name}{f' ({one.subject})' if one.subject else ''}: {one.found}"]
     if one.why:
-        lines.append(f"  why it hurts: {one.why}")
+        lines.append(f"  effect: {one.why}")
     if one.fix:
-        lines.append(f"  mend it with: {one.fix}")
+        lines.append(f"  fix: {one.fix}")
     return "\n".join(lines)

@@ -58,7 +58,7 @@ def _insist(lxd: Lxd, name: str) -> None:
 
     def refusal() -> LxdError:
         return LxdError(
-            f"LXD would not start {name} without its services.",
+            f"LXD could not start {name} without its services.",
             details=f"Its init is {heard or 'unknown'}, not {wanted}; asked for by {RAW}.",
         )
 

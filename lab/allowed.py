@@ -155,10 +155,11 @@ def granted(needs: Needs, whose: str) -> Needs:
     """
     if found := objections(needs):
         raise InputError(
-            f"{whose} asks for what no container gets.",
+            f"{whose} requests settings or devices that containers may not have.",
             details="\n".join(found),
-            fix="Take it out of its definition in images/definitions/ and build it anew; an image\n"
-            "that somebody sent is for nobody. What is on the list: docs/templates.md.",
+            fix="Remove them from its definition in images/definitions/ and build it again. Do "
+            "not use\n"
+            "an image that somebody else sent. The list of what is allowed: docs/templates.md.",
         )
     return needs
 
@@ -183,7 +184,7 @@ def device_objection(name: str, device: Device) -> str | None:
     if not _DEVICE_NAME.fullmatch(name):
         return "a device is named by small letters, digits, dots and dashes"
     if _OWN_NAMES.fullmatch(name):
-        return "labstamp's own devices have such names"
+        return "this name is reserved for labstamp's own devices"
     kind = device.get("type", "")
     if kind != "unix-char":
         return why_no_device(kind)
@@ -223,7 +224,7 @@ def _character_objection(device: Device) -> str | None:
         if key in ("type", "source", "path"):
             continue
         if allowed is None:
-            return f"{key}: a device of the server's is named by its path alone"
+            return f"{key}: name a device of the server by its path alone"
         if not allowed.takes(value):
             return f"{key}: must be {allowed.like}, not {quote(value[:80])}"
     return None

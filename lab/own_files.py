@@ -69,7 +69,9 @@ def insist(
     WHOLE: the directory that is mended as a whole.
     """
     if os.geteuid() == 0 and (found := tuple(faults(paths, trees, trusted()))):
-        raise refusal(f"Another account may write what root {what}, and so be root.", found, whole)
+        raise refusal(
+            f"Another account may write files that root {what}, and so become root.", found, whole
+        )
 
 
 def refusal(
@@ -86,7 +88,7 @@ def refusal(
     return InputError(
         brief,
         details="\n".join([*map(str, found[:_SHOWN]), *more]),
-        fix="Look whether somebody changed it, then:\n" + "\n".join([*commands][:_SHOWN]),
+        fix="Check whether somebody changed it, then run:\n" + "\n".join([*commands][:_SHOWN]),
     )
 
 

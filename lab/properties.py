@@ -40,19 +40,19 @@ def moment(text: str) -> datetime:
     """The time that TEXT tells, with its zone; ValueError where it tells none."""
     read = datetime.fromisoformat(text)
     if read.tzinfo is None or not timedelta() <= read - _EARLIEST <= _LATEST - _EARLIEST:
-        raise ValueError("no time zone, or no year of ours")
+        raise ValueError("no time zone, or the year is out of range")
     return read
 
 
 def _name(value: str) -> str:
     if not is_name(value):
-        raise value_error("is no name of a template")
+        raise value_error("is not the name of a template")
     return value
 
 
 def _version(value: str) -> str:
     if not _VERSION.fullmatch(value):
-        raise value_error("is no version such as 20261121.1")
+        raise value_error("is not a version such as 20261121.1")
     return value
 
 
@@ -66,7 +66,9 @@ def _moment(value: object) -> object:
     try:
         return moment(value) if isinstance(value, str) else value
     except ValueError:
-        raise value_error("is no time with a time zone such as 2026-11-21T09:00:00+00:00") from None
+        raise value_error(
+            "is not a time with a time zone such as 2026-11-21T09:00:00+00:00"
+        ) from None
 
 
 def _sized(value: object) -> object:

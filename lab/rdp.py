@@ -127,7 +127,9 @@ def connection_request(protocols: int = _TLS) -> bytes:
 def selected_protocol(packet: bytes) -> int:
     """What the server chose in its answer; NotRdp when it is no such answer."""
     if len(packet) < 11 or packet[0] != _TPKT_VERSION or packet[5] & 0xF0 != _CONNECTION_CONFIRM:
-        raise NotRdp(f"the answer is no X.224 connection confirm: {packet[:24].hex() or 'nothing'}")
+        raise NotRdp(
+            f"the answer is not an X.224 connection confirm: {packet[:24].hex() or 'nothing'}"
+        )
     if len(packet) < 19:
         # A server that knows no negotiation: what was RDP before TLS.
         return 0

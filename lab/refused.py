@@ -83,7 +83,7 @@ def why_no_value(key: str) -> str:
 
 
 def why_no_device(kind: str) -> str:
-    return _DEVICES.get(kind, f"{kind[:40]!r} is no type of device that templates may ask for")
+    return _DEVICES.get(kind, f"{kind[:40]!r} is not a device type that templates may use")
 
 
 def _opens(name: str) -> bool:

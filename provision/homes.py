@@ -41,8 +41,8 @@ class Stores:
                 f'"{name}" has {len(near)} kept homes: '
                 + ", ".join(f"{each.name} in pool {each.pool}" for each in near)
                 + ".",
-                details="Which one is meant cannot be told.",
-                fix="Give the others to nobody, one by one:\n"
+                details="It is not known which one to use.",
+                fix="Detach the others from this name, one by one:\n"
                 f"lxc storage volume set POOL VOLUME {labels.CONTAINER}=",
             )
         return near[0] if near else None

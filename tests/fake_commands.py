@@ -52,10 +52,10 @@ class FakeCommands(FakeCalls):
         files = self._instance(name, what).files
         if path in files:
             if len(files[path].content) > most:
-                raise TooMuch(f"Too much to {what}: more than {format_size(most)}.")
+                raise TooMuch(f"LXD could not {what}: it is larger than {format_size(most)}.")
             return files[path].content
         if any(file.startswith(path.rstrip("/") + "/") for file in files):
-            raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
+            raise LxdError(f"LXD could not {what}.", details=f"{path} is not a file.")
         raise refused(what, "Not Found", status=404)
 
     def last_written(self, name: str, path: str) -> str | None:
@@ -67,7 +67,7 @@ class FakeCommands(FakeCalls):
         what = f"list {path} in {name}"
         files = self._instance(name, what).files
         if path in files:
-            raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.")
+            raise LxdError(f"LXD could not {what}.", details=f"{path} is not a directory.")
         within = path.rstrip("/") + "/"
         found = {
             file.removeprefix(within).split("/")[0] for file in files if file.startswith(within)

@@ -113,7 +113,7 @@ def _is_loose(keys: Mapping[str, str]) -> bool:
 def _why(chosen: str, scene: Scene) -> str:
     many = f"LXD {scene.server.version} may pass every GPU: {len(scene.gpus)} here."
     if not chosen:
-        return f"Nothing keeps it to one GPU. {many}"
+        return f"It is not limited to one GPU. {many}"
     return f"The number is not nvidia-smi's (the board's own VGA is counted, too), and {many}"
 
 

@@ -71,7 +71,8 @@ def _containers(versions: Versions) -> Iterator[Finding]:
             subject=subject,
             status=Status.WARN,
             found=trouble,
-            why="Nobody knows whether its driver fits. Ask its user: only root inside made it so.",
+            why="It is not known whether its driver fits. Ask its user: only root inside can "
+            "cause this.",
         )
     if not (versions.containers or versions.restarts or versions.unseen):
         yield Finding(name=name, found=f"no container drifts from {versions.host}")

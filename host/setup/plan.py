@@ -145,7 +145,7 @@ def _wanted_network(facts: Facts, name: str | None) -> Network:
     found = by_name.get(name)
     if found is not None and not found.managed and found.type != "bridge":
         raise InputError(
-            f"Containers cannot be plugged into {name}: it is no bridge ({found.type}).",
+            f"Containers cannot use the network {name}: it is not a bridge ({found.type}).",
             fix="Name a bridge as `network` in lab.yaml, or leave it out to get one made.",
         )
     return found or Network(name=name, type="bridge", managed=True)

@@ -70,7 +70,7 @@ def apply(action: Action, lxd: Lxd, machine: Machine, report: Report) -> None:
     elif isinstance(action, RaiseLimits):
         if refused := kernel_limits.raise_limits(machine):
             report.say(
-                f"The kernel does not let these be raised: {', '.join(refused)}. They stand in "
+                f"The kernel did not accept these limits: {', '.join(refused)}. They are in "
                 f"{kernel_limits.FILE} for the next boot."
             )
     else:

@@ -70,7 +70,7 @@ def install(
     invoke = checkout / _INVOKE
     if not invoke.exists():
         raise InputError(
-            f"{invoke} is not there, and the unit is to run it.",
+            f"{invoke} does not exist, and the unit must run it.",
             fix="Make the environment of this checkout: sudo ci/up",
         )
     made = install_piece(pieces(checkout, environ), machine)

@@ -79,9 +79,10 @@ def _is_ours(piece: Piece, at: Path) -> bool:
 def _refuse_foreign(piece: Piece, at: Path) -> None:
     if os.path.lexists(at) and not _is_ours(piece, at):
         raise InputError(
-            f"{piece.path} is there, and labstamp did not make it.",
-            details="It is left as it is, and nothing was changed.",
-            fix=f"Look at it, move it away, and run this again: mv {piece.path} {piece.path}.old",
+            f"{piece.path} exists, and labstamp did not make it.",
+            details="Nothing was changed.",
+            fix=f"Check what it is, move it away, and run this again: mv {piece.path} "
+            f"{piece.path}.old",
         )
 
 

@@ -164,7 +164,7 @@ def _check_schema(
             f"cloud-init in {context.distro.name} refuses what "
             f"cloud-init/{definition.cloud_init} renders to.",
             details=(verdict.stderr or verdict.stdout).strip(),
-            fix=f"Look at it with: invoke render {definition.name}",
+            fix=f"Show it with: invoke render {definition.name}",
         )
 
 

@@ -28,9 +28,9 @@ from lab.tempdir import temp_directory
 from lab.urls import without_login
 
 _PLACES = {"path", "metadata", "certificate", "keyring"}
-_NO_ALIAS = "See that the server is reachable and has this alias: set `source:` in lab.yaml."
+_NO_ALIAS = "Check that the server is reachable and has this alias, or set `source:` in lab.yaml."
 _STRANGER = (
-    "If that is the server you mean, name its certificate under `source:` in lab.yaml: "
+    "If this is the right server, set its certificate under `source:` in lab.yaml: "
     "certificate: FILE.pem"
 )
 
@@ -217,7 +217,8 @@ def _download(
     except LxdError as error:
         told = error.details or error.brief
         raise InputError(
-            f"The image server {source.server} did not give {source.alias!r}.",
+            f"The image {source.alias!r} could not be fetched from the image server "
+            f"{source.server}.",
             details=told,
             fix=_STRANGER if "x509:" in told else _NO_ALIAS,
         ) from error
@@ -234,7 +235,7 @@ def _certificate(source: Simplestreams) -> str | None:
 def _import(context: BuildContext, source: File, properties: dict[str, str], log: Log) -> Image:
     if not source.path.is_file():
         raise InputError(
-            f"The source file {source.path} is not there.",
+            f"The source file {source.path} does not exist.",
             fix="Set `source: {kind: file, path: …}` in lab.yaml to a root file system tarball.",
         )
     before = {image.fingerprint for image in context.lxd.images()}
@@ -248,9 +249,9 @@ def _import(context: BuildContext, source: File, properties: dict[str, str], log
             raise
         except LxdError as error:
             raise InputError(
-                f"LXD does not take the source file {source.path}.",
+                f"LXD does not accept the source file {source.path}.",
                 details=error.details or error.brief,
-                fix="Pack it otherwise: a tarball, packed with zstd, xz, gzip or not at all.",
+                fix="Pack it in another form: a tarball, packed with zstd, xz, gzip or not at all.",
             ) from error
     return _marked(context, image, before, properties)
 

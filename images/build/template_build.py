@@ -82,5 +82,5 @@ class TemplateBuild:
             report.failed(self.name, error.brief.removeprefix(f"{self.name}: "))
             raise
         except Stopped:
-            report.failed(self.name, "stopped; what was half made is removed")
+            report.failed(self.name, "stopped; the unfinished parts are removed")
             raise

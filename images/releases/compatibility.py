@@ -21,7 +21,7 @@ def incompatibility(release: Release, host: str | None, delivery: Delivery) -> s
     if release.driver is not None:
         return f"it carries driver {release.driver}, this host's kernel module is {host}"
     if delivery is Delivery.IMAGE:
-        return f"it carries no driver, and nothing else delivers this host's {host}"
+        return f"it carries no driver, and this host's {host} is not delivered in another way"
     return None
 
 
@@ -29,7 +29,7 @@ def refuse_misfit(lxd: Lxd, settings: Settings, release: Release) -> None:
     """InputError where RELEASE is not for users of this host."""
     if reason := misfit_here(lxd, settings, release):
         raise InputError(
-            f"{release.template} {release.version} is not for users of this host: {reason}.",
+            f"{release.template} {release.version} cannot be used on this host: {reason}.",
             fix=f"Make one that fits: invoke build-images --only {release.short}",
         )
 

@@ -142,7 +142,7 @@ def _in_tarball(path: Path, head: bytes) -> Iterator[str]:
                 for entry in archive:
                     yield entry.name
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise _refusal(path, f"is no tarball, or damaged: {error}") from error
+            raise _refusal(path, f"is not a tarball, or is damaged: {error}") from error
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def unpacked(path: Path, head: bytes) -> Iterator[IO[bytes]]:
         return
     if shutil.which(argv[0]) is None:
         raise InputError(
-            f"{argv[0]} is not installed, which {shown(path)} is packed with.",
+            f"{argv[0]}, which is needed to unpack {shown(path)}, is not installed.",
             fix=f"sudo apt-get install {_PACKAGES.get(argv[0], argv[0])}",
         )
     with subprocess.Popen(

@@ -112,7 +112,8 @@ def _asked(delivery: Delivery, server: Server, reason: str) -> Chosen:
             f"LXD {server.version} cannot deliver the driver by {delivery.value}: it lacks the "
             f"API extension {extension}.",
             details=f"It can do: {', '.join(['image', *able])}.",
-            fix="Set `driver: {delivery: auto}` in lab.yaml, and no other in the definition.",
+            fix="Set `driver: {delivery: auto}` in lab.yaml, and no other delivery in the "
+            "definition.",
         )
     return Chosen(delivery=delivery, reason=reason)
 
@@ -127,5 +128,5 @@ def _why_not_injected(settings: Settings, server: Server) -> str:
     if not able:
         return "LXD has neither gpu_cdi nor nvidia_runtime"
     if settings.remote != "local":
-        return "LXD is on another machine, whose tools cannot be seen from here"
+        return "LXD is on another machine, and its tools cannot be seen from here"
     return f"the host has no {' and no '.join(tool for _, tool in able)}"

@@ -67,11 +67,14 @@ def _named(part: str, whole: str) -> str:
 
 def _refused(part: str, whole: str) -> InputError:
     if not part:
-        details = "Nothing stands where a GPU should." if whole.strip() else "It is empty."
+        details = "An entry is empty." if whole.strip() else "It is empty."
     elif _COUNT.fullmatch(part):
-        details = f"A count stands alone; the GPU with that number is idx:{int(part)}."
+        details = (
+            "A count cannot be combined with other entries; the GPU with that number is "
+            f"idx:{int(part)}."
+        )
     elif part.lower() in {"all", "none"}:
-        details = f'"{part.lower()}" stands alone.'
+        details = f'"{part.lower()}" cannot be combined with other entries.'
     else:
         details = f"{quote(part)} is neither a PCI address nor a UUID nor idx:N."
-    return InputError(f"--gpus {quote(whole)} is no choice of GPUs.", details=details, fix=_FORMS)
+    return InputError(f"Invalid --gpus {quote(whole)}.", details=details, fix=_FORMS)

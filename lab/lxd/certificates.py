@@ -25,7 +25,7 @@ def own_certificate(certificate: Path | None, key: Path | None) -> tuple[Path, P
             if key is None
             else ("client-key", "client-certificate")
         )
-        raise InputError(f"{given} is set without {missing}.", fix="set both in lab.yaml")
+        raise InputError(f"{given} is set without {missing}.", fix="Set both in lab.yaml.")
     check_certificate("client-certificate", certificate)
     if not key.is_file():
         raise InputError(f"client-key: there is no file {key}.")
@@ -44,7 +44,7 @@ def check_certificate(setting: str, file: Path) -> None:
     if not file.is_file():
         raise InputError(f"{setting}: there is no file {file}.")
     if not _PEM.search(file.read_text(errors="replace")):
-        raise InputError(f"{setting}: {file} is no certificate in PEM form.")
+        raise InputError(f"{setting}: {file} is not a certificate in PEM form.")
 
 
 def fingerprint(file: Path) -> str:

@@ -44,7 +44,7 @@ class UpdateCalls(LookupCalls):
             if not _holds(instance, config or {}, devices or {}):
                 raise Conflict(
                     f"LXD would not change {name}.",
-                    details="Somebody else changes it at the same time.",
+                    details="Another program changed it at the same time.",
                 )
             return instance
 

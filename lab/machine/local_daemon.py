@@ -74,8 +74,8 @@ def abandoned(path: Path, places: Sequence[Path] = PLACES) -> tuple[Path, ...]:
 
 def _two(places: Sequence[Path]) -> InputError:
     return InputError(
-        "Two LXD daemons run on this machine, and nothing says which one is meant.",
+        "Two LXD daemons run on this machine, and it is not set which one to use.",
         details="\n".join(f"{place / SOCKET} answers" for place in places),
-        fix="Name the one that has, or is to have, the containers (`lxc` heeds it, too):\n"
+        fix="Choose the one for the containers (`lxc` uses the same variable):\n"
         + "\n".join(f"export LXD_DIR={place}" for place in places),
     )

@@ -58,7 +58,7 @@ def guard_quotas(report: Report, *, sysfs: Path = _SYS, mounts: Path = _MOUNTS) 
             if not pool.counts:
                 report.say(
                     f"Disk quotas in {pool.mounted} are not enforced at the moment: the kernel "
-                    f"stopped counting. Mend it with: sudo btrfs quota rescan {pool.mounted}"
+                    f"stopped counting. Fix: sudo btrfs quota rescan {pool.mounted}"
                 )
 
 

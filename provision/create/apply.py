@@ -225,7 +225,7 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
         if instance is None or instance.config.get(labels.BUILDER) != me():
             return
         if not is_closed(instance):
-            report.say(f"{name} stays as it is, half made. Finish it: invoke provision {name}")
+            report.say(f"{name} stays half made. Finish it: invoke provision {name}")
             return
         report.phase(name, "undo")
         remove_instance(lxd, name)
@@ -243,7 +243,7 @@ def _undo_gpus(
     try:
         lxd.update(name, config=config, devices=devices)
     except LabError as error:
-        report.say(f"{name} may not have the GPUs that it had: {error.brief}")
+        report.say(f"{name} may have lost the GPUs that it had: {error.brief}")
 
 
 def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:

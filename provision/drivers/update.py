@@ -80,7 +80,7 @@ def restart(bench: SyncContext, action: Restart) -> None:
 
 def forget(bench: SyncContext, action: Forget) -> None:
     _clear(bench.lxd, action.name, [action.leftover])
-    bench.report.done(action.name, "is rid of what a run that was cut off left")
+    bench.report.done(action.name, "what an interrupted run left is removed")
 
 
 def note(bench: SyncContext, action: Note) -> None:
@@ -134,14 +134,14 @@ def _undone(
         _clear(lxd, name, (mark,), leaving=action.leftover)
     except LabError as worse:
         return CheckError(
-            f"{error.brief} Going back failed, too: {worse.brief}",
+            f"{error.brief} The rollback failed, too: {worse.brief}",
             details=worse.details,
-            fix=f"Go back by hand: lxc restore {name} {mark.snapshot}",
+            fix=f"Roll back by hand: lxc restore {name} {mark.snapshot}",
         )
     how = "It is rolled back." if restored else "Nothing in it was changed."
     fix = error.fix
     if action.leftover is not None:
-        fix = f"The state before the run that was cut off: {name}/{action.leftover.snapshot}"
+        fix = f"The state before the interrupted run: {name}/{action.leftover.snapshot}"
     kind = InputError if isinstance(error, InputError) else CheckError
     return kind(f"{error.brief} {how}", details=error.details, fix=fix)
 

@@ -82,7 +82,7 @@ def refuse_while_isolated(instance: Instance) -> None:
     if read_mark(instance.config.get(labels.ISOLATE)) is not None:
         raise InputError(
             f'The container "{instance.name}" is being moved to ids of its own.',
-            details="Started or taken away by others meanwhile, its files may get wrong owners.",
-            fix=f"Wait for it; where that run was cut off, this goes on: "
-            f"invoke isolate {instance.name}",
+            details="If somebody starts or removes it now, its files may get wrong owners.",
+            fix="Wait for it. If that run was interrupted, continue it: invoke isolate "
+            f"{instance.name}",
         )

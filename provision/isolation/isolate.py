@@ -45,7 +45,7 @@ def plan_isolation(lxd: Lxd, names: Sequence[str]) -> tuple[Action, ...]:
     left = [action for action in found if isinstance(action, Leave)]
     if names and left:
         raise InputError(
-            "Nothing was done: not all of these can be moved to ids of their own.",
+            "Nothing was done: some of these cannot be moved to ids of their own.",
             details="\n".join(map(str, left)),
         )
     return tuple(found)
@@ -98,5 +98,5 @@ def failure(outcome: Outcome) -> LabError | None:
     return kind(
         f"{len(outcome.failed)} containers could not be moved to ids of their own.",
         details=told,
-        fix=f"Mend that, then: invoke isolate {names}",
+        fix=f"Correct that, then run: invoke isolate {names}",
     )

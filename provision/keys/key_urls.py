@@ -40,7 +40,9 @@ def fetch_keys(url: str) -> bytes:
             for piece in answer.iter_content(8192):
                 content += piece
                 if len(content) > _LIMIT:
-                    raise InputError(f"{url} is larger than 64 KiB, so no list of ssh keys.")
+                    raise InputError(
+                        f"{url} is larger than 64 KiB, so it is not a list of ssh keys."
+                    )
                 if time.monotonic() > deadline:
                     raise InputError(f"{url} took longer than {_SECONDS} s.")
     except requests.RequestException as error:
@@ -55,12 +57,12 @@ def fetch_keys(url: str) -> bytes:
 def _check(answer: requests.Response, url: str) -> None:
     hops = [*(hop.url for hop in answer.history), answer.url]
     if not all(hop.startswith("https://") for hop in hops):
-        raise InputError(f"{url} leads to plain http, where keys are not taken from.")
+        raise InputError(f"{url} redirects to plain http; keys are taken from https only.")
     if answer.status_code != requests.codes.ok:
         raise InputError(
             f"The keys at {url} cannot be fetched.",
             details=f"The server answered {answer.status_code} {answer.reason}.",
-            fix="Look whether the name is right.",
+            fix="Check the name.",
         )
 
 

@@ -55,7 +55,7 @@ def read_below(place: Path, path: Sequence[str]) -> bytes:
             handle = below
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST:
-            raise OSError(f"{path[-1]} is no file of keys")
+            raise OSError(f"{path[-1]} is not a file of keys")
         return os.read(handle, _MOST)
     except FileNotFoundError:
         return b""

@@ -170,7 +170,7 @@ def test_a_failed_start_shows_the_instances_log(backend: Backend, made: str) -> 
     backend.lxd.update(made, config={"raw.lxc": "lxc.init.cmd = /no/such/init"})
     with pytest.raises(LxdError) as caught:
         backend.lxd.start(made)
-    assert caught.value.brief == f"LXD would not start {made}."
+    assert caught.value.brief == f"LXD could not start {made}."
     assert "No such file or directory" in (caught.value.details or "")
     assert "/no/such/init" in (caught.value.details or "")
 

@@ -71,7 +71,7 @@ def _no_way_back(tiny: Tiny, old: str) -> None:
     promoted = tiny.lab.invoke("promote", "tiny", old)
     assert promoted.code == 2
     assert promoted.err.splitlines()[-2:] == [
-        f"error: tiny {old} is not for users of this host: it carries driver {OLD}, this "
+        f"error: tiny {old} cannot be used on this host: it carries driver {OLD}, this "
         f"host's kernel module is {NEW}.",
         "Next: Make one that fits: invoke build-images --only tiny",
     ]

@@ -79,7 +79,7 @@ def test_the_tools_of_lxds_snap_count() -> None:
 
 def test_the_tools_of_this_machine_say_nothing_of_another() -> None:
     assert told("gpu_cdi", tools=("nvidia-ctk",), remote="https://lab1.example:8443") == (
-        "image: LXD is on another machine, whose tools cannot be seen from here"
+        "image: LXD is on another machine, and its tools cannot be seen from here"
     )
 
 
@@ -97,7 +97,7 @@ def test_what_the_daemon_cannot_do_is_refused() -> None:
     assert str(caught.value) == (
         "LXD 5.21 cannot deliver the driver by cdi: it lacks the API extension gpu_cdi.\n"
         "  It can do: image, runtime.\n"
-        "Next: Set `driver: {delivery: auto}` in lab.yaml, and no other in the definition."
+        "Next: Set `driver: {delivery: auto}` in lab.yaml, and no other delivery in the definition."
     )
 
 

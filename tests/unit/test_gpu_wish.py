@@ -42,15 +42,21 @@ def test_a_wish(text: str, wish: GpuSelection, again: str) -> None:
     [
         ("", "It is empty."),
         ("  ", "It is empty."),
-        ("idx:1,", "Nothing stands where a GPU should."),
+        ("idx:1,", "An entry is empty."),
         ("two", '"two" is neither a PCI address nor a UUID nor idx:N.'),
         ("-1", '"-1" is neither a PCI address nor a UUID nor idx:N.'),
         ("1.5", '"1.5" is neither a PCI address nor a UUID nor idx:N.'),
         ("٣", '"٣" is neither a PCI address nor a UUID nor idx:N.'),
-        ("1,2", "A count stands alone; the GPU with that number is idx:1."),
-        ("idx:0,3", "A count stands alone; the GPU with that number is idx:3."),
-        ("idx:0,all", '"all" stands alone.'),
-        ("none,idx:0", '"none" stands alone.'),
+        (
+            "1,2",
+            "A count cannot be combined with other entries; the GPU with that number is idx:1.",
+        ),
+        (
+            "idx:0,3",
+            "A count cannot be combined with other entries; the GPU with that number is idx:3.",
+        ),
+        ("idx:0,all", '"all" cannot be combined with other entries.'),
+        ("none,idx:0", '"none" cannot be combined with other entries.'),
         ("GPU-5d5ba0d6", '"GPU-5d5ba0d6" is neither a PCI address nor a UUID nor idx:N.'),
         ("idx:", '"idx:" is neither a PCI address nor a UUID nor idx:N.'),
         ("0000:b1:00.8", '"0000:b1:00.8" is neither a PCI address nor a UUID nor idx:N.'),
@@ -59,7 +65,7 @@ def test_a_wish(text: str, wish: GpuSelection, again: str) -> None:
 def test_what_is_no_wish(text: str, why: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_selection(text)
-    assert caught.value.brief == f'--gpus "{text}" is no choice of GPUs.'
+    assert caught.value.brief == f'Invalid --gpus "{text}".'
     assert caught.value.details == why
     assert "idx:0,idx:3" in (caught.value.fix or "")
 

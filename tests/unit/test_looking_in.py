@@ -23,9 +23,9 @@ from tests.fake_lxd import FakeLxd
 from tests.fake_store import OnRun
 from tests.unit.driven import NEW, OLD, driven_lab, give, settings
 
-PIPE = LxdError("LXD would not list /usr/lib/x in ben.", details="/usr/lib/x is no directory.")
+PIPE = LxdError("LXD could not list /usr/lib/x in ben.", details="/usr/lib/x is not a directory.")
 TROUBLES = [
-    (PIPE, "could not be looked at: /usr/lib/x is no directory."),
+    (PIPE, "could not be looked at: /usr/lib/x is not a directory."),
     (Stuck("Something holds up.", details="More."), "could not be looked at: Something holds up."),
     (TooMuch("Too much to list."), "could not be looked at: Too much to list."),
     (LxdError("No.", details="\x1b[2J\n" * 99), "could not be looked at: " + r"\x1b[2J\n" * 19),
@@ -77,14 +77,14 @@ def test_list_shows_what_is_known(lab: FakeLxd, monkeypatch: pytest.MonkeyPatch)
 
     def look(name: str) -> InstanceState:
         if name == "ben":
-            raise Stuck("LXD needed more than 20 s to tell how ben is.")
+            raise Stuck("LXD timed out after 20 s trying to show the state of ben.")
         return state(name)
 
     monkeypatch.setattr(lab, "state", look)
     ann, ben = containers(lab, Settings())
     assert (ann["trouble"], ann["memory_used_bytes"]) == (None, 1 << 20)
     assert (ben["trouble"], ben["memory_used_bytes"]) == (
-        "LXD needed more than 20 s to tell how ben is.",
+        "LXD timed out after 20 s trying to show the state of ben.",
         None,
     )
     assert (ben["state"], ben["ipv4"], ben["disk_used_bytes"]) == ("Running", [], None)

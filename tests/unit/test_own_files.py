@@ -46,7 +46,9 @@ def test_this_checkout_is_judged_as_it_runs() -> None:
 def test_each_part_of_the_program_counts(checkout: Path, path: str) -> None:
     insist_on_program(checkout)
     (checkout / path).chmod(0o777)
-    with pytest.raises(InputError, match="Another account may write what root runs, and so be"):
+    with pytest.raises(
+        InputError, match="Another account may write files that root runs, and so become"
+    ):
         insist_on_program(checkout)
     assert every_fault(checkout, Settings(), OURS) != ()
 
@@ -74,7 +76,7 @@ def test_the_settings_file_is_judged_before_it_is_read(
     file.write_text("locale: [no, yaml, of, ours]")
     file.chmod(0o666)
     monkeypatch.setenv("LAB_SETTINGS", str(file))
-    with pytest.raises(InputError, match="what root reads"):
+    with pytest.raises(InputError, match="files that root reads"):
         insist_on_settings(tmp_path)
     file.chmod(0o644)
     insist_on_settings(tmp_path)
@@ -104,7 +106,7 @@ def test_each_file_that_settings_name_counts(
     read = load_settings(tmp_path, {})
     insist_on_named(read)
     (tmp_path / part).chmod(0o777)
-    with pytest.raises(InputError, match="what root puts into containers"):
+    with pytest.raises(InputError, match="files that root puts into containers"):
         insist_on_named(read)
 
 
