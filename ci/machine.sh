@@ -3,6 +3,7 @@
 # Sourced after lib.sh by ci/up and ci/test.
 
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/snap/bin"
+wanted_python="" # the only one to be used, if the caller names one
 
 tools=(btrfs-progs mmdebstrap eatmydata squashfs-tools zstd python3-venv openssh-client
     ca-certificates)
@@ -95,13 +96,22 @@ _snap_install() {
 }
 
 find_python() { # sets python; the system's own outlives other people's pyenv
-    for python in /usr/bin/python3 python3; do
+    local candidates=(/usr/bin/python3 python3)
+    [ -z "$wanted_python" ] || candidates=("$wanted_python")
+    for python in "${candidates[@]}"; do
         if "$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' \
             >/dev/null 2>&1; then
             return
         fi
     done
+    [ -z "$wanted_python" ] || fail 2 "$wanted_python is not a Python 3.10 or newer with venv." \
+        "name another one: ci/test --python /usr/bin/python3"
     fail 2 "No Python 3.10 or newer with venv." "apt-get install python3-venv"
+}
+
+venv_has_python() { # the one that is wanted, or any
+    [ -x "$root/.venv/bin/python" ] || return 1
+    [ -z "$wanted_python" ] || [ "$("$root/.venv/bin/python" -VV)" = "$("$wanted_python" -VV 2>&1)" ]
 }
 
 # make_venv LOCK…: the first lock is installed; all named ones count as installed afterwards.
@@ -109,7 +119,7 @@ find_python() { # sets python; the system's own outlives other people's pyenv
 make_venv() {
     local stamp=$root/.venv/.installed lock sums
     sums=$(cd "$root" && sha256sum "$@")
-    if [ -f "$stamp" ] && "$root/.venv/bin/python" -c pass 2>/dev/null &&
+    if [ -f "$stamp" ] && "$root/.venv/bin/python" -c pass 2>/dev/null && venv_has_python &&
         ! grep -qvxFf "$stamp" <<<"$sums"; then
         step "Python environment .venv" unchanged "up to date"
         return
@@ -124,7 +134,7 @@ _install_lock() { # LOCK STAMP SUMS
     exec 6<. # ci/up and ci/test share .venv
     flock -w 600 6 || fail 4 "Somebody else holds $root since 600 s." "see who it is: fuser -v $root"
     # Without its stamp it is what an interrupted run left, files half written among it.
-    if [ ! -e "$2" ] || ! .venv/bin/python -m pip --version 2>/dev/null; then
+    if [ ! -e "$2" ] || ! venv_has_python || ! .venv/bin/python -m pip --version 2>/dev/null; then
         "$python" -m venv --clear .venv
     fi
     rm -f "$2"

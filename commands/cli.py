@@ -101,7 +101,7 @@ def keep_quotas(settings: Settings, report: Report) -> None:
     """Have the local kernel count on, before something is made or dropped (lab.machine.quotas)."""
     from lab.machine.quotas import guard_quotas
 
-    if settings.remote == "local":
+    if settings.is_local:
         guard_quotas(report)
 
 

@@ -125,7 +125,7 @@ def _together(failures: Sequence[LabError]) -> LabError:
 
 
 def _local(settings: Settings) -> None:
-    if settings.remote != "local":
+    if not settings.is_local:
         raise InputError(
             f"The lab's LXD is on another machine: {settings.remote}.",
             fix="Run this command there, in a checkout of its own.",

@@ -21,7 +21,7 @@ _TEMPLATE = "The template's name or short name."
 def promote(_c: Context, template: str, version: str) -> None:
     """Give users VERSION of TEMPLATE from now on."""
     from images.releases import promotion
-    from images.releases.compatibility import refuse_misfit
+    from images.releases.compatibility import refuse_incompatible
     from images.smoke_imported import judge_here
 
     def judge(imported: PublishedRelease) -> None:
@@ -31,7 +31,7 @@ def promote(_c: Context, template: str, version: str) -> None:
     # Without the definitions, unless there is something to check: a broken one is no obstacle.
     settings = read_settings()
     lxd, prefix = connect_to(settings), settings.alias_prefix
-    fits = partial(refuse_misfit, lxd, settings)
+    fits = partial(refuse_incompatible, lxd, settings)
     moved = promotion.promote(lxd, prefix, template, version, judge=judge, fits=fits)
     console.print_text(str(moved))
 
@@ -40,11 +40,13 @@ def promote(_c: Context, template: str, version: str) -> None:
 def rollback(_c: Context, template: str) -> None:
     """Give users the release of TEMPLATE again that was current before."""
     from images.releases import promotion
-    from images.releases.compatibility import refuse_misfit
+    from images.releases.compatibility import refuse_incompatible
 
     settings = read_settings()
     lxd, prefix = connect_to(settings), settings.alias_prefix
-    moved = promotion.rollback(lxd, prefix, template, fits=partial(refuse_misfit, lxd, settings))
+    moved = promotion.rollback(
+        lxd, prefix, template, fits=partial(refuse_incompatible, lxd, settings)
+    )
     console.print_text(str(moved))
 
 
@@ -111,14 +113,14 @@ def export_image(
 def import_image(_c: Context, file: str) -> None:
     """Bring the release in FILE into LXD, once every byte of it is checked."""
     from images.releases import importing
-    from images.releases.compatibility import misfit_here
+    from images.releases.compatibility import incompatibility
 
     settings = read_settings()
     with console.reporter() as report:
         lxd, prefix = connect_to(settings), settings.alias_prefix
         imported = importing.import_image(lxd, prefix, Path(file), report=report)
-    incompatibility = misfit_here(lxd, settings, imported.release)
-    console.print_text(imported.told(incompatibility))
+    reason = incompatibility(lxd, settings, imported.release)
+    console.print_text(imported.told(reason))
 
 
 @command(

@@ -58,7 +58,7 @@ def open_context(
 ) -> BuildContext:
     """A blueprint and the LXD to build it on. InputError names what is wrong in a file."""
     there: Mapping[str, str] = {}
-    if settings.remote != "local":
+    if not settings.is_local:
         there = made_with(lxd, settings.alias_prefix)
         settings = as_there(settings, there)
     files = read_lab_files(root, settings)

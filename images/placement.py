@@ -61,7 +61,7 @@ def placed_as_users(context: BuildContext) -> Devices:
     )
     wanted = Wanted(
         filters=context.settings.network_filters,
-        ipv6=bridged_ipv6() if context.settings.remote == "local" else False,
+        ipv6=bridged_ipv6() if context.settings.is_local else False,
     )
     filters = filtering(devices["eth0"], networks, wanted).keys
     return {**devices, "eth0": {**devices["eth0"], **filters}}

@@ -6,15 +6,14 @@ The images wing writes these, the provision wing reads them; that is how the two
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from lab.driver.delivery import Delivery, choose
-from lab.lxd.model import Gpu, Image, Server
+from lab.driver.delivery import Delivery
+from lab.lxd.model import Image
 from lab.properties import PREFIX, Said, read
-from lab.settings.settings import Settings
 
 BUILDER = PREFIX + "builder"
 """Property of images that are not finished: who makes them. Empty afterwards."""
@@ -177,16 +176,6 @@ def smoke_property(outcome: Smoke, gpu: Smoke | None = None) -> dict[str, str]:
 def accounts_of(image: Image) -> frozenset[str]:
     """The names that are taken in IMAGE; none of a release from before they were stored."""
     return frozenset(image.properties.get(ACCOUNTS, "").split())
-
-
-def delivery_of_release(
-    release: Release, settings: Settings, server: Server, gpus: Sequence[Gpu]
-) -> Delivery:
-    """How containers of RELEASE get their userland."""
-    # What is inside already counts first: nothing is injected over it.
-    if release.driver is not None:
-        return Delivery.IMAGE
-    return choose(settings, server, gpus, template=release.needs.delivery).delivery
 
 
 def stable_alias(prefix: str, template: str) -> str:

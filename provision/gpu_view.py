@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lab import labels
 from lab.driver.delivery import Delivery, delivery_of_instance
-from lab.driver.version import host_driver
+from lab.driver.version import drifts
 from lab.errors import CapacityError
 from lab.gpus.allocation import index_of
 from lab.gpus.devices import Missing, held_by, missing
+from lab.host_gpus import HostGpus
 from lab.lxd.model import Gpu, Instance
-from lab.lxd.port import Lxd
-from lab.settings.settings import Settings
-from provision.drivers.survey import drifts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostGpus:
-    gpus: tuple[Gpu, ...]
-    driver: str | None
-
-
-def look_at_gpus(lxd: Lxd, settings: Settings) -> HostGpus:
-    return HostGpus(gpus=lxd.gpus(), driver=host_driver(lxd, local=settings.remote == "local"))
 
 
 def in_brief(instance: Instance, host: HostGpus) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from typing import Any, Final, TypeAlias
 
 from lab import labels
 from lab.errors import LxdError, LxdUnreachable, NotFound
+from lab.host_gpus import HostGpus, read_host_gpus
 from lab.lxd.idmap import own_range
 from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
 from lab.settings.settings import Settings
-from provision.gpu_view import HostGpus, in_brief, in_full, look_at_gpus
+from provision.gpu_view import in_brief, in_full
 from provision.keys.own import own_keys
 from provision.limits import ROOT, bytes_of, cpus_of, named_device
 from provision.managed import is_managed, is_preparing, managed_container
@@ -28,7 +29,7 @@ Row: TypeAlias = dict[str, Any]
 
 def containers(lxd: Lxd, settings: Settings) -> list[Row]:
     """Every container of labstamp, by name; one that vanishes meanwhile is left out."""
-    host = look_at_gpus(lxd, settings)
+    host = read_host_gpus(lxd, settings)
     every = sorted(filter(is_managed, lxd.instances()), key=lambda each: each.name)
     with ThreadPoolExecutor(max_workers=_LOOKS_AT_ONCE) as pool:
         rows = pool.map(lambda instance: _row_or_trouble(lxd, instance, host), every)
@@ -53,7 +54,7 @@ def show(lxd: Lxd, settings: Settings, name: str) -> Row:
     """One container, with how to reach it; InputError when there is none of ours by NAME."""
     instance = managed_container(lxd, name)
     state = lxd.state(name)
-    host = look_at_gpus(lxd, settings)
+    host = read_host_gpus(lxd, settings)
     return {
         **_row(instance, state, host),
         **in_full(instance, host),

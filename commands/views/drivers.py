@@ -16,7 +16,7 @@ def document(survey: Survey) -> dict[str, Any]:
     """The JSON (stable)."""
     return {
         "host": survey.host.driver,
-        "delivery": survey.host.chosen.delivery.value,
+        "delivery": survey.host.chosen().delivery.value,
         "images": [
             {
                 "template": each.template,
@@ -46,7 +46,7 @@ def of_host(survey: Survey) -> tuple[str, list[tuple[str, str]], list[str]]:
     rows = [
         ("driver", host.driver or "no NVIDIA kernel module"),
         ("gpus", str(len(host.gpus)) if host.gpus else "no NVIDIA GPU"),
-        ("delivery", str(host.chosen)),
+        ("delivery", str(host.chosen())),
     ]
     return "host", rows, []
 

@@ -9,7 +9,8 @@ import io
 import re
 import sys
 
-from rich.console import CONSOLE_SVG_FORMAT, Console
+# rich names the format in its documentation, but does not export it.
+from rich.console import CONSOLE_SVG_FORMAT, Console  # type: ignore[attr-defined]
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 

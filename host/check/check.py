@@ -67,7 +67,7 @@ def obstacles(
     lxd: Lxd, settings: Settings, machine: Machine, *, builds: bool = False
 ) -> tuple[Finding, ...]:
     """What keeps containers (BUILDS: builders, too) from their addresses and the world."""
-    if settings.remote != "local":
+    if not settings.is_local:
         return ()
     every = [read_network_facts(lxd, settings, machine)]
     if builds:
@@ -90,7 +90,7 @@ def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
         nics=_read_nics(lxd, settings),
         containers=tuple(one for one in lxd.instances() if labels.OWNER in one.config),
     )
-    if settings.remote != "local":
+    if not settings.is_local:
         return facts
     return replace(
         facts,
@@ -109,7 +109,7 @@ def _read_nics(lxd: Lxd, settings: Settings) -> NicFacts:
         wanted=Wanted(
             filters=settings.network_filters,
             isolation=settings.port_isolation,
-            ipv6=bridged_ipv6() if settings.remote == "local" else None,
+            ipv6=bridged_ipv6() if settings.is_local else None,
         ),
         users=users_network(lxd, settings),
     )

@@ -40,7 +40,7 @@ def set_up(
     ONLY_LXD: leave the machine itself as it is, its files, units and kernel.
     """
     machine = machine or Machine()
-    facts = read_facts(lxd, machine, local=settings.remote == "local")
+    facts = read_facts(lxd, machine, local=settings.is_local)
     actions = plan_setup(facts, Wishes(pool=settings.pool, network=settings.network))
     if only_lxd:
         actions = tuple(action for action in actions if isinstance(action, _IN_LXD))

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from images.context import BuildContext
-from lab.driver.delivery import Chosen, Delivery, choose
+from lab.driver.delivery import Chosen, Delivery
 from lab.driver.userland import Userland, userland_of
-from lab.driver.version import host_driver
 from lab.errors import InputError
+from lab.host_gpus import HostGpus, read_host_gpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +40,14 @@ class DriverChoice:
 
 def driver_choices(context: BuildContext, templates: Iterable[str]) -> Mapping[str, DriverChoice]:
     """By template. InputError where there is nothing to make an image's userland from."""
-    server, gpus = context.lxd.server(), context.lxd.gpus()
+    host = read_host_gpus(context.lxd, context.settings)
     userland: Userland | None = None
     found = {}
     for name in templates:
         asked = context.catalog.delivery(name)
-        chosen = choose(context.settings, server, gpus, template=asked)
+        chosen = host.chosen(asked)
         if chosen.delivery is Delivery.IMAGE and userland is None:
-            userland = userland_of(context.settings, _version(context))
+            userland = userland_of(context.settings, _version(host))
         baked = userland if chosen.delivery is Delivery.IMAGE else None
         found[name] = DriverChoice(chosen=chosen, asked=asked, userland=baked)
     return found
@@ -60,9 +60,8 @@ def in_words(found: Mapping[str, DriverChoice]) -> tuple[str, ...]:
     return tuple(str(layer) for layer in list(found.values())[:1])
 
 
-def _version(context: BuildContext) -> str:
-    wanted = context.settings.driver.version
-    host = host_driver(context.lxd, local=context.settings.remote == "local")
+def _version(here: HostGpus) -> str:
+    wanted, host = here.settings.driver.version, here.driver
     if wanted is not None and host not in {None, wanted}:
         raise InputError(
             f"`driver: {{version: {wanted}}}` in lab.yaml is not the version of this host's "

@@ -23,7 +23,7 @@ def packs_inside(settings: Settings) -> bool:
 
     From a remote LXD the image would travel here and back; there LXD packs.
     """
-    return settings.compression == "zstd" and settings.remote == "local"
+    return settings.compression == "zstd" and settings.is_local
 
 
 def pack_body(context: BuildContext, builder: str, log: Log) -> None:

@@ -176,7 +176,7 @@ def _check_room(context: BuildContext, builds: int) -> None:
             "(`lxc storage set POOL size=…` on LXD 5.1 and later).",
         )
     store = lxd_directory()
-    if context.settings.remote == "local" and (left := shutil.disk_usage(store).free) < STORE_ROOM:
+    if context.settings.is_local and (left := shutil.disk_usage(store).free) < STORE_ROOM:
         raise CapacityError(
             f"{store}, where LXD packs images, has {format_size(left)} free, "
             f"a build needs {format_size(STORE_ROOM)}.",

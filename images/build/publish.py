@@ -18,7 +18,7 @@ from images.checks.trial import Trial
 from images.checks.verdict import gpu_outcome
 from images.context import BuildContext, Log
 from images.releases.accounts import accounts_property
-from images.releases.compatibility import refuse_misfit
+from images.releases.compatibility import refuse_incompatible
 from images.releases.packages import packages_property
 from images.releases.promotion_order import next_turn, promoted_property
 from images.releases.published import published
@@ -50,7 +50,7 @@ def publish_release(
         outcome = gpu = Smoke.SKIPPED
         if smoke_test:
             outcome, gpu = Smoke.PASSED, _judge(context, release, image, log)
-        refuse_misfit(context.lxd, context.settings, release)
+        refuse_incompatible(context.lxd, context.settings, release)
         _promote(context, release, image, smoke_property(outcome, gpu))
         undo.pop_all()
     return release, image, outcome

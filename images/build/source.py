@@ -72,7 +72,7 @@ def mirror_inputs(context: BuildContext) -> dict[str, str]:
 
 def _file_inputs(context: BuildContext, source: File) -> dict[str, str]:
     before = made_with(context.lxd, context.settings.alias_prefix)
-    local = context.settings.remote == "local"
+    local = context.settings.is_local
     files = {"source file": source.path, "source metadata": source.metadata}
     return {
         name: seen(path, before.get(name), local=local)

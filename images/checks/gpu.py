@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from images.context import BuildContext
 from lab.driver.delivery import Delivery, instance_config
-from lab.driver.version import driver_of
 from lab.gpus.devices import gpu_devices
 from lab.gpus.nvidia_smi import complaint
+from lab.host_gpus import read_host_gpus
 from lab.lxd.model import Completed, Gpu
-from lab.release import Release, delivery_of_release
+from lab.release import Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,5 @@ class GpuAccess:
 
 def gpu_access(context: BuildContext, release: Release) -> GpuAccess:
     """All GPUs: it only asks them, so it takes none from anybody, whatever the policy."""
-    gpus = context.lxd.gpus()
-    return GpuAccess(
-        gpus=gpus,
-        delivery=delivery_of_release(release, context.settings, context.lxd.server(), gpus),
-        version=driver_of(gpus, local=context.settings.remote == "local"),
-    )
+    host = read_host_gpus(context.lxd, context.settings)
+    return GpuAccess(gpus=host.gpus, delivery=host.delivery(release), version=host.driver)

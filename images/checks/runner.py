@@ -56,7 +56,7 @@ def smoke(context: BuildContext, trial: Trial, log: Log) -> tuple[Verdict, ...]:
             context.build.update(name, devices=fresh_home(context, name))
             give_keys(context.build, name, ACCOUNT, [_public(key)], [])
             context.build.start(name)
-        way = way_in(context.build, names, local=context.settings.remote == "local", key=key)
+        way = way_in(context.build, names, local=context.settings.is_local, key=key)
         if way.told and trial.over_the_network:
             log.write(f"{way.told}\n")
             context.report.say(f"{trial.template}: {trial.over_the_network}: {way.told}")

@@ -120,13 +120,13 @@ def _asked(delivery: Delivery, server: Server, reason: str) -> Chosen:
 
 def _tool(name: str, settings: Settings, find: Find) -> str | None:
     # Of a machine far away only LXD's answers are known.
-    return (find(name) or find(_SNAP + name)) if settings.remote == "local" else None
+    return (find(name) or find(_SNAP + name)) if settings.is_local else None
 
 
 def _why_not_injected(settings: Settings, server: Server) -> str:
     able = [(extension, tool) for extension, tool in _NEEDS.values() if server.has(extension)]
     if not able:
         return "LXD has neither gpu_cdi nor nvidia_runtime"
-    if settings.remote != "local":
+    if not settings.is_local:
         return "LXD is on another machine, and its tools cannot be seen from here"
     return f"the host has no {' and no '.join(tool for _, tool in able)}"

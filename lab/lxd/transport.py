@@ -1,7 +1,7 @@
 """The wire to LXD: requests go out, failures come back as our errors.
 
 The only importer of pylxd. Its models are not used: they go stale, send no ETag and lose output
-(docs/architecture.md); its client greets the daemon, its API nodes send and judge the requests.
+(docs/decisions.md); its client greets the daemon, its API nodes send and judge the requests.
 """
 
 from __future__ import annotations

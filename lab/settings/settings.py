@@ -109,6 +109,11 @@ class Settings(StrictModel):
     limits: LimitSettings = Field(default_factory=LimitSettings)
 
     @property
+    def is_local(self) -> bool:
+        """Whether LXD runs on this machine, whose own files then say what it does not."""
+        return self.remote == "local"
+
+    @property
     def holds_password(self) -> bool:
         urls = (
             self.proxy,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.driver.delivery import Delivery
+from lab.driver.version import drifts
 from lab.errors import CapacityError, InputError
 from lab.release import Release
 from provision.create.gpu_facts import GpuFacts
@@ -29,18 +30,20 @@ def refuse_drift(release: Release, gpus: GpuFacts, *, with_gpus: bool) -> None:
         if with_gpus:
             raise _no_module()
         return
-    if release.driver is None and with_gpus and gpus.delivery is Delivery.IMAGE:
+    due = with_gpus and gpus.delivery is Delivery.IMAGE
+    if not drifts(gpus.driver, release.driver, due=due):
+        return
+    if release.driver is None:
         raise DriftError(
             release,
             f"has no NVIDIA userland, the host runs driver {gpus.driver}",
             details="It cannot use a GPU.",
         )
-    if release.driver not in {None, gpus.driver}:
-        raise DriftError(
-            release,
-            f"is for driver {release.driver}, the host runs {gpus.driver}",
-            details="nvidia-smi would fail in it: Driver/library version mismatch.",
-        )
+    raise DriftError(
+        release,
+        f"is for driver {release.driver}, the host runs {gpus.driver}",
+        details="nvidia-smi would fail in it: Driver/library version mismatch.",
+    )
 
 
 def _no_module() -> CapacityError:

@@ -77,7 +77,7 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
     there = {(each.pool, each.name): each for each in stores.volumes}
     offers = read_offers(lxd, settings.alias_prefix)
     offer = find_offer(offers, request.template)
-    local = settings.remote == "local"
+    local = settings.is_local
     server = lxd.server()
     made_of = _made_of(instance, offers) or offer
     networks = lxd.networks()
@@ -106,7 +106,7 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
         host_pids=_pids() if local else None,
         limits=settings.limits,
         user_data=user_data(request, offer.release, settings) if offer else None,
-        gpus=read_gpus(lxd, settings, server, made_of.release if made_of else None),
+        gpus=read_gpus(lxd, settings, made_of.release if made_of else None),
         ids=read_ids(lxd),
     )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lab.driver.delivery import Delivery, choose
-from lab.driver.version import driver_of
+from lab.driver.delivery import Delivery
 from lab.gpus.allocation import Policy, Users, users
 from lab.gpus.selection import GpuSelection, parse_selection
 from lab.gpus.users import instances_with_gpus
-from lab.lxd.model import Gpu, Server
+from lab.host_gpus import read_host_gpus
+from lab.lxd.model import Gpu
 from lab.lxd.port import Lxd
-from lab.release import Release, delivery_of_release
+from lab.release import Release
 from lab.settings.settings import Settings
 
 
@@ -29,18 +29,16 @@ class GpuFacts:
     """How a new container of the template asked for gets its userland."""
 
 
-def read_gpus(lxd: Lxd, settings: Settings, server: Server, release: Release | None) -> GpuFacts:
-    gpus = lxd.gpus()
+def read_gpus(lxd: Lxd, settings: Settings, release: Release | None) -> GpuFacts:
+    host = read_host_gpus(lxd, settings)
     return GpuFacts(
-        gpus=gpus,
-        users=_users(lxd, settings, gpus),
+        gpus=host.gpus,
+        users=_users(lxd, settings, host.gpus),
         policy=Policy(limit=settings.gpus.limit),
         # Nobody who asks for no GPU is refused for want of one.
-        usual=parse_selection(settings.gpus.default) if gpus else GpuSelection(),
-        driver=driver_of(gpus, local=settings.remote == "local"),
-        delivery=delivery_of_release(release, settings, server, gpus)
-        if release is not None
-        else choose(settings, server, gpus).delivery,
+        usual=parse_selection(settings.gpus.default) if host.gpus else GpuSelection(),
+        driver=host.driver,
+        delivery=host.delivery(release) if release is not None else host.chosen().delivery,
     )
 
 

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lab import labels
-from lab.driver.delivery import Chosen, Delivery, choose, delivery_of_instance
+from lab.driver.delivery import Delivery, delivery_of_instance
 from lab.driver.userland import version_in
-from lab.driver.version import driver_of
+from lab.driver.version import drifts
 from lab.errors import LxdError, LxdUnreachable, NotFound, Stuck, TooMuch
 from lab.gpus.devices import held_by
-from lab.lxd.model import Gpu, Instance, State
+from lab.host_gpus import HostGpus, read_host_gpus
+from lab.lxd.model import Instance, State
 from lab.lxd.port import Lxd
 from lab.printable import in_line
 from lab.release import Release
@@ -25,16 +26,6 @@ from provision.releases import read_offers
 
 _LOOKS_AT_ONCE = 32
 """Those that hold up who looks at them must not keep the others waiting."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """The machine that LXD runs on. Without a DRIVER nothing can drift."""
-
-    driver: str | None
-    gpus: tuple[Gpu, ...]
-    chosen: Chosen
-    """How userlands reach containers, where neither template nor container says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +60,14 @@ class InContainer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    host: Host
+    host: HostGpus
     releases: tuple[InRelease, ...]
     containers: tuple[InContainer, ...]
 
 
 def survey(lxd: Lxd, settings: Settings) -> Survey:
     """Everything; containers in the making are left out, their release is the current one."""
-    host = look_at_host(lxd, settings)
+    host = read_host_gpus(lxd, settings)
     return Survey(
         host=host,
         releases=_releases(lxd, settings, host),
@@ -84,16 +75,7 @@ def survey(lxd: Lxd, settings: Settings) -> Survey:
     )
 
 
-def look_at_host(lxd: Lxd, settings: Settings) -> Host:
-    gpus = lxd.gpus()
-    return Host(
-        driver=driver_of(gpus, local=settings.remote == "local"),
-        gpus=gpus,
-        chosen=choose(settings, lxd.server(), gpus),
-    )
-
-
-def look_at_containers(lxd: Lxd, host: Host, names: Sequence[str]) -> tuple[InContainer, ...]:
+def look_at_containers(lxd: Lxd, host: HostGpus, names: Sequence[str]) -> tuple[InContainer, ...]:
     """The containers NAMES, all of them where none is named; InputError for one not of ours."""
     if names:
         wanted = [managed_container(lxd, name) for name in dict.fromkeys(names)]
@@ -105,9 +87,9 @@ def look_at_containers(lxd: Lxd, host: Host, names: Sequence[str]) -> tuple[InCo
     return tuple(one for one in found if one is not None)
 
 
-def look_at(lxd: Lxd, host: Host, instance: Instance) -> InContainer | None:
+def look_at(lxd: Lxd, host: HostGpus, instance: Instance) -> InContainer | None:
     """None when it vanished meanwhile."""
-    delivery = delivery_of_instance(instance, host.chosen.delivery)
+    delivery = delivery_of_instance(instance, host.chosen().delivery)
     trouble = None
     try:
         driver = _driver_in(lxd, instance, delivery, host.driver)
@@ -140,13 +122,6 @@ def not_seen(error: LxdError) -> str:
     return f"could not be looked at: {in_line(told, most=200)}"
 
 
-def drifts(host: str | None, driver: str | None, *, due: bool) -> bool:
-    """Whether DRIVER does not fit the module HOST. DUE: having none is a drift, too."""
-    if host is None:
-        return False
-    return due if driver is None else driver != host
-
-
 def _driver_in(lxd: Lxd, instance: Instance, delivery: Delivery, host: str | None) -> str | None:
     """By the files inside. NotFound when the instance is gone.
 
@@ -162,14 +137,14 @@ def _driver_in(lxd: Lxd, instance: Instance, delivery: Delivery, host: str | Non
     return driver
 
 
-def _releases(lxd: Lxd, settings: Settings, host: Host) -> tuple[InRelease, ...]:
+def _releases(lxd: Lxd, settings: Settings, host: HostGpus) -> tuple[InRelease, ...]:
     return tuple(
         _in_release(offer.release, host) for offer in read_offers(lxd, settings.alias_prefix)
     )
 
 
-def _in_release(release: Release, host: Host) -> InRelease:
-    usual = release.needs.delivery or host.chosen.delivery
+def _in_release(release: Release, host: HostGpus) -> InRelease:
+    usual = release.needs.delivery or host.chosen().delivery
     delivery = Delivery.IMAGE if release.driver else usual
     return InRelease(
         template=release.template,

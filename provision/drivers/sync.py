@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from lab.driver.userland import Userland, userland_of
 from lab.errors import CheckError, InputError, LabError
+from lab.host_gpus import HostGpus, read_host_gpus
 from lab.lxd.model import State
 from lab.lxd.port import Lxd
 from lab.report import Report
@@ -17,7 +18,7 @@ from lab.settings.settings import Settings
 from provision.drivers.actions import Action, Forget, Install, Leave, Note, Restart
 from provision.drivers.gpu_processes import running
 from provision.drivers.plan import Options, is_due, plan
-from provision.drivers.survey import Host, InContainer, look_at, look_at_containers, look_at_host
+from provision.drivers.survey import InContainer, look_at, look_at_containers
 from provision.drivers.update import SyncContext, bring, forget, note, restart
 from provision.ids.marker import refuse_while_isolated
 from provision.managed import container_lock, is_managed, is_preparing
@@ -47,9 +48,9 @@ class Outcome:
 
 def plan_sync(
     lxd: Lxd, settings: Settings, names: Sequence[str], options: Options
-) -> tuple[Host, tuple[Action, ...]]:
+) -> tuple[HostGpus, tuple[Action, ...]]:
     """What `sync_drivers` would do. Changes nothing; () without a driver on the host."""
-    host = look_at_host(lxd, settings)
+    host = read_host_gpus(lxd, settings)
     containers = look_at_containers(lxd, host, names)
     if host.driver is None:
         return host, ()
@@ -117,7 +118,7 @@ def failure(outcome: Outcome) -> LabError | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
     settings: Settings
-    host: Host
+    host: HostGpus
     version: str
     userland: Userland | None
     """None where nothing was to be installed when the plan was made."""

@@ -29,7 +29,7 @@ _STEP: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_
 def own_keys(lxd: Lxd, settings: Settings, instance: Instance) -> int | None:
     """How many let in beside those ever asked for, which are let in or revoked; None if unknown."""
     home = _home(lxd, instance)
-    if home is None or settings.remote != "local":
+    if home is None or not settings.is_local:
         return None
     found: set[str] = set()
     try:

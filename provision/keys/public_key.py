@@ -5,12 +5,25 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 _MIN_RSA_BITS = 2048
-_POINT_BYTES = {"nistp256": 65, "nistp384": 97, "nistp521": 133}
 _COMMENT_LENGTH = 100
+_TYPES: Final = {
+    "ssh-ed25519": "ed25519",
+    "ssh-rsa": "RSA",
+    "ecdsa-sha2-nistp256": "nistp256",
+    "ecdsa-sha2-nistp384": "nistp384",
+    "ecdsa-sha2-nistp521": "nistp521",
+    "sk-ssh-ed25519@openssh.com": "sk-ssh-ed25519",
+    "sk-ecdsa-sha2-nistp256@openssh.com": "sk-ecdsa nistp256",
+}
+"""The types that are taken, and what each is called in messages."""
 
 
 class BadKey(ValueError):
@@ -34,10 +47,10 @@ def looks_like_key(text: str) -> bool:
     """Whether TEXT is meant as a key itself, good or bad, rather than as the name of a file."""
     first = text.split(maxsplit=1)[0] if text.strip() else ""
     return (
-        first in _JUDGES
+        first in _TYPES
         or first == "ssh-dss"
         or first.startswith(("-----BEGIN", "----", "PuTTY-User-Key-File"))
-        or any(f" {known} AAAA" in text for known in _JUDGES)
+        or any(f" {known} AAAA" in text for known in _TYPES)
     )
 
 
@@ -55,8 +68,8 @@ def parse_key(line: str) -> PublicKey:
         raise BadKey("ssh-dss (DSA) keys are broken and refused; make an ed25519 one")
     if kind.endswith("-cert-v01@openssh.com"):
         raise BadKey("this is a certificate; give the key itself")
-    if kind not in _JUDGES:
-        if any(word in _JUDGES for word in line.split()):
+    if kind not in _TYPES:
+        if any(word in _TYPES for word in line.split()):
             raise BadKey("options before the key are not taken; begin with its type")
         raise BadKey("not an ssh public key")
     if len(words) < 2:
@@ -68,7 +81,7 @@ def parse_key(line: str) -> PublicKey:
     fields = _fields(blob)
     if fields[0] != kind.encode():
         raise BadKey(f"says {kind}, but holds a key of another type")
-    _JUDGES[kind](fields[1:])
+    _judge(kind, b" ".join((kind.encode(), base64.b64encode(blob))))
     return PublicKey(type=kind, blob=blob, comment=_clean(words[2] if len(words) > 2 else ""))
 
 
@@ -92,50 +105,18 @@ def _fields(blob: bytes) -> list[bytes]:
     return fields
 
 
-def _judge_ed25519(fields: list[bytes]) -> None:
-    if [len(field) for field in fields] != [32]:
-        raise BadKey("not a whole ed25519 key")
-
-
-def _judge_sk_ed25519(fields: list[bytes]) -> None:
-    if len(fields) != 2 or len(fields[0]) != 32:
-        raise BadKey("not a whole sk-ssh-ed25519 key")
-
-
-def _judge_rsa(fields: list[bytes]) -> None:
-    if len(fields) != 2:
-        raise BadKey("not a whole RSA key")
-    bits = int.from_bytes(fields[1], "big").bit_length()
-    if bits < _MIN_RSA_BITS:
-        raise BadKey(f"an RSA key of {bits} bits is too short; at least {_MIN_RSA_BITS} are needed")
-
-
-def _judge_ecdsa(curve: str, *, more: int) -> Callable[[list[bytes]], None]:
-    """For CURVE with MORE fields after the point."""
-
-    def judge(fields: list[bytes]) -> None:
-        if (
-            len(fields) != 2 + more
-            or fields[0] != curve.encode()
-            or len(fields[1]) != _POINT_BYTES[curve]
-            or fields[1][0] != 4  # an uncompressed point, the only form ssh uses
-        ):
-            raise BadKey(f"not a whole {curve} key")
-
-    return judge
+def _judge(kind: str, line: bytes) -> None:
+    """BadKey where cryptography cannot read the key of KIND in LINE, or it is too short."""
+    try:
+        key = load_ssh_public_key(line)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BadKey(f"not a whole {_TYPES[kind]} key") from error
+    if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:
+        raise BadKey(
+            f"an RSA key of {key.key_size} bits is too short; at least {_MIN_RSA_BITS} are needed"
+        )
 
 
 def _clean(comment: str) -> str:
     """COMMENT without what could steer a terminal or end a line."""
     return "".join(char for char in comment if char.isprintable()).strip()[:_COMMENT_LENGTH]
-
-
-_JUDGES: dict[str, Callable[[list[bytes]], None]] = {
-    "ssh-ed25519": _judge_ed25519,
-    "ssh-rsa": _judge_rsa,
-    "ecdsa-sha2-nistp256": _judge_ecdsa("nistp256", more=0),
-    "ecdsa-sha2-nistp384": _judge_ecdsa("nistp384", more=0),
-    "ecdsa-sha2-nistp521": _judge_ecdsa("nistp521", more=0),
-    "sk-ssh-ed25519@openssh.com": _judge_sk_ed25519,
-    "sk-ecdsa-sha2-nistp256@openssh.com": _judge_ecdsa("nistp256", more=1),
-}

@@ -11,12 +11,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from types import FrameType
+from typing import Any, Final, TextIO
 
 from tests.live.gpu_host import where_lxd_is
 
 ROOT = Path(__file__).resolve().parents[2]
 INVOKE = Path(sys.executable).parent / "invoke"
+
+
+HEARD: Final[dict[signal.Signals, signal.Handlers | Callable[[int, FrameType | None], Any]]] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+    signal.SIGTERM: signal.SIG_DFL,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +66,12 @@ class Lab:
     def begin(
         self, *arguments: str, stdout: int | TextIO = subprocess.PIPE, stderr: int = subprocess.PIPE
     ) -> subprocess.Popen[str]:
-        """Start `invoke ARGUMENTS`."""
+        """Start `invoke ARGUMENTS`, which hears every signal."""
         environment = self.environment({})
+        for sign, usual in HEARD.items():
+            # Ignored in a shell's background job or under nohup, and inherited.
+            if signal.getsignal(sign) is signal.SIG_IGN:
+                signal.signal(sign, usual)
         return subprocess.Popen(
             [*where_lxd_is(environment, self.root), str(INVOKE), *arguments],
             cwd=self.root,
@@ -81,9 +93,6 @@ class Lab:
     ) -> Said:
         """Start `invoke ARGUMENTS`, send SIGN (or nothing) once a line of its progress says
         REACHED."""
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # Of a shell's background job, and inherited: nobody could interrupt what we start.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         with self.begin(*arguments) as process:
             heard: list[str] = []
             for line in process.stderr or ():

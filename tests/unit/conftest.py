@@ -37,6 +37,12 @@ def _own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever LXD this machine has, and whoever's home is in its pools."""
+    monkeypatch.setenv("LXD_DIR", str(tmp_path / "no-lxd"))
+
+
+@pytest.fixture(autouse=True)
 def _own_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose limits may be raised."""
     monkeypatch.setattr(

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import base64
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+_CURVES: dict[str, type[ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1]] = {
+    "nistp256": ec.SECP256R1,
+    "nistp384": ec.SECP384R1,
+    "nistp521": ec.SECP521R1,
+}
+
 
 def wire(*fields: bytes) -> bytes:
     return b"".join(len(field).to_bytes(4, "big") + field for field in fields)
@@ -23,5 +32,11 @@ def rsa(bits: int) -> str:
     return line("ssh-rsa", b"\x01\x00\x01", modulus)
 
 
-def ecdsa(curve: str, size: int) -> str:
-    return line(f"ecdsa-sha2-{curve}", curve.encode(), b"\x04" + b"\1" * (size - 1))
+def point(curve: str) -> bytes:
+    """A point on CURVE, as ssh writes it: its generator, the public key to the private key 1."""
+    public = ec.derive_private_key(1, _CURVES[curve]()).public_key()
+    return public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def ecdsa(curve: str) -> str:
+    return line(f"ecdsa-sha2-{curve}", curve.encode(), point(curve))

@@ -11,9 +11,10 @@ import pytest
 from invoke.collection import Collection
 
 ROOT = Path(__file__).resolve().parents[2]
-GUIDES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOP = ("README", "SECURITY", "CONTRIBUTING")
+GUIDES = [*(ROOT / f"{one}.md" for one in TOP), *sorted((ROOT / "docs").glob("*.md"))]
 ENGLISH = [path for path in GUIDES if not path.name.endswith(".zh-CN.md")]
-EVERY = [*GUIDES, ROOT / "README.zh-CN.md", ROOT / "SECURITY.zh-CN.md"]
+EVERY = [*GUIDES, *(ROOT / f"{one}.zh-CN.md" for one in TOP)]
 
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 INVOKED = re.compile(r"\binvoke (?P<name>[a-z][a-z.-]*[a-z])(?P<rest>[^`\n#]*)")

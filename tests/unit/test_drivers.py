@@ -9,10 +9,12 @@ import pytest
 from commands.views.drivers import advice, document, rows
 from lab import labels
 from lab.driver.delivery import Delivery, delivery_of_instance
+from lab.driver.version import drifts
 from lab.errors import InputError
 from lab.gpus.nvidia_smi import complaint
+from lab.host_gpus import read_host_gpus
 from lab.lxd.model import Completed, Instance, State
-from provision.drivers.survey import Survey, drifts, look_at_containers, look_at_host, survey
+from provision.drivers.survey import Survey, look_at_containers, survey
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH
 from tests.unit.driven import GPUS, NEW, OLD, driven_lab, give, settings, userland_files
@@ -66,7 +68,7 @@ def test_foreign_instances_and_those_in_the_making_are_left_out() -> None:
     del lxd.store.instances["default", "ben"].config[labels.OWNER]
     assert survey(lxd, settings()).containers == ()
     with pytest.raises(InputError, match="labstamp did not make"):
-        look_at_containers(lxd, look_at_host(lxd, settings()), ["ben"])
+        look_at_containers(lxd, read_host_gpus(lxd, settings()), ["ben"])
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ import pytest
 
 from images.build.driver import DriverChoice, driver_choices, in_words
 from images.context import BuildContext, open_context
-from images.releases.compatibility import incompatibility, misfit_here, refuse_misfit
+from images.releases.compatibility import incompatibility, refuse_incompatible
 from images.releases.promotion import promote, rollback
 from lab.driver.delivery import Delivery
 from lab.errors import InputError
+from lab.host_gpus import HostGpus
 from lab.lxd.model import Server
 from lab.release import Needs, Release
 from lab.report import Silent
@@ -57,7 +58,9 @@ def settings(**driver: object) -> Settings:
 def test_what_does_not_fit_has_a_reason(
     inside: str | None, host: str | None, delivery: Delivery, reason: str | None
 ) -> None:
-    assert incompatibility(replace(RELEASE, driver=inside), host, delivery) == reason
+    server = replace(FakeLxd().server(), api_extensions=frozenset({"nvidia_runtime"}))
+    here = HostGpus(gpus=FOUR, driver=host, server=server, settings=settings(delivery=delivery))
+    assert here.incompatibility(replace(RELEASE, driver=inside)) == reason
 
 
 def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
@@ -66,7 +69,7 @@ def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
     lxd.host_gpus = FOUR
     for version in ("20261121.1", "20261122.1"):
         shelf.build(version)
-    here = partial(refuse_misfit, lxd, settings(delivery="image"))
+    here = partial(refuse_incompatible, lxd, settings(delivery="image"))
     with pytest.raises(InputError) as caught:
         rollback(lxd, PREFIX, "base", fits=here)
     assert str(caught.value) == (
@@ -83,7 +86,7 @@ def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
         "base",
         "20261121.1",
         judge=unjudged,
-        fits=partial(refuse_misfit, lxd, settings(delivery="none")),
+        fits=partial(refuse_incompatible, lxd, settings(delivery="none")),
     )
     assert shelf.current() == "20261121.1"
 
@@ -92,8 +95,8 @@ def test_a_template_that_does_without_fits_any_host() -> None:
     lxd = FakeLxd()
     lxd.host_gpus = FOUR
     alone = replace(RELEASE, needs=Needs(delivery=Delivery.NONE))
-    assert misfit_here(lxd, settings(delivery="image"), alone) is None
-    assert misfit_here(lxd, settings(delivery="image"), RELEASE) is not None
+    assert incompatibility(lxd, settings(delivery="image"), alone) is None
+    assert incompatibility(lxd, settings(delivery="image"), RELEASE) is not None
 
 
 def test_a_release_remembers_how_its_template_wants_the_driver() -> None:

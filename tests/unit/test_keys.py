@@ -13,7 +13,7 @@ import requests_mock
 from lab.errors import InputError
 from provision.keys.public_key import fingerprint
 from provision.keys.ssh_keys import read_keys
-from tests.unit.public_keys import ecdsa, ed25519, line, rsa
+from tests.unit.public_keys import ecdsa, ed25519, line, point, rsa
 
 # Put together here, so that no scanner takes this file for a leak.
 SECRET = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ"
@@ -50,11 +50,11 @@ def refusal(*sources: str, stdin: str | bytes = "") -> str:
         ed25519(),
         rsa(2048),
         rsa(4096),
-        ecdsa("nistp256", 65),
-        ecdsa("nistp384", 97),
-        ecdsa("nistp521", 133),
+        ecdsa("nistp256"),
+        ecdsa("nistp384"),
+        ecdsa("nistp521"),
         line("sk-ssh-ed25519@openssh.com", b"\1" * 32, b"ssh:"),
-        line("sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", b"\4" + b"\1" * 64, b"ssh:"),
+        line("sk-ecdsa-sha2-nistp256@openssh.com", b"nistp256", point("nistp256"), b"ssh:"),
     ],
 )
 def test_every_type_that_ssh_makes_is_taken(key: str) -> None:
@@ -153,6 +153,9 @@ DAMAGED = {
     ),
     line("ssh-ed25519", b"short"): "not a whole ed25519 key",
     line("ecdsa-sha2-nistp256", b"nistp384", b"\4" * 65): "not a whole nistp256 key",
+    # Right in length, and on no curve: nobody has the private half.
+    line("ecdsa-sha2-nistp256", b"nistp256", b"\4" * 65): "not a whole nistp256 key",
+    line("sk-ssh-ed25519@openssh.com", b"\1" * 32): "not a whole sk-ssh-ed25519 key",
     f'command="rm -rf /" {ed25519()}': "options before the key are not taken; begin with its type",
     "ssh-ed25519-cert-v01@openssh.com AAAA": "this is a certificate; give the key itself",
     "---- BEGIN SSH2 PUBLIC KEY ----": "the key is cut off: its END line is missing",

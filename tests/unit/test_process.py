@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from lab.process import here, in_words, is_alive, me
 
@@ -80,6 +83,7 @@ def test_nobody_can_tell_of_another_namespace_and_every_process_ends_with_its_bo
     assert list(told.values()) == [True, None, None, False, None, None]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a pid namespace")
 def test_a_process_of_another_pid_namespace_names_itself_so() -> None:
     """From there, this one cannot be told; and the other way round."""
     code = (

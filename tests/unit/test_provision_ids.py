@@ -101,13 +101,13 @@ def test_the_later_of_two_machines_gives_way_and_leaves_nothing(
         return original(self, spec, on_progress=on_progress)
 
     lxd.store.projects["other"] = {}
-    monkeypatch.setattr(FakeLxd, "create", create)
-    with pytest.raises(CapacityError) as caught:
-        stamp(lxd, bob())
+    with monkeypatch.context() as here:
+        here.setattr(FakeLxd, "create", create)
+        with pytest.raises(CapacityError) as caught:
+            stamp(lxd, bob())
     assert "other/ann has them now." in str(caught.value)
     assert lxd.instance("bob") is None
     assert lxd.store.volumes == {}
-    monkeypatch.undo()
     stamp(lxd, bob())
     assert range_of(lxd) == SECOND
 

@@ -1,0 +1,57 @@
+"""The host's GPUs, their driver, and how that reaches containers: read once for a whole command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lab.driver.delivery import Chosen, Delivery, choose
+from lab.driver.version import drifts, driver_of
+from lab.lxd.model import Gpu, Server
+from lab.lxd.port import Lxd
+from lab.release import Release
+from lab.settings.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostGpus:
+    gpus: tuple[Gpu, ...]
+    driver: str | None
+    """The version of the loaded kernel module; None without one, and then nothing drifts."""
+    server: Server
+    settings: Settings
+
+    def chosen(self, template: Delivery | None = None) -> Chosen:
+        """How a userland reaches containers of a template whose definition asks for TEMPLATE.
+
+        InputError where that is beyond the daemon.
+        """
+        return choose(self.settings, self.server, self.gpus, template=template)
+
+    def delivery(self, release: Release) -> Delivery:
+        """How containers of RELEASE get their userland."""
+        # What is inside already counts first: nothing is injected over it.
+        if release.driver is not None:
+            return Delivery.IMAGE
+        return self.chosen(release.needs.delivery).delivery
+
+    def incompatibility(self, release: Release) -> str | None:
+        """Why containers of RELEASE could not use the host's GPUs; None where they can."""
+        chosen = self.chosen(release.needs.delivery).delivery
+        if not drifts(self.driver, release.driver, due=chosen is Delivery.IMAGE):
+            return None
+        if release.driver is not None:
+            return f"it carries driver {release.driver}, this host's kernel module is {self.driver}"
+        return (
+            f"it carries no driver, and this host's {self.driver} is not delivered in another way"
+        )
+
+
+def read_host_gpus(lxd: Lxd, settings: Settings) -> HostGpus:
+    """One listing of the hardware: a remote LXD takes a while for it."""
+    gpus = lxd.gpus()
+    return HostGpus(
+        gpus=gpus,
+        driver=driver_of(gpus, local=settings.is_local),
+        server=lxd.server(),
+        settings=settings,
+    )
