@@ -26,7 +26,7 @@ RIDDLES: Final = {
     r"without a word\b": "no output",
     r"(?:is|be|may|be still|are|was) at it\b": "is doing VERB",
     r"cut off at it\b": "interrupted",
-    r"mend(?:s|ed)?\b": "fix, correct",
+    r"[Mm]end(?:s|ed)?\b": "fix, correct",
     r"anew\b": "again",
     r"(?:is|are) no (?!longer\b)\w+": "is not a",
     r"none of labstamp's\b": "not of labstamp",
@@ -63,6 +63,13 @@ def docstrings(tree: ast.AST) -> Iterator[ast.AST]:
     )
 
 
+def help_texts(source: str) -> Iterator[tuple[int, str]]:
+    """The docstrings of commands: `invoke --list` and `--help` print them."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            yield node.lineno, ast.get_docstring(node) or ""
+
+
 def texts(source: str) -> Iterator[tuple[int, str]]:
     """Line and text of every string; `{}` stands for each value of an f-string."""
     tree = ast.parse(source)
@@ -88,7 +95,7 @@ def flat(node: ast.expr) -> str:
 
 
 def riddles(source: str) -> Iterator[str]:
-    for line, text in texts(source):
+    for line, text in (*texts(source), *help_texts(source)):
         if " " in text and (found := PATTERN.search(PLAIN.sub("", text))):
             yield f"{line}: {found[0]!r} in {text!r}"
 
@@ -152,6 +159,7 @@ def test_the_next_riddle_is_caught(text: str) -> None:
 def test_plain_text_passes(text: str) -> None:
     assert not [*riddles(f'say(f"{text}")\n')]
     assert not [*riddles(f'def f():\n    """Mends it. {text}"""\n')]
+    assert [*riddles('@command()\ndef f():\n    """Mends it."""\n')]
 
 
 @pytest.mark.parametrize(
