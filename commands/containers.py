@@ -44,7 +44,7 @@ def provision(
     plan: bool = False,
     json: bool = False,
 ) -> None:
-    """Stamp NAME's container from a template: address, account, quota, ready for ssh."""
+    """Make NAME's container from a template: address, account, quota, ready for ssh."""
     from commands.views import containers as view
     from lab.gpus.selection import parse_selection
     from provision.create import request

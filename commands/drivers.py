@@ -44,7 +44,7 @@ def sync_drivers(
     restart: bool = False,
     force: bool = False,
 ) -> None:
-    """Bring existing containers to the host's driver, each with a way back until it is proven."""
+    """Update existing containers to the host's driver; roll back each one that fails."""
     from provision.drivers import sync
     from provision.drivers.plan import Options
 

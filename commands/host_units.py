@@ -44,7 +44,7 @@ def remove_gpu_unit(_c: Context) -> None:
 
 @command()
 def install_driver_hook(_c: Context) -> None:
-    """Have images and containers follow the driver at boot, and hold the driver against apt."""
+    """Update images and containers to the driver at boot, and hold the driver's packages."""
     from host.machine import Machine
     from host.units import driver_hook
 
@@ -61,7 +61,7 @@ def install_driver_hook(_c: Context) -> None:
 
 @command()
 def remove_driver_hook(_c: Context) -> None:
-    """Remove the driver hook's unit, and let go of the packages that it held."""
+    """Remove the driver hook's unit, and release the packages that it held."""
     from host.machine import Machine
     from host.units import driver_hook
 

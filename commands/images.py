@@ -68,7 +68,7 @@ def build_images(
     }
 )
 def smoke_images(_c: Context, only: str = "", keep_failed: bool = False) -> None:
-    """Judge the releases that users get now, each on fresh instances. Moves no alias."""
+    """Check the releases that users get now, each on fresh instances. Moves no alias."""
     from images import smoke
 
     with build_context(keep_failed=keep_failed) as context:
@@ -109,7 +109,7 @@ def render(_c: Context, template: str) -> None:
 
 @command()
 def check_definitions(_c: Context) -> None:
-    """Judge every definition, cloud-init source and the settings, without LXD."""
+    """Check every definition, cloud-init source and the settings, without LXD."""
     from images.templates.validate import judge_files
     from lab.yaml.problems import BadFiles
 

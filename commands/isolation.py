@@ -26,7 +26,7 @@ def isolate(
     plan: bool = False,
     yes: bool = False,
 ) -> None:
-    """Restart containers with ids of their own, each with a way back until it runs with them."""
+    """Give containers ids of their own: restart each one, and roll back where that fails."""
     from provision.isolation import isolate as isolation
 
     if bool(names) == all:

@@ -93,7 +93,7 @@ def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
 def export_image(
     _c: Context, template: str, file: str, version: str = "", force: bool = False
 ) -> None:
-    """Write a release of TEMPLATE into one FILE, for another machine or for keeps."""
+    """Write a release of TEMPLATE into one FILE, for another machine or as a backup."""
     from images.releases import exporting
 
     settings = read_settings()
@@ -111,7 +111,7 @@ def export_image(
 
 @command(help={"file": "What `invoke export-image` wrote."})
 def import_image(_c: Context, file: str) -> None:
-    """Bring the release in FILE into LXD, once every byte of it is checked."""
+    """Import the release in FILE into LXD, after every byte of it is checked."""
     from images.releases import importing
     from images.releases.compatibility import incompatibility
 

@@ -1,4 +1,4 @@
-"""What a look at the machine ends in: what was found, why it hurts, the command that mends it."""
+"""Results of host.check: what was found, its effect, the command that fixes it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def row(one: Finding) -> tuple[str, str, str, str]:
 
 
 def advice(findings: Sequence[Finding]) -> str:
-    """For people: what hurts and how to mend it, one paragraph for each; empty when all is well."""
+    """For people: the effect and the fix of each fault, a paragraph each; empty without faults."""
     return "\n\n".join(_paragraph(one) for one in findings if one.status is not Status.OK)
 
 

@@ -80,5 +80,5 @@ class Machine:
 
 
 def as_root(command: str, machine: Machine) -> str:
-    """COMMAND as it has to be typed by whoever runs this."""
+    """COMMAND as this process's account must type it, with sudo if needed."""
     return command if machine.superuser else f"sudo {command}"

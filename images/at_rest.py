@@ -42,7 +42,7 @@ def at_rest(lxd: Lxd, name: str) -> Iterator[None]:
 
 
 def _insist(lxd: Lxd, name: str) -> None:
-    """LXD may not heed the key; then NAME would boot, and be no longer what is to be published."""
+    """LXD may ignore the key; then NAME would boot, and could not be published any more."""
     wanted = _INIT.rpartition("/")[2]
     heard = ""
 

@@ -1,7 +1,7 @@
-"""What a template may ask LXD for, whoever wrote it: the one list, for every container.
+"""The settings and devices that templates may request of LXD: one list for all containers.
 
 A definition is written by the lab, an image may be anybody's: both name keys and devices, and
-whoever gets one of the wrong ones is root on the server. So what is not listed is refused.
+some of them would make a user root on the server. So what is not listed is refused.
 `lab.refused` knows why, for the words that people read.
 """
 

@@ -1,7 +1,7 @@
-"""What root runs and reads in a command: its own, or that of whoever became root by sudo.
+"""Checks that files root runs and reads belong to root, or to the account that called sudo.
 
-Whoever changes the program can change this judge as well: it tells of what stands open, before
-somebody walks in.
+An account that can change the program can change this check as well: it finds open permissions
+before somebody uses them.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def insist(
     """InputError where an account that is not `trusted` may write one of PATHS, or in TREES.
 
     Does nothing for a process that is not root. WHAT root does with them, in words: "runs".
-    WHOLE: the directory that is mended as a whole.
+    WHOLE: the directory that is fixed as a whole.
     """
     if os.geteuid() == 0 and (found := tuple(faults(paths, trees, trusted()))):
         raise refusal(
@@ -80,7 +80,7 @@ def refusal(
     whole: Path | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> InputError:
-    """What was FOUND, and the commands that mend it; of what is in WHOLE, one for all."""
+    """The faults FOUND, and the commands that fix them; one command for all in WHOLE."""
     # Root by way of sudo types at a prompt that is not root's.
     sudo = "sudo " if environ.get("SUDO_UID") else ""
     commands = dict.fromkeys(_mending(one, whole, sudo) for one in found)

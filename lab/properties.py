@@ -1,4 +1,4 @@
-"""What the image of a release says of itself, as one model. Whoever made the image wrote it."""
+"""The properties of a release's image, as one model. Not trusted: anybody may write them."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Said(_Properties):
 
 
 def read(properties: Mapping[str, str]) -> Said | tuple[str, ...]:
-    """A release's PROPERTIES, or what in them cannot be read: `lab.built_at: is no time …`."""
+    """A release's PROPERTIES, or what in them cannot be read: `lab.built_at: is not a time …`."""
     own: dict[str, Any] = {
         key.removeprefix(PREFIX): value
         for key, value in properties.items()

@@ -1,4 +1,4 @@
-"""The GPUs and the driver of a container, as `list` and `show` tell of them. Pure."""
+"""The GPUs and the driver of a container, as `list` and `show` report them. Pure."""
 
 from __future__ import annotations
 

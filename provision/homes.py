@@ -48,7 +48,7 @@ class Stores:
         return near[0] if near else None
 
     def new_name(self, name: str, pool: str) -> str:
-        """Of a volume for NAME that is to be made. One that nobody may touch is no reason."""
+        """Of a volume for NAME that is to be made. A protected one is not a reason."""
         taken = {
             each.name
             for each in self.volumes

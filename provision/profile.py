@@ -2,7 +2,7 @@
 
 Devices of the default profile are kept: an admin put them there for every container, such as the
 lab's NAS. Keys that decide what the container may do are said outright in the container, and keys
-that go past LXD's own safeguards are refused, whoever wrote them into the profile.
+that go past LXD's own safeguards are refused, even if an admin wrote them into the profile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`invoke host.check`: reads the machine and its LXD, and says what is wrong and what mends it."""
+"""`invoke host.check`: reads the machine and its LXD, and reports faults and their fixes."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Versions:
     containers: tuple[Version, ...] = ()
     restarts: tuple[Version, ...] = ()
     unseen: tuple[tuple[str, str], ...] = ()
-    """Containers that nobody could look into, each with what was in the way."""
+    """Containers that could not be inspected, each with the reason."""
 
     @property
     def drift(self) -> bool:

@@ -81,7 +81,7 @@ def _server(facts: NetworkFacts) -> Iterator[Finding]:
 
 
 def _again(bridge: str) -> str:
-    """Has LXD set the network up anew, with its dnsmasq; containers stay plugged in."""
+    """The commands that make LXD set up the network and its dnsmasq again; NICs stay connected."""
     return (
         f"lxc network set {bridge} ipv4.dhcp.expiry=2h && "
         f"lxc network unset {bridge} ipv4.dhcp.expiry"
@@ -114,7 +114,7 @@ def _firewall(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
             why=way.why,
             fix=_fix(end, facts.name, sudo),
         )
-        # What mends one mostly mends the others; those that are left are told next.
+        # One fix mostly fixes the others, too; the rest is reported by the next check.
         return
 
 

@@ -39,7 +39,7 @@ def missing_pieces(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ..
 
 
 def install_piece(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ...]:
-    """Make what is lacking and return it. InputError when somebody else's file is in the way."""
+    """Make the missing files and return them. InputError when a file exists that is not ours."""
     missing = missing_pieces(pieces, machine)
     for piece in missing:
         _refuse_foreign(piece, machine.at(piece.path))

@@ -1,4 +1,4 @@
-"""Why a builder's first boot failed, in words that name the file to mend. Pure."""
+"""Why a builder's first boot failed, with the file to correct. Pure."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def build_images(
     with build_lock(context.settings, context.report, "build-images"):
         have_build_project(context)
         remove_leftovers(context)
-        # Whoever held the lock may have built it meanwhile.
+        # The process that held the lock may have built it meanwhile.
         every, decisions = plan_images(context, only, force=force)
         builds = [decision for decision in decisions if isinstance(decision, Build)]
         remove_kept_failures(context, {decision.template for decision in builds})

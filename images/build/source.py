@@ -51,7 +51,7 @@ def source_recipe(context: BuildContext) -> Recipe:
     if isinstance(source, Bootstrap):
         inputs |= mirror_inputs(context)
         if context.settings.proxy:
-            # Roots of before have it in their apt for good, with its password.
+            # Earlier roots have it in their apt permanently, with its password.
             inputs["proxy"] = "only while the root is made"
         terms = (context.mirrors.main_terms, context.mirrors.security_terms)
         if terms != (USUAL, USUAL):
@@ -82,7 +82,7 @@ def _file_inputs(context: BuildContext, source: File) -> dict[str, str]:
 
 
 def _last_used(context: BuildContext, source: FromInstance) -> str:
-    """When it was started the last time: whoever corrected something in it has started it."""
+    """When it was started the last time: a change in it needs a start."""
     origin = context.lxd.in_project(source.project).instance(source.name)
     if origin is None:
         before = made_with(context.lxd, context.settings.alias_prefix)

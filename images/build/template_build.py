@@ -37,7 +37,7 @@ class TemplateBuild:
         self.built: Built | None = None
 
     def body(self) -> None:
-        """Make the body anew."""
+        """Rebuild the body."""
         target = self._target
         with self._told():
             make_body(

@@ -1,6 +1,6 @@
 """What a file is that people give as the source: a whole image, its metadata alone, or a root.
 
-Told by what is in it, however it is packed and in whatever order; what is none of these is refused
+Recognised by its content, with any compression and in any order; what is none of these is refused
 with its kind, before LXD is asked to make anything of it.
 """
 

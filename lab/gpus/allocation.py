@@ -51,7 +51,7 @@ def allocate(
         if crowded:
             raise _taken(crowded, gpus, users, policy)
         return chosen
-    # A GPU that is split is of use by its parts only.
+    # Only the parts of a GPU that is split can be used.
     whole = [gpu for gpu in gpus if not gpu.mig]
     count = len(whole) if wish.everything else wish.count
     free = [gpu for gpu in whole if _has_room(gpu, users, policy, name)]

@@ -62,7 +62,7 @@ def not_lxd(place: Place, found: str) -> LxdUnreachable:
 
 
 def untrusted(place: Place) -> LxdUnreachable:
-    """The server talks to us as to a stranger."""
+    """The server does not trust our certificate, or we have none."""
     if place.client_certificate is None:
         return LxdUnreachable(
             f"LXD at {place} requires a client certificate; none is configured.",
@@ -74,7 +74,7 @@ def untrusted(place: Place) -> LxdUnreachable:
 
 
 def unreachable(place: Place, error: BaseException) -> LxdUnreachable:
-    """No conversation came about; ERROR is whatever the layers below wrapped it in."""
+    """No connection was made; ERROR may be wrapped by the layers below."""
     causes = tuple(_chain(error))
     if place.socket is not None:
         return _socket_trouble(place.socket, causes)
@@ -114,7 +114,7 @@ def _looked_at(path: Path) -> str | None:
 
 
 def _user() -> str:
-    # $USER may be that of whoever called sudo.
+    # $USER may be the account that called sudo.
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

@@ -141,7 +141,7 @@ def _instance_is_missing(error: NotFound) -> bool:
 
 @contextmanager
 def _named(path: str, what: str) -> Iterator[None]:
-    """The kernel's own word for what is no directory, as ours."""
+    """The kernel's `not a directory` as our error."""
     try:
         yield
     except LxdError as error:

@@ -122,7 +122,7 @@ def handshake(place: Place, endpoint: str, session: requests.Session) -> Transpo
 
 @contextmanager
 def translated(place: Place, what: str, read_timeout: float = READ_TIMEOUT) -> Iterator[None]:
-    """Turn whatever pylxd and requests raise within into our errors."""
+    """Turn exceptions of pylxd and requests into our errors."""
     try:
         yield
     except LXDAPIException as error:

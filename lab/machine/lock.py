@@ -67,7 +67,7 @@ def hold_lock(
             _write(descriptor, what)
             yield
         finally:
-            # Whoever waits for it sees that it is gone, and makes another.
+            # A process that waits for it sees that it is removed, and makes a new one.
             if _is_there(file, descriptor):
                 os.unlink(plain, dir_fd=opened)
             os.close(descriptor)

@@ -1,7 +1,7 @@
-"""The directory of our own in which locks lie: nobody else makes, renames or replaces one there.
+"""labstamp's own directory for locks: no other account makes, renames or replaces one there.
 
-Not /run/lock, where every account of the server may put a link in the way, and not /run, which
-only root could make anew after each boot.
+Not /run/lock, where every account of the server may make a link of that name, and not /run,
+where only root could make it again after each boot.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SETUP: Final = "sudo .venv/bin/invoke host.setup"
 def have_place(remote: str = LOCAL) -> Path:
     """Where the locks for one LXD are: on this machine, or at the URL REMOTE.
 
-    Root makes it for those who may use the daemon, who are root by way of it; whoever else works
-    with an LXD on another machine has a place of their own. InputError where it is not as it
-    should be.
+    Root makes it for those who may use the daemon, who have root's rights through it; other
+    accounts that work with an LXD on another machine have a directory of their own. InputError
+    where its owner or its permissions are wrong.
     """
     uid = os.geteuid()
     if remote != LOCAL:

@@ -1,4 +1,4 @@
-"""What settings say of projects: whatever is in the build project is labstamp's to remove."""
+"""Rules for projects in the settings: labstamp removes everything in the build project."""
 
 from __future__ import annotations
 

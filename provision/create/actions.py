@@ -167,7 +167,7 @@ class ChangeGpus:
     taken: tuple[str, ...] = ()
     running: bool = False
     restart: bool = False
-    """What it is given is of use only after its next start."""
+    """The new GPUs can be used only after its next start."""
 
     def __str__(self) -> str:
         text = f"give {self.name} the GPUs {', '.join(self.given)}" if self.given else ""

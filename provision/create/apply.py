@@ -98,7 +98,7 @@ def apply(
 
 
 def _create_volume(action: CreateVolume, lxd: Lxd, report: Report, undo: ExitStack) -> None:
-    # Registered first: an interruption may come while LXD is at it. The undoing removes only
+    # Registered first: an interruption may come while LXD makes it. The undoing removes only
     # what bears this process's mark.
     undo.callback(partial(_undo_volume, lxd, report, action.pool, action.name))
     lxd.create_volume(action.pool, action.name, action.config)

@@ -164,8 +164,8 @@ def wait_for_desktop(
 ) -> None:
     """Until RDP greets at ADDRESS; nothing to wait for where nobody here can reach it.
 
-    An open port is not enough: xrdp opens it once to see that it is free, closes it, and cuts off
-    whoever was quick, two seconds before it is there for good.
+    An open port is not enough: xrdp opens it once to see that it is free, closes it, and closes
+    early connections, two seconds before it stays open.
     """
     if probe_ssh(address) is SshProbe.UNREACHABLE:
         return

@@ -53,7 +53,7 @@ def plan_one(
 
 
 def is_due(container: InContainer) -> bool:
-    """Whether it needs a look: it drifts or nobody can tell, a sync was cut off at it, or our key
+    """Whether it needs a look: it drifts or that is not known, its sync was interrupted, or our key
     is out of date."""
     if container.drift or container.mark is not None or container.trouble is not None:
         return True

@@ -116,7 +116,7 @@ def look_at(lxd: Lxd, host: HostGpus, instance: Instance) -> InContainer | None:
 
 
 def not_seen(error: LxdError) -> str:
-    """One line about one container, whatever its user made of it."""
+    """One line about one container, even if its user broke it."""
     plain = isinstance(error, Stuck | TooMuch)
     told = error.brief if plain or not error.details else error.details
     return f"could not be looked at: {in_line(told, most=200)}"

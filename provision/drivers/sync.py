@@ -61,7 +61,7 @@ def plan_sync(
 def sync_drivers(
     lxd: Lxd, settings: Settings, names: Sequence[str], options: Options, report: Report
 ) -> Outcome:
-    """Work off the plan. One container's failure is no other's: it is told in the outcome.
+    """Carry out the plan. A failure of one container does not stop the others: see the outcome.
 
     InputError before anything is touched where no source of the lab has the host's version.
     """
@@ -90,7 +90,7 @@ def nothing_to_do(version: str | None) -> str:
 
 
 def prepared(settings: Settings, version: str) -> Userland:
-    """InputError where it is known by now that VERSION is not to be had."""
+    """InputError if it is already known that VERSION is not available."""
     userland = userland_of(settings, version)
     userland.prepare()
     return userland
@@ -152,7 +152,7 @@ def _one(work: _Work, name: str) -> Ending | None:
 
 
 def _decide_again(work: _Work, name: str) -> Action | None:
-    """With the lock: whoever had it may have changed everything."""
+    """With the lock: another process may have changed everything before."""
     lxd = work.bench.lxd
     work.bench.go_on()
     instance = lxd.instance(name)

@@ -42,7 +42,7 @@ class SyncContext:
 
 
 def bring(bench: SyncContext, action: Install, userland: Userland) -> None:
-    """Do it, or leave the container as it was and raise the LabError that was in the way."""
+    """Do it, or restore the container and raise the LabError."""
     lxd, name = bench.lxd, action.name
     mark = new_mark()
     try:
@@ -147,7 +147,7 @@ def _undone(
 
 
 def _restore(lxd: Lxd, action: Install, mark: SyncMarker) -> None:
-    """Takes with it whatever else was written on the root in this minute."""
+    """This also discards other changes to the root since the snapshot."""
     # By itself LXD stops what runs by force; programs in there have files in /home, too.
     lxd.stop(action.name)
     lxd.restore_snapshot(action.name, mark.snapshot)

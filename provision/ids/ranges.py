@@ -1,7 +1,7 @@
 """Which range of ids a person has: chosen once, kept with the home, nobody else's. Pure.
 
-The ledger is the daemon itself: the ranges of all its instances and on all its volumes, whatever
-project and pool they are in.
+The ledger is the daemon itself: the ranges of all its instances and on all its volumes, in every
+project and pool.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class IdFacts:
 
     @property
     def whole(self) -> IdRange | None:
-        """The daemon's own range; None where nobody tells."""
+        """The daemon's own range; None if not known."""
         return self.reserved or daemon_range(self.instances)
 
 

@@ -59,7 +59,7 @@ def isolate(
     *,
     timeouts: Timeouts | None = None,
 ) -> Outcome:
-    """Work off what was planned. One container's failure is no other's."""
+    """Carry out the plan. A failure of one container does not stop the others."""
     bench = MoveContext(lxd=lxd, report=report, remote=settings.remote)
     done: list[str] = []
     left = [action for action in actions if isinstance(action, Leave)]
@@ -70,7 +70,7 @@ def isolate(
         name = action.name
         try:
             with container_lock(settings, name, report, f"isolate {name}"):
-                # With the lock: whoever had it may have changed everything.
+                # With the lock: another process may have changed everything before.
                 now = plan_one(read_ids(lxd), managed_container(lxd, name))
                 if isinstance(now, Leave):
                     left.append(now)

@@ -42,7 +42,7 @@ class MoveContext:
 
 
 def move(bench: MoveContext, action: Move) -> None:
-    """Do it, or leave the container as it was and raise the LabError that was in the way."""
+    """Do it, or restore the container and raise the LabError."""
     name = action.name
     try:
         mark = _resumed(bench, action) if action.leftover else _begun(bench, action)
@@ -164,7 +164,7 @@ def _go_back(bench: MoveContext, action: Move, mark: MoveMarker) -> None:
     for volume in _fresh(lxd, action.volumes):
         if not same_map(volume.config.get(ON_VOLUME), wanted):
             lxd.restore_volume(volume.pool, volume.name, mark.snapshot)
-    # With it come the old config, and the note of before.
+    # With it come the old config and the earlier mark.
     lxd.restore_snapshot(name, mark.snapshot)
 
 

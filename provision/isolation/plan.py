@@ -1,4 +1,4 @@
-"""Which containers are moved to ids of their own, and what stands in the way. Pure."""
+"""Which containers are moved to ids of their own, and what prevents it. Pure."""
 
 from __future__ import annotations
 
