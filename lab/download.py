@@ -69,7 +69,7 @@ def _download(url: str, part: Path, limit: int) -> None:
 def _compare(url: str, found: str, wanted: str) -> None:
     if found != wanted:
         raise InputError(
-            f"{url} has another checksum than lab.yaml says.",
+            f"{url} has another checksum than the one in lab.yaml.",
             details=f"sha256 there:       {found}\nsha256 in lab.yaml: {wanted}",
             fix="Find out which of the two is right before you use the file.",
         )

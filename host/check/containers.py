@@ -36,7 +36,9 @@ def findings(everyone: Sequence[GpuUser], scene: Scene) -> Iterator[Finding]:
         ("container-nodes", _nodes, "every running container with GPUs has /dev/nvidia-uvm"),
     ):
         found = [one for user in everyone for one in judge(name, user, everyone, scene)]
-        yield from found or [Finding(name=name, found=fine if everyone else "nobody has a GPU")]
+        yield from found or [
+            Finding(name=name, found=fine if everyone else "no container has a GPU")
+        ]
 
 
 _Judge = Callable[[str, GpuUser, Sequence[GpuUser], Scene], Iterator[Finding]]

@@ -73,14 +73,14 @@ def choose(
     InputError where what somebody asked for is beyond the daemon.
     """
     if template is not None:
-        return _asked(template, server, "the template's definition says so")
+        return _asked(template, server, "set in the template's definition")
     if settings.driver.delivery != "auto":
-        return _asked(Delivery(settings.driver.delivery), server, "lab.yaml says so")
+        return _asked(Delivery(settings.driver.delivery), server, "set in lab.yaml")
     if not gpus:
         return Chosen(delivery=Delivery.NONE, reason="the host has no NVIDIA GPU")
     for delivery, (extension, tool) in _NEEDS.items():
         if server.has(extension) and (found := _tool(tool, settings, find)):
-            return Chosen(delivery=delivery, reason=f"LXD has {extension} and {found} is there")
+            return Chosen(delivery=delivery, reason=f"LXD has {extension} and {found} is installed")
     return Chosen(delivery=Delivery.IMAGE, reason=_why_not_injected(settings, server))
 
 

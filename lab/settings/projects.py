@@ -13,7 +13,7 @@ def of_its_own(value: str, info: ValidationInfo) -> str:
     if value in {"default", info.data.get("project")}:
         raise value_error(
             "must be a project of its own",
-            hint=": what is half made there is labstamp's, and removed. Users' containers are in "
+            hint=": labstamp removes unfinished instances there. Users' containers are in "
             f"{'default' if value == 'default' else 'project:'}",
         )
     return value

@@ -89,7 +89,7 @@ def choose(facts: IdFacts, person: Person, kept: IdRange | None) -> IdRange:
         raise CapacityError(
             "It is not known which ids the LXD on the other machine may give to containers.",
             details="A container without a range of its own would show them; there is none.",
-            fix="Make one there, which need not be started: lxc init IMAGE tells-ids",
+            fix="Make one there; it need not be started: lxc init IMAGE tells-ids",
         )
     others = tuple(claims(facts, person))
     if kept is not None and kept.size == SIZE and _is_persons(kept, whole):

@@ -126,7 +126,7 @@ def _obstacle(
 def _reasons(instance: Instance) -> Iterator[Leave]:
     name, config = instance.name, instance.config
     if is_preparing(instance):
-        yield Leave(name=name, reason="it is only half made; run again: invoke provision")
+        yield Leave(name=name, reason="it is only half made; first", fix=f"invoke provision {name}")
     if config.get(labels.SYNC):
         fix = f"invoke sync-drivers {name}"
         yield Leave(name=name, reason="its driver is being changed; first", fix=fix)

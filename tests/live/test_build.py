@@ -17,7 +17,7 @@ SHORT = {
     "gnome-xrdp": "gnome",
     "xfce-xrdp": "xfce",
 }
-DELIVERY = f"driver {OLD} by image: lab.yaml says so"
+DELIVERY = f"driver {OLD} by image: set in lab.yaml"
 
 
 def test_a_release_is_current_judged_and_described(lab: Lab) -> None:

@@ -68,7 +68,7 @@ def test_a_failed_check_keeps_the_old_release(faulty: Tiny) -> None:
     faulty.define(checks=[check])
     assert _failed(faulty) == (
         5,
-        "no driver inside: lab.yaml says so\n"
+        "no driver inside: set in lab.yaml\n"
         "tiny: build (its body is kept), images/definitions/tiny.yaml changed, checks changed\n"
         "tiny: publish\n"
         "tiny: check\n"

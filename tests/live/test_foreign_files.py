@@ -63,8 +63,8 @@ REFUSED = (
     "  security.idmap.base: whose ids a container has is decided by labstamp\n"
     "  security.idmap.isolated: whose ids a container has is decided by labstamp\n"
     "  device api: it would reach the server's own sockets and ports\n"
-    "  device rootfs: it would bring in files of the server, or somebody's volume; what all share "
-    "is put into the default profile\n"
+    "  device rootfs: it would bring in files of the server, or somebody's volume; put a device "
+    "that all share into the default profile\n"
 )
 CLOCK = """\
 import datetime, os, time

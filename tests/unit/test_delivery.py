@@ -50,12 +50,12 @@ def test_without_gpus_there_is_nothing_to_deliver() -> None:
         (
             ("gpu_cdi", "nvidia_runtime"),
             ("nvidia-ctk", "nvidia-container-cli"),
-            "cdi: LXD has gpu_cdi and /usr/bin/nvidia-ctk is there",
+            "cdi: LXD has gpu_cdi and /usr/bin/nvidia-ctk is installed",
         ),
         (
             ("gpu_cdi", "nvidia_runtime"),
             ("nvidia-container-cli",),
-            "runtime: LXD has nvidia_runtime and /usr/bin/nvidia-container-cli is there",
+            "runtime: LXD has nvidia_runtime and /usr/bin/nvidia-container-cli is installed",
         ),
         (("nvidia_runtime",), (), "image: the host has no nvidia-container-cli"),
         (
@@ -84,10 +84,10 @@ def test_the_tools_of_this_machine_say_nothing_of_another() -> None:
 
 
 def test_what_is_asked_for_is_done() -> None:
-    assert told("gpu_cdi", asked="image") == "image: lab.yaml says so"
-    assert told(asked="none") == "none: lab.yaml says so"
+    assert told("gpu_cdi", asked="image") == "image: set in lab.yaml"
+    assert told(asked="none") == "none: set in lab.yaml"
     assert told("nvidia_runtime", asked="image", template=Delivery.RUNTIME) == (
-        "runtime: the template's definition says so"
+        "runtime: set in the template's definition"
     )
 
 

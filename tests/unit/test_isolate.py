@@ -155,7 +155,7 @@ def test_a_home_that_two_have_is_refused_by_name(lxd: FakeLxd) -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({labels.PHASE: labels.PREPARING}, "it is only half made; run again: invoke provision"),
+        ({labels.PHASE: labels.PREPARING}, "it is only half made; first: invoke provision bob"),
         ({labels.SYNC: "x y"}, "its driver is being changed; first: invoke sync-drivers bob"),
         ({"security.privileged": "true"}, "it is privileged: its root is the server's"),
         (

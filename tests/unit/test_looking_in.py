@@ -25,10 +25,10 @@ from tests.unit.driven import NEW, OLD, driven_lab, give, settings
 
 PIPE = LxdError("LXD could not list /usr/lib/x in ben.", details="/usr/lib/x is not a directory.")
 TROUBLES = [
-    (PIPE, "could not be looked at: /usr/lib/x is not a directory."),
-    (Stuck("Something holds up.", details="More."), "could not be looked at: Something holds up."),
-    (TooMuch("Too much to list."), "could not be looked at: Too much to list."),
-    (LxdError("No.", details="\x1b[2J\n" * 99), "could not be looked at: " + r"\x1b[2J\n" * 19),
+    (PIPE, "could not be inspected: /usr/lib/x is not a directory."),
+    (Stuck("Something holds up.", details="More."), "could not be inspected: Something holds up."),
+    (TooMuch("Too much to list."), "could not be inspected: Too much to list."),
+    (LxdError("No.", details="\x1b[2J\n" * 99), "could not be inspected: " + r"\x1b[2J\n" * 19),
 ]
 
 
@@ -92,22 +92,22 @@ def test_list_shows_what_is_known(lab: FakeLxd, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_host_check_names_it_beside_what_drifts() -> None:
-    every = list(findings(Versions(host=NEW, unseen=(("ben", "could not be looked at: …"),))))
+    every = list(findings(Versions(host=NEW, unseen=(("ben", "could not be inspected: …"),))))
     assert [(one.name, one.subject, one.status, one.found) for one in every[1:]] == [
-        ("container-driver", "ben", Status.WARN, "could not be looked at: …")
+        ("container-driver", "ben", Status.WARN, "could not be inspected: …")
     ]
 
 
 def test_the_hook_says_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    versions = Versions(host=NEW, unseen=(("ben", "could not be looked at: …"),))
+    versions = Versions(host=NEW, unseen=(("ben", "could not be inspected: …"),))
     monkeypatch.setattr(host_units, "read_settings", Settings)
     monkeypatch.setattr(host_units, "connect_to", lambda _settings: FakeLxd())
     monkeypatch.setattr(host_units, "drifting", lambda _lxd, _settings: versions)
     host_units.after_driver_update(Context())
     assert capsys.readouterr().out.splitlines() == [
-        "ben: could not be looked at: …",
+        "ben: could not be inspected: …",
         f"Nothing drifts from driver {NEW}; nothing to do.",
     ]
 

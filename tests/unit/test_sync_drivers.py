@@ -241,7 +241,7 @@ def test_one_that_nobody_can_look_into_is_named_and_no_obstacle(
     outcome = run(driven)
     assert [action.name for action in outcome.done] == ["ann"]
     assert [str(left) for left in outcome.left] == [
-        "ben: skip, could not be looked at: LXD could not look."
+        "ben: skip, could not be inspected: LXD could not look."
     ]
 
 
