@@ -115,6 +115,9 @@ def _low_limits(facts: Facts, machine: Machine) -> str | None:
 def _fill_profile(action: FillDefaultProfile, lxd: Lxd) -> None:
     profile = lxd.profile("default")
     if profile is None:
-        raise LxdError(f"Project {lxd.project} has no profile named default.")
+        raise LxdError(
+            f"Project {lxd.project} has no profile named default.",
+            fix=f"lxc --project {lxd.project} profile create default",
+        )
     # Read again: somebody may have filled it meanwhile, and theirs stays.
     lxd.set_profile_devices("default", {**action.devices, **profile.devices})

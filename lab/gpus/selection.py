@@ -52,7 +52,10 @@ def parse_selection(text: str) -> GpuSelection:
             return GpuSelection()
     if _COUNT.fullmatch(plain):
         return GpuSelection(count=int(plain))
-    named = (_named(part.strip(), text) for part in plain.split(","))
+    parts = [part.strip() for part in plain.split(",")]
+    if "" in parts:
+        raise _refused("", text)
+    named = (_named(part, text) for part in parts)
     return GpuSelection(named=tuple(dict.fromkeys(named)))
 
 
@@ -67,14 +70,14 @@ def _named(part: str, whole: str) -> str:
 
 def _refused(part: str, whole: str) -> InputError:
     if not part:
-        details = "An entry is empty." if whole.strip() else "It is empty."
+        reason = "an entry is empty" if whole.strip() else "it is empty"
     elif _COUNT.fullmatch(part):
-        details = (
-            "A count cannot be combined with other entries; the GPU with that number is "
-            f"idx:{int(part)}."
+        reason = (
+            "a count cannot be combined with other entries; "
+            f"the GPU with that number is idx:{int(part)}"
         )
     elif part.lower() in {"all", "none"}:
-        details = f'"{part.lower()}" cannot be combined with other entries.'
+        reason = f'"{part.lower()}" cannot be combined with other entries'
     else:
-        details = f"{quote(part)} is neither a PCI address nor a UUID nor idx:N."
-    return InputError(f"Invalid --gpus {quote(whole)}.", details=details, fix=_FORMS)
+        reason = f"{quote(part)} is neither a PCI address nor a UUID nor idx:N"
+    return InputError(f"Invalid --gpus {quote(whole)}: {reason}.", fix=_FORMS)

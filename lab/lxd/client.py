@@ -57,7 +57,7 @@ def connect(
         return Client(Rest(_local()), project)
     if not remote.startswith("https://"):
         raise InputError(
-            f"Invalid `remote`: {remote!r}.",
+            f'Invalid `remote`: "{remote}".',
             fix="Use `local`, or a URL such as https://lab.example:8443",
         )
     own = own_certificate(client_certificate, client_key)

@@ -165,7 +165,7 @@ def _endless(operation: Operation, recording: Recording) -> CommandTimeout:
 
 def _too_long(name: str, argv: Sequence[str], timeout: float, output: str) -> CommandTimeout:
     return CommandTimeout(
-        f"{_shown(argv)} in {name} took more than {timeout:g} s and was ended.",
+        f"{_shown(argv)} in {name} timed out after {timeout:g} s and was killed.",
         details=_last_lines(output),
     )
 

@@ -43,7 +43,7 @@ class UpdateCalls(LookupCalls):
             instance = self._shown(name)
             if not _holds(instance, config or {}, devices or {}):
                 raise Conflict(
-                    f"LXD would not change {name}.",
+                    f"LXD could not change {name}.",
                     details="Another program changed it at the same time.",
                 )
             return instance

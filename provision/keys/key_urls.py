@@ -11,6 +11,7 @@ from lab.errors import InputError
 
 _LIMIT = 64 * 1024
 _SECONDS = 10
+_SAVE = "Save the keys in a file and give that instead."
 _SITES = {"gh": "https://github.com/{}.keys", "gl": "https://gitlab.com/{}.keys"}
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
@@ -41,15 +42,16 @@ def fetch_keys(url: str) -> bytes:
                 content += piece
                 if len(content) > _LIMIT:
                     raise InputError(
-                        f"{url} is larger than 64 KiB, so it is not a list of ssh keys."
+                        f"{url} is larger than 64 KiB, so it is not a list of ssh keys.",
+                        fix=_SAVE,
                     )
                 if time.monotonic() > deadline:
-                    raise InputError(f"{url} took longer than {_SECONDS} s.")
+                    raise InputError(f"{url} timed out after {_SECONDS} s.", fix=_SAVE)
     except requests.RequestException as error:
         raise InputError(
             f"The keys at {url} cannot be fetched.",
             details=_reason(error),
-            fix="Save the keys in a file and give that instead.",
+            fix=_SAVE,
         ) from error
     return bytes(content)
 
@@ -57,7 +59,9 @@ def fetch_keys(url: str) -> bytes:
 def _check(answer: requests.Response, url: str) -> None:
     hops = [*(hop.url for hop in answer.history), answer.url]
     if not all(hop.startswith("https://") for hop in hops):
-        raise InputError(f"{url} redirects to plain http; keys are taken from https only.")
+        raise InputError(
+            f"{url} redirects to plain http; keys are taken from https only.", fix=_SAVE
+        )
     if answer.status_code != requests.codes.ok:
         raise InputError(
             f"The keys at {url} cannot be fetched.",

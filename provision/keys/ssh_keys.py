@@ -78,7 +78,9 @@ def _file(path: Path, source: str) -> str:
         raise InputError(f"There is no key file {source}.", fix=_MAKE_ONE) from error
     except OSError as error:
         raise InputError(
-            f"The key file {source} cannot be read.", details=error.strerror
+            f"The key file {source} cannot be read.",
+            details=error.strerror,
+            fix="Check its path and its permissions.",
         ) from error
     return _text(content, source)
 

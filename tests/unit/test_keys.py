@@ -282,7 +282,10 @@ def test_files_that_hold_no_key(tmp_path: Path) -> None:
         == f"{large} is larger than 64 KiB, so it is not a list of ssh public keys."
     )
     assert refusal(f"{tmp_path}/no") == f"There is no key file {tmp_path}/no.\n{MAKE_ONE}"
-    assert refusal(str(tmp_path)) == (f"The key file {tmp_path} cannot be read.\n  Is a directory")
+    assert refusal(str(tmp_path)) == (
+        f"The key file {tmp_path} cannot be read.\n  Is a directory\n"
+        "Next: Check its path and its permissions."
+    )
 
 
 @pytest.mark.parametrize(
@@ -313,12 +316,15 @@ def test_what_the_web_may_answer(requests_mock: requests_mock.Mocker) -> None:
         "Next: Save the keys in a file and give that instead."
     )
     requests_mock.get(url, text="x" * 70_000)
-    assert refusal("gh:alice") == f"{url} is larger than 64 KiB, so it is not a list of ssh keys."
+    save = "\nNext: Save the keys in a file and give that instead."
+    too_large = f"{url} is larger than 64 KiB, so it is not a list of ssh keys."
+    assert refusal("gh:alice") == too_large + save
     requests_mock.get(url, text="")
     assert refusal("gh:alice") == f"There is no ssh public key in gh:alice.\n{MAKE_ONE}"
     requests_mock.get(url, status_code=302, headers={"Location": "http://github.com/a"})
     requests_mock.get("http://github.com/a", text=ed25519())
-    assert refusal("gh:alice") == f"{url} redirects to plain http; keys are taken from https only."
+    to_http = f"{url} redirects to plain http; keys are taken from https only."
+    assert refusal("gh:alice") == to_http + save
 
 
 def test_sources_that_name_nobody() -> None:

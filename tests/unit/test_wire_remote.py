@@ -211,6 +211,7 @@ def test_settings_that_cannot_work_are_refused_before_connecting(
             )
         return str(caught.value)
 
+    correct = "\nNext: Correct the path in lab.yaml."
     missing = tmp_path / "missing.crt"
     assert said(client_certificate=client.certificate) == (
         "client-certificate is set without client-key.\nNext: Set both in lab.yaml."
@@ -219,15 +220,17 @@ def test_settings_that_cannot_work_are_refused_before_connecting(
         "client-key is set without client-certificate.\nNext: Set both in lab.yaml."
     )
     assert said(client_certificate=missing, client_key=client.key) == (
-        f"client-certificate: there is no file {missing}."
+        f"client-certificate: there is no file {missing}.{correct}"
     )
     assert said(client_certificate=client.key, client_key=client.key) == (
-        f"client-certificate: {client.key} is not a certificate in PEM form."
+        f"client-certificate: {client.key} is not a certificate in PEM form.{correct}"
     )
-    assert said(server_certificate=missing) == f"server-certificate: there is no file {missing}."
+    assert said(server_certificate=missing) == (
+        f"server-certificate: there is no file {missing}.{correct}"
+    )
     with pytest.raises(InputError) as caught:
         connect("lab.example")
     assert str(caught.value) == (
-        "Invalid `remote`: 'lab.example'.\n"
+        'Invalid `remote`: "lab.example".\n'
         "Next: Use `local`, or a URL such as https://lab.example:8443"
     )
