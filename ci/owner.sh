@@ -27,8 +27,8 @@ insist_on_own() {
     else
         command="chmod go-w $above"
     fi
-    fail 2 "Another account may write what root runs, and so be root: $(ls -ld "${inside:-$above}")" \
-        "look whether somebody changed it, then as root: $command"
+    fail 2 "Another account may write files that root runs, and so become root: $(ls -ld "${inside:-$above}")" \
+        "check whether somebody changed it, then run as root: $command"
 }
 
 # Of an account's own name, and without other members, as distributions make one for each.

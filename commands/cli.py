@@ -138,7 +138,7 @@ def count(option: str, text: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal():
-        raise InputError(f"--{option} {text}: a whole number is wanted, such as --{option} 4.")
+        raise InputError(f"--{option} {text}: expected a whole number, such as --{option} 4.")
     return int(text)
 
 

@@ -15,16 +15,16 @@ from lab.errors import InputError
 @command(
     help={
         "name": "The container's name, and the account's in it.",
-        "template": "What it is made from: base (where nothing is said), docker, …",
+        "template": "Template to make it from: base (the default), docker, …",
         "key": "ssh public key: a file, -, gh:USER, gl:USER, an https URL, or the key. Repeatable.",
         "cpus": "How many CPUs it may use.",
         "memory": "How much memory: 16GiB.",
         "disk": "Quota of its root: 50GiB.",
-        "home": "Quota of its /home: 100GiB. As the root's where not given.",
-        "account": "The account's name where it is not the container's.",
+        "home": "Quota of its /home: 100GiB. Default: as the root's.",
+        "account": "The account's name, if it is not the container's.",
         "gpus": "GPUs: a count, all, none, PCI addresses, UUIDs or idx:N. Alone: change them live.",
         "password": "Make a random password, even with a key.",
-        "plan": "Show what would be done, change nothing.",
+        "plan": "Show what would be done; change nothing.",
         "json": "One JSON document on stdout.",
     },
     iterable=["key"],
@@ -44,7 +44,7 @@ def provision(
     plan: bool = False,
     json: bool = False,
 ) -> None:
-    """Stamp NAME's container from a template: address, account, quota, ready for ssh."""
+    """Make NAME's container from a template: address, account, quota, ready for ssh."""
     from commands.views import containers as view
     from lab.gpus.selection import parse_selection
     from provision.create import request
@@ -73,7 +73,7 @@ def provision(
         for action in stamped.actions:
             console.print_text(str(action))
         if not stamped.actions:
-            console.print_text(f"{name} is as asked for; nothing to do.")
+            console.print_text(f"{name} already is as requested; nothing to do.")
         return
     if json:
         console.print_json(view.document(stamped))
@@ -150,7 +150,7 @@ def restart(_c: Context, name: str) -> None:
     help={
         "name": "The container.",
         "yes": "Do not ask.",
-        "purge": "Also remove what is otherwise kept: the home volume.",
+        "purge": "Also remove the home volume, which is otherwise kept.",
     }
 )
 def destroy(_c: Context, name: str, yes: bool = False, purge: bool = False) -> None:

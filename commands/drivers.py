@@ -30,10 +30,10 @@ def drivers(_c: Context, json: bool = False) -> None:
 
 @command(
     help={
-        "names": "The containers; all of them where none is named.",
-        "plan": "Show what would be done, change nothing.",
-        "restart": "Also restart containers that get their driver by a start.",
-        "force": "Also those in which something works on the GPUs; it may crash.",
+        "names": "The containers. Default: all.",
+        "plan": "Show what would be done; change nothing.",
+        "restart": "Also restart containers that get their driver when they start.",
+        "force": "Also change containers with processes on the GPUs; these processes may crash.",
     },
     klass=TakesNames,
 )
@@ -44,7 +44,7 @@ def sync_drivers(
     restart: bool = False,
     force: bool = False,
 ) -> None:
-    """Bring existing containers to the host's driver, each with a way back until it is proven."""
+    """Update existing containers to the host's driver; roll back each one that fails."""
     from provision.drivers import sync
     from provision.drivers.plan import Options
 

@@ -11,7 +11,7 @@ from lab.errors import InputError
 
 @command(help={"json": "One JSON document on stdout."})
 def gpus(_c: Context, json: bool = False) -> None:
-    """Show NVIDIA's GPUs, and who has them."""
+    """Show NVIDIA's GPUs and the containers that use them."""
     from host import gpus as host_gpus
 
     settings = read_settings()
@@ -24,7 +24,7 @@ def gpus(_c: Context, json: bool = False) -> None:
 
 @command(
     help={
-        "plan": "Show what would be made, change nothing.",
+        "plan": "Show what would be made; change nothing.",
         "only-lxd": "Leave the machine's own files, units and kernel limits as they are.",
     }
 )
@@ -51,7 +51,7 @@ def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
 
 @command(help={"json": "One JSON document on stdout."})
 def check(_c: Context, json: bool = False) -> None:
-    """Look for what keeps GPUs and drivers from working, and say what mends it."""
+    """Check the host's GPUs, drivers, network and containers, and show the fix for each fault."""
     from commands.versions import drifting
     from host import finding
     from host.check import check as host_check

@@ -44,7 +44,7 @@ def remove_gpu_unit(_c: Context) -> None:
 
 @command()
 def install_driver_hook(_c: Context) -> None:
-    """Have images and containers follow the driver at boot, and hold the driver against apt."""
+    """Update images and containers to the driver at boot, and hold the driver's packages."""
     from host.machine import Machine
     from host.units import driver_hook
 
@@ -61,7 +61,7 @@ def install_driver_hook(_c: Context) -> None:
 
 @command()
 def remove_driver_hook(_c: Context) -> None:
-    """Remove the driver hook's unit, and let go of the packages that it held."""
+    """Remove the driver hook's unit, and release the packages that it held."""
     from host.machine import Machine
     from host.units import driver_hook
 
@@ -77,7 +77,7 @@ def after_driver_update(_c: Context) -> None:
     lxd = connect_to(settings)
     found = drifting(lxd, settings)
     if found.host is None:
-        console.print_text("No NVIDIA module is loaded: there is nothing to follow.")
+        console.print_text("No NVIDIA kernel module is loaded; nothing to do.")
         return
     for name, trouble in found.unseen:
         console.print_text(f"{name}: {trouble}")
@@ -118,9 +118,9 @@ def _together(failures: Sequence[LabError]) -> LabError:
     if len(failures) == 1:
         return failures[0]
     return CheckError(
-        "Neither all releases nor all containers could follow the driver.",
+        "Some releases or containers could not be brought to the host's driver.",
         details="\n".join(map(str, failures)),
-        fix="Mend that, then: invoke host.after-driver-update",
+        fix="Correct that, then run: invoke host.after-driver-update",
     )
 
 

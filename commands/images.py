@@ -13,12 +13,12 @@ from lab.places import ROOT
 
 @command(
     help={
-        "only": "Templates to build, by comma: base,docker. Their parents follow where needed.",
-        "plan": "Show what would be built and why, change nothing.",
+        "only": "Templates to build, by comma: base,docker. Parents are added where needed.",
+        "plan": "Show what would be built and why; change nothing.",
         "force": "Build also what has not changed, for instance to get security updates.",
-        "keep_failed": "Keep the builder or the instance that failed, for a look.",
+        "keep_failed": "Keep the builder or the instance that failed, to inspect it.",
         "no_smoke": "Publish without checks.",
-        "jobs": "How many templates to work on at once; by cores and memory where not given.",
+        "jobs": "How many templates to build at once. Default: by cores and memory.",
     }
 )
 def build_images(
@@ -63,12 +63,12 @@ def build_images(
 
 @command(
     help={
-        "only": "Templates to judge, by comma: base,docker. All of them where not given.",
-        "keep_failed": "Keep the instance that failed, for a look.",
+        "only": "Templates to check, by comma: base,docker. Default: all.",
+        "keep_failed": "Keep the instance that failed, to inspect it.",
     }
 )
 def smoke_images(_c: Context, only: str = "", keep_failed: bool = False) -> None:
-    """Judge the releases that users get now, each on fresh instances. Moves no alias."""
+    """Check the releases that users get now, each on fresh instances. Moves no alias."""
     from images import smoke
 
     with build_context(keep_failed=keep_failed) as context:
@@ -109,7 +109,7 @@ def render(_c: Context, template: str) -> None:
 
 @command()
 def check_definitions(_c: Context) -> None:
-    """Judge every definition, cloud-init source and the settings, without LXD."""
+    """Check every definition, cloud-init source and the settings, without LXD."""
     from images.templates.validate import judge_files
     from lab.yaml.problems import BadFiles
 
@@ -117,4 +117,4 @@ def check_definitions(_c: Context) -> None:
     problems = judge_files(ROOT)
     if problems:
         raise BadFiles(problems)
-    console.print_text("Every definition, cloud-init source and setting is in order.")
+    console.print_text("Every definition, cloud-init source and setting is valid.")

@@ -14,7 +14,7 @@ from lab.errors import InputError
     help={
         "names": "The containers.",
         "all": "All containers that share ids.",
-        "plan": "Show what would be done, change nothing.",
+        "plan": "Show what would be done; change nothing.",
         "yes": "Do not ask.",
     },
     klass=TakesNames,
@@ -26,12 +26,13 @@ def isolate(
     plan: bool = False,
     yes: bool = False,
 ) -> None:
-    """Restart containers with ids of their own, each with a way back until it runs with them."""
+    """Give containers ids of their own: restart each one, and roll back where that fails."""
     from provision.isolation import isolate as isolation
 
     if bool(names) == all:
         raise InputError(
-            "Name the containers, or say --all.", fix="See who shares ids: invoke host.check"
+            "Name the containers, or give --all.",
+            fix="List the containers that share ids: invoke host.check",
         )
     settings = read_settings()
     lxd = connect_to(settings)
@@ -40,7 +41,7 @@ def isolate(
     if plan or not actions:
         console.print_text(told or "Each has ids of its own; nothing to do.")
         return
-    if not yes and not console.ask(f"{told}\nThey are restarted for it, one by one. Go on?"):
+    if not yes and not console.ask(f"{told}\nThey are restarted for this, one by one. Continue?"):
         raise InputError("Nothing was changed.", fix="Confirm with --yes.")
     with console.reporter() as report:
         keep_quotas(settings, report)

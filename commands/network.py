@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 def explained(
     lxd: Lxd, settings: Settings, report: Report, *, builds: bool = False
 ) -> Iterator[None]:
-    """Say at once what is in the way of containers' network; and again with what fails within.
+    """Report at once what blocks the containers' network, and again with an error raised inside.
 
     BUILDS: of the network of builders, too.
     """
     for one in _obstacles(lxd, settings, builds=builds):
-        report.say(f"{_found(one)}. Mend it with: {one.fix}")
+        report.say(f"{_found(one)}. Fix: {one.fix}")
     try:
         yield
     except (LxdError, CheckError, NoNetwork) as error:
-        # Looked at anew: it may have been mended, or broken, meanwhile.
+        # Checked again: it may have been fixed, or broken, meanwhile.
         explain(error, _obstacles(lxd, settings, builds=builds))
         raise
 
 
 def explain(error: LabError, obstacles: tuple[Finding, ...]) -> None:
-    """Add OBSTACLES to ERROR, and how to get them out of the way as what to do next."""
+    """Add OBSTACLES to the details of ERROR, and their fixes to its fix."""
     if not obstacles:
         return
     error.details = "\n".join(filter(None, (error.details, *map(_found, obstacles))))

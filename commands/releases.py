@@ -53,7 +53,7 @@ def rollback(_c: Context, template: str) -> None:
 @command(
     help={
         "keep": "How many of the newest releases of each template stay (3).",
-        "plan": "Show what would be removed and why, change nothing.",
+        "plan": "Show what would be removed and why; change nothing.",
     }
 )
 def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
@@ -86,14 +86,14 @@ def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
     help={
         "template": _TEMPLATE,
         "file": "Where to write it.",
-        "version": "Another release than the current one.",
+        "version": "Version of the release. Default: the current one.",
         "force": "Overwrite FILE.",
     },
 )
 def export_image(
     _c: Context, template: str, file: str, version: str = "", force: bool = False
 ) -> None:
-    """Write a release of TEMPLATE into one FILE, for another machine or for keeps."""
+    """Write a release of TEMPLATE into one FILE, for another machine or as a backup."""
     from images.releases import exporting
 
     settings = read_settings()
@@ -111,7 +111,7 @@ def export_image(
 
 @command(help={"file": "What `invoke export-image` wrote."})
 def import_image(_c: Context, file: str) -> None:
-    """Bring the release in FILE into LXD, once every byte of it is checked."""
+    """Import the release in FILE into LXD, after every byte of it is checked."""
     from images.releases import importing
     from images.releases.compatibility import incompatibility
 
@@ -126,8 +126,8 @@ def import_image(_c: Context, file: str) -> None:
 @command(
     help={
         "template": _TEMPLATE,
-        "old": "The release that was current before, where not given.",
-        "new": "The current release, where not given.",
+        "old": "Default: the release that was current before.",
+        "new": "Default: the current release.",
     },
 )
 def diff_images(_c: Context, template: str, old: str = "", new: str = "") -> None:

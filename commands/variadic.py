@@ -43,7 +43,7 @@ class TakesNames(Task[Any]):
 
 
 def words_behind(command: str, argv: Sequence[str]) -> int:
-    """How many words of ARGV behind COMMAND are no options."""
+    """How many words of ARGV after COMMAND are not options."""
     if command not in argv:
         return 0
     behind = argv[list(argv).index(command) + 1 :]

@@ -22,5 +22,5 @@ The daily commands (all of them: invoke --list; one of them: invoke --help COMMA
 
 @command(default=True)
 def welcome(_c: Context) -> None:
-    """Say what is typed most."""
+    """Show the most used commands."""
     console.print_text(_DAILY)

@@ -1,4 +1,4 @@
-"""What a look at the machine ends in: what was found, why it hurts, the command that mends it."""
+"""Results of host.check: what was found, its effect, the command that fixes it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def row(one: Finding) -> tuple[str, str, str, str]:
 
 
 def advice(findings: Sequence[Finding]) -> str:
-    """For people: what hurts and how to mend it, one paragraph for each; empty when all is well."""
+    """For people: the effect and the fix of each fault, a paragraph each; empty without faults."""
     return "\n\n".join(_paragraph(one) for one in findings if one.status is not Status.OK)
 
 
@@ -74,14 +74,14 @@ def verdict(findings: Sequence[Finding]) -> HostCheckFailed | None:
     names = dict.fromkeys(one.name for one in failed)
     return HostCheckFailed(
         f"{len(failed)} of {len(findings)} checks failed: {', '.join(names)}.",
-        fix="The commands above mend it, from the top; then again: invoke host.check",
+        fix="Run the commands above, from the top; then again: invoke host.check",
     )
 
 
 def _paragraph(one: Finding) -> str:
     lines = [f"{one.name}{f' ({one.subject})' if one.subject else ''}: {one.found}"]
     if one.why:
-        lines.append(f"  why it hurts: {one.why}")
+        lines.append(f"  effect: {one.why}")
     if one.fix:
-        lines.append(f"  mend it with: {one.fix}")
+        lines.append(f"  fix: {one.fix}")
     return "\n".join(lines)

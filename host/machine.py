@@ -34,7 +34,9 @@ def run_here(argv: Sequence[str]) -> Completed:
     except (FileNotFoundError, PermissionError):  # the latter of a directory of PATH, too
         return Completed(exit_code=127, stdout="", stderr=f"{argv[0]}: not found")
     except subprocess.TimeoutExpired:
-        return Completed(exit_code=124, stdout="", stderr=f"{argv[0]}: no end in {_PATIENCE:.0f} s")
+        return Completed(
+            exit_code=124, stdout="", stderr=f"{argv[0]}: timed out after {_PATIENCE:.0f} s"
+        )
     return Completed(exit_code=ended.returncode, stdout=ended.stdout, stderr=ended.stderr)
 
 
@@ -72,9 +74,11 @@ class Machine:
     def require_root(self, command: str) -> None:
         """InputError unless this process may change the machine. COMMAND: what to type instead."""
         if not self.superuser:
-            raise InputError("This changes files of the machine and needs root.", fix=command)
+            raise InputError(
+                "This command changes files of the machine and needs root.", fix=command
+            )
 
 
 def as_root(command: str, machine: Machine) -> str:
-    """COMMAND as it has to be typed by whoever runs this."""
+    """COMMAND as this process's account must type it, with sudo if needed."""
     return command if machine.superuser else f"sudo {command}"

@@ -42,7 +42,7 @@ def at_rest(lxd: Lxd, name: str) -> Iterator[None]:
 
 
 def _insist(lxd: Lxd, name: str) -> None:
-    """LXD may not heed the key; then NAME would boot, and be no longer what is to be published."""
+    """LXD may ignore the key; then NAME would boot, and could not be published any more."""
     wanted = _INIT.rpartition("/")[2]
     heard = ""
 
@@ -58,7 +58,7 @@ def _insist(lxd: Lxd, name: str) -> None:
 
     def refusal() -> LxdError:
         return LxdError(
-            f"LXD would not start {name} without its services.",
+            f"LXD could not start {name} without its services.",
             details=f"Its init is {heard or 'unknown'}, not {wanted}; asked for by {RAW}.",
         )
 

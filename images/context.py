@@ -118,7 +118,7 @@ def _commit(root: Path) -> str:
 class Log:
     """The full log of one template's build; what happens now goes to the report as well.
 
-    All that takes time in a step says so here, so here it also learns that it shall stop.
+    Every slow operation reports here, so this is also where a step is interrupted.
     """
 
     def __init__(self, path: Path, subject: str, context: BuildContext, file: TextIO) -> None:

@@ -56,9 +56,9 @@ def rows(document: Mapping[str, Any], *, now: datetime | None = None) -> Iterato
 def remarks(document: Mapping[str, Any]) -> Iterator[str]:
     """What images cannot be read, and what to do with each: lines below the table."""
     for one in document["unreadable"]:
-        yield f"{one['name']} cannot be read, and is for nobody:"
+        yield f"{one['name']} cannot be read, and is not used:"
         yield from (f"  {problem}" for problem in one["problems"])
-        yield f"  Where nothing needs it: {one['fix']}"
+        yield f"  If nothing needs it: {one['fix']}"
 
 
 def age(then: datetime, now: datetime) -> str:

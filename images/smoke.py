@@ -54,7 +54,7 @@ def rows(judged: Sequence[Judged]) -> Iterator[list[str]]:
     """As a table's cells, under COLUMNS."""
     for one in judged:
         passed = sum(verdict.passed for verdict in one.verdicts)
-        outcome = "FAILED" if one.failed else "passed" if one.verdicts else "not judged"
+        outcome = "FAILED" if one.failed else "passed" if one.verdicts else "not checked"
         told = [verdict for verdict in one.verdicts if not verdict.passed]
         why = "; ".join(
             f"{verdict.name}{' (skipped)' if verdict.skipped else ''}: {verdict.why}"
@@ -88,7 +88,8 @@ def failure(judged: Sequence[Judged]) -> CheckError | None:
             line
             for one in bad
             for line in (
-                f"Give users the release of {one.template} before it: invoke rollback {one.short}",
+                f"Give users the release of {one.template} from before: invoke rollback "
+                f"{one.short}",
                 f"The full log: {one.log}",
             )
         ),
@@ -108,7 +109,7 @@ def _current(context: BuildContext, only: Sequence[str]) -> tuple[PublishedRelea
         named = ", ".join(missing) if only else "any template"
         choice = f" --only {','.join(missing)}" if only else ""
         raise InputError(
-            f"There is no current release of {named} to judge.",
+            f"There is no current release of {named} to check.",
             fix=f"Build it: invoke build-images{choice}",
         )
     if not only:

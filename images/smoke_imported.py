@@ -17,8 +17,8 @@ def judge_here(context: BuildContext, one: PublishedRelease) -> None:
         judged = judge_release(context, one)
     if not judged.verdicts:
         raise InputError(
-            f"{one.name} cannot be judged on this machine: {GONE}.",
-            fix="Bring images/definitions/ of where it was exported, too.",
+            f"{one.name} cannot be checked on this machine: {GONE}.",
+            fix="Copy images/definitions/ from the machine where it was exported, too.",
         )
     if judged.failed:
         raise CheckError(

@@ -1,7 +1,7 @@
-"""What a template may ask LXD for, whoever wrote it: the one list, for every container.
+"""The settings and devices that templates may request of LXD: one list for all containers.
 
 A definition is written by the lab, an image may be anybody's: both name keys and devices, and
-whoever gets one of the wrong ones is root on the server. So what is not listed is refused.
+some of them would make a user root on the server. So what is not listed is refused.
 `lab.refused` knows why, for the words that people read.
 """
 
@@ -155,10 +155,11 @@ def granted(needs: Needs, whose: str) -> Needs:
     """
     if found := objections(needs):
         raise InputError(
-            f"{whose} asks for what no container gets.",
+            f"{whose} requests settings or devices that containers may not have.",
             details="\n".join(found),
-            fix="Take it out of its definition in images/definitions/ and build it anew; an image\n"
-            "that somebody sent is for nobody. What is on the list: docs/templates.md.",
+            fix="Remove them from its definition in images/definitions/ and build it again. Do "
+            "not use\n"
+            "an image that somebody else sent. The list of what is allowed: docs/templates.md.",
         )
     return needs
 
@@ -183,7 +184,7 @@ def device_objection(name: str, device: Device) -> str | None:
     if not _DEVICE_NAME.fullmatch(name):
         return "a device is named by small letters, digits, dots and dashes"
     if _OWN_NAMES.fullmatch(name):
-        return "labstamp's own devices have such names"
+        return "this name is reserved for labstamp's own devices"
     kind = device.get("type", "")
     if kind != "unix-char":
         return why_no_device(kind)
@@ -223,7 +224,7 @@ def _character_objection(device: Device) -> str | None:
         if key in ("type", "source", "path"):
             continue
         if allowed is None:
-            return f"{key}: a device of the server's is named by its path alone"
+            return f"{key}: name a device of the server by its path alone"
         if not allowed.takes(value):
             return f"{key}: must be {allowed.like}, not {quote(value[:80])}"
     return None

@@ -35,7 +35,7 @@ def untrusted(output: str) -> tuple[str, str] | None:
     said = match.group(0).strip()
     if "issuer is unknown" in said:
         return said, "Name the authority that signed it: `ca-certificates: [FILE]` in lab.yaml."
-    return said, "See whether its certificate is still good, and made for that name."
+    return said, "Check that its certificate is still valid and made for that name."
 
 
 def _certificates(file: Path) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ def _download(url: str, part: Path, limit: int) -> None:
                 raise InputError(
                     f"{url} cannot be fetched: the server says {answer.status_code} "
                     f"{answer.reason}.",
-                    fix="Correct the url in lab.yaml, or fetch the file by hand and name that.",
+                    fix="Correct the url in lab.yaml, or download the file by hand and set its "
+                    "path there.",
                 )
             for piece in answer.iter_content(_PIECE):
                 done += len(piece)
@@ -60,16 +61,17 @@ def _download(url: str, part: Path, limit: int) -> None:
         raise InputError(
             f"{url} cannot be fetched.",
             details=str(error),
-            fix="Look at the proxy (`https_proxy`), or fetch the file by hand and name that.",
+            fix="Check the proxy ($https_proxy), or download the file by hand and set its path "
+            "in lab.yaml.",
         ) from error
 
 
 def _compare(url: str, found: str, wanted: str) -> None:
     if found != wanted:
         raise InputError(
-            f"{url} does not hold what lab.yaml says.",
+            f"{url} has another checksum than the one in lab.yaml.",
             details=f"sha256 there:       {found}\nsha256 in lab.yaml: {wanted}",
-            fix="Look which of the two is right before anything of it runs.",
+            fix="Find out which of the two is right before you use the file.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, in words for people: what happened, the details, what to do next.
+"""Expected failures as users read them: what happened, the details, what to do next.
 
 The exit codes are part of the interface (README, "Exit codes"); nothing but `tasks.py` turns
 them into a process exit.
@@ -37,7 +37,7 @@ class InputError(LabError):
 
 
 class NoNetwork(InputError):
-    """A builder does not reach what it was told to fetch from: a setting, or the way there."""
+    """A builder cannot reach a server it must fetch from: a wrong setting, or the network."""
 
 
 class CapacityError(LabError):
@@ -47,7 +47,7 @@ class CapacityError(LabError):
 
 
 class LxdError(LabError):
-    """LXD is unreachable, refuses, or failed at what it was asked for (exit 4)."""
+    """LXD is unreachable, refused a request, or failed at it (exit 4)."""
 
     exit_code = 4
 
@@ -57,21 +57,21 @@ class LxdUnreachable(LxdError):
 
 
 class LxdSilent(LxdUnreachable):
-    """The daemon took a question and did not answer in time."""
+    """The daemon accepted a request and did not answer in time."""
 
 
 class Stuck(LxdError):
-    """What was asked of one instance did not come back in time; the others are not concerned."""
+    """A request about one instance timed out; other instances are not affected."""
 
 
 class TooMuch(LxdError):
-    """A file, a directory or an output inside an instance is larger than anybody waits for."""
+    """A file, a directory or an output inside an instance is larger than the limit."""
 
 
 class InstanceCorrupted(LxdError):
-    """LXD gave up in mid-start and left the instance's files in a state in which it never starts.
+    """A start failed halfway and left the instance's files in a state in which it never starts.
 
-    Made anew it does; nobody has put anything into an instance that has never started.
+    Delete it and make it again: nothing is lost, since it has never run.
     """
 
 
@@ -80,7 +80,7 @@ class NotFound(LxdError):
 
 
 class Conflict(LxdError):
-    """An object of that name exists, or somebody else changed it meanwhile."""
+    """An object of that name exists, or another program changed it meanwhile."""
 
 
 class CommandTimeout(LxdError):

@@ -41,7 +41,9 @@ class HostGpus:
             return None
         if release.driver is not None:
             return f"it carries driver {release.driver}, this host's kernel module is {self.driver}"
-        return f"it carries no driver, and nothing else delivers this host's {self.driver}"
+        return (
+            f"it carries no driver, and this host's {self.driver} is not delivered in another way"
+        )
 
 
 def read_host_gpus(lxd: Lxd, settings: Settings) -> HostGpus:

@@ -80,7 +80,7 @@ def _is_systems(name: str) -> bool:
 
 def _offer(name: str, near: str | None) -> str:
     if near:
-        return f"\nNearest to it: {near}"
+        return f"\nNearest valid name: {near}"
     if any(c.isalpha() and not c.isascii() for c in name):
         return "\nWrite it in Latin letters, as in pinyin: zhang-san"
     return ""

@@ -1,7 +1,7 @@
-"""What root runs and reads in a command: its own, or that of whoever became root by sudo.
+"""Checks that files root runs and reads belong to root, or to the account that called sudo.
 
-Whoever changes the program can change this judge as well: it tells of what stands open, before
-somebody walks in.
+An account that can change the program can change this check as well: it finds open permissions
+before somebody uses them.
 """
 
 from __future__ import annotations
@@ -69,10 +69,12 @@ def insist(
     """InputError where an account that is not `trusted` may write one of PATHS, or in TREES.
 
     Does nothing for a process that is not root. WHAT root does with them, in words: "runs".
-    WHOLE: the directory that is mended as a whole.
+    WHOLE: the directory that is fixed as a whole.
     """
     if os.geteuid() == 0 and (found := tuple(faults(paths, trees, trusted()))):
-        raise refusal(f"Another account may write what root {what}, and so be root.", found, whole)
+        raise refusal(
+            f"Another account may write files that root {what}, and so become root.", found, whole
+        )
 
 
 def refusal(
@@ -81,15 +83,17 @@ def refusal(
     whole: Path | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> InputError:
-    """What was FOUND, and the commands that mend it; of what is in WHOLE, one for all."""
+    """The faults FOUND, and the commands that fix them; one command for all in WHOLE."""
     # Root by way of sudo types at a prompt that is not root's.
     sudo = "sudo " if environ.get("SUDO_UID") else ""
     commands = dict.fromkeys(_mending(one, whole, sudo) for one in found)
-    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    # A directory above several of the paths is found once for each.
+    lines = list(dict.fromkeys(map(str, found)))
+    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
     return InputError(
         brief,
-        details="\n".join([*map(str, found[:_SHOWN]), *more]),
-        fix="Look whether somebody changed it, then:\n" + "\n".join([*commands][:_SHOWN]),
+        details="\n".join([*lines[:_SHOWN], *more]),
+        fix="Check whether somebody changed it, then run:\n" + "\n".join([*commands][:_SHOWN]),
     )
 
 

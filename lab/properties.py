@@ -1,4 +1,4 @@
-"""What the image of a release says of itself, as one model. Whoever made the image wrote it."""
+"""The properties of a release's image, as one model. Not trusted: anybody may write them."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def moment(text: str) -> datetime:
     """The time that TEXT tells, with its zone; ValueError where it tells none."""
     read = datetime.fromisoformat(text)
     if read.tzinfo is None or not timedelta() <= read - _EARLIEST <= _LATEST - _EARLIEST:
-        raise ValueError("no time zone, or no year of ours")
+        raise ValueError("no time zone, or the year is out of range")
     return read
 
 
 def _name(value: str) -> str:
     if not is_name(value):
-        raise value_error("is no name of a template")
+        raise value_error("is not the name of a template")
     return value
 
 
 def _version(value: str) -> str:
     if not _VERSION.fullmatch(value):
-        raise value_error("is no version such as 20261121.1")
+        raise value_error("is not a version such as 20261121.1")
     return value
 
 
@@ -66,7 +66,9 @@ def _moment(value: object) -> object:
     try:
         return moment(value) if isinstance(value, str) else value
     except ValueError:
-        raise value_error("is no time with a time zone such as 2026-11-21T09:00:00+00:00") from None
+        raise value_error(
+            "is not a time with a time zone such as 2026-11-21T09:00:00+00:00"
+        ) from None
 
 
 def _sized(value: object) -> object:
@@ -120,7 +122,7 @@ class Said(_Properties):
 
 
 def read(properties: Mapping[str, str]) -> Said | tuple[str, ...]:
-    """A release's PROPERTIES, or what in them cannot be read: `lab.built_at: is no time …`."""
+    """A release's PROPERTIES, or what in them cannot be read: `lab.built_at: is not a time …`."""
     own: dict[str, Any] = {
         key.removeprefix(PREFIX): value
         for key, value in properties.items()

@@ -39,7 +39,7 @@ _REFUSALS = {
 
 
 class NotRdp(Exception):
-    """What answers is no RDP server, or none that a client with TLS gets on with."""
+    """The answer is not from an RDP server, or not from one that a TLS client can use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +125,11 @@ def connection_request(protocols: int = _TLS) -> bytes:
 
 
 def selected_protocol(packet: bytes) -> int:
-    """What the server chose in its answer; NotRdp when it is no such answer."""
+    """What the server chose in its answer; NotRdp when it is not such an answer."""
     if len(packet) < 11 or packet[0] != _TPKT_VERSION or packet[5] & 0xF0 != _CONNECTION_CONFIRM:
-        raise NotRdp(f"the answer is no X.224 connection confirm: {packet[:24].hex() or 'nothing'}")
+        raise NotRdp(
+            f"the answer is not an X.224 connection confirm: {packet[:24].hex() or 'nothing'}"
+        )
     if len(packet) < 19:
         # A server that knows no negotiation: what was RDP before TLS.
         return 0

@@ -51,8 +51,8 @@ _KEYS: Final[Mapping[str, str]] = {
 _BY_HAND: Final = "give it to one container by hand: lxc config device add"
 _DEVICES: Final[Mapping[str, str]] = {
     "": "a device needs a type",
-    "disk": "it would bring in files of the server, or somebody's volume; what all share is put "
-    "into the default profile",
+    "disk": "it would bring in files of the server, or somebody's volume; put a device that all "
+    "share into the default profile",
     "gpu": f"{_GPUS}; in a builder they would leave stubs",
     "infiniband": _BY_HAND,
     "nic": "labstamp gives each container its NIC",
@@ -83,7 +83,7 @@ def why_no_value(key: str) -> str:
 
 
 def why_no_device(kind: str) -> str:
-    return _DEVICES.get(kind, f"{kind[:40]!r} is no type of device that templates may ask for")
+    return _DEVICES.get(kind, f"{kind[:40]!r} is not a device type that templates may use")
 
 
 def _opens(name: str) -> bool:

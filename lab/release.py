@@ -109,7 +109,7 @@ class Release:
 
     @classmethod
     def of(cls, image: Image) -> Release | None:
-        """None for an image that is no release of labstamp, or is one beyond reading."""
+        """None for an image that is not a labstamp release, or one that cannot be read."""
         found = read_release(image)
         return found if isinstance(found, Release) else None
 
@@ -135,7 +135,7 @@ class Unreadable:
 
 
 def read_release(image: Image) -> Release | Unreadable | None:
-    """None for an image that is no release of labstamp, nor says it is."""
+    """None for an image that neither is nor claims to be a labstamp release."""
     if not any(key.startswith(PREFIX) and key not in _IN_TRANSIT for key in image.properties):
         return None
     said = read(image.properties)

@@ -1,4 +1,4 @@
-"""How work tells of itself: the pipeline calls a Report, only `lab.console` prints."""
+"""How progress is reported: the pipeline calls a Report, only `lab.console` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Report(Protocol):
     """An observer of work on named subjects (a template, a container, the host)."""
 
     def phase(self, subject: str, phase: str) -> None:
-        """SUBJECT enters PHASE (`boot`, `cloud-init`, `publish` …); its clock starts anew."""
+        """SUBJECT enters PHASE (`boot`, `cloud-init`, `publish` …); its clock restarts."""
 
     def detail(self, subject: str, text: str) -> None:
         """What SUBJECT does within its phase: an apt step, a percentage. May come often."""
@@ -25,7 +25,7 @@ class Report(Protocol):
 
 
 class Silent:
-    """Hears everything, says nothing."""
+    """Prints nothing."""
 
     def phase(self, subject: str, phase: str) -> None: ...
     def detail(self, subject: str, text: str) -> None: ...

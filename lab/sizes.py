@@ -32,7 +32,11 @@ def parse_size(text: str) -> int:
     base = 1000 if letter and (ending or "").lower() == "b" else 1024
     size = int(Decimal(number) * base**power)
     if not 0 < size <= _MOST:
-        reason = "It is nothing." if size == 0 else f"The most is {_MOST // 1024**5} PiB."
+        reason = (
+            "A size must be greater than 0."
+            if size == 0
+            else f"A size must be at most {_MOST // 1024**5} PiB."
+        )
         raise InputError(f"{quote(text)} is an impossible size.", details=reason)
     return size
 

@@ -33,5 +33,5 @@ def poll(
         if clock() >= deadline:
             if on_timeout is not None:
                 raise on_timeout()
-            raise LxdError(f"Waited {timeout:.0f} s for {what} in vain.")
+            raise LxdError(f"Timed out after {timeout:.0f} s waiting for {what}.")
         sleep(every)

@@ -1,4 +1,4 @@
-"""The GPUs and the driver of a container, as `list` and `show` tell of them. Pure."""
+"""The GPUs and the driver of a container, as `list` and `show` report them. Pure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def refuse_without_gpus(instance: Instance, gpus: Sequence[Gpu]) -> None:
     raise CapacityError(
         f"{name} cannot start: {_called(gone)} not where it was.",
         details="\n".join(_whereabouts(one) for one in gone),
-        fix=f"{mend(instance, gpus)}\nAll that there are: invoke host.gpus",
+        fix=f"{mend(instance, gpus)}\nList all GPUs: invoke host.gpus",
     )
 
 

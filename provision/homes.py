@@ -41,14 +41,14 @@ class Stores:
                 f'"{name}" has {len(near)} kept homes: '
                 + ", ".join(f"{each.name} in pool {each.pool}" for each in near)
                 + ".",
-                details="Which one is meant cannot be told.",
-                fix="Give the others to nobody, one by one:\n"
+                details="It is not known which one to use.",
+                fix="Detach the others from this name, one by one:\n"
                 f"lxc storage volume set POOL VOLUME {labels.CONTAINER}=",
             )
         return near[0] if near else None
 
     def new_name(self, name: str, pool: str) -> str:
-        """Of a volume for NAME that is to be made. One that nobody may touch is no reason."""
+        """Of a volume for NAME that is to be made. A protected one is not a reason."""
         taken = {
             each.name
             for each in self.volumes

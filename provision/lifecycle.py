@@ -90,7 +90,7 @@ def what_destroy_would(
     purge: bool,
     used: Mapping[str, int | None] = MappingProxyType({}),
 ) -> Removed:
-    """Pure. USED: bytes in each of HOMES, by name; None where nobody tells."""
+    """Pure. USED: bytes in each of HOMES, by name; None if not known."""
     removed: list[str] = []
     kept: list[str] = []
     if instance is not None:

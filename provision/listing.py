@@ -102,7 +102,7 @@ def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
 
 
 def _half_made(instance: Instance) -> Row | None:
-    """Who is at it, whether they still are (null: cannot be told from here), and what ends it."""
+    """Which process makes it, whether it runs (null: not known here), how to finish it."""
     if not is_preparing(instance):
         return None
     builder = instance.config.get(labels.BUILDER, "")

@@ -30,8 +30,8 @@ def managed_container(lxd: Lxd, name: str) -> Instance:
     if not is_managed(instance):
         raise InputError(
             f"{quote(name)} is an instance that labstamp did not make.",
-            details="It is not touched.",
-            fix="Work on it with lxc.",
+            details="It was not changed.",
+            fix="Use lxc to work on it.",
         )
     return instance
 
@@ -40,7 +40,7 @@ def no_container(lxd: Lxd, name: str) -> InputError:
     known = [instance.name for instance in lxd.instances() if is_managed(instance)]
     return InputError(
         f"There is no container {quote(name)}{did_you_mean(name, known)}.",
-        fix="See which there are: invoke list",
+        fix="List the containers: invoke list",
     )
 
 

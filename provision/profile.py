@@ -2,7 +2,7 @@
 
 Devices of the default profile are kept: an admin put them there for every container, such as the
 lab's NAS. Keys that decide what the container may do are said outright in the container, and keys
-that go past LXD's own safeguards are refused, whoever wrote them into the profile.
+that go past LXD's own safeguards are refused, even if an admin wrote them into the profile.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def refuse_raw(profile: Profile) -> None:
             f"The {profile.name} profile sets {', '.join(raw)}, and each container would have it.",
             details="raw keys go past LXD's own safeguards.\n"
             + "\n".join(f"{key}: {profile.config[key]}" for key in raw),
-            fix="Take it out, or into a profile of those containers that need it:\n"
+            fix="Remove it, or move it to a profile of the containers that need it:\n"
             + "\n".join(f"lxc profile unset {profile.name} {key}" for key in raw),
         )
 

@@ -52,10 +52,10 @@ class FakeCommands(FakeCalls):
         files, within = self._at(name, path, what)
         if within in files:
             if len(files[within].content) > most:
-                raise TooMuch(f"Too much to {what}: more than {format_size(most)}.")
+                raise TooMuch(f"LXD could not {what}: it is larger than {format_size(most)}.")
             return files[within].content
         if any(file.startswith(within.rstrip("/") + "/") for file in files):
-            raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
+            raise LxdError(f"LXD could not {what}.", details=f"{path} is not a file.")
         raise refused(what, "Not Found", status=404)
 
     def last_written(self, name: str, path: str) -> str | None:
@@ -68,7 +68,7 @@ class FakeCommands(FakeCalls):
         what = f"list {path} in {name}"
         files, within = self._at(name, path, what)
         if within in files:
-            raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.")
+            raise LxdError(f"LXD could not {what}.", details=f"{path} is not a directory.")
         below = within.rstrip("/") + "/"
         found = {file.removeprefix(below).split("/")[0] for file in files if file.startswith(below)}
         if not found:

@@ -105,7 +105,7 @@ class FakeInstances(FakeCalls):
         self.store.instances[self._project, new_name] = found
 
     def state(self, name: str) -> InstanceState:
-        found = self._instance(name, f"tell how {name} is")
+        found = self._instance(name, f"show the state of {name}")
         running = found.state is State.RUNNING
         return InstanceState(
             state=found.state,

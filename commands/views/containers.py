@@ -39,7 +39,7 @@ def of_container(container: Mapping[str, Any]) -> Summary:
     rows = [
         ("state", _state(container)),
         *_way_out(container),
-        ("log in", access["ssh"] or "not while it has no address"),
+        ("log in", access["ssh"] or "not possible without an address"),
         *([("desktop", f"{access['rdp']} (RDP)")] if access["rdp"] else []),
         *([("own keys", _own_keys(container["own_keys"]))] if container.get("own_keys") else []),
         ("address", _address(container)),
@@ -65,7 +65,7 @@ def of_stamped(stamped: Provisioned) -> Summary:
     if stamped.password is not None:
         rows.insert(2, ("password", f"{stamped.password}  (shown this once)"))
     if not stamped.changed:
-        footer.append("It is as asked for; nothing was changed.")
+        footer.append("It is as requested; nothing was changed.")
     return name, rows, footer
 
 
@@ -86,10 +86,10 @@ def of_removal(name: str, removed: Removed, *, question: bool = False) -> str:
             f"again; `invoke destroy {name} --purge` removes it."
         ]
     if removed.attached:
-        verb = "It leaves alone" if question else "Left alone"
+        verb = "It does not touch" if question else "Not touched"
         lines += [f"{verb}: {', '.join(removed.attached)}."]
     if question:
-        lines += ["Go on?"]
+        lines += ["Continue?"]
     return "\n".join(lines)
 
 
@@ -106,8 +106,8 @@ def _way_out(container: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     if half["at_work"]:
         return [("", f"by {half['by']}")]
-    may = "was cut off" if half["at_work"] is False else "may be at it still"
-    return [("", f"{half['by']} {may}; finish it: {half['fix']}")]
+    may = "was interrupted" if half["at_work"] is False else "may still be making it"
+    return [("", f"{half['by']} {may}; to finish it: {half['fix']}")]
 
 
 def _gpus(container: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -116,7 +116,7 @@ def _gpus(container: Mapping[str, Any]) -> list[tuple[str, str]]:
     name = container["name"]
     gpus = [("gpu", _gpu(gpu)) for gpu in container["cards"]]
     gpus += [("gpu", _missing(one)) for one in container["missing_cards"]]
-    mend = [("", f"mend it: {container['mend']}")] if container["missing_cards"] else []
+    mend = [("", f"fix: {container['mend']}")] if container["missing_cards"] else []
     return [*(gpus or [("gpus", "none")]), *mend, *_driver(container, name)]
 
 
@@ -133,7 +133,7 @@ def _driver(container: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
     inside, host = container["driver"], container["host_driver"]
     if container["drift"]:
         has = inside or "none"
-        return [("driver", f"{has}, the host runs {host}; mend it: invoke sync-drivers {name}")]
+        return [("driver", f"{has}, the host runs {host}; fix: invoke sync-drivers {name}")]
     if inside:
         return [("driver", inside)]
     injected = container["delivery"] in {"runtime", "cdi"}

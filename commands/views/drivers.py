@@ -103,7 +103,7 @@ def _state_of(host: str | None, container: InContainer) -> str:
     if container.trouble is not None:
         return container.trouble
     if container.mark is not None:
-        return "being synced, or cut off at it"
+        return "being synced, or the sync was interrupted"
     return _judged(host, container.driver, drift=container.drift)
 
 

@@ -1,4 +1,4 @@
-"""`invoke host.check`: reads the machine and its LXD, and says what is wrong and what mends it."""
+"""`invoke host.check`: reads the machine and its LXD, and reports faults and their fixes."""
 
 from __future__ import annotations
 
@@ -158,8 +158,8 @@ def _gpus(gpus: Sequence[Gpu]) -> Finding:
 def _elsewhere(settings: Settings) -> Finding:
     return Finding(
         name="host",
-        found=f"LXD is on another machine ({settings.remote}): its module, nodes, boot and "
-        "packages are seen by a host.check there",
+        found=f"LXD is on another machine ({settings.remote}): run host.check there to check "
+        "its kernel module, device nodes, boot and packages",
     )
 
 

@@ -36,7 +36,9 @@ def findings(everyone: Sequence[GpuUser], scene: Scene) -> Iterator[Finding]:
         ("container-nodes", _nodes, "every running container with GPUs has /dev/nvidia-uvm"),
     ):
         found = [one for user in everyone for one in judge(name, user, everyone, scene)]
-        yield from found or [Finding(name=name, found=fine if everyone else "nobody has a GPU")]
+        yield from found or [
+            Finding(name=name, found=fine if everyone else "no container has a GPU")
+        ]
 
 
 _Judge = Callable[[str, GpuUser, Sequence[GpuUser], Scene], Iterator[Finding]]
@@ -113,7 +115,7 @@ def _is_loose(keys: Mapping[str, str]) -> bool:
 def _why(chosen: str, scene: Scene) -> str:
     many = f"LXD {scene.server.version} may pass every GPU: {len(scene.gpus)} here."
     if not chosen:
-        return f"Nothing keeps it to one GPU. {many}"
+        return f"It is not limited to one GPU. {many}"
     return f"The number is not nvidia-smi's (the board's own VGA is counted, too), and {many}"
 
 

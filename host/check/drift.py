@@ -34,7 +34,7 @@ class Versions:
     containers: tuple[Version, ...] = ()
     restarts: tuple[Version, ...] = ()
     unseen: tuple[tuple[str, str], ...] = ()
-    """Containers that nobody could look into, each with what was in the way."""
+    """Containers that could not be inspected, each with the reason."""
 
     @property
     def drift(self) -> bool:
@@ -71,7 +71,8 @@ def _containers(versions: Versions) -> Iterator[Finding]:
             subject=subject,
             status=Status.WARN,
             found=trouble,
-            why="Nobody knows whether its driver fits. Ask its user: only root inside made it so.",
+            why="It is not known whether its driver fits. Ask its user: only root inside can "
+            "cause this.",
         )
     if not (versions.containers or versions.restarts or versions.unseen):
         yield Finding(name=name, found=f"no container drifts from {versions.host}")

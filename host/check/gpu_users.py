@@ -1,4 +1,4 @@
-"""Whatever has GPUs on this LXD, ours or not, in every project that can be seen."""
+"""Instances with GPUs on this LXD, ours or not, in every project that can be seen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class GpuUser:
     home: str
     """The lab's own project: there names need no project beside them."""
     nodes: frozenset[str] | None = None
-    """What its /dev holds of NVIDIA's; None where it does not run, or nobody can tell."""
+    """What its /dev holds of NVIDIA's; None if it does not run, or it is not known."""
 
     @property
     def is_managed(self) -> bool:

@@ -29,7 +29,7 @@ def _cut_off(instances: Sequence[Instance]) -> Iterator[Finding]:
                 name=_NAME,
                 subject=one.name,
                 status=Status.WARN,
-                found="it is being moved to ids of its own, or that was cut off",
+                found="it is being moved to ids of its own, or the move was interrupted",
                 why="It does not start by itself, and its files may have owners of two ranges.",
                 fix=f"invoke isolate {quote(one.name)}",
             )
@@ -42,8 +42,8 @@ def _sharing(instances: Sequence[Instance]) -> Iterator[Finding]:
             name=_NAME,
             status=Status.WARN,
             found=f"without ids of their own: {', '.join(names)}",
-            why="Who is root in one of them reads and deletes everybody's files on a directory "
-            "that they share, and sees the others' kernel keys.",
+            why="Root in one of them can read and delete everybody's files in a directory that "
+            "they share, and can see the others' kernel keys.",
             fix="invoke isolate --all",
         )
 
@@ -55,7 +55,7 @@ def _overlapping(instances: Sequence[Instance]) -> Iterator[Finding]:
             subject=second.name,
             status=Status.WARN,
             found=f"some of its ids ({own_range(second)}) are those of {first.name}, too",
-            why="Who is root in one of them may do what is the other's to do.",
+            why="Root in one of them can act as root of the other.",
             fix=f"invoke stop {quote(second.name)} && lxc config unset {quote(second.name)} "
             f"security.idmap.isolated && invoke isolate {quote(second.name)}",
         )

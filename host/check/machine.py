@@ -34,7 +34,7 @@ def _module(facts: GpuFacts, gpus: Sequence[Gpu], sudo: str) -> Finding:
         found = f"not loaded, though {facts.module_on_disk} is installed"
     else:
         fix = f"{sudo}apt-get install linux-headers-$(uname -r) && {sudo}dkms autoinstall"
-        found = "there is none for the kernel that runs; a new kernel came without it"
+        found = "there is none for the running kernel; a new kernel was installed without it"
     return Finding(
         name=name,
         status=Status.FAIL,
@@ -48,7 +48,7 @@ def _libraries(facts: GpuFacts, sudo: str) -> Finding:
     name = "driver-libraries"
     odd = [version for version in facts.libraries if version != facts.module]
     if not facts.libraries:
-        return Finding(name=name, found="the host has none of its own; containers bring theirs")
+        return Finding(name=name, found="the host has none; containers have their own")
     if not odd:
         return Finding(name=name, found=f"{facts.module}, as the module")
     reboot = f"{sudo}reboot"
@@ -70,7 +70,7 @@ def _nodes(facts: GpuFacts, sudo: str, boot_script: str) -> Finding:
     lost = [f"/dev/{node}" for node in wanted if node not in facts.nodes]
     if not lost:
         return Finding(
-            name=name, found="/dev/nvidia-uvm, /dev/nvidiactl and every card's are there"
+            name=name, found="/dev/nvidia-uvm, /dev/nvidiactl and every GPU's are present"
         )
     return Finding(
         name=name,
@@ -89,7 +89,7 @@ def _boot_unit(facts: GpuFacts, sudo: str, boot_script: str) -> Finding:
         "on the host, and containers that started before it have no CUDA."
     )
     if not facts.boot_unit:
-        found = "not whole, or not enabled" if facts.boot_unit_touched else "not installed"
+        found = "incomplete, or not enabled" if facts.boot_unit_touched else "not installed"
         fix = f"{_invoke(sudo)} host.install-gpu-unit"
         return Finding(name=name, status=Status.WARN, found=found, why=why, fix=fix)
     if not facts.systemd:
@@ -115,7 +115,7 @@ def _packages(facts: GpuFacts, sudo: str) -> Finding:
             name=name,
             status=Status.WARN,
             found=f"unattended upgrades may replace {first}{more}",
-            why="They move the libraries at night under a module that stays until a reboot: "
+            why="They replace the libraries at night, but the kernel module stays until a reboot: "
             f'"{_MISMATCH}", though nobody ran apt.',
             fix=f"{_invoke(sudo)} host.install-driver-hook",
         )
@@ -129,7 +129,7 @@ def _hook(facts: GpuFacts, sudo: str) -> Finding:
     if not facts.hook:
         return Finding(
             name=name,
-            found="not installed: after a driver update type invoke host.after-driver-update",
+            found="not installed: after a driver update run invoke host.after-driver-update",
         )
     if facts.hook_fault is not None:
         return Finding(

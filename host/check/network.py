@@ -14,7 +14,7 @@ from host.finding import Finding, Status
 _NO_ADDRESS: Final = "Containers get no address: nobody can log in, and no image can be built."
 _PLAIN: Final = {"family": "ipv4", "version": "4", "status": "none"}
 """Of every packet here."""
-_NO_WORLD: Final = "Containers reach nothing outside: apt fails, and no image can be built."
+_NO_WORLD: Final = "Containers cannot reach other networks: apt fails, and no image can be built."
 
 
 def findings(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
@@ -24,8 +24,8 @@ def findings(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
     if found:
         yield from found
         return
-    unseen = "" if facts.tables is not None else "; the firewall's rules only root may see"
-    yield Finding(name="network", subject=facts.name, found=f"nothing is in its way{unseen}")
+    unseen = "" if facts.tables is not None else "; only root can see the firewall's rules"
+    yield Finding(name="network", subject=facts.name, found=f"nothing blocks it{unseen}")
 
 
 def _bridge(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
@@ -49,8 +49,8 @@ def _forwarding(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
         name="network-forwarding",
         subject=facts.name,
         status=Status.FAIL,
-        found=f"the kernel passes nothing on ({facts.unforwarded}=0)",
-        why=f"{_NO_WORLD} Something has turned it off since LXD turned it on; look for it in "
+        found=f"the kernel forwards nothing ({facts.unforwarded}=0)",
+        why=f"{_NO_WORLD} Something turned forwarding off after LXD turned it on; search "
         "/etc/sysctl.conf and /etc/sysctl.d.",
         fix=f"{sudo}sysctl -w {facts.unforwarded}=1",
     )
@@ -81,7 +81,7 @@ def _server(facts: NetworkFacts) -> Iterator[Finding]:
 
 
 def _again(bridge: str) -> str:
-    """Has LXD set the network up anew, with its dnsmasq; containers stay plugged in."""
+    """The commands that make LXD set up the network and its dnsmasq again; NICs stay connected."""
     return (
         f"lxc network set {bridge} ipv4.dhcp.expiry=2h && "
         f"lxc network unset {bridge} ipv4.dhcp.expiry"
@@ -114,7 +114,7 @@ def _firewall(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
             why=way.why,
             fix=_fix(end, facts.name, sudo),
         )
-        # What mends one mostly mends the others; those that are left are told next.
+        # One fix mostly fixes the others, too; the rest is reported by the next check.
         return
 
 
@@ -131,7 +131,7 @@ def _ways(facts: NetworkFacts) -> Iterator[_Way]:
         "state": "new",
         "dst-type": "BROADCAST",
     }
-    asked = "what containers ask of DHCP"
+    asked = "DHCP requests of containers"
     if not facts.managed:
         if facts.filtered:
             packet = {**discover, "oif": bridge}
@@ -140,7 +140,7 @@ def _ways(facts: NetworkFacts) -> Iterator[_Way]:
     yield _Way(hook="input", packet=discover, what=asked, why=_NO_ADDRESS)
     gateway, guest = _addresses(facts.config.get("ipv4.address", ""))
     dns = {**discover, **guest, **gateway, "sport": "40000", "dport": "53", "dst-type": "LOCAL"}
-    yield _Way(hook="input", packet=dns, what="what containers ask of DNS", why=_NO_WORLD)
+    yield _Way(hook="input", packet=dns, what="DNS requests of containers", why=_NO_WORLD)
     if not facts.uplink:
         return
     out = {
@@ -155,7 +155,7 @@ def _ways(facts: NetworkFacts) -> Iterator[_Way]:
         "state": "new",
         "dst-type": "UNICAST",
     }
-    yield _Way(hook="forward", packet=out, what="what goes out from containers", why=_NO_WORLD)
+    yield _Way(hook="forward", packet=out, what="packets from containers", why=_NO_WORLD)
     back = {
         **out,
         "iif": facts.uplink,
@@ -166,7 +166,7 @@ def _ways(facts: NetworkFacts) -> Iterator[_Way]:
         "state": "established",
     }
     del back["daddr"]
-    yield _Way(hook="forward", packet=back, what="what comes back to containers", why=_NO_WORLD)
+    yield _Way(hook="forward", packet=back, what="packets to containers", why=_NO_WORLD)
 
 
 def _addresses(ipv4: str) -> tuple[dict[str, str], dict[str, str]]:

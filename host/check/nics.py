@@ -15,9 +15,9 @@ from lab.lxd.nic_filters import IPV6, ISOLATION, Wanted, filtering
 
 _NAME: Final = "network-filters"
 _BUILDERS: Final = "builders-network"
-_WHY: Final = "It was made before there were filters, or under other settings. "
+_WHY: Final = "It was made before labstamp had filters, or with other settings. "
 _AT_ONCE: Final = "They work at once."
-_REPLUGS: Final = "LXD plugs its NIC in anew: its connections end."
+_REPLUGS: Final = "LXD reconnects its NIC: its connections end."
 _LOAD: Final = (
     "{sudo}modprobe br_netfilter && echo br_netfilter | {sudo}tee /etc/modules-load.d/labstamp.conf"
 )

@@ -29,9 +29,9 @@ _GIB: Final = 1024**3
 _LEAST: Final = 15 * _GIB
 """Two templates, their bodies and a container or two."""
 _MOST: Final = 8 * 1024 * _GIB
-"""ext4 ends a file at 16 TiB; whoever has more gives LXD a disk of its own."""
+"""The limit of ext4 is 16 TiB for a file; larger pools need a disk of their own."""
 _SHARE: Final = 0.8
-"""The host keeps a fifth of its disk, whatever containers write."""
+"""The host keeps a fifth of its disk free of containers."""
 
 _Devices = Mapping[str, Mapping[str, str]]
 
@@ -145,7 +145,7 @@ def _wanted_network(facts: Facts, name: str | None) -> Network:
     found = by_name.get(name)
     if found is not None and not found.managed and found.type != "bridge":
         raise InputError(
-            f"Containers cannot be plugged into {name}: it is no bridge ({found.type}).",
+            f"Containers cannot use the network {name}: it is not a bridge ({found.type}).",
             fix="Name a bridge as `network` in lab.yaml, or leave it out to get one made.",
         )
     return found or Network(name=name, type="bridge", managed=True)

@@ -70,7 +70,7 @@ def apply(action: Action, lxd: Lxd, machine: Machine, report: Report) -> None:
     elif isinstance(action, RaiseLimits):
         if refused := kernel_limits.raise_limits(machine):
             report.say(
-                f"The kernel does not let these be raised: {', '.join(refused)}. They stand in "
+                f"The kernel did not accept these limits: {', '.join(refused)}. They are in "
                 f"{kernel_limits.FILE} for the next boot."
             )
     else:
@@ -115,6 +115,9 @@ def _low_limits(facts: Facts, machine: Machine) -> str | None:
 def _fill_profile(action: FillDefaultProfile, lxd: Lxd) -> None:
     profile = lxd.profile("default")
     if profile is None:
-        raise LxdError(f"Project {lxd.project} has no profile named default.")
+        raise LxdError(
+            f"Project {lxd.project} has no profile named default.",
+            fix=f"lxc --project {lxd.project} profile create default",
+        )
     # Read again: somebody may have filled it meanwhile, and theirs stays.
     lxd.set_profile_devices("default", {**action.devices, **profile.devices})

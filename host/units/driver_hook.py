@@ -70,7 +70,7 @@ def install(
     """What was done, in words; () when all of it was there."""
     if not places.program(root).exists():
         raise InputError(
-            f"{places.program(root)} is not there, and the unit is to run it.",
+            f"{places.program(root)} does not exist, and the unit must run it.",
             fix="Install labstamp in an environment of its own, as pipx and uv tool do."
             if places.is_installed(root)
             else "Make the environment of this checkout: sudo ci/up",

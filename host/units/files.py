@@ -39,7 +39,7 @@ def missing_pieces(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ..
 
 
 def install_piece(pieces: Sequence[Piece], machine: Machine) -> tuple[Piece, ...]:
-    """Make what is lacking and return it. InputError when somebody else's file is in the way."""
+    """Make the missing files and return them. InputError when a file exists that is not ours."""
     missing = missing_pieces(pieces, machine)
     for piece in missing:
         _refuse_foreign(piece, machine.at(piece.path))
@@ -79,9 +79,10 @@ def _is_ours(piece: Piece, at: Path) -> bool:
 def _refuse_foreign(piece: Piece, at: Path) -> None:
     if os.path.lexists(at) and not _is_ours(piece, at):
         raise InputError(
-            f"{piece.path} is there, and labstamp did not make it.",
-            details="It is left as it is, and nothing was changed.",
-            fix=f"Look at it, move it away, and run this again: mv {piece.path} {piece.path}.old",
+            f"{piece.path} exists, and labstamp did not make it.",
+            details="Nothing was changed.",
+            fix=f"Check what it is, move it away, and run this again: mv {piece.path} "
+            f"{piece.path}.old",
         )
 
 

@@ -27,7 +27,7 @@ def hold(machine: Machine) -> tuple[str, ...]:
     blacklist = install_piece([_blacklist()], machine)
     return (
         *([f"held against upgrades: {', '.join(fresh)}"] if fresh else []),
-        *(f"{piece.path}: unattended upgrades leave the driver alone" for piece in blacklist),
+        *(f"{piece.path}: unattended upgrades skip the driver" for piece in blacklist),
     )
 
 
@@ -67,5 +67,5 @@ def _apt_mark(machine: Machine, verb: str, names: Sequence[str]) -> None:
         raise LxdError(
             f"apt-mark {verb} failed for {', '.join(names)}.",
             details=(ended.stderr or ended.stdout).strip(),
-            fix="Run this again when no other apt is at work.",
+            fix="Run this again when no other apt is running.",
         )

@@ -109,7 +109,7 @@ def findings(now: Mapping[str, int], sudo: str) -> Iterator[Finding]:
             name=name,
             subject=key,
             status=Status.WARN,
-            found=f"{now[key]}, {wanted} are wanted",
+            found=f"{now[key]}, expected at least {wanted}",
             why=_WHY[key],
             fix=f"{invoke} host.setup",
         )

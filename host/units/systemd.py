@@ -15,7 +15,7 @@ LXD_SERVICES: Final = (
     "incus.service",
     "incus-startup.service",
 )
-"""Whatever starts a daemon or its containers, as snap and packages call them.
+"""Units that start a daemon or its containers, as snap and packages name them.
 
 Not their sockets: these are up before any ordinary unit, so an order against them would be a
 circle. None is needed either, since a daemon that a socket starts is one of these services.

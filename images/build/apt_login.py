@@ -18,5 +18,5 @@ def give_login(context: BuildContext, builder: str) -> None:
 
 
 def take_login(context: BuildContext, builder: str) -> None:
-    """Before BUILDER is packed; also what a builder of another day left, whatever is set now."""
+    """Before BUILDER is packed; also a login that an earlier builder left, with any settings."""
     context.build.delete_file(builder, FILE)

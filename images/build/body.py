@@ -39,7 +39,7 @@ def builder_name(template: str) -> str:
 def make_body(
     context: BuildContext, definition: Definition, recipe: Recipe, user_data: str, log: Log
 ) -> str:
-    """Build DEFINITION's body anew and keep it; the old one serves until it is finished."""
+    """Rebuild DEFINITION's body and keep it; the old one is used until it is finished."""
     origin = body_name(definition.parent) if definition.parent else have_source(context, log)
     builder = builder_name(definition.name)
     with ExitStack() as undo:
@@ -164,7 +164,7 @@ def _check_schema(
             f"cloud-init in {context.distro.name} refuses what "
             f"cloud-init/{definition.cloud_init} renders to.",
             details=(verdict.stderr or verdict.stdout).strip(),
-            fix=f"Look at it with: invoke render {definition.name}",
+            fix=f"Show it with: invoke render {definition.name}",
         )
 
 

@@ -1,4 +1,4 @@
-"""Why a builder's first boot failed, in words that name the file to mend. Pure."""
+"""Why a builder's first boot failed, with the file to correct. Pure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def explain_boot(
         return NoNetwork(
             f"{definition.name}: the builder cannot reach the apt mirror.",
             details=_first(_NO_MIRROR, output),
-            fix="See that containers reach it, or set `mirror:` and `proxy:` in lab.yaml.",
+            fix="Check that containers can reach it, or set `mirror:` and `proxy:` in lab.yaml.",
         )
     missing = _missing_packages(output)
     if missing:
@@ -66,7 +66,8 @@ def explain_boot(
             f"{definition.name}: a command of cloud-init/{definition.cloud_init} failed with exit "
             f"code {code}.",
             details="\n".join([which, *excerpt(output[: command.start()], lines=6).splitlines()]),
-            fix=f"Correct it, or write `|| true` behind what may fail. The full log: {log}",
+            fix="Correct it, or write `|| true` after a command that may fail. The full log: "
+            f"{log}",
         )
     return CheckError(
         f"{definition.name}: cloud-init failed in the builder.",

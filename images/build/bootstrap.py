@@ -141,8 +141,8 @@ def with_metadata(distro: Distro, source: File, scratch: Path) -> tuple[Path, Pa
     if source.metadata is not None:
         if content is not Content.ROOT:
             raise InputError(
-                f"The source file {source.path} is {content.value}; beside a file with metadata "
-                "it would have to be a root.",
+                f"The source file {source.path} is {content.value}; with a metadata file, "
+                "it must be a root file system.",
                 fix="Correct `source:` in lab.yaml: a whole image is named by its path alone.",
             )
         return source.metadata, source.path
@@ -256,9 +256,9 @@ def _explained(output: str, mirror: str, context: BuildContext, log: Log) -> Exc
     if "Unable to locate package" in output or "no installation candidate" in output:
         lines = [line for line in output.splitlines() if line.startswith("E: ")]
         return InputError(
-            f"The mirror {mirror} lacks a package that {context.distro.name} asks for.",
+            f"The mirror {mirror} lacks a package that {context.distro.name} needs.",
             details="\n".join(lines),
-            fix="Look at `source: {kind: bootstrap, include: …}` in "
+            fix="Check `source: {kind: bootstrap, include: …}` in "
             f"images/distros/{context.distro.name}.yaml.",
         )
     if said := untrusted(output):
@@ -271,7 +271,7 @@ def _explained(output: str, mirror: str, context: BuildContext, log: Log) -> Exc
         return InputError(
             f"The apt mirror {mirror} cannot be reached.",
             details="\n".join(_errors_with(unreachable, output)[:3]) or last,
-            fix="See that it answers (curl -I), or set `mirror:` and `proxy:` in lab.yaml.",
+            fix="Check that it answers (curl -I), or set `mirror:` and `proxy:` in lab.yaml.",
         )
     return CheckError(
         "mmdebstrap could not make the root file system.",

@@ -65,8 +65,8 @@ def _version(here: HostGpus) -> str:
     if wanted is not None and host not in {None, wanted}:
         raise InputError(
             f"`driver: {{version: {wanted}}}` in lab.yaml is not the version of this host's "
-            f"kernel module, {host}: users would never get such a release.",
-            fix="Take `driver: {version: …}` out of lab.yaml, or update the host's driver and "
+            f"kernel module, {host}: no user could get such a release.",
+            fix="Remove `driver: {version: …}` from lab.yaml, or update the host's driver and "
             "reboot first.",
         )
     version = wanted or host

@@ -1,6 +1,6 @@
 """The last layer of a release: a clone of its body, with the driver's userland in it, packed.
 
-Last, because it changes most often: after a driver update on the host only this is made anew, and
+Last, because it changes most often: after a driver update on the host only this is rebuilt, and
 no package of the body is downloaded or unpacked again. The clone never boots (images.at_rest).
 """
 

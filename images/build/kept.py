@@ -1,7 +1,7 @@
 """Sources and bodies are kept as stopped instances, and trusted as long as nobody started them.
 
 One that ran, by hand or with LXD, is another system afterwards: it has an identity of its own,
-accounts of cloud-init's, logs. It is made anew.
+accounts of cloud-init's, logs. It is rebuilt.
 """
 
 from __future__ import annotations

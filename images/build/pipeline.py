@@ -71,7 +71,7 @@ def build_images(
     with build_lock(context.settings, context.report, "build-images"):
         have_build_project(context)
         remove_leftovers(context)
-        # Whoever held the lock may have built it meanwhile.
+        # The process that held the lock may have built it meanwhile.
         every, decisions = plan_images(context, only, force=force)
         builds = [decision for decision in decisions if isinstance(decision, Build)]
         remove_kept_failures(context, {decision.template for decision in builds})
@@ -148,7 +148,7 @@ def _steps(work: TemplateBuild, decision: Build, *, smoke_test: bool) -> list[St
 def _raise_errors(context: BuildContext, outcome: Outcome, names: Sequence[str]) -> None:
     for name in names:
         if name in outcome.skipped and f"body of {name}" in outcome.skipped:
-            context.report.failed(name, "not built: what it is made from failed")
+            context.report.failed(name, "not built: its parent failed")
     errors = list(outcome.errors.values())
     if len(errors) == 1 or (errors and len({str(error) for error in errors}) == 1):
         raise errors[0]

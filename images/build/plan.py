@@ -92,7 +92,7 @@ def _decide(
     if current is None:
         reason = "no release yet"
     elif anew:
-        reason = f"{one.parent} is built anew"
+        reason = f"{one.parent} is rebuilt"
     elif force:
         reason = "--force"
     elif current.recipe != one.release.id:
@@ -113,5 +113,5 @@ def _require_body(
         return
     reason = f"{child} needs its body, which is gone"
     if parent.template in held.bodies or decision is None:
-        reason = f"{child} needs it as its files say now"
+        reason = f"{child} needs it with its current files"
     decisions[parent.template] = Build(template=parent.template, reason=reason, body=True)

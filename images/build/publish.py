@@ -140,7 +140,7 @@ def _judge(context: BuildContext, release: Release, image: Image, log: Log) -> S
             "users keep the old one.",
             details="\n".join(f"{verdict.name}: {verdict.why}" for verdict in failed),
             fix=f"The full log: {log.path}\n"
-            "Keep the instance for a look with: invoke build-images --keep-failed",
+            "Keep the instance to inspect it: invoke build-images --keep-failed",
         )
     return gpu_outcome(checks, verdicts)
 

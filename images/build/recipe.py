@@ -74,5 +74,5 @@ def _change(name: str, old: str | None, new: str | None) -> str:
         return f"{name} removed"
     if _HASHED.match(old) or _HASHED.match(new):
         return f"{name} changed"
-    # Releases of before have passwords in theirs.
+    # Earlier releases have passwords in theirs.
     return without_password(f"{name} {old or 'none'} → {new or 'none'}")

@@ -28,9 +28,9 @@ from lab.tempdir import temp_directory
 from lab.urls import without_login
 
 _PLACES = {"path", "metadata", "certificate", "keyring"}
-_NO_ALIAS = "See that the server is reachable and has this alias: set `source:` in lab.yaml."
+_NO_ALIAS = "Check that the server is reachable and has this alias, or set `source:` in lab.yaml."
 _STRANGER = (
-    "If that is the server you mean, name its certificate under `source:` in lab.yaml: "
+    "If this is the right server, set its certificate under `source:` in lab.yaml: "
     "certificate: FILE.pem"
 )
 
@@ -51,7 +51,7 @@ def source_recipe(context: BuildContext) -> Recipe:
     if isinstance(source, Bootstrap):
         inputs |= mirror_inputs(context)
         if context.settings.proxy:
-            # Roots of before have it in their apt for good, with its password.
+            # Earlier roots have it in their apt permanently, with its password.
             inputs["proxy"] = "only while the root is made"
         terms = (context.mirrors.main_terms, context.mirrors.security_terms)
         if terms != (USUAL, USUAL):
@@ -82,7 +82,7 @@ def _file_inputs(context: BuildContext, source: File) -> dict[str, str]:
 
 
 def _last_used(context: BuildContext, source: FromInstance) -> str:
-    """When it was started the last time: whoever corrected something in it has started it."""
+    """When it was started the last time: a change in it needs a start."""
     origin = context.lxd.in_project(source.project).instance(source.name)
     if origin is None:
         before = made_with(context.lxd, context.settings.alias_prefix)
@@ -217,7 +217,8 @@ def _download(
     except LxdError as error:
         told = error.details or error.brief
         raise InputError(
-            f"The image server {source.server} did not give {source.alias!r}.",
+            f"The image {source.alias!r} could not be fetched from the image server "
+            f"{source.server}.",
             details=told,
             fix=_STRANGER if "x509:" in told else _NO_ALIAS,
         ) from error
@@ -234,7 +235,7 @@ def _certificate(source: Simplestreams) -> str | None:
 def _import(context: BuildContext, source: File, properties: dict[str, str], log: Log) -> Image:
     if not source.path.is_file():
         raise InputError(
-            f"The source file {source.path} is not there.",
+            f"The source file {source.path} does not exist.",
             fix="Set `source: {kind: file, path: …}` in lab.yaml to a root file system tarball.",
         )
     before = {image.fingerprint for image in context.lxd.images()}
@@ -248,9 +249,9 @@ def _import(context: BuildContext, source: File, properties: dict[str, str], log
             raise
         except LxdError as error:
             raise InputError(
-                f"LXD does not take the source file {source.path}.",
+                f"LXD does not accept the source file {source.path}.",
                 details=error.details or error.brief,
-                fix="Pack it otherwise: a tarball, packed with zstd, xz, gzip or not at all.",
+                fix="Pack it in another form: a tarball, packed with zstd, xz, gzip or not at all.",
             ) from error
     return _marked(context, image, before, properties)
 

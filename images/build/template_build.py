@@ -37,7 +37,7 @@ class TemplateBuild:
         self.built: Built | None = None
 
     def body(self) -> None:
-        """Make the body anew."""
+        """Rebuild the body."""
         target = self._target
         with self._told():
             make_body(
@@ -82,5 +82,5 @@ class TemplateBuild:
             report.failed(self.name, error.brief.removeprefix(f"{self.name}: "))
             raise
         except Stopped:
-            report.failed(self.name, "stopped; what was half made is removed")
+            report.failed(self.name, "stopped; the unfinished parts are removed")
             raise

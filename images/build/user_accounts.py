@@ -24,7 +24,8 @@ def refuse_without_room(lxd: Lxd, instance: str, template: str, needs: Needs) ->
     found = obstacles(passwd, group, groups)
     if found:
         raise CheckError(
-            f"{template}: nobody could be provisioned from this image; users keep the old one.",
+            f"{template}: no container could be provisioned from this image; users keep the old "
+            "one.",
             details="\n".join(found),
             fix=f"Keep uid and gid {UID} free where the image comes from: in the source, the "
             "scripts, the packages\n(userdel --remove NAME, or usermod --uid and groupmod --gid); "

@@ -185,7 +185,7 @@ class Reboot(BaseCheck):
         if why := boots.why(replace(case, first=after)):
             return why
         if (after.machine_id, after.host_keys) != (first.machine_id, first.host_keys):
-            return "the machine-id or the ssh host keys are not those of before"
+            return "the machine-id or the ssh host keys have changed"
         if not after.ipv4:
             return "no IPv4 address"
         answer = after.answers.get(ssh.name)

@@ -26,7 +26,7 @@ class Fresh:
 
     @cached_property
     def ipv4(self) -> tuple[str, ...]:
-        """Waited for once, by whoever asks first; empty when there was none in time."""
+        """The first question waits for it; empty if there is none in time."""
 
         def probe() -> tuple[str, ...] | None:
             return self.lxd.state(self.name).ipv4 or None

@@ -117,7 +117,7 @@ def _manifest_text(source: Path, read: _Hashed) -> bytes:
         raise _foreign(source)
     text = read.read(size)
     if len(text) + len(read.read(len(_padding(size)))) < size + len(_padding(size)):
-        raise damaged(source, "It ends within its manifest.")
+        raise damaged(source, "It ends inside its manifest.")
     return text
 
 
@@ -127,7 +127,7 @@ def _check_size(source: Path, manifest: Manifest, text: int) -> None:
     found = source.stat().st_size
     if found < expected:
         raise damaged(
-            source, f"It is cut off: {format_size(found)} of {format_size(expected)} are there."
+            source, f"It is incomplete: it has {format_size(found)} of {format_size(expected)}."
         )
     if found > expected:
         raise damaged(source, f"It has {found - expected} bytes more than its manifest says.")
@@ -136,7 +136,7 @@ def _check_size(source: Path, manifest: Manifest, text: int) -> None:
 def _unpack_part(source: Path, read: _Hashed, part: Part, directory: Path) -> Path:
     header = read.read(_BLOCK)
     if header != _header(part.name, part.size):
-        raise damaged(source, f'It holds something else where "{part.name}" belongs.')
+        raise damaged(source, f'It has something else in place of "{part.name}".')
     path, digest, left = directory / part.name, hashlib.sha256(), part.size
     with path.open("xb") as file:
         while left and (piece := read.read(min(left, _PIECE))):
@@ -166,6 +166,6 @@ def _trailer(digest: str) -> bytes:
 
 def _foreign(source: Path) -> InputError:
     return InputError(
-        f"{source} is no file of labstamp's export-image.",
+        f"{source} was not written by `invoke export-image`.",
         fix="Images of LXD's own `lxc image export` are imported with `lxc image import`.",
     )

@@ -36,7 +36,7 @@ def remove_leftovers(context: BuildContext) -> None:
         _wait_until_idle(context, instance)
         remove_instance(context.build, instance.name)
         remove_home(context, instance.name)
-        context.report.say(f"Removed {instance.name}, left by a build that was cut off.")
+        context.report.say(f"Removed {instance.name}, left by an interrupted build.")
     remove_leftover_homes(context)
     # A publish goes on in the daemon after its client is gone: its image may be yet to come.
     for instance in context.build.instances():
@@ -49,7 +49,7 @@ def remove_leftovers(context: BuildContext) -> None:
             context.lxd.set_image_properties(image.fingerprint, {BUILDER: ""})
             continue
         remove_image(context.lxd, image.fingerprint)
-        context.report.say(f"Removed image {_name(image)}, left by a build that was cut off.")
+        context.report.say(f"Removed image {_name(image)}, left by an interrupted build.")
 
 
 def _half_made(context: BuildContext) -> Iterator[Instance]:
@@ -77,7 +77,7 @@ def remove_kept_failures(context: BuildContext, templates: Collection[str]) -> N
         if config.get(labels.PHASE) == labels.FAILED and config.get(labels.TEMPLATE) in templates:
             remove_instance(context.build, instance.name)
             remove_home(context, instance.name)
-            context.report.say(f"Removed {instance.name}, kept for a look from an earlier failure.")
+            context.report.say(f"Removed {instance.name}, kept to inspect an earlier failure.")
 
 
 def _refuse_if_alive(instance: Instance, now: datetime) -> None:
@@ -85,7 +85,7 @@ def _refuse_if_alive(instance: Instance, now: datetime) -> None:
     if not is_dead(builder, instance.created_at, now):
         raise Conflict(
             f"{instance.name} is being built by {in_words(builder)}.",
-            fix="Wait for it to end. If it is dead, remove its instance: "
+            fix="Wait for it to end. If that process no longer exists, remove its instance: "
             f"lxc --project {instance.project} delete --force {instance.name}",
         )
 

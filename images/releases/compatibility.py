@@ -10,10 +10,10 @@ from lab.settings.settings import Settings
 
 
 def refuse_incompatible(lxd: Lxd, settings: Settings, release: Release) -> None:
-    """InputError where RELEASE is not for users of this host."""
+    """InputError where RELEASE cannot be used on this host."""
     if reason := incompatibility(lxd, settings, release):
         raise InputError(
-            f"{release.template} {release.version} is not for users of this host: {reason}.",
+            f"{release.template} {release.version} cannot be used on this host: {reason}.",
             fix=f"Make one that fits: invoke build-images --only {release.short}",
         )
 

@@ -79,7 +79,8 @@ def check_capacity(directory: Path, needed: int, doing: str) -> None:
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise CapacityError(
-            f"{directory} has {format_size(free)} free, {doing} needs {format_size(needed)}."
+            f"{directory} has {format_size(free)} free, {doing} needs {format_size(needed)}.",
+            fix="Free some space there, or use another directory.",
         )
 
 

@@ -64,7 +64,7 @@ class Imported:
             return f"{name} is here already, nothing to do."
         if incompatibility:
             return (
-                f"{name} is imported, and not for users of this host: {incompatibility}.\n"
+                f"{name} is imported, but cannot be used on this host: {incompatibility}.\n"
                 "Next, to make one that fits:\n"
                 f"  invoke build-images --only {self.release.short}"
             )
@@ -104,9 +104,10 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
             )
         if nodes := nodes_in(paths, source, room=_room(lxd)):
             raise InputError(
-                f"{source} holds an image with device nodes, which every user of it could open.",
+                f"{source} holds an image with device nodes, which every user of the image "
+                "could open.",
                 details="\n".join(nodes),
-                fix="Take them out of the template where it was built: the check `special` there\n"
+                fix="Remove them from the template where it was built: the check `special` there\n"
                 "names each.",
             )
         report.phase(source.name, "import")
@@ -183,7 +184,7 @@ def _release(source: Path, manifest: Manifest) -> Release:
         )
     )
     if not any(key.startswith(PREFIX) for key in manifest.properties) or found is None:
-        raise InputError(f"{source} holds an image that is no release of labstamp.")
+        raise InputError(f"{source} holds an image that is not a labstamp release.")
     found_wrong = (
         found.problems if isinstance(found, Unreadable) else objections(found.needs)
     ) + tuple(_strange(manifest.properties))
@@ -197,11 +198,11 @@ def _release(source: Path, manifest: Manifest) -> Release:
 def _strange(properties: Mapping[str, str]) -> Iterator[str]:
     for key, value in properties.items():
         if key != _DESCRIPTION and not key.startswith(PREFIX):
-            yield f"the property {key!r} is none of labstamp's"
+            yield f"the property {key!r} is not a property of labstamp"
         if len(value) > (most := _LONGEST.get(key, len(value))):
             yield f"{key}: is longer than {most} characters"
     if not re.fullmatch(r"[0-9]{0,12}(\.[0-9]{1,9})?", properties.get(CLEANED, "")):
-        yield f"{CLEANED}: is no time in seconds"
+        yield f"{CLEANED}: is not a time in seconds"
     if not properties.get(_DESCRIPTION, "").isprintable():
         yield f"{_DESCRIPTION}: is not printable"
 

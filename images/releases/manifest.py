@@ -55,5 +55,5 @@ def damaged(source: Path, why: str) -> InputError:
     return InputError(
         f"{source} was damaged or changed after it was exported; nothing was imported.",
         details=why,
-        fix="Copy it anew from where it was exported, and compare: sha256sum FILE",
+        fix="Copy it again from where it was exported, and compare: sha256sum FILE",
     )

@@ -97,12 +97,12 @@ def unpacked(value: str) -> Versions:
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if not unpacking.eof:
-        raise ValueError("It is cut off, or too long to be true.")
+        raise ValueError("It is incomplete or too long.")
     found: dict[str, str] = {}
     for line in text.decode().splitlines():
         named = _LINE.fullmatch(line)
         if named is None:
-            raise ValueError("It names something else than packages and their versions.")
+            raise ValueError("It contains something other than packages and their versions.")
         found[named[1]] = named[2]
     return found
 

@@ -109,12 +109,12 @@ def _refuse_unfit(chosen: PublishedRelease) -> None:
     builder = chosen.image.properties.get(BUILDER)
     if chosen.state is ReleaseState.FAILED:
         raise InputError(
-            f"{chosen.name} failed its checks and is not for users.",
+            f"{chosen.name} failed its checks, so users cannot get it.",
             fix=f"Correct its definition, then: invoke build-images --only {chosen.release.short}",
         )
     if builder:
         raise InputError(
-            f"{chosen.name} is not finished: {in_words(builder)} makes it, or left it behind.",
+            f"{chosen.name} is not finished: {in_words(builder)} is making it, or was interrupted.",
             fix=f"Wait for it to end, or: invoke build-images --only {chosen.release.short}",
         )
 

@@ -20,7 +20,7 @@ _NEVER = datetime.fromtimestamp(0, tz=timezone.utc)
 def promoted_property(turn: int | None) -> dict[str, str]:
     """The properties of a release that became current by its template's promotion number TURN.
 
-    None: as if it never had. The number alone counts; the time, by the clock of whoever promotes,
+    None: as if it never had. Only the number counts; the time, by the clock of that machine,
     is for people and for earlier versions of labstamp.
     """
     now = datetime.now(tz=timezone.utc)

@@ -38,7 +38,7 @@ class PruneDecision:
 def parse_keep(text: str) -> int:
     """The number that `--keep TEXT` means."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) > 0):
-        raise InputError(f"--keep {text}: a whole number from 1 on is wanted, such as --keep 3.")
+        raise InputError(f"--keep {text}: expected a whole number, 1 or more, such as --keep 3.")
     return int(text)
 
 

@@ -1,6 +1,6 @@
 """What a file is that people give as the source: a whole image, its metadata alone, or a root.
 
-Told by what is in it, however it is packed and in whatever order; what is none of these is refused
+Recognised by its content, with any compression and in any order; what is none of these is refused
 with its kind, before LXD is asked to make anything of it.
 """
 
@@ -142,7 +142,7 @@ def _in_tarball(path: Path, head: bytes) -> Iterator[str]:
                 for entry in archive:
                     yield entry.name
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise _refusal(path, f"is no tarball, or damaged: {error}") from error
+            raise _refusal(path, f"is not a tarball, or is damaged: {error}") from error
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def unpacked(path: Path, head: bytes) -> Iterator[IO[bytes]]:
         return
     if shutil.which(argv[0]) is None:
         raise InputError(
-            f"{argv[0]} is not installed, which {shown(path)} is packed with.",
+            f"{argv[0]}, which is needed to unpack {shown(path)}, is not installed.",
             fix=f"sudo apt-get install {_PACKAGES.get(argv[0], argv[0])}",
         )
     with subprocess.Popen(

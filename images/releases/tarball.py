@@ -79,6 +79,6 @@ def _listed(stream: IO[bytes], name: Path) -> Iterator[str]:
             process.kill()
     if process.returncode > 0:
         raise InputError(
-            f"{name} holds an image that cannot be looked into.",
+            f"{name} holds an image that cannot be inspected.",
             details="\n".join(said.splitlines()[-3:]),
         )

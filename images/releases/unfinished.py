@@ -19,7 +19,7 @@ def is_abandoned(image: Image, now: datetime) -> bool:
 
 
 def is_dead(builder: str, since: datetime, now: datetime) -> bool:
-    """Whether BUILDER is known to be dead, or is a stranger who would be done by now."""
+    """Whether BUILDER is known to be dead, or is unknown and too old to be still running."""
     alive = is_alive(builder)
     if alive is None and builder:
         return now - since > _ABANDONED

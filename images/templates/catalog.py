@@ -129,7 +129,7 @@ def load_catalog(
 ) -> Catalog:
     """All definitions of DIRECTORY; BadFiles with everything that is wrong in any of them."""
     problems = [
-        Problem(path=path, text=f"is not read; call it {path.stem}.yaml")
+        Problem(path=path, text=f"is not read; rename it to {path.stem}.yaml")
         for path in directory.glob("*.yml")
     ]
     written: list[Written] = []

@@ -53,8 +53,8 @@ class Distro(StrictModel):
         found = self.names.get(name, (name,))
         if len(found) != 1:
             raise InputError(
-                f"{word}: on {self.name} {name} is {', '.join(found) or 'not there'}, so nobody "
-                "knows what has that version.",
+                f"{word}: on {self.name} {name} is {', '.join(found) or 'not there'}, so it is "
+                "not known which package has that version.",
                 fix=f"Name the package itself, or map {word} under `names:` in "
                 f"images/distros/{self.name}.yaml.",
             )
@@ -92,7 +92,7 @@ def _host_distro(known: Iterable[str], path: Path) -> str:
         return name
     told = host.get("PRETTY_NAME") or "of an unknown release"
     raise InputError(
-        f"This host is {told}, which images cannot be made of.",
+        f"This host is {told}, and images of it are not supported.",
         details=f"Known: {', '.join(known)}.",
         fix="Choose one with `distribution:` in lab.yaml.",
     )

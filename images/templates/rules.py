@@ -131,7 +131,7 @@ def _cycles(by_name: Mapping[str, Written]) -> Iterator[Problem]:
             if parent in trail:
                 ring = [*trail[trail.index(parent) :], parent]
                 told |= set(ring)
-                text = f"parent: {' → '.join(ring)} goes round in a circle"
+                text = f"parent: {' → '.join(ring)} is a circle"
                 yield by_name[ring[0]].tree.problem(("parent",), text)
                 break
             trail.append(parent)

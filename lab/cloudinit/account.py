@@ -60,9 +60,9 @@ def obstacles(passwd: str, group: str, groups: Sequence[str]) -> tuple[str, ...]
 
 def _obstacles(passwd: str, group: str, groups: Sequence[str]) -> Iterator[str]:
     for name in _named(passwd, UID):
-        yield f"the account {name} has the uid {UID}, which is the user's"
+        yield f"the account {name} has the uid {UID}, which is reserved for the user"
     for name in _named(group, UID):
-        yield f"the group {name} has the gid {UID}, which is the user's"
+        yield f"the group {name} has the gid {UID}, which is reserved for the user"
     there = {line.partition(":")[0] for line in group.splitlines()}
     for name in groups:
         if name not in there:

@@ -37,12 +37,12 @@ vendor_data2 wireguard write_files yum_repo_dir yum_repos zypper
 KNOWN_KEYS: Final = frozenset(_WORDS.split())
 
 
-_ENDS: Final = "it would end the boot while labstamp waits for its end"
+_ENDS: Final = "it would stop the boot that labstamp waits for"
 _REFUSED: Final = {
     "power_state": _ENDS,
     "package_reboot_if_required": _ENDS,
     "apt_reboot_if_required": _ENDS,
-    "autoinstall": "it is for Ubuntu's installer, which is not at work here",
+    "autoinstall": "it is for Ubuntu's installer, which does not run here",
 }
 _OFF: Final[tuple[object, ...]] = (None, False, "", {}, [], "false", "off", "no")
 _COMMANDS: Final = ("bootcmd", "runcmd")
@@ -66,7 +66,11 @@ def problems_of(text: str, template: Path) -> tuple[Problem, ...]:
         ]
         problems += _refusals(tree, tree.value)
     elif not problems:
-        problems.append(Problem(path=template, text="renders to nothing that cloud-init could do"))
+        problems.append(
+            Problem(
+                path=template, text="renders to an empty document: cloud-init has nothing to do"
+            )
+        )
     return tuple(_rendered(problem) for problem in problems)
 
 

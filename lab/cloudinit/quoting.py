@@ -1,4 +1,4 @@
-"""Any value as one YAML value, whatever is in it."""
+"""Any value as one YAML value, with any content."""
 
 from __future__ import annotations
 

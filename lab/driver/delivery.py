@@ -73,14 +73,14 @@ def choose(
     InputError where what somebody asked for is beyond the daemon.
     """
     if template is not None:
-        return _asked(template, server, "the template's definition says so")
+        return _asked(template, server, "set in the template's definition")
     if settings.driver.delivery != "auto":
-        return _asked(Delivery(settings.driver.delivery), server, "lab.yaml says so")
+        return _asked(Delivery(settings.driver.delivery), server, "set in lab.yaml")
     if not gpus:
         return Chosen(delivery=Delivery.NONE, reason="the host has no NVIDIA GPU")
     for delivery, (extension, tool) in _NEEDS.items():
         if server.has(extension) and (found := _tool(tool, settings, find)):
-            return Chosen(delivery=delivery, reason=f"LXD has {extension} and {found} is there")
+            return Chosen(delivery=delivery, reason=f"LXD has {extension} and {found} is installed")
     return Chosen(delivery=Delivery.IMAGE, reason=_why_not_injected(settings, server))
 
 
@@ -112,7 +112,8 @@ def _asked(delivery: Delivery, server: Server, reason: str) -> Chosen:
             f"LXD {server.version} cannot deliver the driver by {delivery.value}: it lacks the "
             f"API extension {extension}.",
             details=f"It can do: {', '.join(['image', *able])}.",
-            fix="Set `driver: {delivery: auto}` in lab.yaml, and no other in the definition.",
+            fix="Set `driver: {delivery: auto}` in lab.yaml, and no other delivery in the "
+            "definition.",
         )
     return Chosen(delivery=delivery, reason=reason)
 
@@ -127,5 +128,5 @@ def _why_not_injected(settings: Settings, server: Server) -> str:
     if not able:
         return "LXD has neither gpu_cdi nor nvidia_runtime"
     if not settings.is_local:
-        return "LXD is on another machine, whose tools cannot be seen from here"
+        return "LXD is on another machine, and its tools cannot be seen from here"
     return f"the host has no {' and no '.join(tool for _, tool in able)}"

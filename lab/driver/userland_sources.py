@@ -137,7 +137,7 @@ def _checked(settings: RunSettings, local: Path, version: str) -> Path:
         if settings.sha256 and _sum(file) != settings.sha256:
             raise InputError(
                 f"{file} is not the file that lab.yaml means: its sha256 is {_sum(file)}.",
-                fix="Fetch it anew, or correct `driver: {run: {sha256: …}}`.",
+                fix="Fetch it again, or correct `driver: {run: {sha256: …}}`.",
             )
     holds = run_version(file)
     if holds is not None and holds != version:

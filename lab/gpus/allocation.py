@@ -13,7 +13,7 @@ from lab.lxd.model import Gpu, Instance
 Users = Mapping[str, tuple[str, ...]]
 """PCI address, or UUID of a part (`MIG-…`) → names of the instances that hold it."""
 
-_WHO = "See who has what: invoke host.gpus"
+_WHO = "List the GPUs and their users: invoke host.gpus"
 _NO_GPU = "This host has no NVIDIA GPU."
 
 
@@ -51,7 +51,7 @@ def allocate(
         if crowded:
             raise _taken(crowded, gpus, users, policy)
         return chosen
-    # A GPU that is split is of use by its parts only.
+    # Only the parts of a GPU that is split can be used.
     whole = [gpu for gpu in gpus if not gpu.mig]
     count = len(whole) if wish.everything else wish.count
     free = [gpu for gpu in whole if _has_room(gpu, users, policy, name)]
@@ -121,7 +121,7 @@ def _unknown(selector: str, gpus: Sequence[Gpu]) -> InputError:
 
 def _split(selector: str, parts: Sequence[str]) -> InputError:
     return InputError(
-        f"The GPU {selector} is split, and of use by its parts only.",
+        f"The GPU {selector} is split (MIG): only its parts can be used.",
         details="\n".join(parts),
         fix=f"Ask for a part: --gpus {parts[0]}",
     )
@@ -142,7 +142,7 @@ def _too_few(
         return CapacityError(_NO_GPU, fix="Leave --gpus out, or ask for none: --gpus none")
     wanted = "1 GPU is" if count == 1 else f"{count or 'All'} GPUs are"
     return CapacityError(
-        f"{wanted} wanted, {len(free) or 'none'} can be given.",
+        f"{wanted} requested, {len(free) or 'none'} available.",
         details=_holders(gpus, users, policy),
         fix=_WHO,
     )
@@ -156,7 +156,7 @@ def _holders(gpus: Sequence[Gpu], users: Users, policy: Policy) -> str:
         lines += [f"   {part}  {_names(part, users)}" for part in gpu.mig]
     if policy.limit is not None:
         many = "one container" if policy.limit == 1 else f"{policy.limit} containers"
-        lines.append(f"`gpus:` in lab.yaml lets {many} have a GPU.")
+        lines.append(f"`gpus:` in lab.yaml allows {many} per GPU.")
     return "\n".join(lines)
 
 

@@ -37,7 +37,7 @@ def gpu_devices(gpus: Iterable[Gpu], delivery: Delivery) -> dict[str, dict[str, 
     """The devices that give an instance CARDS, and nothing else.
 
     Never LXD's `id` with a number: LXD 5.0.2 passes every GPU then.
-    LxdError where CDI is to name a GPU whose UUID nobody tells.
+    LxdError where CDI must name a GPU whose UUID is not known.
     """
     return {
         _name(gpu, part): _device(gpu, part, delivery)

@@ -1,4 +1,4 @@
-"""What nvidia-smi says in an instance, held against what it has to say. Pure."""
+"""Compares nvidia-smi's output in an instance with the expected GPUs and version. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def complaint(said: Completed, pcis: Collection[str], version: str) -> str | Non
     """What is wrong with the answer to QUERY; None when it saw the GPUs PCIS at VERSION."""
     text = (said.stdout + said.stderr).strip()
     if said.exit_code != 0:
-        return f"nvidia-smi ended with {said.exit_code}: {text or 'without a word'}"
+        return f"nvidia-smi failed with exit code {said.exit_code}: {text or 'no output'}"
     seen = dict(_lines(said.stdout))
     if set(seen) != set(pcis):
-        return f"nvidia-smi sees {_listed(seen)}; its GPUs are {_listed(pcis)}"
+        return f"nvidia-smi lists {_listed(seen)}; expected {_listed(pcis)}"
     odd = sorted(set(seen.values()) - {version})
     if odd:
-        return f"nvidia-smi tells of driver {', '.join(odd)}, not of {version}"
+        return f"nvidia-smi reports driver {', '.join(odd)}; expected {version}"
     return None
 
 

@@ -52,7 +52,10 @@ def parse_selection(text: str) -> GpuSelection:
             return GpuSelection()
     if _COUNT.fullmatch(plain):
         return GpuSelection(count=int(plain))
-    named = (_named(part.strip(), text) for part in plain.split(","))
+    parts = [part.strip() for part in plain.split(",")]
+    if "" in parts:
+        raise _refused("", text)
+    named = (_named(part, text) for part in parts)
     return GpuSelection(named=tuple(dict.fromkeys(named)))
 
 
@@ -67,11 +70,14 @@ def _named(part: str, whole: str) -> str:
 
 def _refused(part: str, whole: str) -> InputError:
     if not part:
-        details = "Nothing stands where a GPU should." if whole.strip() else "It is empty."
+        reason = "an entry is empty" if whole.strip() else "it is empty"
     elif _COUNT.fullmatch(part):
-        details = f"A count stands alone; the GPU with that number is idx:{int(part)}."
+        reason = (
+            "a count cannot be combined with other entries; "
+            f"the GPU with that number is idx:{int(part)}"
+        )
     elif part.lower() in {"all", "none"}:
-        details = f'"{part.lower()}" stands alone.'
+        reason = f'"{part.lower()}" cannot be combined with other entries'
     else:
-        details = f"{quote(part)} is neither a PCI address nor a UUID nor idx:N."
-    return InputError(f"--gpus {quote(whole)} is no choice of GPUs.", details=details, fix=_FORMS)
+        reason = f"{quote(part)} is neither a PCI address nor a UUID nor idx:N"
+    return InputError(f"Invalid --gpus {quote(whole)}: {reason}.", fix=_FORMS)

@@ -1,4 +1,4 @@
-"""Whose GPUs count: those of every instance of the server, whatever project it is in."""
+"""Which instances use GPUs: all instances of the server, in every project."""
 
 from __future__ import annotations
 

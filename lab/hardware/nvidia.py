@@ -1,4 +1,4 @@
-"""What NVIDIA's kernel module and tools on this machine tell of its GPUs.
+"""Reads NVIDIA GPUs of this machine from the kernel module's files and NVIDIA's tools.
 
 /proc/driver/nvidia is described in the driver's README, "The NVIDIA /proc interface".
 """

@@ -16,7 +16,7 @@ _UUID: Final = re.compile(
 
 
 def pci_address(text: str) -> str | None:
-    """TEXT in our spelling, or None when it is no address.
+    """TEXT in our spelling, or None when it is not an address.
 
     `lspci` leaves the domain out, `nvidia-smi` writes `00000000:B1:00.0`.
     """
@@ -33,6 +33,6 @@ def by_address(address: str) -> tuple[int, ...]:
 
 
 def canonical_uuid(text: str) -> str | None:
-    """TEXT as NVIDIA's tools spell it (`GPU-5d5b…`), or None when it is no UUID of a GPU."""
+    """TEXT as NVIDIA's tools spell it (`GPU-5d5b…`), or None when it is not a GPU's UUID."""
     found = _UUID.fullmatch(text)
     return f"{found[1].upper()}-{found[2].lower()}" if found else None

@@ -15,13 +15,13 @@ _PRODUCT: Final = "E:ID_MODEL_FROM_DATABASE="
 
 
 def graphics_cards(root: Path = Path("/")) -> tuple[Mapping[str, str], ...]:
-    """Those of the machine whose files are below ROOT; what nobody tells is left out."""
+    """Graphics cards of the machine whose files are below ROOT, without unknown fields."""
     found = sorted((root / "sys/bus/pci/devices").glob("*"))
     return tuple(_gpu(root, place) for place in found if _is_gpu(place))
 
 
 def root_seen_by(pid: int | None) -> Path:
-    """Where the file system is that process PID sees; this one where it is not to be had.
+    """The root directory of process PID's file system; this one's if it is not available.
 
     A snap and ci/sandbox have one of their own. Only root may look into it.
     """

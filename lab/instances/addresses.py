@@ -56,9 +56,9 @@ def what_next(lxd: Lxd, name: str) -> str:
     if not plug:
         return f"Give it a network, or set `network:` in lab.yaml: lxc config show -e {name}"
     if any(one.name == plug and one.managed for one in _networks(lxd)):
-        return "Look for what is in its way, as root: invoke host.check"
+        return "Find the cause, as root: invoke host.check"
     return (
-        f"Look for the DHCP server of {plug}, or leave `network:` out of "
+        f"Check the DHCP server of {plug}, or leave `network:` out of "
         "lab.yaml: then a bridge of LXD's own is used."
     )
 
@@ -83,12 +83,12 @@ def _who_answers(plug: str, network: Network | None) -> str:
         return "It has no network."
     if network is None or not network.managed:
         return (
-            f"It is plugged into {plug}, which LXD does not manage: a DHCP server of that network "
-            "has to answer, and none did."
+            f"It is connected to {plug}, which LXD does not manage: a DHCP server of that "
+            "network must answer, and none did."
         )
     address = network.config.get("ipv4.address", "none")
     serves = "its DHCP is off" if network.config.get("ipv4.dhcp") == "false" else "by DHCP"
-    return f"It is plugged into {plug}, where LXD gives addresses of {address}, {serves}."
+    return f"It is connected to {plug}, where LXD gives addresses of {address}, {serves}."
 
 
 def _inside(lxd: Lxd, name: str) -> str:

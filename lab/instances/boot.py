@@ -114,7 +114,7 @@ def wait_for_cloud_init(
             return Boot(errors=_errors(result), output="".join(heard))
         if dead.strip() not in ("", "0"):
             raise BootFailed(
-                f"cloud-init died in {name}.",
+                f"cloud-init stopped unexpectedly in {name}.",
                 output="".join(heard),
                 details=_unit_states(lxd, name),
             )
@@ -129,7 +129,7 @@ def wait_for_cloud_init(
 
     def too_late() -> LabError:
         return BootFailed(
-            f"cloud-init in {name} was not finished after {timeout:.0f} s.",
+            f"Timed out after {timeout:.0f} s waiting for cloud-init in {name}.",
             output="".join(heard),
             details=_unit_states(lxd, name),
         )
@@ -157,4 +157,4 @@ def _errors(result: str) -> tuple[str, ...]:
 
 def _unit_states(lxd: Lxd, name: str) -> str:
     failed = lxd.run(name, ["systemctl", "--failed", "--no-legend", "--plain"], timeout=30).stdout
-    return failed.strip() or "No unit failed; the last lines of cloud-init's output tell more."
+    return failed.strip() or "No unit failed; see the last lines of cloud-init's output."

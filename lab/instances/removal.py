@@ -66,7 +66,7 @@ def remove_image(lxd: Lxd, fingerprint: str) -> None:
 def _insist(config: Iterable[str], mark: str, what: str, *, fix: str | None = None) -> None:
     if not any(key.startswith(mark) for key in config):
         raise Conflict(
-            f"The {what} is not labstamp's.",
-            details="labstamp touches nothing that it did not make.",
+            f"labstamp did not make the {what}.",
+            details="labstamp never changes or removes what it did not make.",
             fix=fix,
         )

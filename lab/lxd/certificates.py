@@ -12,6 +12,7 @@ from lab.errors import InputError
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _SNAP = Path("~/snap/lxd/common/config")
 _PACKAGE = Path("~/.config/lxc")
+_CORRECT = "Correct the path in lab.yaml."
 
 
 def own_certificate(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
@@ -25,10 +26,10 @@ def own_certificate(certificate: Path | None, key: Path | None) -> tuple[Path, P
             if key is None
             else ("client-key", "client-certificate")
         )
-        raise InputError(f"{given} is set without {missing}.", fix="set both in lab.yaml")
+        raise InputError(f"{given} is set without {missing}.", fix="Set both in lab.yaml.")
     check_certificate("client-certificate", certificate)
     if not key.is_file():
-        raise InputError(f"client-key: there is no file {key}.")
+        raise InputError(f"client-key: there is no file {key}.", fix=_CORRECT)
     return certificate, key
 
 
@@ -42,9 +43,9 @@ def known_certificate(url: str) -> Path | None:
 def check_certificate(setting: str, file: Path) -> None:
     """Refuse what would only fail deep within TLS."""
     if not file.is_file():
-        raise InputError(f"{setting}: there is no file {file}.")
+        raise InputError(f"{setting}: there is no file {file}.", fix=_CORRECT)
     if not _PEM.search(file.read_text(errors="replace")):
-        raise InputError(f"{setting}: {file} is no certificate in PEM form.")
+        raise InputError(f"{setting}: {file} is not a certificate in PEM form.", fix=_CORRECT)
 
 
 def fingerprint(file: Path) -> str:

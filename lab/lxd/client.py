@@ -57,8 +57,8 @@ def connect(
         return Client(Rest(_local()), project)
     if not remote.startswith("https://"):
         raise InputError(
-            f"remote: {remote!r} is no place where LXD can be.",
-            fix="use `local`, or a URL such as https://lab.example:8443",
+            f'Invalid `remote`: "{remote}".',
+            fix="Use `local`, or a URL such as https://lab.example:8443",
         )
     own = own_certificate(client_certificate, client_key)
     server = server_certificate or known_certificate(remote)

@@ -45,8 +45,10 @@ _NOT_ENTERED = "Failed to retrieve PID of executing child process"
 _ENTRIES = 5
 
 
-_ENDED: Final = "It was ended from outside."
-_MAY_GO_ON: Final = "It may go on, and LXD with recording it; stopping the instance ends it."
+_ENDED: Final = "Something outside of labstamp ended it."
+_MAY_GO_ON: Final = (
+    "It may still run, and LXD may still record its output. Stop the instance to end it."
+)
 
 
 class CommandCalls(ProcessCalls, FileCalls):
@@ -156,14 +158,14 @@ def _completed(operation: Operation, state: Mapping[str, Any], recording: Record
 
 def _endless(operation: Operation, recording: Recording) -> CommandTimeout:
     return CommandTimeout(
-        f"{operation.what.removeprefix('run ')} did not end, not even when killed.",
+        f"{operation.what.removeprefix('run ')} did not end, even after it was killed.",
         details=_last_lines(recording.stdout + recording.stderr),
     )
 
 
 def _too_long(name: str, argv: Sequence[str], timeout: float, output: str) -> CommandTimeout:
     return CommandTimeout(
-        f"{_shown(argv)} in {name} took more than {timeout:g} s and was ended.",
+        f"{_shown(argv)} in {name} timed out after {timeout:g} s and was killed.",
         details=_last_lines(output),
     )
 

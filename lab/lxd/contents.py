@@ -65,7 +65,7 @@ class Contents:
             told = headers.get("Content-Length", "0")
             content = None if int(told) > most else _gathered(pieces, most)
             if content is None:
-                raise TooMuch(f"Too much to {what}: more than {format_size(most)}.")
+                raise TooMuch(f"LXD could not {what}: it is larger than {format_size(most)}.")
             return content, headers
 
     @contextmanager

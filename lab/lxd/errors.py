@@ -36,7 +36,7 @@ class Place:
 
 def refused(what: str, text: str, *, status: int = 0) -> LxdError:
     """LXD answered, and the answer is no. WHAT is a verb phrase: `publish bob`."""
-    brief = f"LXD would not {what}."
+    brief = f"LXD could not {what}."
     # Operations that fail carry no code of their own: a taken name shows in the text alone.
     if status in {409, 412} or _TAKEN.search(text):
         return Conflict(brief, details=text)
@@ -51,23 +51,23 @@ def silent(place: Place, what: str, seconds: float) -> LxdSilent:
     """LXD took the question and never answered."""
     return LxdSilent(
         f"LXD at {place} did not answer within {seconds:.0f} s.",
-        details=f"It was asked to {what}.",
-        fix="see what it is busy with: lxc operation list --all-projects",
+        details=f"The request was to {what}.",
+        fix="See which operations run: lxc operation list --all-projects",
     )
 
 
 def not_lxd(place: Place, found: str) -> LxdUnreachable:
     return LxdUnreachable(
-        f"What answers at {place} is not LXD.", details=found, fix="check `remote` in lab.yaml"
+        f"The server at {place} is not LXD.", details=found, fix="Check `remote` in lab.yaml"
     )
 
 
 def untrusted(place: Place) -> LxdUnreachable:
-    """The server talks to us as to a stranger."""
+    """The server does not trust our certificate, or we have none."""
     if place.client_certificate is None:
         return LxdUnreachable(
-            f"LXD at {place} knows its clients by certificate, and none was shown to it.",
-            fix="set `client-certificate` and `client-key` in lab.yaml",
+            f"LXD at {place} requires a client certificate; none is configured.",
+            fix="Set `client-certificate` and `client-key` in lab.yaml.",
         )
     return LxdUnreachable(
         f"LXD at {place} does not trust the certificate {place.client_certificate}.", fix=_TRUST
@@ -75,7 +75,7 @@ def untrusted(place: Place) -> LxdUnreachable:
 
 
 def unreachable(place: Place, error: BaseException) -> LxdUnreachable:
-    """No conversation came about; ERROR is whatever the layers below wrapped it in."""
+    """No connection was made; ERROR may be wrapped by the layers below."""
     causes = tuple(_chain(error))
     if place.socket is not None:
         return _socket_trouble(place.socket, causes)
@@ -83,7 +83,7 @@ def unreachable(place: Place, error: BaseException) -> LxdUnreachable:
 
 
 _TRUST = (
-    "on that server, with the certificate copied there: lxc config trust add client.crt\n"
+    "Copy the certificate to that server and run there: lxc config trust add client.crt\n"
     "or, with a token from `lxc config trust add --name lab`: lxc remote add lab TOKEN"
 )
 
@@ -97,7 +97,9 @@ def _socket_trouble(path: Path, causes: tuple[BaseException, ...]) -> LxdUnreach
         )
     if not _first(causes, FileNotFoundError, ConnectionRefusedError):
         return LxdUnreachable(
-            f"The connection to LXD at {path} broke.", details=_innermost(causes), fix=_start(path)
+            f"The connection to LXD at {path} was lost.",
+            details=_innermost(causes),
+            fix=_start(path),
         )
     return LxdUnreachable(
         f"LXD is not running: nothing answers at {path}.",
@@ -109,11 +111,11 @@ def _socket_trouble(path: Path, causes: tuple[BaseException, ...]) -> LxdUnreach
 def _looked_at(path: Path) -> str | None:
     if chosen := os.environ.get("LXD_DIR"):
         return f"LXD_DIR={chosen} is set in the environment."
-    return "\n".join(f"Nor does anything at {one}." for one in abandoned(path)) or None
+    return "\n".join(f"Nothing answers at {one} either." for one in abandoned(path)) or None
 
 
 def _user() -> str:
-    # $USER may be that of whoever called sudo.
+    # $USER may be the account that called sudo.
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -134,33 +136,33 @@ def _network_trouble(place: Place, causes: tuple[BaseException, ...]) -> LxdUnre
     texts = " ".join(str(cause) for cause in causes)
     if "Fingerprint" in texts and place.server_certificate is not None:
         return LxdUnreachable(
-            f"The certificate that {place} shows is not {place.server_certificate}.",
+            f"The certificate of {place} is not {place.server_certificate}.",
             details="Another machine answers there, or its certificate was replaced.",
-            fix="only if you know why it changed, take it anew from that server's "
-            "/var/lib/lxd/server.crt",
+            fix="If you know why it changed, copy that server's /var/lib/lxd/server.crt here "
+            "again.",
         )
     if _first(causes, ssl.SSLCertVerificationError):
         return LxdUnreachable(
-            f"The certificate that {place} shows is signed by nobody we know.",
-            fix="copy that server's /var/lib/lxd/server.crt here and name it in lab.yaml as "
-            "`server-certificate`",
+            f"The certificate of {place} is not signed by a known authority.",
+            fix="Copy that server's /var/lib/lxd/server.crt here and set its path in lab.yaml "
+            "as `server-certificate`.",
         )
     if _first(causes, socket.gaierror) or "Failed to resolve" in texts:
-        return LxdUnreachable(f"There is no host named {host}.", fix="check `remote` in lab.yaml")
+        return LxdUnreachable(f"There is no host named {host}.", fix="Check `remote` in lab.yaml")
     if _first(causes, ConnectionRefusedError):
         return LxdUnreachable(
-            f"{host} is there, but LXD does not listen at {place}.",
-            fix="on that server: lxc config set core.https_address :8443",
+            f"{host} answers, but LXD does not listen at {place}.",
+            fix="Run on that server: lxc config set core.https_address :8443",
         )
     if _first(causes, TimeoutError) or "timed out" in texts:
         return LxdUnreachable(
             f"{host} does not answer.",
-            fix="check `remote` in lab.yaml, and the firewalls on the way there",
+            fix="Check `remote` in lab.yaml, and the firewalls on the way there",
         )
     return LxdUnreachable(
         f"LXD at {place} cannot be reached.",
         details=_innermost(causes),
-        fix="check `remote`, `client-certificate` and `client-key` in lab.yaml",
+        fix="Check `remote`, `client-certificate` and `client-key` in lab.yaml",
     )
 
 

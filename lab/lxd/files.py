@@ -32,7 +32,7 @@ class FileCalls(Calls):
                 read_timeout=_READ_TIMEOUT,
             )
         if headers.get("X-LXD-type", "file") != "file":
-            raise LxdError(f"LXD would not {what}.", details=f"{path} is no file.")
+            raise LxdError(f"LXD could not {what}.", details=f"{path} is not a file.")
         return content
 
     def last_written(self, name: str, path: str) -> str | None:
@@ -63,7 +63,7 @@ class FileCalls(Calls):
                 read_timeout=_READ_TIMEOUT,
             )
         if headers.get("X-LXD-type") != "directory":
-            raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.")
+            raise LxdError(f"LXD could not {what}.", details=f"{path} is not a directory.")
         return tuple(sorted(json.loads(content)["metadata"] or ()))
 
     def write_file(
@@ -127,7 +127,7 @@ class FileCalls(Calls):
             yield
         except LxdSilent as error:
             raise Stuck(
-                f"Something in {name} holds up who wants to {what}.",
+                f"LXD timed out trying to {what}: something in {name} blocks it.",
                 details=None if self._end_file_server(name) else STILL_HELD,
             ) from error
 
@@ -141,10 +141,10 @@ def _instance_is_missing(error: NotFound) -> bool:
 
 @contextmanager
 def _named(path: str, what: str) -> Iterator[None]:
-    """The kernel's own word for what is no directory, as ours."""
+    """The kernel's `not a directory` as our error."""
     try:
         yield
     except LxdError as error:
         if "not a directory" not in (error.details or ""):
             raise
-        raise LxdError(f"LXD would not {what}.", details=f"{path} is no directory.") from error
+        raise LxdError(f"LXD could not {what}.", details=f"{path} is not a directory.") from error

@@ -14,8 +14,9 @@ from typing import Final
 from lab.machine.kill import kill_if
 
 STILL_HELD: Final = (
-    "LXD's process that serves its files may be stuck in it: as long as one is, the instance is "
-    "not started.\nOn that server, as root: pkill -f 'lxd forkfile'"
+    "LXD's process that serves its files may be stuck in it. Until that process "
+    "ends, the instance does not start.\nRun on that server, as root: pkill -f "
+    "'lxd forkfile'"
 )
 _PROC: Final = Path("/proc")
 

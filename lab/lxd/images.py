@@ -105,9 +105,7 @@ class ImageCalls(Calls):
         with self._rest.pieces(where, what=what, params=self._here) as (headers, pieces):
             metadata, rootfs = download.save(headers.get("Content-Type", ""), pieces)
         if download.fingerprint != fingerprint:
-            raise LxdError(
-                f"LXD would not {what}.", details="What it sent is not the whole of that image."
-            )
+            raise LxdError(f"LXD could not {what}.", details="The server sent an incomplete image.")
         return metadata, rootfs
 
     def set_image_properties(self, fingerprint: str, properties: Mapping[str, str]) -> None:

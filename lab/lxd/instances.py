@@ -32,7 +32,7 @@ class InstanceCalls(PowerCalls, UpdateCalls):
             if spec.image is None or self._has_image(spec.image):
                 raise
             raise NotFound(
-                f"LXD would not {what}.", details=f"There is no image {spec.image}."
+                f"LXD could not {what}.", details=f"There is no image {spec.image}."
             ) from error
         return self._shown(spec.name)
 

@@ -27,7 +27,7 @@ class LookupCalls(Calls):
             return None
 
     def state(self, name: str) -> InstanceState:
-        what = f"tell how {name} is"
+        what = f"show the state of {name}"
         try:
             found, _ = self._rest.get_tagged(
                 path("instances", name, "state"),
@@ -37,7 +37,7 @@ class LookupCalls(Calls):
             )
         except LxdSilent as error:
             # It asks the instance's own network and disk: that tells nothing of the others.
-            raise Stuck(f"LXD needed more than {_PATIENCE:g} s to {what}.") from error
+            raise Stuck(f"LXD timed out after {_PATIENCE:g} s trying to {what}.") from error
         return parse.instance_state(found)
 
     def _shown(self, name: str) -> Instance:

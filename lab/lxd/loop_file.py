@@ -12,9 +12,9 @@ from lab.sizes import format_size
 
 
 def beneath(source: str, *, free_inside: int | None) -> Beneath | None:
-    """The disk beneath the file SOURCE; None where the pool is no file, or nobody tells.
+    """The disk beneath the file SOURCE; None if the pool is not a file, or it is not known.
 
-    FREE_INSIDE: what the pool has free, for whoever may not look at the file itself.
+    FREE_INSIDE: free bytes in the pool, for accounts that may not read the file itself.
     """
     path = Path(source)
     if not path.is_absolute():

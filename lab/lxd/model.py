@@ -52,7 +52,7 @@ class Pool:
     total_bytes: int | None = None
     used_bytes: int | None = None
     beneath: Beneath | None = None
-    """None for a pool that is no file, and for an LXD elsewhere."""
+    """None for a pool that is not a file, and for an LXD on another machine."""
 
     @property
     def inside_bytes(self) -> int | None:
@@ -93,7 +93,7 @@ class Gpu:
     pci: str
     """As `lab.hardware.pci` writes it: `0000:b1:00.0`."""
     uuid: str | None = None
-    """`GPU-…`; None where nobody tells."""
+    """`GPU-…`; None if not known."""
     model: str
     driver: str | None = None
     """Version of the kernel module that runs it, as the daemon sees it; None without NVIDIA's."""
@@ -183,7 +183,7 @@ class InstanceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """A command that ended, whatever its exit code."""
+    """A command that ended, with any exit code."""
 
     exit_code: int
     stdout: str

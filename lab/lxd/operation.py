@@ -52,7 +52,7 @@ def finish(
             on_progress(now)
             told = now
         if deadline is not None and clock() >= deadline:
-            raise Stuck(f"LXD needed more than {timeout:.0f} s to {operation.what}.")
+            raise Stuck(f"LXD timed out after {timeout:.0f} s trying to {operation.what}.")
 
 
 def ended(state: Mapping[str, Any]) -> bool:

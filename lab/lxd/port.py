@@ -216,7 +216,7 @@ class Lxd(Protocol):
     def last_written(self, name: str, path: str) -> str | None:
         """When PATH was, to the second, as LXD words it; None when it is not there.
 
-        Whatever is at PATH, and however large: it is not opened.
+        PATH is not opened, so its type and size do not matter.
         """
 
     def list_directory(self, name: str, path: str) -> tuple[str, ...]:

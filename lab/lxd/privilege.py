@@ -20,7 +20,7 @@ def without_limits(config: Mapping[str, str]) -> dict[str, str]:
 
 
 def may_raise_limits(pid: int | None, proc: Path = Path("/proc")) -> bool:
-    """Whether process PID may; also where nobody tells. A daemon within a container never may."""
+    """Whether process PID may; True if not known. A daemon inside a container never may."""
     try:
         status = (proc / str(pid) / "status").read_text(encoding="ascii", errors="replace")
         ids = (proc / str(pid) / "uid_map").read_text(encoding="ascii").split()

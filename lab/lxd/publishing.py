@@ -95,5 +95,5 @@ class PublishCalls(ImageCalls):
         # LXD finds out after packing, and then keeps the image without a name.
         if taken := sorted(set(aliases) & set(self.aliases())):
             raise Conflict(
-                f"LXD would not {what}.", details=f"The alias {', '.join(taken)} exists."
+                f"LXD could not {what}.", details=f"The alias {', '.join(taken)} exists."
             )

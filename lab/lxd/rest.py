@@ -36,7 +36,7 @@ class Rest(Contents):
 
     def daemon(self) -> int | None:
         """The number of the daemon's process, as it says."""
-        hello = self.get("", what="say who it is")
+        hello = self.get("", what="report its version")
         pid = (hello.get("environment") or {}).get("server_pid")
         return int(pid) if pid else None
 
@@ -72,7 +72,7 @@ class Rest(Contents):
         response = self._wire.send("post", path, what=what, params=params, json=body)
         operation = self._operation(response, what)
         if operation is None:
-            raise not_lxd(self._wire.place, f"No operation came of the wish to {what}.")
+            raise not_lxd(self._wire.place, f"LXD started no operation to {what}.")
         return operation
 
     def finish(
@@ -104,8 +104,8 @@ class Rest(Contents):
                 raise
             # A plain NotFound would say of the object what is true of the operation only.
             raise LxdError(
-                f"LXD would not {operation.what}.",
-                details="It forgot the operation: it may have been started anew meanwhile.",
+                f"LXD could not {operation.what}.",
+                details="It no longer knows the operation: LXD may have been restarted meanwhile.",
             ) from error
         return dict(state)
 

@@ -25,20 +25,20 @@ _LIST = {"recursion": "1"}
 
 class ServerCalls(Calls):
     def server(self) -> Server:
-        return parse.server(self._rest.get("", what="say who it is"))
+        return parse.server(self._rest.get("", what="report its version"))
 
     def now(self) -> datetime:
         """By the server's clock; this machine's may differ by years."""
-        _, headers = self._rest.content("", what="tell the time")
+        _, headers = self._rest.content("", what="report its time")
         try:
             return parsedate_to_datetime(headers["Date"])
         except (KeyError, ValueError) as error:
-            raise LxdError("LXD does not tell its time.") from error
+            raise LxdError("LXD did not report its time.") from error
 
     def id_range(self) -> IdRange | None:
         if not self._rest.is_local:
             return None
-        hello = self._rest.get("", what="say who it is")
+        hello = self._rest.get("", what="report its version")
         pid = (hello.get("environment") or {}).get("server_pid")
         return reserved_range(root_seen_by(pid), uid_map_of(pid))
 

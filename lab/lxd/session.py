@@ -52,7 +52,7 @@ def tls_session(own: tuple[Path, Path] | None, server: Path | None) -> requests.
 
 
 def _blind_session() -> requests.Session:
-    """A session that heeds nothing of the environment."""
+    """A session that ignores the environment's variables."""
     session = requests.Session()
     # REQUESTS_CA_BUNDLE would undo the pinning, and a proxy is not meant for the LAN.
     session.trust_env = False

@@ -30,7 +30,7 @@ def reserved_range(root: Path, uid_map: str) -> IdRange | None:
 
 
 def uid_map_of(pid: int | None, proc: Path = Path("/proc")) -> str:
-    """Empty where it is not to be had."""
+    """Empty where it cannot be read."""
     try:
         return (proc / str(pid) / "uid_map").read_text(encoding="ascii")
     except OSError:

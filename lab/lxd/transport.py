@@ -103,7 +103,7 @@ class Transport:
 def handshake(place: Place, endpoint: str, session: requests.Session) -> Transport:
     """Connect to the daemon at ENDPOINT, and make sure that it trusts us."""
     try:
-        with translated(place, "say who it is"):
+        with translated(place, "report its version"):
             client = pylxd.Client(
                 endpoint=endpoint, session=session, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)
             )
@@ -122,14 +122,14 @@ def handshake(place: Place, endpoint: str, session: requests.Session) -> Transpo
 
 @contextmanager
 def translated(place: Place, what: str, read_timeout: float = READ_TIMEOUT) -> Iterator[None]:
-    """Turn whatever pylxd and requests raise within into our errors."""
+    """Turn exceptions of pylxd and requests into our errors."""
     try:
         yield
     except LXDAPIException as error:
         raise refused(what, str(error), status=error.response.status_code) from error
     except LXDAPIExtensionNotAvailable as error:
         raise LxdError(
-            f"LXD would not {what}.", details=str(error), fix="a newer LXD is needed: see README"
+            f"LXD could not {what}.", details=str(error), fix="Install a newer LXD; see README."
         ) from error
     except ClientConnectionFailed as error:
         raise unreachable(place, error) from error

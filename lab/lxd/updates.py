@@ -43,8 +43,8 @@ class UpdateCalls(LookupCalls):
             instance = self._shown(name)
             if not _holds(instance, config or {}, devices or {}):
                 raise Conflict(
-                    f"LXD would not change {name}.",
-                    details="Somebody else changes it at the same time.",
+                    f"LXD could not change {name}.",
+                    details="Another program changed it at the same time.",
                 )
             return instance
 

@@ -82,7 +82,7 @@ class Upload:
             left -= len(piece)
             self._tell(len(piece))
         if left:
-            raise LxdError(f"{part.name} came incomplete, and is no image.")
+            raise LxdError(f"{part.name} is incomplete, so it is not an image.")
 
     def _tell(self, count: int) -> None:
         self._sent += count

@@ -29,9 +29,9 @@ class Terms:
         if self.key is not None:
             yield f"{uri} is signed with a key of its own, which goes into the images."
         if not self.check_valid_until:
-            yield f"{uri} is taken although its lists may have expired, as on this host."
+            yield f"{uri} is used although its lists may have expired, as on this host."
         if self.trusted:
-            yield f"{uri} is taken without a signature, as on this host."
+            yield f"{uri} is used without a signature, as on this host."
 
 
 USUAL: Final = Terms()

@@ -21,7 +21,7 @@ _PATIENCE: Final = 5.0
 
 
 class Door(Enum):
-    """What a knock at a socket finds."""
+    """The result of a connection attempt to a socket."""
 
     OPEN = "open"
     SHUT = "shut"
@@ -41,7 +41,7 @@ def lxd_directory(environ: Mapping[str, str] = os.environ, places: Sequence[Path
     inviting = [place for place, door in doors.items() if door is Door.OPEN]
     if len(inviting) > 1:
         raise _two(inviting)
-    # Whom a daemon does not let in, nobody tells whether the socket is an abandoned one.
+    # Without access it is not known whether a daemon still serves the socket.
     likely = inviting or [place for place, door in doors.items() if door is Door.SHUT]
     installed = SNAP if snap_is_there() else PACKAGE
     return installed if installed in likely or not likely else likely[0]
@@ -74,8 +74,8 @@ def abandoned(path: Path, places: Sequence[Path] = PLACES) -> tuple[Path, ...]:
 
 def _two(places: Sequence[Path]) -> InputError:
     return InputError(
-        "Two LXD daemons run on this machine, and nothing says which one is meant.",
+        "Two LXD daemons run on this machine, and it is not set which one to use.",
         details="\n".join(f"{place / SOCKET} answers" for place in places),
-        fix="Name the one that has, or is to have, the containers (`lxc` heeds it, too):\n"
+        fix="Choose the one for the containers (`lxc` uses the same variable):\n"
         + "\n".join(f"export LXD_DIR={place}" for place in places),
     )

@@ -67,7 +67,7 @@ def hold_lock(
             _write(descriptor, what)
             yield
         finally:
-            # Whoever waits for it sees that it is gone, and makes another.
+            # A process that waits for it sees that it is removed, and makes a new one.
             if _is_there(file, descriptor):
                 os.unlink(plain, dir_fd=opened)
             os.close(descriptor)
@@ -93,8 +93,8 @@ def _taken(file: _File, report: Report, timeout: float) -> int:
             is_told = True
         if time.monotonic() >= deadline:
             raise Conflict(
-                f"Waited {timeout:.0f} s for {holder} in vain.",
-                fix=f"Try again when it has ended. Who it is: fuser -v {file.path}",
+                f"Timed out after {timeout:.0f} s waiting for {holder}.",
+                fix=f"Try again when it has ended. Show its process: fuser -v {file.path}",
             )
         time.sleep(_EVERY)
 
@@ -153,7 +153,7 @@ def _refused(file: _File, why: str | None = None) -> InputError:
         f"The lock {file.path} is {kind}, which labstamp did not make."
         if kind
         else f"The lock {file.path} cannot be opened: {why}.",
-        fix=f"Look at it, and remove it as root: rm -r {file.path}",
+        fix=f"Check what it is, and remove it as root: rm -r {file.path}",
     )
 
 

@@ -1,7 +1,7 @@
-"""The directory of our own in which locks lie: nobody else makes, renames or replaces one there.
+"""labstamp's own directory for locks: no other account makes, renames or replaces one there.
 
-Not /run/lock, where every account of the server may put a link in the way, and not /run, which
-only root could make anew after each boot.
+Not /run/lock, where every account of the server may make a link of that name, and not /run,
+where only root could make it again after each boot.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SETUP: Final = "sudo .venv/bin/invoke host.setup"
 def have_place(remote: str = LOCAL) -> Path:
     """Where the locks for one LXD are: on this machine, or at the URL REMOTE.
 
-    Root makes it for those who may use the daemon, who are root by way of it; whoever else works
-    with an LXD on another machine has a place of their own. InputError where it is not as it
-    should be.
+    Root makes it for those who may use the daemon, who have root's rights through it; other
+    accounts that work with an LXD on another machine have a directory of their own. InputError
+    where its owner or its permissions are wrong.
     """
     uid = os.geteuid()
     if remote != LOCAL:
@@ -53,7 +53,7 @@ def have(base: Path, name: str, *, owner: int, group: int | None) -> Path:
             f"The directory for locks, {place}, cannot be made.", details=str(error)
         ) from error
     if owner == 0 and (fault := fault_of(base, ROOT_ALONE)):
-        raise _in_the_way(base, f"is not root's alone: {fault}")
+        raise _in_the_way(base, f"can be changed by others than root: {fault}")
     return place
 
 
@@ -65,15 +65,15 @@ def find(base: Path, name: str) -> Path:
     except OSError as error:
         raise InputError(
             f"There is no directory for locks, {place}.",
-            details="It is root's to make, once; the group of LXD's socket may use it.",
+            details="Root makes it once; the group of LXD's socket may use it.",
             fix=_SETUP,
         ) from error
     is_right = stat.S_ISDIR(found.st_mode) and found.st_uid == 0 and not found.st_mode & 0o002
     if not is_right or not os.access(place, os.W_OK | os.X_OK):
         raise InputError(
-            f"The directory for locks, {place}, is not as it should be.",
-            details="It has to be root's, and writable by the group of LXD's socket alone.",
-            fix=f"{_SETUP}\nand see that you are in that group: id -nG",
+            f"The directory for locks, {place}, has a wrong owner or wrong permissions.",
+            details="It must belong to root, and only the group of LXD's socket may write to it.",
+            fix=f"{_SETUP}\nand check that you are in that group: id -nG",
         )
     return place
 
@@ -84,7 +84,7 @@ def _make_right(directory: Path, owner: int, *, mode: int, group: int | None = N
     try:
         opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        raise _in_the_way(directory, "is no directory of labstamp's") from error
+        raise _in_the_way(directory, "is not a directory of labstamp") from error
     try:
         found = os.fstat(opened)
         if found.st_uid != owner:
@@ -99,8 +99,8 @@ def _make_right(directory: Path, owner: int, *, mode: int, group: int | None = N
 
 def _in_the_way(directory: Path, why: str) -> InputError:
     return InputError(
-        f"{directory} {why}; labstamp's locks belong there.",
-        fix=f"Look at it, move it away, and run this again: mv {directory} {directory}.old",
+        f"{directory} {why}; labstamp needs it for its locks.",
+        fix=f"Check what it is, move it away, and run this again: mv {directory} {directory}.old",
     )
 
 

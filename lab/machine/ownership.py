@@ -1,7 +1,7 @@
 """Whether an account that is not trusted may write what root is about to run or to read.
 
-Whoever may write a file that root runs is root; whoever may write a directory above it may put
-another file in its place. So each component of a path is judged, through every link.
+An account that may write a file that root runs can become root; one that may write a directory
+above it can replace the file. So each component of a path is judged, through every link.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Fault:
     path: Path
     why: str
     command: str
-    """What root types to mend it."""
+    """The command with which root fixes it."""
 
     def __str__(self) -> str:
         return f"{self.path} {self.why}"

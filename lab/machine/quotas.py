@@ -41,7 +41,7 @@ class Counted:
 
 
 def guard_quotas(report: Report, *, sysfs: Path = _SYS, mounts: Path = _MOUNTS) -> None:
-    """Have the kernel go on counting, and count anew where it had stopped.
+    """Make the kernel continue to count, and start a rescan where it had stopped.
 
     Without the right to (an account in group lxd) it says so, since a quota that does not hold
     lets one user fill the pool for all.
@@ -58,7 +58,7 @@ def guard_quotas(report: Report, *, sysfs: Path = _SYS, mounts: Path = _MOUNTS) 
             if not pool.counts:
                 report.say(
                     f"Disk quotas in {pool.mounted} are not enforced at the moment: the kernel "
-                    f"stopped counting. Mend it with: sudo btrfs quota rescan {pool.mounted}"
+                    f"stopped counting. Fix: sudo btrfs quota rescan {pool.mounted}"
                 )
 
 

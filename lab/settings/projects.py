@@ -1,4 +1,4 @@
-"""What settings say of projects: whatever is in the build project is labstamp's to remove."""
+"""Rules for projects in the settings: labstamp removes everything in the build project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def of_its_own(value: str, info: ValidationInfo) -> str:
     if value in {"default", info.data.get("project")}:
         raise value_error(
             "must be a project of its own",
-            hint=": what is half made there is labstamp's, and removed. Users' containers are in "
+            hint=": labstamp removes unfinished instances there. Users' containers are in "
             f"{'default' if value == 'default' else 'project:'}",
         )
     return value

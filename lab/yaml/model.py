@@ -80,8 +80,9 @@ def _seen_from_inside(value: str) -> str:
     if is_loopback(value):
         raise value_error(
             "must be an address that containers reach",
-            hint=": inside of one that is the container itself. Have it listen on the bridge, "
-            "whose address is told by `lxc network get lxdbr0 ipv4.address`, and write that",
+            hint=": in a container this address is the container itself. Let the server listen "
+            "on the bridge (its address: `lxc network get lxdbr0 ipv4.address`) and write "
+            "that address",
         )
     return value
 

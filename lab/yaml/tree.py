@@ -102,7 +102,7 @@ class _Walk:
     def value(self, node: yaml.Node, loc: Loc) -> Value:
         self._lines.setdefault(loc, node.start_mark.line + 1)
         if any(node is above for above in self._above):
-            self._refuse(node, "an alias to what it is part of")
+            self._refuse(node, "an alias that contains itself")
             return None
         self._above.append(node)
         try:
@@ -139,7 +139,7 @@ class _Walk:
         if kind == "null":
             return None
         if kind != "str":
-            self._refuse(node, f"the tag {node.tag} has no meaning here")
+            self._refuse(node, f"the tag {node.tag} is not supported")
         return str(node.value)
 
     def _refuse(self, node: yaml.Node, text: str) -> None:

@@ -18,7 +18,7 @@ class RemoveLeftover:
     name: str
 
     def __str__(self) -> str:
-        return f"remove the half-made container {self.name} that a cut-off run left"
+        return f"remove the half-made container {self.name} that an interrupted run left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class TakeOver:
     builder: str
 
     def __str__(self) -> str:
-        return f"go on with the container {self.name}, which a cut-off run left half made"
+        return f"continue with the container {self.name}, which an interrupted run left half made"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class ReuseVolume:
 
     def __str__(self) -> str:
         if self.unused:
-            text = f"use the volume {self.name} for /home, which a cut-off run made"
+            text = f"use the volume {self.name} for /home, which an interrupted run made"
         else:
             text = f"use the kept volume {self.name} in pool {self.pool} as /home again"
         if self.size_bytes is not None:
@@ -112,8 +112,8 @@ class GiveKeys:
     """Fingerprints of keys that its home was given to before."""
 
     def __str__(self) -> str:
-        text = f"let in {self.account} by {counted(self.keys)}"
-        return f"{text}, and nobody by {counted(self.revoked)} of before" if self.revoked else text
+        text = f"let {self.account} log in with {counted(self.keys)}"
+        return f"{text}, and revoke {counted(self.revoked)} used before" if self.revoked else text
 
 
 def counted(keys: Sized) -> str:
@@ -167,13 +167,13 @@ class ChangeGpus:
     taken: tuple[str, ...] = ()
     running: bool = False
     restart: bool = False
-    """What it is given is of use only after its next start."""
+    """The new GPUs can be used only after its next start."""
 
     def __str__(self) -> str:
         text = f"give {self.name} the GPUs {', '.join(self.given)}" if self.given else ""
         if self.taken:
             text += f"{', ' if text else ''}take {', '.join(self.taken)} from {self.name}"
-        return (text or f"write down that {self.name} has no GPU") + self.proviso
+        return (text or f"record that {self.name} has no GPU") + self.proviso
 
     @property
     def proviso(self) -> str:
@@ -182,7 +182,7 @@ class ChangeGpus:
             return f"; works after: invoke restart {self.name}"
         if self.taken and self.running:
             # LXD takes the node away, not what is open or mounted elsewhere (tried on 5.0.2).
-            return f"; what has it open there keeps it until: invoke restart {self.name}"
+            return f"; processes that have it open keep it until: invoke restart {self.name}"
         return ""
 
 

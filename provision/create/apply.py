@@ -98,7 +98,7 @@ def apply(
 
 
 def _create_volume(action: CreateVolume, lxd: Lxd, report: Report, undo: ExitStack) -> None:
-    # Registered first: an interruption may come while LXD is at it. The undoing removes only
+    # Registered first: an interruption may come while LXD makes it. The undoing removes only
     # what bears this process's mark.
     undo.callback(partial(_undo_volume, lxd, report, action.pool, action.name))
     lxd.create_volume(action.pool, action.name, action.config)
@@ -225,7 +225,7 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
         if instance is None or instance.config.get(labels.BUILDER) != me():
             return
         if not is_closed(instance):
-            report.say(f"{name} stays as it is, half made. Finish it: invoke provision {name}")
+            report.say(f"{name} stays half made. Finish it: invoke provision {name}")
             return
         report.phase(name, "undo")
         remove_instance(lxd, name)
@@ -243,7 +243,7 @@ def _undo_gpus(
     try:
         lxd.update(name, config=config, devices=devices)
     except LabError as error:
-        report.say(f"{name} may not have the GPUs that it had: {error.brief}")
+        report.say(f"{name} may have lost the GPUs that it had: {error.brief}")
 
 
 def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:

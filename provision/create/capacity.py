@@ -50,7 +50,7 @@ def _at_least(option: str, size: int | None, least: int) -> None:
         unit = f" A number without a unit is bytes: {option} {size}GiB?" if size < 1024 else ""
         raise InputError(
             f"{option} {format_size(size)} is too small.",
-            fix=f"The least that works is {format_size(least)}.{unit}",
+            fix=f"The minimum is {format_size(least)}.{unit}",
         )
 
 
@@ -58,7 +58,7 @@ def _fits_pool(what: str, size: int | None, pool: Pool) -> None:
     if size is None or pool.total_bytes is None or size <= pool.total_bytes:
         return
     raise CapacityError(
-        f"{format_size(size)} for the {what} are more than the pool has.",
+        f"{format_size(size)} for the {what} is more than the pool has.",
         details=f'The pool "{pool.name}" has {format_size(pool.total_bytes)} in all.',
         fix=f"Ask for less: --{what} SIZE",
     )
@@ -82,12 +82,12 @@ def _has_space(pool: Pool) -> None:
 def _fits_host(request: Request, facts: Facts) -> None:
     if request.cpus and facts.host_cpus and request.cpus > facts.host_cpus:
         raise CapacityError(
-            f"{request.cpus} CPUs were asked for, the host has {facts.host_cpus}.",
+            f"{request.cpus} CPUs requested, the host has {facts.host_cpus}.",
             fix="Ask for less: --cpus N",
         )
     memory, there = request.memory_bytes, facts.host_memory_bytes
     if memory and there and memory > there:
         raise CapacityError(
-            f"{format_size(memory)} of memory were asked for, the host has {format_size(there)}.",
+            f"{format_size(memory)} of memory requested, the host has {format_size(there)}.",
             fix="Ask for less: --memory SIZE",
         )

@@ -46,7 +46,7 @@ def _check(
             continue
         others = ", ".join(user for user in order if user != name)
         raise CapacityError(
-            f"{key} was given away in the same moment, from another machine.",
+            f"{key} was given to another container at the same moment, from another machine.",
             details=f"{others} has it now.",
-            fix="try again, and see who uses what: invoke host.gpus",
+            fix="Try again, and list the GPUs and their users: invoke host.gpus",
         )

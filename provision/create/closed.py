@@ -1,8 +1,8 @@
-"""Nobody logs in before the container is theirs, so that what a cut-off run left can be made anew.
+"""No login before the container is finished, so that an interrupted run can be started again.
 
 The account is made as one that has expired (useradd --expiredate): PAM lets it in nowhere, neither
-by key nor by password, until the container is handed over. It never exists without that, whatever
-is cut off when. (/etc/nologin would not do: systemd-user-sessions(8) removes it at each boot.)
+by key nor by password, until the container is handed over. It never exists without that, even if a
+run is interrupted. (/etc/nologin would not do: systemd-user-sessions(8) removes it at each boot.)
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def refuse_drift(release: Release, gpus: GpuFacts, *, with_gpus: bool) -> None:
         raise DriftError(
             release,
             f"has no NVIDIA userland, the host runs driver {gpus.driver}",
-            details="A GPU would be of no use in it.",
+            details="It cannot use a GPU.",
         )
     raise DriftError(
         release,
@@ -50,5 +50,5 @@ def _no_module() -> CapacityError:
     return CapacityError(
         "The host has NVIDIA GPUs, but their driver is not loaded.",
         details="A container would get GPUs that do not work.",
-        fix="See what is wrong: invoke host.check\nWithout a GPU it can be had now: --gpus none",
+        fix="Find the cause: invoke host.check\nMake it now without a GPU: --gpus none",
     )

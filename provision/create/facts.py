@@ -131,7 +131,7 @@ def _pool(lxd: Lxd, settings: Settings, profile: Profile) -> Pool:
         name = next(iter(pools))
     if name is None:
         raise LxdError(
-            "No storage pool is named, neither by the settings nor by the default profile.",
+            "No storage pool is set, neither in the settings nor in the default profile.",
             details=f"There are: {', '.join(pools) or 'none'}",
             fix="Set `pool:` in lab.yaml, or prepare the host: invoke host.setup",
         )

@@ -1,4 +1,4 @@
-"""Going on with a container whose provisioning was cut off, instead of making it anew. Pure."""
+"""Continue a container whose provisioning was interrupted, instead of making it again. Pure."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from provision.needs import needs_of
 
 
 def is_to_be_finished(request: Request, instance: Instance) -> bool:
-    """False for what may be made anew: another wish, and nobody was able to log in yet.
+    """False if it may be made again: the request differs, and nobody was able to log in yet.
 
-    InputError for another wish where somebody may have been in.
+    InputError if the request differs and somebody may have logged in.
     """
     if request.only_name or request.only_gpus:
         return True

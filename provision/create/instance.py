@@ -99,7 +99,7 @@ def _plugged(facts: Facts) -> tuple[str, dict[str, str]]:
         return name, {**NIC, "name": "eth0", **_connection(facts.network)}
     if nic is None:
         raise LxdError(
-            "The default profile has no network, and the settings name none.",
+            "The default profile has no network, and none is set in the settings.",
             fix="Set `network:` in lab.yaml, or prepare the host: invoke host.setup",
         )
     return nic[0], dict(nic[1])

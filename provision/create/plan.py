@@ -89,7 +89,7 @@ def _refuse_foreign(name: str, instance: Instance) -> None:
     if not is_managed(instance):
         raise InputError(
             f'The name "{name}" is taken by an instance that labstamp did not make.',
-            details="It is not touched.",
+            details="It was not changed.",
             fix="Choose another name; lxc list shows which are taken.",
         )
 
@@ -103,7 +103,7 @@ def _refuse_differing(request: Request, instance: Instance) -> None:
         raise InputError(
             f'The container "{request.name}" exists, and this request differs from its own.',
             details="\n".join(differing),
-            fix="Ask for the same again, choose another name, or make it anew\n"
+            fix="Ask for the same again, choose another name, or make it again\n"
             f"(/home is kept): invoke destroy {request.name}, then this command.",
         )
 
@@ -138,8 +138,8 @@ def _refuse_while_made(name: str, builder: str, facts: Facts) -> None:
             fix="Wait for it.",
         )
     raise InputError(
-        f'The container "{name}" is half made; {in_words(builder)} may still be at it.',
-        fix=f"Wait for it, or, if that run is gone for good: invoke destroy {name}",
+        f'The container "{name}" is half made; {in_words(builder)} may still be making it.',
+        fix=f"Wait for it, or, if that process no longer exists: invoke destroy {name}",
     )
 
 
@@ -195,7 +195,7 @@ def _refuse_others_home(request: Request, home: Volume, project: str) -> None:
         whose = f"is used by {', '.join(others)}"
     raise InputError(
         f'The volume "{home.name}" in pool "{home.pool}" {whose}.',
-        details="It is not touched.",
+        details="It was not changed.",
         fix="Choose another name for the container, or rename the volume with lxc.",
     )
 
@@ -244,7 +244,7 @@ def _no_release(
     if close:
         fix = f'Did you mean "{close}"? Then: invoke provision {request.name} --template {close}'
     else:
-        fix = "One that is defined, but not released yet, is built by: invoke build-images"
+        fix = "Build a template that is defined, but not released yet: invoke build-images"
     return InputError(
         f'There is no release of a template "{request.template}".',
         details="\n".join([f"Released are: {there or 'none yet'}", *unreadable]),

@@ -86,9 +86,9 @@ def wait_for_first_boot(
         )
     if lxd.run(name, ["getent", "passwd", account], timeout=30).exit_code != 0:
         raise LxdError(
-            f"cloud-init ended well in {name}, but made no account {account}.",
+            f"cloud-init succeeded in {name}, but made no account {account}.",
             details=excerpt(boot.output),
-            fix="Look whether the release has cloud-init's users-groups module.",
+            fix="Check that the release has cloud-init's users-groups module.",
         )
 
 
@@ -164,8 +164,8 @@ def wait_for_desktop(
 ) -> None:
     """Until RDP greets at ADDRESS; nothing to wait for where nobody here can reach it.
 
-    An open port is not enough: xrdp opens it once to see that it is free, closes it, and cuts off
-    whoever was quick, two seconds before it is there for good.
+    An open port is not enough: xrdp opens it once to see that it is free, closes it, and closes
+    early connections, two seconds before it stays open.
     """
     if probe_ssh(address) is SshProbe.UNREACHABLE:
         return
@@ -211,7 +211,7 @@ def _ssh_log(lxd: Lxd, name: str) -> str:
         found = lxd.run(name, ["systemctl", "status", "--no-pager", "--lines=8", "ssh"], timeout=30)
     except LxdError as error:
         return error.brief  # that ssh does not answer is what counts
-    return excerpt(found.stdout) or "There seems to be no ssh service in it."
+    return excerpt(found.stdout) or "No ssh service was found in it."
 
 
 def _joined(*parts: str | None) -> str:

@@ -96,14 +96,18 @@ def differences(kept: str, asked: str) -> tuple[str, ...]:
         old = json.loads(kept)
         old_keys = set(old["keys"])
     except (ValueError, TypeError, KeyError):
-        return ("what it was made for cannot be read any more (user.lab.request)",)
+        return ("its own request cannot be read (user.lab.request)",)
     lines = [
-        f"{label}: {_shown(word, old.get(word))} now, {_shown(word, new[word])} asked"
+        f"{label}: {_shown(word, old.get(word))} now, {_shown(word, new[word])} requested"
         for word, label in _LABELS.items()
         if old.get(word) != new[word]
     ]
-    lines += [f"key: {key} is in, not asked for" for key in sorted(old_keys - set(new["keys"]))]
-    lines += [f"key: {key} is asked for, not in" for key in sorted(set(new["keys"]) - old_keys)]
+    lines += [
+        f"key: {key} is present, not requested" for key in sorted(old_keys - set(new["keys"]))
+    ]
+    lines += [
+        f"key: {key} is requested, not present" for key in sorted(set(new["keys"]) - old_keys)
+    ]
     return tuple(lines)
 
 

@@ -24,7 +24,7 @@ class Install:
     def __str__(self) -> str:
         also = []
         if self.leftover is not None:
-            also.append("an earlier run was cut off at it")
+            also.append("an earlier run was interrupted here")
         if self.asleep:
             also.append("starts it for that, and stops it again")
         tail = f" ({'; '.join(also)})" if also else ""
@@ -70,7 +70,7 @@ class Forget:
     leftover: SyncMarker
 
     def __str__(self) -> str:
-        return f"{self.name}: remove what a run that was cut off left"
+        return f"{self.name}: remove what an interrupted run left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class Note:
     version: str
 
     def __str__(self) -> str:
-        return f"{self.name}: note that it has driver {self.version} already"
+        return f"{self.name}: record that it has driver {self.version} already"
 
 
 Action: TypeAlias = Install | Restart | Forget | Note | Leave

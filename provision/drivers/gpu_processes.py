@@ -52,6 +52,6 @@ def _from_inside(lxd: Lxd, name: str) -> tuple[str, ...]:
     except LxdUnreachable:
         raise
     except LxdError:
-        # It stopped, or cannot be entered: whatever comes next says so better.
+        # It stopped, or cannot be entered: the next step reports that better.
         return ()
     return tuple(said.stdout.splitlines())

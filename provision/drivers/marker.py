@@ -25,7 +25,7 @@ class SyncMarker:
 
     @property
     def alive(self) -> bool | None:
-        """Whether that run is still at it; None when nobody here can tell."""
+        """Whether that run still goes on; None if it is not known here."""
         return is_alive(self.builder)
 
 

@@ -53,7 +53,7 @@ def plan_one(
 
 
 def is_due(container: InContainer) -> bool:
-    """Whether it needs a look: it drifts or nobody can tell, a sync was cut off at it, or our key
+    """Whether it needs a look: it drifts or that is not known, its sync was interrupted, or our key
     is out of date."""
     if container.drift or container.mark is not None or container.trouble is not None:
         return True
@@ -73,7 +73,9 @@ def _obstacle(
     if container.trouble is not None:
         return Leave(name=name, reason=container.trouble)
     if container.state not in {State.RUNNING, State.STOPPED}:
-        return Leave(name=name, reason=f"it is {container.state.value}, neither up nor down")
+        return Leave(
+            name=name, reason=f"it is {container.state.value}, neither running nor stopped"
+        )
     return _at_work(container, busy) if busy else None
 
 
@@ -116,7 +118,7 @@ def _restart(
 def _at_work(container: InContainer, busy: tuple[str, ...]) -> Leave:
     return Leave(
         name=container.name,
-        reason=f"its GPUs are in use by {', '.join(busy)}; later, or",
+        reason=f"its GPUs are in use by {', '.join(busy)}; try later, or",
         fix=f"{_command(container)} --force",
     )
 
@@ -129,9 +131,9 @@ def _command(container: InContainer) -> str:
 def _in_other_hands(name: str, mark: SyncMarker) -> Leave:
     who = in_words(mark.builder)
     if mark.alive:
-        return Leave(name=name, reason=f"{who} is at it")
+        return Leave(name=name, reason=f"{who} is syncing it")
     return Leave(
         name=name,
-        reason=f"{who} may be at it; if that run is gone for good, first",
+        reason=f"{who} may still be syncing it. If that process no longer exists, clear its mark",
         fix=f"lxc config unset {name} {labels.SYNC}",
     )

@@ -61,7 +61,7 @@ def plan_sync(
 def sync_drivers(
     lxd: Lxd, settings: Settings, names: Sequence[str], options: Options, report: Report
 ) -> Outcome:
-    """Work off the plan. One container's failure is no other's: it is told in the outcome.
+    """Carry out the plan. A failure of one container does not stop the others: see the outcome.
 
     InputError before anything is touched where no source of the lab has the host's version.
     """
@@ -85,12 +85,12 @@ def sync_drivers(
 
 def nothing_to_do(version: str | None) -> str:
     if version is None:
-        return "This host has no NVIDIA kernel module: there is no version to bring anything to."
+        return "No NVIDIA kernel module is loaded on this host, so there is no version to sync to."
     return f"Every container fits the host's driver {version}; nothing to do."
 
 
 def prepared(settings: Settings, version: str) -> Userland:
-    """InputError where it is known by now that VERSION is not to be had."""
+    """InputError if it is already known that VERSION is not available."""
     userland = userland_of(settings, version)
     userland.prepare()
     return userland
@@ -112,7 +112,7 @@ def failure(outcome: Outcome) -> LabError | None:
         else CheckError
     )
     names = " ".join(each.name for each in outcome.failed)
-    return kind(brief, details=told, fix=f"Mend that, then: invoke sync-drivers {names}")
+    return kind(brief, details=told, fix=f"Correct that, then run: invoke sync-drivers {names}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +152,7 @@ def _one(work: _Work, name: str) -> Ending | None:
 
 
 def _decide_again(work: _Work, name: str) -> Action | None:
-    """With the lock: whoever had it may have changed everything."""
+    """With the lock: another process may have changed everything before."""
     lxd = work.bench.lxd
     work.bench.go_on()
     instance = lxd.instance(name)

@@ -41,7 +41,7 @@ class SyncContext:
 
 
 def bring(bench: SyncContext, action: Install, userland: Userland) -> None:
-    """Do it, or leave the container as it was and raise the LabError that was in the way."""
+    """Do it, or restore the container and raise the LabError."""
     lxd, name = bench.lxd, action.name
     mark = new_mark(after=action.leftover)
     try:
@@ -78,7 +78,7 @@ def restart(bench: SyncContext, action: Restart) -> None:
 
 def forget(bench: SyncContext, action: Forget) -> None:
     _clear(bench.lxd, action.name, action.leftover)
-    bench.report.done(action.name, "is rid of what a run that was cut off left")
+    bench.report.done(action.name, "what an interrupted run left is removed")
 
 
 def note(bench: SyncContext, action: Note) -> None:
@@ -132,21 +132,21 @@ def _undone(
         _clear(lxd, name, mark, leaving=action.leftover)
     except LabError as worse:
         return CheckError(
-            f"{error.brief} Going back failed, too: {worse.brief}",
+            f"{error.brief} The rollback failed, too: {worse.brief}",
             details=worse.details,
-            fix=f"Go back by hand: lxc restore {name} {mark.snapshots[0]}",
+            fix=f"Roll back by hand: lxc restore {name} {mark.snapshots[0]}",
         )
     how = "It is rolled back." if restored else "Nothing in it was changed."
     fix = error.fix
     if action.leftover is not None and action.leftover.snapshots:
         first = action.leftover.snapshots[-1]
-        fix = f"The state before the run that was cut off: {name}/{first}"
+        fix = f"The state before the interrupted run: {name}/{first}"
     kind = InputError if isinstance(error, InputError) else CheckError
     return kind(f"{error.brief} {how}", details=error.details, fix=fix)
 
 
 def _restore(lxd: Lxd, action: Install, snapshot: str) -> None:
-    """Takes with it whatever else was written on the root in this minute."""
+    """This also discards other changes to the root since the snapshot."""
     # By itself LXD stops what runs by force; programs in there have files in /home, too.
     lxd.stop(action.name)
     lxd.restore_snapshot(action.name, snapshot)

@@ -53,7 +53,7 @@ class MoveMarker:
 
     @property
     def alive(self) -> bool | None:
-        """Whether that run is still at it; None when nobody here can tell."""
+        """Whether that run still goes on; None if it is not known here."""
         return is_alive(self.builder)
 
 
@@ -78,11 +78,11 @@ def read_mark(text: str | None) -> MoveMarker | None:
 
 
 def refuse_while_isolated(instance: Instance) -> None:
-    """InputError for a container whose files may have owners of two ranges: no start mends that."""
+    """InputError if its files may have owners of two ranges: a start does not fix that."""
     if read_mark(instance.config.get(labels.ISOLATE)) is not None:
         raise InputError(
             f'The container "{instance.name}" is being moved to ids of its own.',
-            details="Started or taken away by others meanwhile, its files may get wrong owners.",
-            fix=f"Wait for it; where that run was cut off, this goes on: "
-            f"invoke isolate {instance.name}",
+            details="If somebody starts or removes it now, its files may get wrong owners.",
+            fix="Wait for it. If that run was interrupted, continue it: invoke isolate "
+            f"{instance.name}",
         )

@@ -1,7 +1,7 @@
 """Which range of ids a person has: chosen once, kept with the home, nobody else's. Pure.
 
-The ledger is the daemon itself: the ranges of all its instances and on all its volumes, whatever
-project and pool they are in.
+The ledger is the daemon itself: the ranges of all its instances and on all its volumes, in every
+project and pool.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class IdFacts:
 
     @property
     def whole(self) -> IdRange | None:
-        """The daemon's own range; None where nobody tells."""
+        """The daemon's own range; None if not known."""
         return self.reserved or daemon_range(self.instances)
 
 
@@ -88,8 +88,8 @@ def choose(facts: IdFacts, person: Person, kept: IdRange | None) -> IdRange:
     if whole is None:
         raise CapacityError(
             "It is not known which ids the LXD on the other machine may give to containers.",
-            details="Containers without a range of their own would tell; there is none.",
-            fix="Make one there, which need not be started: lxc init IMAGE tells-ids",
+            details="A container without a range of its own would show them; there is none.",
+            fix="Make one there; it need not be started: lxc init IMAGE tells-ids",
         )
     others = tuple(claims(facts, person))
     if kept is not None and kept.size == SIZE and _is_persons(kept, whole):
@@ -100,9 +100,9 @@ def choose(facts: IdFacts, person: Person, kept: IdRange | None) -> IdRange:
     if found is None:
         raise CapacityError(
             f"There is no room for another range of {SIZE} ids.",
-            details=f"LXD has {whole}, and {_taken(whole, others)} of it are given away.",
+            details=f"LXD has {whole}, and {_taken(whole, others)} of it are in use.",
             fix="Give root more in /etc/subuid and /etc/subgid of that machine and restart LXD,\n"
-            "or remove homes that nobody needs any more: invoke destroy NAME --purge",
+            "or remove homes that are not needed any more: invoke destroy NAME --purge",
         )
     return found
 
@@ -124,7 +124,8 @@ def refuse_second(
             claim.made is not None and (claim.made, claim.who) < (made, _who(person))
         ):
             raise CapacityError(
-                f"The ids {mine} were given away in the same moment, from another machine.",
+                f"The ids {mine} were given to another container at the same moment, from "
+                "another machine.",
                 details=f"{claim.who} has them now.",
                 fix="Try again: another range is taken then.",
             )

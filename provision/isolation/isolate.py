@@ -45,7 +45,7 @@ def plan_isolation(lxd: Lxd, names: Sequence[str]) -> tuple[Action, ...]:
     left = [action for action in found if isinstance(action, Leave)]
     if names and left:
         raise InputError(
-            "Nothing was done: not all of these can be moved to ids of their own.",
+            "Nothing was done: some of these cannot be moved to ids of their own.",
             details="\n".join(map(str, left)),
         )
     return tuple(found)
@@ -59,7 +59,7 @@ def isolate(
     *,
     timeouts: Timeouts | None = None,
 ) -> Outcome:
-    """Work off what was planned. One container's failure is no other's."""
+    """Carry out the plan. A failure of one container does not stop the others."""
     bench = MoveContext(lxd=lxd, report=report, remote=settings.remote)
     done: list[str] = []
     left = [action for action in actions if isinstance(action, Leave)]
@@ -70,7 +70,7 @@ def isolate(
         name = action.name
         try:
             with container_lock(settings, name, report, f"isolate {name}"):
-                # With the lock: whoever had it may have changed everything.
+                # With the lock: another process may have changed everything before.
                 now = plan_one(read_ids(lxd), managed_container(lxd, name))
                 if isinstance(now, Leave):
                     left.append(now)
@@ -98,5 +98,5 @@ def failure(outcome: Outcome) -> LabError | None:
     return kind(
         f"{len(outcome.failed)} containers could not be moved to ids of their own.",
         details=told,
-        fix=f"Mend that, then: invoke isolate {names}",
+        fix=f"Correct that, then run: invoke isolate {names}",
     )

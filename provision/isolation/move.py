@@ -42,7 +42,7 @@ class MoveContext:
 
 
 def move(bench: MoveContext, action: Move) -> None:
-    """Do it, or leave the container as it was and raise the LabError that was in the way."""
+    """Do it, or restore the container and raise the LabError."""
     name = action.name
     try:
         mark = _resumed(bench, action) if action.leftover else _begun(bench, action)
@@ -51,7 +51,7 @@ def move(bench: MoveContext, action: Move) -> None:
     except LabError as error:
         raise _undone(bench, action, error) from error
     except BaseException:
-        bench.report.say(f"{name} is left where it is; to go on: invoke isolate {name}")
+        bench.report.say(f"{name} is only partly moved; to continue: invoke isolate {name}")
         raise
     _finish(bench, action, mark)
     bench.report.done(name, f"has the ids {mark.range}")
@@ -164,7 +164,7 @@ def _go_back(bench: MoveContext, action: Move, mark: MoveMarker) -> None:
     for volume in _fresh(lxd, action.volumes):
         if not same_map(volume.config.get(ON_VOLUME), wanted):
             lxd.restore_volume(volume.pool, volume.name, mark.snapshot)
-    # With it come the old config, and the note of before.
+    # With it come the old config and the earlier mark.
     lxd.restore_snapshot(name, mark.snapshot)
 
 
@@ -182,14 +182,14 @@ def _undone(bench: MoveContext, action: Move, error: LabError) -> LabError:
         _as_it_was(lxd, name, mark)
         lxd.update(name, config={labels.ISOLATE: None})
     except LabError as worse:
-        both = f"{error.brief} Going back failed, too: {worse.brief}"
+        both = f"{error.brief} The rollback failed, too: {worse.brief}"
         return _with_way_on(LxdError(both, details=worse.details), name)
     kind = type(error) if isinstance(error, InputError | CapacityError) else LxdError
     return kind(f"{error.brief} {name} is as before.", details=error.details, fix=error.fix)
 
 
 def _with_way_on(error: LabError, name: str) -> LabError:
-    fix = error.fix or f"Nothing is lost; when that is mended, it goes on: invoke isolate {name}"
+    fix = error.fix or f"Nothing is lost. Correct that, then continue: invoke isolate {name}"
     return LxdError(error.brief, details=error.details, fix=fix)
 
 

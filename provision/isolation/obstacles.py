@@ -35,11 +35,11 @@ def refuse_large_ids(lxd: Lxd, name: str, volumes: Sequence[Volume]) -> None:
     # fmt: on
     found = lxd.run(name, look, timeout=_LOOK)
     if found.exit_code == 127:
-        raise LxdError(f"There is no `find` in {name}: nobody can tell what its files' owners are.")
+        raise LxdError(f"There is no `find` in {name}: the owners of its files are not known.")
     if found.stdout.strip():
         raise InputError(
             f"{name} has files of ids from {SIZE} on, which it would not have any more.",
             details=ascii(found.stdout.strip()[:200]),
-            fix=f"Give them to others in it, or remove them:\n"
+            fix=f"Change their owners in the container, or remove them:\n"
             f"find / -xdev '(' -uid {beyond} -o -gid {beyond} ')' -ls",
         )

@@ -1,4 +1,4 @@
-"""Which containers are moved to ids of their own, and what stands in the way. Pure."""
+"""Which containers are moved to ids of their own, and what prevents it. Pure."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Move:
 
     def __str__(self) -> str:
         files = ", ".join(["root", *(f"volume {one.name}" for one in self.volumes)])
-        how = "start it for a look, stop it" if self.asleep else "stop it"
+        how = "start it to look at its files, stop it" if self.asleep else "stop it"
         after = "start it, stop it again" if self.asleep else "start it"
         text = f"{self.name}: {how}, give its files ({files}) to the ids {self.ids}, {after}"
         if self.leftover is not None:
-            text += " (an earlier run was cut off at it)"
+            text += " (an earlier run was interrupted here)"
         return "\n".join([text, *(f"  {self._told(one)}" for one in self.paths)])
 
     def _told(self, one: HostPath) -> str:
@@ -126,12 +126,12 @@ def _obstacle(
 def _reasons(instance: Instance) -> Iterator[Leave]:
     name, config = instance.name, instance.config
     if is_preparing(instance):
-        yield Leave(name=name, reason="it is only half made; provision it again")
+        yield Leave(name=name, reason="it is only half made; first", fix=f"invoke provision {name}")
     if config.get(labels.SYNC):
         fix = f"invoke sync-drivers {name}"
         yield Leave(name=name, reason="its driver is being changed; first", fix=fix)
     if instance.state not in {State.RUNNING, State.STOPPED}:
-        reason = f"it is {instance.state.value}, neither up nor down"
+        reason = f"it is {instance.state.value}, neither running nor stopped"
         yield Leave(name=name, reason=reason)
     if is_privileged(instance):
         yield Leave(name=name, reason="it is privileged: its root is the server's")
@@ -194,9 +194,10 @@ def _host_paths(instance: Instance) -> Iterator[HostPath]:
 def _in_other_hands(name: str, mark: MoveMarker) -> Leave:
     who = in_words(mark.builder)
     if mark.alive:
-        return Leave(name=name, reason=f"{who} is at it")
+        return Leave(name=name, reason=f"{who} is moving it")
     return Leave(
         name=name,
-        reason=f"{who} may be at it; if that run is gone for good, on that machine",
+        reason=f"{who} may still be moving it. If that process no longer exists, run on that "
+        "machine",
         fix=f"invoke isolate {name}",
     )

@@ -1,6 +1,6 @@
-"""Which keys a home was ever given to, so that those not asked for any more let nobody in. Pure.
+"""Which ssh keys a home was ever made with, so that keys not requested any more are revoked. Pure.
 
-Kept with the home's volume (`user.lab.keys`), which outlives the container that tells of them.
+Kept with the home's volume (`user.lab.keys`), which stays when the container is removed.
 """
 
 from __future__ import annotations

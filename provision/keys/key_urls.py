@@ -11,6 +11,7 @@ from lab.errors import InputError
 
 _LIMIT = 64 * 1024
 _SECONDS = 10
+_SAVE = "Save the keys in a file and give that instead."
 _SITES = {"gh": "https://github.com/{}.keys", "gl": "https://gitlab.com/{}.keys"}
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
@@ -40,14 +41,17 @@ def fetch_keys(url: str) -> bytes:
             for piece in answer.iter_content(8192):
                 content += piece
                 if len(content) > _LIMIT:
-                    raise InputError(f"{url} is larger than 64 KiB, so no list of ssh keys.")
+                    raise InputError(
+                        f"{url} is larger than 64 KiB, so it is not a list of ssh keys.",
+                        fix=_SAVE,
+                    )
                 if time.monotonic() > deadline:
-                    raise InputError(f"{url} took longer than {_SECONDS} s.")
+                    raise InputError(f"{url} timed out after {_SECONDS} s.", fix=_SAVE)
     except requests.RequestException as error:
         raise InputError(
             f"The keys at {url} cannot be fetched.",
             details=_reason(error),
-            fix="Save the keys in a file and give that instead.",
+            fix=_SAVE,
         ) from error
     return bytes(content)
 
@@ -55,12 +59,14 @@ def fetch_keys(url: str) -> bytes:
 def _check(answer: requests.Response, url: str) -> None:
     hops = [*(hop.url for hop in answer.history), answer.url]
     if not all(hop.startswith("https://") for hop in hops):
-        raise InputError(f"{url} leads to plain http, where keys are not taken from.")
+        raise InputError(
+            f"{url} redirects to plain http; keys are taken from https only.", fix=_SAVE
+        )
     if answer.status_code != requests.codes.ok:
         raise InputError(
             f"The keys at {url} cannot be fetched.",
             details=f"The server answered {answer.status_code} {answer.reason}.",
-            fix="Look whether the name is right.",
+            fix="Check the name.",
         )
 
 

@@ -38,14 +38,14 @@ def own_keys(lxd: Lxd, settings: Settings, instance: Instance) -> int | None:
             path = (instance.config[labels.OWNER], ".ssh", file)
             found |= let_in(read_below(place, path).decode(errors="replace"))
     except OSError:
-        return None  # not root, another kind of pool, or whatever the user made of it
+        return None  # not root, another kind of pool, or the user replaced it
     return len(found - given(home, instance))
 
 
 def read_below(place: Path, path: Sequence[str]) -> bytes:
     """The file PATH below PLACE, empty where there is none.
 
-    No link is followed, nothing is waited for; OSError for what is no file, or too large a one.
+    No link is followed, nothing is waited for; OSError if it is not a file, or too large.
     """
     handle = os.open(place, _STEP | os.O_DIRECTORY)
     try:
@@ -55,7 +55,7 @@ def read_below(place: Path, path: Sequence[str]) -> bytes:
             handle = below
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST:
-            raise OSError(f"{path[-1]} is no file of keys")
+            raise OSError(f"{path[-1]} is not a file of keys")
         return os.read(handle, _MOST)
     except FileNotFoundError:
         return b""

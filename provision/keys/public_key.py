@@ -27,7 +27,7 @@ _TYPES: Final = {
 
 
 class BadKey(ValueError):
-    """Why a line is no key that is taken, in words for its owner."""
+    """Why a line is not accepted as a key, for its owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,18 +78,22 @@ def _file(path: Path, source: str) -> str:
         raise InputError(f"There is no key file {source}.", fix=_MAKE_ONE) from error
     except OSError as error:
         raise InputError(
-            f"The key file {source} cannot be read.", details=error.strerror
+            f"The key file {source} cannot be read.",
+            details=error.strerror,
+            fix="Check its path and its permissions.",
         ) from error
     return _text(content, source)
 
 
 def _text(content: bytes, where: str) -> str:
     if len(content) > MAX_BYTES:
-        raise InputError(f"{where} is larger than 64 KiB, so no list of ssh public keys.")
+        raise InputError(f"{where} is larger than 64 KiB, so it is not a list of ssh public keys.")
     try:
         return decoded(content)
     except UnicodeDecodeError as error:
-        raise InputError(f"{where} is not text, so no ssh public key.", fix=_MAKE_ONE) from error
+        raise InputError(
+            f"{where} is not text, so it is not an ssh public key.", fix=_MAKE_ONE
+        ) from error
 
 
 def _parsed(text: str, where: str, warn: Callable[[str], None]) -> tuple[str, ...]:
@@ -130,5 +134,5 @@ def _refuse_private(text: str, where: str) -> None:
         other = f"{where}.pub" if Path(where).suffix != ".pub" else "the other file of the pair"
         fix = f"Give the public one: {other if named else 'the .pub file'}"
     raise InputError(
-        f"A private key was given ({where}). It was not used and goes nowhere.", fix=fix
+        f"A private key was given ({where}). It was not used, and it is not stored.", fix=fix
     )

@@ -94,7 +94,7 @@ def test_a_command_that_takes_too_long_is_ended(backend: Backend, box: str) -> N
         backend.lxd.run(box, ["sh", "-c", "seq 12; sleep 77"], timeout=1)
     assert time.monotonic() - began < 4
     assert str(caught.value) == (
-        f"sh -c 'seq 12; sleep 77' in {box} took more than 1 s and was ended.\n  "
+        f"sh -c 'seq 12; sleep 77' in {box} timed out after 1 s and was killed.\n  "
         + "\n  ".join(str(number) for number in range(3, 13))
     )
 
@@ -107,7 +107,7 @@ def test_a_command_that_ignores_its_end_is_killed(backend: Backend, box: str) ->
     assert 5 < time.monotonic() - began < 10
     assert caught.value.brief == (
         "sh -c 'trap '\"'\"''\"'\"' TERM; while :; do sleep 1; done'"
-        f" in {box} took more than 0.5 s and was ended."
+        f" in {box} timed out after 0.5 s and was killed."
     )
 
 
@@ -170,7 +170,7 @@ def test_a_failed_start_shows_the_instances_log(backend: Backend, made: str) -> 
     backend.lxd.update(made, config={"raw.lxc": "lxc.init.cmd = /no/such/init"})
     with pytest.raises(LxdError) as caught:
         backend.lxd.start(made)
-    assert caught.value.brief == f"LXD would not start {made}."
+    assert caught.value.brief == f"LXD could not start {made}."
     assert "No such file or directory" in (caught.value.details or "")
     assert "/no/such/init" in (caught.value.details or "")
 

@@ -42,7 +42,7 @@ def test_a_pipe_in_place_of_a_directory_holds_up_nobody(backend: Backend, mallor
     began = time.monotonic()
     with pytest.raises(LxdError) as caught:
         backend.lxd.list_directory(mallory, "/usr/lib/pipe")
-    assert caught.value.details == "/usr/lib/pipe is no directory."
+    assert caught.value.details == "/usr/lib/pipe is not a directory."
     assert backend.lxd.last_written(mallory, "/usr/lib/pipe")
     assert time.monotonic() - began < 5
 
@@ -52,7 +52,9 @@ def test_a_pipe_in_place_of_a_file_costs_some_seconds_and_no_start(
 ) -> None:
     monkeypatch.setattr(files, "_READ_TIMEOUT", 3.0)
     inside(backend, mallory, "busybox mkfifo /etc/pipe")
-    with pytest.raises(Stuck, match=f"Something in {mallory} holds up who wants to read /etc/pipe"):
+    with pytest.raises(
+        Stuck, match=f"LXD timed out trying to read /etc/pipe: something in {mallory}"
+    ):
         backend.lxd.read_file(mallory, "/etc/pipe")
     # With LXD's own process still at that pipe, its start would never end.
     backend.lxd.stop(mallory, force=True)
@@ -77,7 +79,7 @@ def test_what_another_tool_left_stuck_keeps_no_instance_from_its_start(
 def test_a_large_file_is_refused_before_it_is_read(backend: Backend, mallory: str) -> None:
     inside(backend, mallory, "busybox truncate -s 300G /etc/sparse")
     began = time.monotonic()
-    with pytest.raises(TooMuch, match=r"more than 16\.0 MiB"):
+    with pytest.raises(TooMuch, match=r"larger than 16\.0 MiB"):
         backend.lxd.read_file(mallory, "/etc/sparse")
     assert backend.lxd.last_written(mallory, "/etc/sparse")
     assert time.monotonic() - began < 5
@@ -89,7 +91,7 @@ def test_a_large_directory_is_refused(backend: Backend, mallory: str) -> None:
         mallory,
         f"mkdir /many; cd /many; for n in $(seq 30000); do : >{LINE * 3}$n; done",
     )
-    with pytest.raises(TooMuch, match=r"more than 4\.0 MiB"):
+    with pytest.raises(TooMuch, match=r"larger than 4\.0 MiB"):
         backend.lxd.list_directory(mallory, "/many")
 
 
@@ -110,7 +112,8 @@ def test_a_flood_of_output_is_ended(backend: Backend, mallory: str, behind: str)
         with pytest.raises(TooMuch) as caught:
             backend.lxd.run(mallory, ["true"])
         assert str(caught.value) == (
-            f"true in {mallory} wrote more than 16.0 MiB.\n  It was ended from outside."
+            f"true in {mallory} wrote more than 16.0 MiB.\n  Something outside of labstamp "
+            "ended it."
         )
     # Nobody has a file of the server's open for writing any more.
     assert users_of(init, "/") != ()

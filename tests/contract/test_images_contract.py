@@ -53,7 +53,7 @@ def test_an_alias_that_exists_is_a_conflict_and_leaves_no_orphan(
         backend.lxd.publish(
             made, aliases=[alias, f"{alias}/new"], properties={}, compression="none"
         )
-    assert str(caught.value) == f"LXD would not publish {made}.\n  The alias {alias} exists."
+    assert str(caught.value) == f"LXD could not publish {made}.\n  The alias {alias} exists."
     after = [image for image in backend.lxd.images() if image.fingerprint not in before]
     assert [image for image in after if image.properties.get("os") == "tiny"] == []
     assert backend.lxd.aliases()[alias] == backend.image.fingerprint
@@ -65,12 +65,12 @@ def test_only_a_stopped_instance_is_published_and_only_as_lxd_can(
     with pytest.raises(LxdError) as caught:
         backend.lxd.publish(box, aliases=[], properties={}, compression="none")
     assert str(caught.value) == (
-        f"LXD would not publish {box}.\n  Cannot export a running instance as an image"
+        f"LXD could not publish {box}.\n  Cannot export a running instance as an image"
     )
     with pytest.raises(LxdError) as caught:
         backend.lxd.publish(made, aliases=[], properties={}, compression="lz4")
     assert str(caught.value) == (
-        f'LXD would not publish {made}.\n  Invalid compression algorithm "lz4"'
+        f'LXD could not publish {made}.\n  Invalid compression algorithm "lz4"'
     )
     with pytest.raises(NotFound):
         backend.lxd.publish(backend.unused(), aliases=[], properties={}, compression="none")
@@ -190,7 +190,7 @@ def test_what_is_not_packed_yet_is_not_published(backend: Backend, made: str, al
     backend.lxd.set_alias(alias, backend.image.fingerprint)
     with pytest.raises(Conflict) as caught:
         backend.lxd.publish_packed(made, there, aliases=[alias], properties={})
-    assert str(caught.value) == f"LXD would not publish {made}.\n  The alias {alias} exists."
+    assert str(caught.value) == f"LXD could not publish {made}.\n  The alias {alias} exists."
     assert {one.fingerprint for one in backend.lxd.images()} == {one.fingerprint for one in before}
 
 

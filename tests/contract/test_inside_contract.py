@@ -54,7 +54,7 @@ def test_a_stopped_instance_runs_nothing(backend: Backend, made: str) -> None:
         with pytest.raises(LxdError) as caught:
             backend.lxd.run(made, ["true"], stdin=stdin)
         assert str(caught.value) == (
-            f"LXD would not run true in {made}.\n  Instance is not running"
+            f"LXD could not run true in {made}.\n  Instance is not running"
         )
 
 
@@ -62,7 +62,7 @@ def test_files_are_written_read_and_deleted(backend: Backend, made: str) -> None
     lxd, content = backend.lxd, bytes(range(256)) * 3
     with pytest.raises(NotFound) as caught:
         lxd.read_file(made, "/srv/deep/er/file")
-    assert str(caught.value) == f"LXD would not read /srv/deep/er/file in {made}.\n  Not Found"
+    assert str(caught.value) == f"LXD could not read /srv/deep/er/file in {made}.\n  Not Found"
     lxd.write_file(made, "/srv/deep/er/file", content)
     assert lxd.read_file(made, "/srv/deep/er/file") == content
     lxd.write_file(made, "/srv/deep/er/file", b"")
@@ -84,10 +84,10 @@ def test_a_directory_is_listed_running_or_not(backend: Backend, made: str, box: 
         assert lxd.list_directory(name, "/srv/listed/") == ("a", "b", "sub")
         with pytest.raises(NotFound) as caught:
             lxd.list_directory(name, "/srv/none")
-        assert str(caught.value) == f"LXD would not list /srv/none in {name}.\n  Not Found"
+        assert str(caught.value) == f"LXD could not list /srv/none in {name}.\n  Not Found"
         with pytest.raises(LxdError) as refused:
             lxd.list_directory(name, "/srv/listed/a")
-        assert refused.value.details == "/srv/listed/a is no directory."
+        assert refused.value.details == "/srv/listed/a is not a directory."
         for file in ("b", "a", "sub/deep"):
             lxd.delete_file(name, f"/srv/listed/{file}")
 
@@ -97,7 +97,7 @@ def test_too_large_a_file_is_not_read(backend: Backend, made: str) -> None:
     assert backend.lxd.read_file(made, "/srv/file", most=5) == b"12345"
     with pytest.raises(TooMuch) as caught:
         backend.lxd.read_file(made, "/srv/file", most=4)
-    assert str(caught.value) == f"Too much to read /srv/file in {made}: more than 4 B."
+    assert str(caught.value) == f"LXD could not read /srv/file in {made}: it is larger than 4 B."
 
 
 def test_when_a_file_was_written_is_told_without_opening_it(backend: Backend, made: str) -> None:

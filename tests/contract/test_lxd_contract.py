@@ -98,14 +98,14 @@ def test_an_instance_is_made_stopped_with_all_that_was_asked(backend: Backend, n
 def test_a_name_that_is_taken_is_a_conflict(backend: Backend, made: str) -> None:
     with pytest.raises(Conflict) as caught:
         backend.lxd.create(InstanceSpec(name=made, image=backend.image.fingerprint))
-    assert caught.value.brief == f"LXD would not create {made}."
+    assert caught.value.brief == f"LXD could not create {made}."
 
 
 def test_nothing_comes_of_an_image_or_a_source_that_is_missing(backend: Backend) -> None:
     name, missing = backend.unused(), "0" * 64
     with pytest.raises(NotFound) as caught:
         backend.lxd.create(InstanceSpec(name=name, image=missing))
-    assert str(caught.value) == f"LXD would not create {name}.\n  There is no image {missing}."
+    assert str(caught.value) == f"LXD could not create {name}.\n  There is no image {missing}."
     with pytest.raises(NotFound):
         backend.lxd.create(InstanceSpec(name=name, copy_of=backend.unused()))
     assert backend.lxd.instance(name) is None

@@ -47,10 +47,10 @@ def test_a_snapshots_name_can_be_taken_missing_or_impossible(backend: Backend, m
     backend.lxd.create_snapshot(made, "one")
     with pytest.raises(Conflict) as caught:
         backend.lxd.create_snapshot(made, "one")
-    assert caught.value.brief == f"LXD would not take the snapshot one of {made}."
+    assert caught.value.brief == f"LXD could not take the snapshot one of {made}."
     with pytest.raises(NotFound) as missing:
         backend.lxd.restore_snapshot(made, "two")
-    assert missing.value.brief == f"LXD would not restore {made} from its snapshot two."
+    assert missing.value.brief == f"LXD could not restore {made} from its snapshot two."
     with pytest.raises(LxdError):
         backend.lxd.create_snapshot(made, "a/b")
     assert backend.lxd.snapshots(made) == ("one",)
@@ -82,7 +82,7 @@ def test_snapshots_of_a_volume_do_not_bring_back_its_config(
     with pytest.raises(LxdError) as caught:
         lxd.restore_volume(pool, volume, "one")
     assert caught.value.brief == (
-        f"LXD would not restore the volume {volume} in {pool} from its snapshot one."
+        f"LXD could not restore the volume {volume} in {pool} from its snapshot one."
     )
     lxd.stop(made, force=True)
     lxd.restore_volume(pool, volume, "one")

@@ -161,8 +161,7 @@ def test_a_client_that_is_not_trusted(far: Far, client: Pair, tmp_path: Path) ->
         4,
         "",
         f"error: LXD at {far.url} does not trust the certificate {client.certificate}.\n"
-        "Next: on that server, with the certificate copied there: "
-        "lxc config trust add client.crt\n"
+        "Next: Copy the certificate to that server and run there: lxc config trust add client.crt\n"
         "      or, with a token from `lxc config trust add --name lab`: lxc remote add lab TOKEN\n",
     )
 
@@ -180,10 +179,10 @@ def test_another_machine_that_answers_in_its_place(far: Far, client: Pair, tmp_p
     assert (said.code, said.out, said.err) == (
         4,
         "",
-        f"error: The certificate that {url} shows is not {far.certificate}.\n"
+        f"error: The certificate of {url} is not {far.certificate}.\n"
         "  Another machine answers there, or its certificate was replaced.\n"
-        "Next: only if you know why it changed, take it anew from that server's "
-        "/var/lib/lxd/server.crt\n",
+        "Next: If you know why it changed, copy that server's /var/lib/lxd/server.crt here "
+        "again.\n",
     )
 
 

@@ -17,7 +17,7 @@ SHORT = {
     "gnome-xrdp": "gnome",
     "xfce-xrdp": "xfce",
 }
-DELIVERY = f"driver {OLD} by image: lab.yaml says so"
+DELIVERY = f"driver {OLD} by image: set in lab.yaml"
 
 
 def test_a_release_is_current_judged_and_described(lab: Lab) -> None:
@@ -82,7 +82,7 @@ def test_a_changed_base_rebuilds_both_and_says_why(edited: tuple[Lab, Path]) -> 
     assert said.out.splitlines() == [
         DELIVERY,
         "base: build, cloud-init/base.yaml.j2 changed",
-        "docker-nested: build, base is built anew",
+        "docker-nested: build, base is rebuilt",
     ]
     stale = lab.succeed("images", "--json").document["templates"]
     assert {one["name"]: one["stale"] for one in stale}["base"] == "cloud-init/base.yaml.j2 changed"

@@ -68,7 +68,7 @@ def test_a_failed_check_keeps_the_old_release(faulty: Tiny) -> None:
     faulty.define(checks=[check])
     assert _failed(faulty) == (
         5,
-        "no driver inside: lab.yaml says so\n"
+        "no driver inside: set in lab.yaml\n"
         "tiny: build (its body is kept), images/definitions/tiny.yaml changed, checks changed\n"
         "tiny: publish\n"
         "tiny: check\n"
@@ -76,7 +76,7 @@ def test_a_failed_check_keeps_the_old_release(faulty: Tiny) -> None:
         "error: tiny: the new image failed 1 of 4 checks; users keep the old one.\n"
         "  is green: the output does not match '^green$': red\n"
         "Next: The full log: {logs}/tiny.log\n"
-        "      Keep the instance for a look with: invoke build-images --keep-failed\n",
+        "      Keep the instance to inspect it: invoke build-images --keep-failed\n",
     )
     assert "FAILED: is green: the output does not match '^green$': red" in faulty.kept_log()
 
@@ -135,7 +135,7 @@ def test_a_command_that_fails_among_others_that_do_not(faulty: Tiny, key: str) -
         [
             "  a line before",
             "  lab-setup: error: no such disk",
-            "Next: Correct it, or write `|| true` behind what may fail. "
+            "Next: Correct it, or write `|| true` after a command that may fail. "
             "The full log: {logs}/tiny.log",
         ],
     )
@@ -147,8 +147,8 @@ def test_a_boot_that_would_end_itself(faulty: Tiny) -> None:
     assert (code, told) == (
         2,
         "error: {tmp}/cloud-init/tiny.yaml.j2 cannot be used.\n"
-        "  {tmp}/cloud-init/tiny.yaml.j2:4: power_state: it would end the boot while labstamp "
-        "waits for its end\n",
+        "  {tmp}/cloud-init/tiny.yaml.j2:4: power_state: it would stop the boot that labstamp "
+        "waits for\n",
     )
 
 
@@ -184,7 +184,7 @@ def test_a_mirror_that_the_builder_cannot_reach(faulty: Tiny, source: dict[str, 
         "tiny: the builder cannot reach the apt mirror.\n"
         "  W: Failed to fetch http://{bridge}:9/debian/dists/{suite}/InRelease  "
         "Could not connect to {bridge}:9 ({bridge}). - connect (111: Connection refused)\n"
-        "Next: See that containers reach it, or set `mirror:` and `proxy:` in lab.yaml.\n",
+        "Next: Check that containers can reach it, or set `mirror:` and `proxy:` in lab.yaml.\n",
     )
 
 
@@ -200,7 +200,7 @@ def test_a_mirror_that_mmdebstrap_cannot_reach(faulty: Tiny) -> None:
         "Unable to connect to {bridge}:9:\n"
         "  E: Failed to fetch http://{bridge}:9/debian/dists/{suite}/InRelease  "
         "Unable to connect to {bridge}:9:\n"
-        "Next: See that it answers (curl -I), or set `mirror:` and `proxy:` in lab.yaml.\n",
+        "Next: Check that it answers (curl -I), or set `mirror:` and `proxy:` in lab.yaml.\n",
     )
 
 
@@ -223,7 +223,7 @@ def test_a_cloud_config_that_its_cloud_init_refuses(faulty: Tiny) -> None:
         "cloud-init in {distro} refuses what cloud-init/tiny.yaml.j2 renders to.\n"
         "  Error:\n"
         "  Cloud config schema errors: packages: {'hello': 1} is not of type 'array'\n"
-        "Next: Look at it with: invoke render tiny\n",
+        "Next: Show it with: invoke render tiny\n",
     )
 
 
@@ -236,7 +236,7 @@ def test_ctrl_c_cleans_up_at_once(faulty: Tiny, sign: signal.Signals, phase: str
     assert (said.code, _told(faulty, said).splitlines()[-2:]) == (
         130,
         [
-            "tiny: FAILED: stopped; what was half made is removed",
+            "tiny: FAILED: stopped; the unfinished parts are removed",
             "Interrupted.",
         ],
     )

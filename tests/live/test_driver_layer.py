@@ -26,7 +26,7 @@ def test_a_driver_update_keeps_the_body_and_says_so(
     _with_packages(tiny, tmp_path)
     pack_inside(tiny)
     planned = tiny.lab.succeed("build-images", "--plan").out.splitlines()
-    assert planned[0] == f"driver {OLD} by image: lab.yaml says so"
+    assert planned[0] == f"driver {OLD} by image: set in lab.yaml"
     tiny.lab.succeed("build-images")
     body = query(f"/1.0/instances/body-tiny?project={PROJECT}")["created_at"]
     first, was = tiny.release(), newest(tiny)
@@ -71,7 +71,7 @@ def _no_way_back(tiny: Tiny, old: str) -> None:
     promoted = tiny.lab.invoke("promote", "tiny", old)
     assert promoted.code == 2
     assert promoted.err.splitlines()[-2:] == [
-        f"error: tiny {old} is not for users of this host: it carries driver {OLD}, this "
+        f"error: tiny {old} cannot be used on this host: it carries driver {OLD}, this "
         f"host's kernel module is {NEW}.",
         "Next: Make one that fits: invoke build-images --only tiny",
     ]
@@ -113,7 +113,7 @@ def test_a_template_may_do_without(tiny: Tiny, gpu_host: GpuHost, tmp_path: Path
     tiny.define(checks=[SMI], driver={"delivery": "none"})
     assert gpu_host.driver_version() == OLD
     planned = tiny.lab.succeed("build-images", "--plan").out.splitlines()
-    assert planned[0] == "no driver inside: the template's definition says so"
+    assert planned[0] == "no driver inside: set in the template's definition"
     tiny.lab.succeed("build-images")
     # Nobody asked nvidia-smi, and nobody says it had passed.
     assert (newest(tiny)["driver"], newest(tiny)["gpu"]) == (None, "skipped")

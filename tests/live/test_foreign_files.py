@@ -63,8 +63,8 @@ REFUSED = (
     "  security.idmap.base: whose ids a container has is decided by labstamp\n"
     "  security.idmap.isolated: whose ids a container has is decided by labstamp\n"
     "  device api: it would reach the server's own sockets and ports\n"
-    "  device rootfs: it would bring in files of the server, or somebody's volume; what all share "
-    "is put into the default profile\n"
+    "  device rootfs: it would bring in files of the server, or somebody's volume; put a device "
+    "that all share into the default profile\n"
 )
 CLOCK = """\
 import datetime, os, time
@@ -77,7 +77,7 @@ class Shifted(datetime.datetime):
 datetime.datetime, time.time = Shifted, lambda: told() + ahead.total_seconds()
 """
 """For a `sitecustomize.py`: the clock of another machine, without touching this one's."""
-NO_TIME = "lab.built_at: is no time with a time zone such as 2026-11-21T09:00:00+00:00"
+NO_TIME = "lab.built_at: is not a time with a time zone such as 2026-11-21T09:00:00+00:00"
 
 
 class Files:
@@ -158,7 +158,8 @@ def test_a_file_that_asks_for_the_server_is_refused_by_name(files: Files) -> Non
     nodes = (("dev/sda", tarfile.BLKTYPE, 8, 0), ("srv/kmsg", tarfile.CHRTYPE, 1, 11))
     path = files.file(RELEASE.properties(), files.image({}, nodes))
     assert files.refused("import-image", str(path)).startswith(
-        f"error: {path} holds an image with device nodes, which every user of it could open.\n"
+        f"error: {path} holds an image with device nodes, which every user of the image could "
+        "open.\n"
         "  /dev/sda (block 8,0)\n"
         "  /srv/kmsg (character 1,11)\n"
     )
@@ -168,7 +169,10 @@ def test_a_file_that_asks_for_the_server_is_refused_by_name(files: Files) -> Non
 def test_an_image_that_is_there_already_is_not_booted_with_what_it_asks_for(files: Files) -> None:
     asking = replace(RELEASE, needs=HOSTILE).properties()
     files.place({**asking, **promoted_property(1)}, "base", f"base/{A}")
-    told = f"error: base {A}, in its property lab.needs, asks for what no container gets.\n"
+    told = (
+        f"error: base {A}, in its property lab.needs, requests settings or devices that "
+        "containers may not have.\n"
+    )
     current = replace(RELEASE, version=B).properties()
     fingerprint = files.place({**current, **promoted_property(2)}, f"base/{B}")
     assert files.refused("provision", "ltfile-ann", "--password").startswith(told + REFUSED)
@@ -224,9 +228,9 @@ def test_an_image_beyond_reading_is_listed_and_stops_no_command(files: Files) ->
     files.place({**good, **promoted_property(2)}, "base", f"base/{B}")
     said = files.lab.succeed("images")
     assert said.out.endswith(
-        f"{PREFIX}/base/{A} cannot be read, and is for nobody:\n"
+        f"{PREFIX}/base/{A} cannot be read, and is not used:\n"
         f"  {NO_TIME}\n"
-        f"  Where nothing needs it: lxc image delete {fingerprint[:12]}\n"
+        f"  If nothing needs it: lxc image delete {fingerprint[:12]}\n"
     )
     (listed,) = files.lab.succeed("images", "--json").document["unreadable"]
     assert (listed["fingerprint"], listed["problems"]) == (fingerprint, [NO_TIME])

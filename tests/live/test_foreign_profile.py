@@ -156,7 +156,7 @@ def test_a_body_that_ran_is_not_trusted_and_what_is_theirs_stays(tiny: Tiny) -> 
     try:
         said = tiny.lab.invoke("build-images")
         assert said.code == 4
-        theirs = "The instance builder-tiny in the project lttiny-build is not labstamp's."
+        theirs = "labstamp did not make the instance builder-tiny in the project lttiny-build."
         assert theirs in said.err
         assert "builder-tiny" in instances(PROJECT)
     finally:

@@ -43,9 +43,9 @@ def test_a_root_whose_uid_is_taken_until_it_is_given_back(tiny: Tiny, byhand: st
         "  ssh keys that let in as ubuntu: 1, in /home/ubuntu/.ssh\n"
     ) in told
     assert error.startswith(
-        "tiny: nobody could be provisioned from this image; users keep the old one.\n"
-        "  the account ubuntu has the uid 1000, which is the user's\n"
-        "  the group ubuntu has the gid 1000, which is the user's\n"
+        "tiny: no container could be provisioned from this image; users keep the old one.\n"
+        "  the account ubuntu has the uid 1000, which is reserved for the user\n"
+        "  the group ubuntu has the gid 1000, which is reserved for the user\n"
         "Next: Keep uid and gid 1000 free where the image comes from"
     )
     assert tiny.release() is None

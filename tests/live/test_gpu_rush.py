@@ -49,7 +49,7 @@ def test_twenty_at_once_share_four_gpus_evenly(
             assert nodes(name) == nodes_of([pci])
         for name in set(names) - set(made):
             assert said[name].code == 3
-            assert "1 GPU is wanted, none can be given." in said[name].err
+            assert "1 GPU is requested, none available." in said[name].err
             assert all(pci in said[name].err for pci in GPUS)
             assert not exists(name)
     finally:

@@ -158,7 +158,7 @@ def test_gpus_come_and_go_while_it_runs(
     assert inside("gt-e", "cat", "/proc/sys/kernel/random/boot_id") == boot
     said = lab.invoke("provision", "gt-e", "--gpus", "1", "--memory", "1GiB", "--key", public)
     assert said.code == 2
-    assert "memory: the lab's default now, 1.0 GiB asked" in said.err
+    assert "memory: the lab's default now, 1.0 GiB requested" in said.err
     assert nodes("gt-e") == set()
 
 
@@ -188,7 +188,7 @@ def test_a_gpu_that_is_gone_is_told_and_mended(lab: Lab, given: dict[str, dict[s
         "error: gt-g cannot start: its GPU 0000:e1:00.0 is not where it was.\n"
         f"  0000:e1:00.0 ({GPUS[D]}) is at {D} now\n"
         f"Next: invoke provision gt-g --gpus {D}\n"
-        "      All that there are: invoke host.gpus\n",
+        "      List all GPUs: invoke host.gpus\n",
     )
     lab.succeed("provision", "gt-g", "--gpus", D)
     lab.succeed("start", "gt-g")

@@ -142,7 +142,7 @@ def test_after_a_power_cut_the_fixes_typed_in_order_mend_it(desk: Desk, key: Pat
     said = desk.types("invoke host.check")
     assert said.code == 3
     assert "gpu-nodes: missing: /dev/nvidia-uvm" in said.out
-    assert f"mend it with: invoke restart {ANN}" in said.out
+    assert f"fix: invoke restart {ANN}" in said.out
     broken = [one for one in desk.problems() if one["status"] == "fail"]
     assert [(one["name"], one["subject"]) for one in broken] == [
         ("gpu-nodes", None),

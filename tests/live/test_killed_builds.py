@@ -22,7 +22,7 @@ from tests.live.tiny import (
 pytestmark = pytest.mark.plain
 
 Reached = Callable[[str], bool]
-CUT_OFF = "left by a build that was cut off."
+CUT_OFF = "left by an interrupted build."
 
 
 def _kill(tiny: Tiny, reached: Reached, *arguments: str) -> list[str]:

@@ -43,7 +43,7 @@ truncate -s 300G /var/lib/dpkg/status
 printf '#!/bin/sh\\ntouch /srv/sprung\\nexec yes\\n' >/usr/local/sbin/timeout
 chmod 755 /usr/local/sbin/timeout
 """
-TROUBLE = f"could not be looked at: {PIPE} is no directory."
+TROUBLE = f"could not be inspected: {PIPE} is not a directory."
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def test_a_rule_that_drops_dhcp(checked: Lab) -> None:
     rule("input", "accept", "iifname", BRIDGE, "udp", "dport", "67", "drop")
     (one,) = in_the_way(checked)
     assert (one["name"], one["status"]) == ("network-firewall", "fail")
-    assert "drops what containers ask of DHCP" in one["found"]
+    assert "drops DHCP requests of containers" in one["found"]
     assert mended_by(checked, one["fix"])
 
 
@@ -90,7 +90,7 @@ def test_a_policy_that_drops_what_goes_out(checked: Lab) -> None:
     rule("forward", "drop", "iifname", "!=", BRIDGE, "oifname", "!=", BRIDGE, "accept")
     (one,) = in_the_way(checked)
     assert one["found"] == (
-        f"the firewall (inet {TABLE} forward, policy drop) drops what goes out from containers"
+        f"the firewall (inet {TABLE} forward, policy drop) drops packets from containers"
     )
     assert mended_by(checked, one["fix"])
 
@@ -147,6 +147,6 @@ def test_a_dhcp_server_that_is_silent(silent: str) -> None:
     told = str(caught.value)
     assert told.startswith(
         f"{silent} got no address within {SOON} s.\n"
-        f"  It is plugged into {SILENT}, which LXD does not manage: a DHCP server of that network "
-        "has to answer, and none did.\n  Inside: eth0@"
+        f"  It is connected to {SILENT}, which LXD does not manage: a DHCP server of that "
+        "network must answer, and none did.\n  Inside: eth0@"
     ), told

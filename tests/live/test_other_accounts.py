@@ -89,7 +89,7 @@ def test_locks_are_where_nobody_else_makes_files(settings: Path) -> None:
     assert not (place / f"container-default-{NONE}.lock").exists()
     # Those whom the daemon lets in, and no others.
     assert as_nobody(take_lock, group=group) == "done"
-    assert "is not as it should be" in as_nobody(take_lock)
+    assert "has a wrong owner or wrong permissions" in as_nobody(take_lock)
     planted = place / f"container-default-{NONE}.lock"
     assert "Permission denied" in as_nobody(lambda: os.mkfifo(planted))
 
@@ -104,7 +104,7 @@ def test_what_lies_in_a_lock_s_place_is_told_and_not_waited_for(settings: Path) 
     assert (answer.code, answer.err) == (
         2,
         f"error: The lock {planted} is a named pipe, which labstamp did not make.\n"
-        f"Next: Look at it, and remove it as root: rm -r {planted}\n",
+        f"Next: Check what it is, and remove it as root: rm -r {planted}\n",
     )
 
 
@@ -115,7 +115,7 @@ def test_root_reads_no_settings_that_another_account_may_write(settings: Path) -
     assert (answer.code, answer.err.splitlines()[:2]) == (
         2,
         [
-            "error: Another account may write what root reads, and so be root.",
+            "error: Another account may write files that root reads, and so become root.",
             f"  {settings} belongs to nobody",
         ],
     )
@@ -148,7 +148,7 @@ def test_root_runs_no_script_of_another_account(tmp_path: Path, path: str) -> No
     refused = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     first, fix = refused.stderr.splitlines()
     assert refused.returncode == 2
-    assert first.startswith("Another account may write what root runs, and so be root: ")
+    assert first.startswith("Another account may write files that root runs, and so become root: ")
     assert fix.endswith(f"chown -R root: {tmp_path}/lab && chmod -R go-w {tmp_path}/lab")
     environ["SUDO_UID"] = str(NOBODY)
     assert subprocess.run(command, env=environ, capture_output=True, check=False).returncode == 0

@@ -26,7 +26,9 @@ pytestmark = pytest.mark.plain
 ALIAS = "debian/test/cloud"
 FOLDER = "images/debian/test/amd64/cloud/20261121_05"
 
-NEXT = "Next: See that the server is reachable and has this alias: set `source:` in lab.yaml.\n"
+NEXT = (
+    "Next: Check that the server is reachable and has this alias, or set `source:` in lab.yaml.\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +166,10 @@ def test_a_server_whose_certificate_is_not_known(tiny: Tiny, server: ImageServer
     said = tiny.lab.invoke("build-images")
     assert (said.code, _error(said.err, server)) == (
         2,
-        "The image server {server} did not give 'debian/test/cloud'.\n"
+        "The image 'debian/test/cloud' could not be fetched from the image server {server}.\n"
         "  Failed getting remote image info: Failed getting image: Failed parsing stream: "
         'Get "{server}/streams/v1/index.json": x509: certificate signed by unknown authority\n'
-        "Next: If that is the server you mean, name its certificate under `source:` in lab.yaml: "
+        "Next: If this is the right server, set its certificate under `source:` in lab.yaml: "
         "certificate: FILE.pem\n",
     )
 
@@ -204,7 +206,7 @@ def test_an_alias_that_the_server_has_not(tiny: Tiny, server: ImageServer) -> No
     said = tiny.lab.invoke("build-images")
     assert (said.code, _error(said.err, server)) == (
         2,
-        "The image server {server} did not give 'debian/tset'.\n"
+        "The image 'debian/tset' could not be fetched from the image server {server}.\n"
         "  Failed getting remote image info: Failed getting image: "
         "The requested image couldn't be found\n"
         f"{NEXT}",
@@ -216,7 +218,8 @@ def test_a_server_that_does_not_answer(tiny: Tiny) -> None:
     said = tiny.lab.invoke("build-images")
     assert (said.code, plainly(said.err).partition("error: ")[2]) == (
         2,
-        "The image server https://localhost:9 did not give 'debian/test/cloud'.\n"
+        "The image 'debian/test/cloud' could not be fetched from the image server "
+        "https://localhost:9.\n"
         "  Failed getting remote image info: Failed getting image: Failed parsing stream: "
         'Get "https://localhost:9/streams/v1/index.json": Unable to connect to: localhost:9 '
         "([dial tcp 127.0.0.1:9: connect: connection refused])\n"

@@ -66,14 +66,14 @@ def test_a_check_that_fails_is_exit_5_and_the_way_back(lab: Lab, harsh: Lab) -> 
     said = harsh.invoke("smoke-images")
     assert said.code == 5
     assert re.search(r"base +\S+ +4 of 5 +FAILED +\d+ +made to fail: exit code 3", said.out)
-    assert re.search(r"docker-nested +\S+ +0 of 0 +not judged", said.out)
+    assert re.search(r"docker-nested +\S+ +0 of 0 +not checked", said.out)
     error = said.err[said.err.index("error: ") :]
     # The desktops are among them where their tests came first.
     current = sum(name.count("/") == 1 for name in before)
     assert plainly(error) == (
         f"error: 1 of {current} current releases failed their checks; users still get them.\n"
         "  base, made to fail: exit code 3, expected 0: no\n"
-        "Next: Give users the release of base before it: invoke rollback base\n"
+        "Next: Give users the release of base from before: invoke rollback base\n"
         "      The full log: {logs}/base.log\n"
     )
     assert _aliases() == before

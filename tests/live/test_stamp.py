@@ -117,7 +117,7 @@ def test_another_request_says_what_differs_and_stops(lab: Lab, pair: Pair, key: 
         *("--disk", "6GiB", "--memory", "4GiB", "--cpus", "1", "--password"),
     )
     assert said.code == 2
-    assert "memory: 2.0 GiB now, 4.0 GiB asked" in said.err
+    assert "memory: 2.0 GiB now, 4.0 GiB requested" in said.err
 
 
 def test_stop_start_and_restart(lab: Lab, pair: Pair, key: Path) -> None:
@@ -169,14 +169,14 @@ def test_a_container_of_somebody_else_is_never_touched(lab: Lab) -> None:
         assert (destroyed.code, destroyed.err) == (
             2,
             'error: "lt-own" is an instance that labstamp did not make.\n'
-            "  It is not touched.\n"
-            "Next: Work on it with lxc.\n",
+            "  It was not changed.\n"
+            "Next: Use lxc to work on it.\n",
         )
         provisioned = lab.invoke("provision", "lt-own", "--password")
         assert (provisioned.code, provisioned.err) == (
             2,
             'error: The name "lt-own" is taken by an instance that labstamp did not make.\n'
-            "  It is not touched.\n"
+            "  It was not changed.\n"
             "Next: Choose another name; lxc list shows which are taken.\n",
         )
         assert query("/1.0/instances/lt-own") == before

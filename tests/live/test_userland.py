@@ -110,7 +110,7 @@ def test_the_real_userland_is_honest_about_a_host_without_its_driver(
     assert (
         "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver." in said.err
     )
-    assert "nvidia-smi: nvidia-smi ended with 9" in said.err
+    assert "nvidia-smi: nvidia-smi failed with exit code 9" in said.err
     assert tiny.release() is None
     assert gpu_host.driver_version() == OLD
     assert "Setting up nvidia-smi (535.261.03-1)" in tiny.kept_log()

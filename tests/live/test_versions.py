@@ -100,7 +100,7 @@ def test_a_release_that_failed_its_checks_is_not_promoted(shelf: Shelf) -> None:
     _outcome(shelf, old, "failed")
     try:
         assert shelf.refused("promote", "vers", old) == (
-            f"error: vers {old} failed its checks and is not for users.\n"
+            f"error: vers {old} failed its checks, so users cannot get it.\n"
             "Next: Correct its definition, then: invoke build-images --only vers\n"
         )
     finally:
@@ -111,7 +111,7 @@ def test_only_what_nobody_needs_is_pruned(shelf: Shelf, exported: Path) -> None:
     old, new = shelf.versions
     first = shelf.fingerprint(old) or ""
     assert shelf.refused("prune-images", "--keep", "0") == (
-        "error: --keep 0: a whole number from 1 on is wanted, such as --keep 3.\n"
+        "error: --keep 0: expected a whole number, 1 or more, such as --keep 3.\n"
     )
     lxc("init", first, USER)
     assert shelf.succeed("prune-images", "--keep", "1", "--plan").splitlines() == [
@@ -227,14 +227,14 @@ def test_a_file_that_was_tampered_with_is_refused(built: Shelf, exported: Path) 
         changed.write_bytes(content)
         assert built.refused("import-image", str(changed)).startswith(f"error: {changed} ")
     changed.write_bytes(whole[: len(whole) // 2])
-    assert "It is cut off: " in built.refused("import-image", str(changed))
+    assert "It is incomplete: it has " in built.refused("import-image", str(changed))
 
 
 def test_a_foreign_file_is_refused(built: Shelf, tmp_path: Path) -> None:
     lxc("image", "export", built.fingerprint(built.versions[0]) or "", str(tmp_path / "image"))
     (path,) = tmp_path.iterdir()
     assert built.refused("import-image", str(path)) == (
-        f"error: {path} is no file of labstamp's export-image.\n"
+        f"error: {path} was not written by `invoke export-image`.\n"
         "Next: Images of LXD's own `lxc image export` are imported with `lxc image import`.\n"
     )
 

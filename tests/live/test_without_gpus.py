@@ -95,4 +95,4 @@ def test_a_person_logs_in(plain: Plain, ann: dict[str, Any], key: Path) -> None:
     again = lab.succeed(
         *("provision", ANN, "--template", "base", "--key", str(key.with_suffix(".pub")))
     )
-    assert "It is as asked for; nothing was changed" in again.out + again.err
+    assert "It is as requested; nothing was changed" in again.out + again.err

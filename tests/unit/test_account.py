@@ -29,21 +29,21 @@ def test_nothing_is_in_the_way() -> None:
             GROUP + "ubuntu:x:1000:\n",
             ("sudo",),
             (
-                "the account ubuntu has the uid 1000, which is the user's",
-                "the group ubuntu has the gid 1000, which is the user's",
+                "the account ubuntu has the uid 1000, which is reserved for the user",
+                "the group ubuntu has the gid 1000, which is reserved for the user",
             ),
         ),
         (
             PASSWD,
             GROUP + "lab:x:1000:\n",
             ("sudo",),
-            ("the group lab has the gid 1000, which is the user's",),
+            ("the group lab has the gid 1000, which is reserved for the user",),
         ),
         (
             PASSWD + "svc:x:1000:100::/:/bin/false\n",
             GROUP,
             (),
-            ("the account svc has the uid 1000, which is the user's",),
+            ("the account svc has the uid 1000, which is reserved for the user",),
         ),
         (PASSWD, GROUP, ("sudo", "dokcer"), ("there is no group dokcer",)),
         (PASSWD, "root:x:0:\n", ("sudo",), ("there is no group sudo",)),
@@ -79,6 +79,9 @@ def test_what_nobody_could_be_provisioned_from_is_not_published() -> None:
     lxd.write_file("body-x", "/etc/group", GROUP.encode())
     with pytest.raises(CheckError) as caught:
         refuse_without_room(lxd, "body-x", "x", Needs(groups=("docker",)))
-    assert caught.value.details == "the account ubuntu has the uid 1000, which is the user's"
+    assert (
+        caught.value.details
+        == "the account ubuntu has the uid 1000, which is reserved for the user"
+    )
     lxd.write_file("body-x", "/etc/passwd", PASSWD.encode())
     refuse_without_room(lxd, "body-x", "x", Needs(groups=("docker",)))

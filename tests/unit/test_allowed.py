@@ -132,7 +132,7 @@ LXD = {
         ("x", {"type": "gpu"}, "by --gpus"),
         ("x", {"type": "nic", "network": "lxdbr0"}, "its NIC"),
         ("nas", {"type": "none"}, "what the profile gives"),
-        ("x", {"type": "later"}, "is no type of device"),
+        ("x", {"type": "later"}, "is not a device type"),
         ("x", {}, "a device needs a type"),
         ("root", FUSE, "labstamp's own devices"),
         ("gpu-0000-b1-00-0", FUSE, "labstamp's own devices"),
@@ -141,7 +141,7 @@ LXD = {
         ("x", {**FUSE, "source": "/dev/fuse/../sda"}, 'not "/dev/fuse/../sda"'),
         ("x", {**FUSE, "path": "/dev/net/tun"}, "the same path inside"),
         ("x", {**FUSE, "path": "/etc/shadow"}, 'not "/etc/shadow"'),
-        ("x", {**FUSE, "major": "8", "minor": "0"}, "major: a device of the server's is named by"),
+        ("x", {**FUSE, "major": "8", "minor": "0"}, "major: name a device of the server by"),
         ("x", {**FUSE, "mode": "4666"}, "mode: must be a mode such as 0660"),
         ("x", {"type": "unix-char"}, "a source is missing"),
     ],
@@ -157,7 +157,7 @@ def test_what_is_granted_comes_back_and_what_is_not_names_everything() -> None:
     assert granted(fine, "base") is fine
     with pytest.raises(InputError) as caught:
         granted(Needs(config={"raw.lxc": "x", "security.idmap.base": "0"}, devices={"a": LXD}), "b")
-    assert caught.value.brief == "b asks for what no container gets."
+    assert caught.value.brief == "b requests settings or devices that containers may not have."
     assert caught.value.details == (
         "raw.lxc: raw keys go past LXD's own safeguards\n"
         f"security.idmap.base: {ISOLATED}\n"

@@ -145,7 +145,7 @@ def test_a_key_within_the_source(apt: Path) -> None:
     assert found == Mirrors(main=URI, main_terms=Terms(key=KEY.encode(), check_valid_until=False))
     assert found.remarks() == (
         f"{URI} is signed with a key of its own, which goes into the images.",
-        f"{URI} is taken although its lists may have expired, as on this host.",
+        f"{URI} is used although its lists may have expired, as on this host.",
     )
     # Before apt has fetched it nothing tells it from a third party's.
     assert host_mirrors("debian", "bookworm", apt) == Mirrors()
@@ -164,7 +164,7 @@ def test_options_of_one_line(apt: Path, tmp_path: Path) -> None:
     assert found.main_terms == Terms(key=b"\x99\x01", check_valid_until=False)
     assert found.security_terms == Terms(trusted=True)
     assert found.remarks()[-1] == (
-        "http://zhang:***@s.example/s is taken without a signature, as on this host."
+        "http://zhang:***@s.example/s is used without a signature, as on this host."
     )
 
 

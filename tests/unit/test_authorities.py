@@ -191,9 +191,9 @@ def test_docker_asks_the_mirrors_of_the_settings(tmp_path: Path) -> None:
         ),
         (
             "http://localhost:5000",
-            'must be an address that containers reach, not "http://localhost:5000": inside of one '
-            "that is the container itself. Have it listen on the bridge, whose address is told by "
-            "`lxc network get lxdbr0 ipv4.address`, and write that",
+            'must be an address that containers reach, not "http://localhost:5000": in a container '
+            "this address is the container itself. Let the server listen on the bridge (its "
+            "address: `lxc network get lxdbr0 ipv4.address`) and write that address",
         ),
     ],
 )
@@ -220,5 +220,5 @@ def test_a_certificate_that_nobody_knows_is_told_as_such() -> None:
     expired = UNKNOWN.replace("issuer is unknown", "chain uses expired certificate")
     said = untrusted(expired)
     assert said is not None
-    assert said[1] == "See whether its certificate is still good, and made for that name."
+    assert said[1] == "Check that its certificate is still valid and made for that name."
     assert untrusted("W: Failed to fetch https://m.example  Could not connect to m.example") is None

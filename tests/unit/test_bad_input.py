@@ -13,7 +13,7 @@ from tests.unit.public_keys import ed25519
 NAME_RULES = (
     "Next: Use 1 to 63 letters, digits and dashes; begin with a letter, do not end with a dash.\n"
 )
-NEAR = "      Nearest to it: "
+NEAR = "      Nearest valid name: "
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_private_key_is_refused_and_not_echoed(typed: Lab, private: Path) -> N
         assert (said.code, said.out, said.err) == (
             2,
             "",
-            f"error: A private key was given ({place}). It was not used and goes nowhere.\n"
+            f"error: A private key was given ({place}). It was not used, and it is not stored.\n"
             f"Next: Give the public one: {public}\n",
         )
         secret = text.splitlines()[2]
@@ -116,16 +116,16 @@ def test_a_key_that_is_none(typed: Lab, key: str, told: str) -> None:
             'error: "-5GiB" is not a size.\n'
             "Next: Write a number and its unit: 500MB, 16GiB, 1TiB.\n",
         ),
-        ("--memory", "0", 'error: "0" is an impossible size.\n  It is nothing.\n'),
+        ("--memory", "0", 'error: "0" is an impossible size.\n  A size must be greater than 0.\n'),
         (
             "--disk",
             "99999999TiB",
-            'error: "99999999TiB" is an impossible size.\n  The most is 8191 PiB.\n',
+            'error: "99999999TiB" is an impossible size.\n  A size must be at most 8191 PiB.\n',
         ),
         (
             "--cpus",
             "many",
-            "error: --cpus many: a whole number is wanted, such as --cpus 4.\n",
+            "error: --cpus many: expected a whole number, such as --cpus 4.\n",
         ),
     ],
 )
@@ -214,7 +214,7 @@ def test_parents_that_are_missing_or_go_round(typed: Lab, tmp_path: Path) -> Non
         2,
         "error: 2 files cannot be used.\n"
         '  definitions/gpu.yaml:4: parent: there is no template twoo (did you mean "two"?)\n'
-        "  definitions/one.yaml:4: parent: one → two → one goes round in a circle\n",
+        "  definitions/one.yaml:4: parent: one → two → one is a circle\n",
     )
 
 

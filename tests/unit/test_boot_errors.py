@@ -52,7 +52,7 @@ def test_an_unreachable_mirror_is_the_lab_s_to_mend(definition: Definition, dist
     assert str(error) == (
         "gpu: the builder cannot reach the apt mirror.\n"
         "  W: Failed to fetch http://m.example/dists/bookworm/InRelease  Could not connect\n"
-        "Next: See that containers reach it, or set `mirror:` and `proxy:` in lab.yaml."
+        "Next: Check that containers can reach it, or set `mirror:` and `proxy:` in lab.yaml."
     )
 
 
@@ -91,5 +91,6 @@ def test_the_command_that_failed_is_named(definition: Definition, distro: Distro
     assert str(error) == (
         "gpu: a command of cloud-init/gpu.yaml.j2 failed with exit code 3.\n"
         "  runcmd[1]: mount /data\n  before\n  no such disk\n"
-        "Next: Correct it, or write `|| true` behind what may fail. The full log: logs/gpu.log"
+        "Next: Correct it, or write `|| true` after a command that may fail. The full log: "
+        "logs/gpu.log"
     )

@@ -170,7 +170,7 @@ BACK = replace(FIRST, answers={"boots": _said("running\n"), "ssh": _said("labche
         ),
         (
             replace(BACK, machine_id="c" * 32),
-            "after the reboot: the machine-id or the ssh host keys are not those of before",
+            "after the reboot: the machine-id or the ssh host keys have changed",
         ),
         (replace(BACK, ipv4=()), "after the reboot: no IPv4 address"),
         (

@@ -109,8 +109,8 @@ def test_templates_stay_in_their_directory(sources: Path) -> None:
     ("text", "problem"),
     [
         ("packages: []\n", "1: does not begin with #cloud-config"),
-        ("#cloud-config\n", " renders to nothing that cloud-init could do"),
-        ("#cloud-config\n- x\n", " renders to nothing that cloud-init could do"),
+        ("#cloud-config\n", " renders to an empty document: cloud-init has nothing to do"),
+        ("#cloud-config\n- x\n", " renders to an empty document: cloud-init has nothing to do"),
         (
             "#cloud-config\npakcages: [x]\n",
             '2: pakcages: unknown key of cloud-init (did you mean "packages"?)',

@@ -100,14 +100,14 @@ def announced(connection: socket.socket, _over: threading.Event) -> None:
 def test_no_more_is_read_than_was_asked_for(tmp_path: Path, body: Body) -> None:
     with lxd(tmp_path, body) as contents, pytest.raises(TooMuch) as caught:
         contents.content("x", what="read /x in bob", most=10_000)
-    assert str(caught.value) == "Too much to read /x in bob: more than 9.8 KiB."
+    assert str(caught.value) == "LXD could not read /x in bob: it is larger than 9.8 KiB."
 
 
 @pytest.mark.parametrize("body", [trickling, filling, silent, mute])
 def test_what_takes_too_long_is_given_up(tmp_path: Path, body: Body) -> None:
     with lxd(tmp_path, body) as contents, pytest.raises(LxdSilent) as caught:
         contents.content("x", what="read /x in bob", read_timeout=0.4)
-    assert "It was asked to read /x in bob." in str(caught.value)
+    assert "The request was to read /x in bob." in str(caught.value)
 
 
 def test_the_beginning_of_an_endless_output_is_had(tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ def test_parents_in_a_circle(lab: Lab) -> None:
     lab.child("me", parent="me")
     assert lab.told() == (
         "2 files cannot be used.\n"
-        "  definitions/aa.yaml:3: parent: aa → bb → cc → aa goes round in a circle\n"
-        "  definitions/me.yaml:3: parent: me → me goes round in a circle"
+        "  definitions/aa.yaml:3: parent: aa → bb → cc → aa is a circle\n"
+        "  definitions/me.yaml:3: parent: me → me is a circle"
     )
 
 
@@ -224,7 +224,8 @@ def test_a_file_that_would_be_overlooked(lab: Lab) -> None:
     lab.write("base", BASE)
     (lab.root / "definitions" / "gpu.yml").touch()
     assert lab.told() == (
-        "definitions/gpu.yml cannot be used.\n  definitions/gpu.yml: is not read; call it gpu.yaml"
+        "definitions/gpu.yml cannot be used.\n  definitions/gpu.yml: is not read; rename it to "
+        "gpu.yaml"
     )
 
 

@@ -50,12 +50,12 @@ def test_without_gpus_there_is_nothing_to_deliver() -> None:
         (
             ("gpu_cdi", "nvidia_runtime"),
             ("nvidia-ctk", "nvidia-container-cli"),
-            "cdi: LXD has gpu_cdi and /usr/bin/nvidia-ctk is there",
+            "cdi: LXD has gpu_cdi and /usr/bin/nvidia-ctk is installed",
         ),
         (
             ("gpu_cdi", "nvidia_runtime"),
             ("nvidia-container-cli",),
-            "runtime: LXD has nvidia_runtime and /usr/bin/nvidia-container-cli is there",
+            "runtime: LXD has nvidia_runtime and /usr/bin/nvidia-container-cli is installed",
         ),
         (("nvidia_runtime",), (), "image: the host has no nvidia-container-cli"),
         (
@@ -79,15 +79,15 @@ def test_the_tools_of_lxds_snap_count() -> None:
 
 def test_the_tools_of_this_machine_say_nothing_of_another() -> None:
     assert told("gpu_cdi", tools=("nvidia-ctk",), remote="https://lab1.example:8443") == (
-        "image: LXD is on another machine, whose tools cannot be seen from here"
+        "image: LXD is on another machine, and its tools cannot be seen from here"
     )
 
 
 def test_what_is_asked_for_is_done() -> None:
-    assert told("gpu_cdi", asked="image") == "image: lab.yaml says so"
-    assert told(asked="none") == "none: lab.yaml says so"
+    assert told("gpu_cdi", asked="image") == "image: set in lab.yaml"
+    assert told(asked="none") == "none: set in lab.yaml"
     assert told("nvidia_runtime", asked="image", template=Delivery.RUNTIME) == (
-        "runtime: the template's definition says so"
+        "runtime: set in the template's definition"
     )
 
 
@@ -97,7 +97,7 @@ def test_what_the_daemon_cannot_do_is_refused() -> None:
     assert str(caught.value) == (
         "LXD 5.21 cannot deliver the driver by cdi: it lacks the API extension gpu_cdi.\n"
         "  It can do: image, runtime.\n"
-        "Next: Set `driver: {delivery: auto}` in lab.yaml, and no other in the definition."
+        "Next: Set `driver: {delivery: auto}` in lab.yaml, and no other delivery in the definition."
     )
 
 

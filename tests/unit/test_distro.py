@@ -36,7 +36,7 @@ def test_a_host_that_is_not_supported(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_distro("auto", OURS, host)
     assert str(caught.value) == (
-        "This host is Fedora Linux 43, which images cannot be made of.\n"
+        "This host is Fedora Linux 43, and images of it are not supported.\n"
         "  Known: debian-12, debian-13, ubuntu-22.04, ubuntu-24.04.\n"
         "Next: Choose one with `distribution:` in lab.yaml."
     )
@@ -75,7 +75,7 @@ def test_a_version_belongs_to_what_the_distribution_calls_it() -> None:
         ubuntu.packages(["docker=20.10"])
     assert str(caught.value) == (
         "docker=20.10: on ubuntu-24.04 docker is docker.io, docker-buildx, docker-compose-v2, so "
-        "nobody knows what has that version.\n"
+        "it is not known which package has that version.\n"
         "Next: Name the package itself, or map docker=20.10 under `names:` in "
         "images/distros/ubuntu-24.04.yaml."
     )

@@ -70,6 +70,6 @@ def test_what_is_not_the_whole_image_is_refused(
             connect(remote=URL).export_image(fingerprint, tmp_path)
     assert not isinstance(caught.value, LxdUnreachable)
     assert str(caught.value) == (
-        f"LXD would not export the image {fingerprint[:12]}.\n"
-        "  What it sent is not the whole of that image."
+        f"LXD could not export the image {fingerprint[:12]}.\n"
+        "  The server sent an incomplete image."
     )

@@ -62,7 +62,7 @@ def test_host_without_a_module_has_nothing_to_follow(
     day.versions = Versions(host=None, releases=(OLD,))
     assert day.run() == 0
     assert day.done == []
-    assert "there is nothing to follow" in capsys.readouterr().out
+    assert "nothing to do" in capsys.readouterr().out
 
 
 def test_releases_come_first_then_containers(day: Day) -> None:

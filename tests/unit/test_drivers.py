@@ -165,14 +165,15 @@ def said(stdout: str, exit_code: int = 0) -> Completed:
         (said(f"00000000:B1:00.0, {NEW}\n"), None),
         (
             said("Failed to initialize NVML: Driver/library version mismatch\n", 18),
-            "nvidia-smi ended with 18: Failed to initialize NVML: Driver/library version mismatch",
+            "nvidia-smi failed with exit code 18: Failed to initialize NVML: Driver/library "
+            "version mismatch",
         ),
-        (said(""), "nvidia-smi sees none; its GPUs are 0000:b1:00.0"),
+        (said(""), "nvidia-smi lists none; expected 0000:b1:00.0"),
         (
             said(f"00000000:31:00.0, {NEW}\n00000000:B1:00.0, {NEW}\n"),
-            "nvidia-smi sees 0000:31:00.0, 0000:b1:00.0; its GPUs are 0000:b1:00.0",
+            "nvidia-smi lists 0000:31:00.0, 0000:b1:00.0; expected 0000:b1:00.0",
         ),
-        (said(f"00000000:B1:00.0, {OLD}\n"), f"nvidia-smi tells of driver {OLD}, not of {NEW}"),
+        (said(f"00000000:B1:00.0, {OLD}\n"), f"nvidia-smi reports driver {OLD}; expected {NEW}"),
     ],
 )
 def test_what_nvidia_smi_says_is_held_against_what_it_has_to_say(

@@ -157,7 +157,10 @@ def test_a_full_disk_is_found_before_anything_is_written(
     )
     with pytest.raises(CapacityError) as caught:
         export(shelf, tmp_path / "x")
-    assert str(caught.value) == (f"{tmp_path} has 1.0 KiB free, exporting base {V} needs 2.0 MiB.")
+    assert str(caught.value) == (
+        f"{tmp_path} has 1.0 KiB free, exporting base {V} needs 2.0 MiB.\n"
+        "Next: Free some space there, or use another directory."
+    )
 
 
 def test_a_disk_that_fills_up_is_told_in_words(

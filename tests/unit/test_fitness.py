@@ -51,7 +51,7 @@ def settings(**driver: object) -> Settings:
             None,
             NEW,
             Delivery.IMAGE,
-            f"it carries no driver, and nothing else delivers this host's {NEW}",
+            f"it carries no driver, and this host's {NEW} is not delivered in another way",
         ),
     ],
 )
@@ -73,8 +73,8 @@ def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
     with pytest.raises(InputError) as caught:
         rollback(lxd, PREFIX, "base", fits=here)
     assert str(caught.value) == (
-        "base 20261121.1 is not for users of this host: it carries no driver, and nothing else "
-        f"delivers this host's {OLD}.\n"
+        "base 20261121.1 cannot be used on this host: it carries no driver, and this "
+        f"host's {OLD} is not delivered in another way.\n"
         "Next: Make one that fits: invoke build-images --only base"
     )
     with pytest.raises(InputError):
@@ -139,6 +139,6 @@ def test_no_other_version_than_the_hosts_is_built() -> None:
     with pytest.raises(InputError) as caught:
         made(lxd, delivery="image", version=NEW)
     assert str(caught.value).splitlines()[-1] == (
-        "Next: Take `driver: {version: …}` out of lab.yaml, or update the host's driver and "
+        "Next: Remove `driver: {version: …}` from lab.yaml, or update the host's driver and "
         "reboot first."
     )

@@ -46,15 +46,16 @@ def test_all_gpus_at_the_hosts_version_pass() -> None:
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        (answer(*PCI[:3]), "nvidia-smi sees"),
-        (answer(*PCI, version="550.163.01"), "nvidia-smi tells of driver 550.163.01"),
+        (answer(*PCI[:3]), "nvidia-smi lists"),
+        (answer(*PCI, version="550.163.01"), "nvidia-smi reports driver 550.163.01"),
         (
             Completed(
                 exit_code=18,
                 stdout="Failed to initialize NVML: Driver/library version mismatch\n",
                 stderr="",
             ),
-            "nvidia-smi ended with 18: Failed to initialize NVML: Driver/library version mismatch",
+            "nvidia-smi failed with exit code 18: Failed to initialize NVML: Driver/library "
+            "version mismatch",
         ),
         (None, "it was not run"),
     ],

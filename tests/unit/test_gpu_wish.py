@@ -40,27 +40,33 @@ def test_a_wish(text: str, wish: GpuSelection, again: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "It is empty."),
-        ("  ", "It is empty."),
-        ("idx:1,", "Nothing stands where a GPU should."),
-        ("two", '"two" is neither a PCI address nor a UUID nor idx:N.'),
-        ("-1", '"-1" is neither a PCI address nor a UUID nor idx:N.'),
-        ("1.5", '"1.5" is neither a PCI address nor a UUID nor idx:N.'),
-        ("٣", '"٣" is neither a PCI address nor a UUID nor idx:N.'),
-        ("1,2", "A count stands alone; the GPU with that number is idx:1."),
-        ("idx:0,3", "A count stands alone; the GPU with that number is idx:3."),
-        ("idx:0,all", '"all" stands alone.'),
-        ("none,idx:0", '"none" stands alone.'),
-        ("GPU-5d5ba0d6", '"GPU-5d5ba0d6" is neither a PCI address nor a UUID nor idx:N.'),
-        ("idx:", '"idx:" is neither a PCI address nor a UUID nor idx:N.'),
-        ("0000:b1:00.8", '"0000:b1:00.8" is neither a PCI address nor a UUID nor idx:N.'),
+        ("", "it is empty"),
+        ("  ", "it is empty"),
+        ("idx:1,", "an entry is empty"),
+        ("1,,", "an entry is empty"),
+        ("two", '"two" is neither a PCI address nor a UUID nor idx:N'),
+        ("-1", '"-1" is neither a PCI address nor a UUID nor idx:N'),
+        ("1.5", '"1.5" is neither a PCI address nor a UUID nor idx:N'),
+        ("٣", '"٣" is neither a PCI address nor a UUID nor idx:N'),
+        (
+            "1,2",
+            "a count cannot be combined with other entries; the GPU with that number is idx:1",
+        ),
+        (
+            "idx:0,3",
+            "a count cannot be combined with other entries; the GPU with that number is idx:3",
+        ),
+        ("idx:0,all", '"all" cannot be combined with other entries'),
+        ("none,idx:0", '"none" cannot be combined with other entries'),
+        ("GPU-5d5ba0d6", '"GPU-5d5ba0d6" is neither a PCI address nor a UUID nor idx:N'),
+        ("idx:", '"idx:" is neither a PCI address nor a UUID nor idx:N'),
+        ("0000:b1:00.8", '"0000:b1:00.8" is neither a PCI address nor a UUID nor idx:N'),
     ],
 )
 def test_what_is_no_wish(text: str, why: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_selection(text)
-    assert caught.value.brief == f'--gpus "{text}" is no choice of GPUs.'
-    assert caught.value.details == why
+    assert caught.value.brief == f'Invalid --gpus "{text}": {why}.'
     assert "idx:0,idx:3" in (caught.value.fix or "")
 
 

@@ -119,30 +119,30 @@ def test_sixteen_of_twenty_find_room_evenly() -> None:
             "2",
             using("bob", "bob", "", "eve"),
             EXCLUSIVE,
-            "2 GPUs are wanted, 1 can be given.\n"
+            "2 GPUs are requested, 1 available.\n"
             "  0  0000:31:00.0  bob\n  1  0000:4b:00.0  bob\n"
             "  2  0000:b1:00.0  free\n  3  0000:ca:00.0  eve\n"
-            "  `gpus:` in lab.yaml lets one container have a GPU.\n"
-            "Next: See who has what: invoke host.gpus",
+            "  `gpus:` in lab.yaml allows one container per GPU.\n"
+            "Next: List the GPUs and their users: invoke host.gpus",
         ),
         (
             "1",
             using("a b", "a b", "a b", "a b"),
             Policy(limit=2),
-            "1 GPU is wanted, none can be given.\n"
+            "1 GPU is requested, none available.\n"
             "  0  0000:31:00.0  a, b\n  1  0000:4b:00.0  a, b\n"
             "  2  0000:b1:00.0  a, b\n  3  0000:ca:00.0  a, b\n"
-            "  `gpus:` in lab.yaml lets 2 containers have a GPU.\n"
-            "Next: See who has what: invoke host.gpus",
+            "  `gpus:` in lab.yaml allows 2 containers per GPU.\n"
+            "Next: List the GPUs and their users: invoke host.gpus",
         ),
         (
             "5",
             FREE,
             SHARED,
-            "5 GPUs are wanted, 4 can be given.\n"
+            "5 GPUs are requested, 4 available.\n"
             "  0  0000:31:00.0  free\n  1  0000:4b:00.0  free\n"
             "  2  0000:b1:00.0  free\n  3  0000:ca:00.0  free\n"
-            "Next: See who has what: invoke host.gpus",
+            "Next: List the GPUs and their users: invoke host.gpus",
         ),
         (
             "idx:0,idx:3",
@@ -151,8 +151,8 @@ def test_sixteen_of_twenty_find_room_evenly() -> None:
             "0000:31:00.0, 0000:ca:00.0 are taken.\n"
             "  0  0000:31:00.0  bob\n  1  0000:4b:00.0  free\n"
             "  2  0000:b1:00.0  free\n  3  0000:ca:00.0  eve\n"
-            "  `gpus:` in lab.yaml lets one container have a GPU.\n"
-            "Next: See who has what: invoke host.gpus",
+            "  `gpus:` in lab.yaml allows one container per GPU.\n"
+            "Next: List the GPUs and their users: invoke host.gpus",
         ),
     ],
 )
@@ -167,7 +167,7 @@ def test_who_is_refused_learns_who_has_what(
 def test_all_under_a_policy_needs_room_on_every_gpu() -> None:
     with pytest.raises(CapacityError) as caught:
         given_to("ann", "all", using("", "bob", "", ""), EXCLUSIVE)
-    assert caught.value.brief == "4 GPUs are wanted, 3 can be given."
+    assert caught.value.brief == "4 GPUs are requested, 3 available."
 
 
 @pytest.mark.parametrize("wish", ["1", "all"])
@@ -187,7 +187,7 @@ def test_a_gpu_that_is_not_there_is_told_with_those_that_are(selector: str) -> N
     assert str(caught.value) == (
         f"There is no GPU {selector}.\n  There are:\n"
         f"  0  0000:31:00.0  {uuid(0)}\n  1  0000:4b:00.0  {uuid(1)}\n"
-        "Next: See who has what: invoke host.gpus"
+        "Next: List the GPUs and their users: invoke host.gpus"
     )
 
 
@@ -207,7 +207,7 @@ def test_a_split_gpu_is_neither_counted_nor_given_whole() -> None:
     with pytest.raises(InputError) as caught:
         given_to("ann", "idx:1", {}, gpus=SPLIT)
     assert str(caught.value) == (
-        "The GPU idx:1 is split, and of use by its parts only.\n"
+        "The GPU idx:1 is split (MIG): only its parts can be used.\n"
         + "".join(f"  {part}\n" for part in PARTS)
         + f"Next: Ask for a part: --gpus {PARTS[0]}"
     )

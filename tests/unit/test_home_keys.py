@@ -47,7 +47,7 @@ def test_the_next_container_revokes_it(lxd: FakeLxd) -> None:
     destroy(lxd)
     action = anew(lxd, NEW)
     assert action.revoked == (fingerprint(OLD),)
-    assert str(action) == "let in bob by 1 ssh key, and nobody by 1 ssh key of before"
+    assert str(action) == "let bob log in with 1 ssh key, and revoke 1 ssh key used before"
     # And the one after that, both.
     destroy(lxd)
     assert set(anew(lxd, THIRD).revoked) == {fingerprint(OLD), fingerprint(NEW)}

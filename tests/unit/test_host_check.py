@@ -34,16 +34,16 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
     assert {name: one.found for name, one in every.items()} == {
         "pool-room/default": "39.0 GiB free",
         "kernel-limits": "room for many containers",
-        "network/lxdbr0": "nothing is in its way; the firewall's rules only root may see",
+        "network/lxdbr0": "nothing blocks it; only root can see the firewall's rules",
         "network-filters": "users' containers keep to their addresses",
         "ids": "every container has ids of its own",
         "gpu": "4 × NVIDIA GeForce RTX 4090",
         "driver-module": "535.261.03 is loaded",
-        "driver-libraries": "the host has none of its own; containers bring theirs",
-        "gpu-nodes": "/dev/nvidia-uvm, /dev/nvidiactl and every card's are there",
+        "driver-libraries": "the host has none; containers have their own",
+        "gpu-nodes": "/dev/nvidia-uvm, /dev/nvidiactl and every GPU's are present",
         "gpu-boot-unit": "installed and enabled, before LXD",
         "driver-packages": "no package of the driver is installed by apt",
-        "driver-hook": "not installed: after a driver update type invoke host.after-driver-update",
+        "driver-hook": "not installed: after a driver update run invoke host.after-driver-update",
         "delivery": "image: LXD has neither gpu_cdi nor nvidia_runtime",
         "cards-there": "every GPU that was given is in its slot",
         "cards-by-address": "every GPU was given by its address",
@@ -142,8 +142,8 @@ def test_document_row_and_advice() -> None:
     }
     assert row(FINDINGS[0]) == ("gpu", "-", "ok", "4 × X")
     assert advice(FINDINGS) == (
-        "gpu-boot-unit: not installed\n  why it hurts: It …\n  mend it with: a\n\n"
-        "n (ann): bad\n  why it hurts: Because.\n  mend it with: b c"
+        "gpu-boot-unit: not installed\n  effect: It …\n  fix: a\n\n"
+        "n (ann): bad\n  effect: Because.\n  fix: b c"
     )
     assert advice(FINDINGS[:1]) == ""
 

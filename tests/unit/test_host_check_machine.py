@@ -29,7 +29,10 @@ def test_module_that_is_not_loaded(lxd: FakeLxd, machine: Machine, apt: Apt) -> 
 def test_kernel_that_came_without_the_module(lxd: FakeLxd, machine: Machine) -> None:
     machine.at("/proc/driver/nvidia/version").unlink()
     (problem,) = problems(lxd, machine)
-    assert problem.found == "there is none for the kernel that runs; a new kernel came without it"
+    assert (
+        problem.found
+        == "there is none for the running kernel; a new kernel was installed without it"
+    )
     assert problem.fix is not None
     assert problem.fix.endswith("dkms autoinstall && modprobe nvidia")
 
@@ -78,7 +81,7 @@ def test_boot_unit_that_is_not_installed(lxd: FakeLxd, machine: Machine) -> None
 def test_boot_unit_that_was_disabled(lxd: FakeLxd, machine: Machine) -> None:
     machine.at("/etc/systemd/system/multi-user.target.wants/labstamp-gpu-boot.service").unlink()
     (problem,) = problems(lxd, machine)
-    assert problem.found == "not whole, or not enabled"
+    assert problem.found == "incomplete, or not enabled"
 
 
 def test_boot_unit_that_nothing_will_start(lxd: FakeLxd, machine: Machine) -> None:

@@ -122,7 +122,7 @@ def test_interface_that_is_no_bridge_is_refused() -> None:
     with pytest.raises(InputError) as refused:
         plan_setup(BARE, Wishes(network="eth0"))
     assert str(refused.value) == (
-        "Containers cannot be plugged into eth0: it is no bridge (physical).\n"
+        "Containers cannot use the network eth0: it is not a bridge (physical).\n"
         "Next: Name a bridge as `network` in lab.yaml, or leave it out to get one made."
     )
 

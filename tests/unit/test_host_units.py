@@ -187,7 +187,7 @@ def test_hook_holds_the_driver_and_lets_go_of_what_it_held(root: Path, checkout:
         f"{HOOK}: written",
         f"{HOOK_LINK}: written",
         "held against upgrades: libcuda1:i386, libnvidia-ml1, nvidia-driver",
-        f"{BLACKLIST}: unattended upgrades leave the driver alone",
+        f"{BLACKLIST}: unattended upgrades skip the driver",
     )
     assert apt.held == {
         "bash",
@@ -238,7 +238,7 @@ def test_hook_without_apt_is_the_unit_alone(root: Path, checkout: Path) -> None:
 
 
 def test_checkout_without_its_environment_is_refused(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is not there, and the unit is to run it"):
+    with pytest.raises(InputError, match="does not exist, and the unit must run it"):
         driver_hook.install(machine_in(root), tmp_path / "bare", {})
     assert files_of(root) == []
 
@@ -353,6 +353,6 @@ def test_root_is_asked_for() -> None:
     with pytest.raises(InputError) as refused:
         Machine(superuser=False).require_root("sudo .venv/bin/invoke host.remove-gpu-unit")
     assert str(refused.value) == (
-        "This changes files of the machine and needs root.\n"
+        "This command changes files of the machine and needs root.\n"
         "Next: sudo .venv/bin/invoke host.remove-gpu-unit"
     )

@@ -118,9 +118,9 @@ def test_no_room_is_said_with_what_mends_it() -> None:
     assert caught.value.exit_code == 3
     assert str(caught.value) == (
         "There is no room for another range of 65536 ids.\n"
-        "  LXD has 100000:131072, and 131072 of it are given away.\n"
+        "  LXD has 100000:131072, and 131072 of it are in use.\n"
         "Next: Give root more in /etc/subuid and /etc/subgid of that machine and restart LXD,\n"
-        "      or remove homes that nobody needs any more: invoke destroy NAME --purge"
+        "      or remove homes that are not needed any more: invoke destroy NAME --purge"
     )
 
 

@@ -82,7 +82,7 @@ def test_every_length_but_the_right_one_is_refused(exported: Path, tmp_path: Pat
     changed.write_bytes(whole[:-1024])
     full = len(whole) / 1024
     assert refused(changed) == damaged(
-        f"It is cut off: {full - 1:.1f} KiB of {full:.1f} KiB are there."
+        f"It is incomplete: it has {full - 1:.1f} KiB of {full:.1f} KiB."
     )
 
 
@@ -103,7 +103,7 @@ def _empty(path: Path) -> None:
 def test_a_foreign_file_is_refused(write: Callable[[Path], None], tmp_path: Path) -> None:
     write(tmp_path / "x")
     assert refused(tmp_path / "x") == (
-        "FILE is no file of labstamp's export-image.\n"
+        "FILE was not written by `invoke export-image`.\n"
         "Next: Images of LXD's own `lxc image export` are imported with `lxc image import`."
     )
 
@@ -125,7 +125,7 @@ def test_a_later_format_is_refused(exported: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../../etc/cron.d/x", "/etc/passwd", "metadata/../x", "rootfs"])
 def test_a_member_with_another_name_is_refused(name: str, tmp_path: Path) -> None:
     path = forged(tmp_path, manifest_of(b"content"), [(name, b"content")])
-    assert refused(path) == damaged('It holds something else where "metadata" belongs.')
+    assert refused(path) == damaged('It has something else in place of "metadata".')
     assert sorted(one.name for one in tmp_path.iterdir()) == ["forged"]
 
 
@@ -133,7 +133,7 @@ def test_a_link_in_place_of_a_member_is_refused(tmp_path: Path) -> None:
     link = tarfile.TarInfo("metadata")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/shadow"
     path = forged(tmp_path, manifest_of(b""), [link])
-    assert refused(path) == damaged('It holds something else where "metadata" belongs.')
+    assert refused(path) == damaged('It has something else in place of "metadata".')
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_an_image_of_another_fingerprint_is_refused(tmp_path: Path) -> None:
 
 def test_an_image_that_is_no_release_is_refused(tmp_path: Path) -> None:
     path = forged(tmp_path, manifest_of(b"content"), [("metadata", b"content")])
-    assert refused(path) == "FILE holds an image that is no release of labstamp."
+    assert refused(path) == "FILE holds an image that is not a labstamp release."
 
 
 def test_a_release_that_asks_for_privileges_is_refused(tmp_path: Path) -> None:
@@ -197,8 +197,8 @@ def test_a_release_with_a_strange_name_is_refused(name: str, tmp_path: Path) -> 
     path = forged(tmp_path, manifest, [("metadata", b"content")])
     assert refused(path) == (
         "FILE holds a release that cannot be used here.\n"
-        "  lab.template: is no name of a template\n"
-        "  the property 'evil.key' is none of labstamp's"
+        "  lab.template: is not the name of a template\n"
+        "  the property 'evil.key' is not a property of labstamp"
     )
 
 
@@ -250,11 +250,11 @@ def test_what_its_containers_are_given_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("lab.version", "../../x", "lab.version: is no version such as 20261121.1"),
-        ("lab.built_at", "2026-11-21T09:00:00", "lab.built_at: is no time with a time zone"),
+        ("lab.version", "../../x", "lab.version: is not a version such as 20261121.1"),
+        ("lab.built_at", "2026-11-21T09:00:00", "lab.built_at: is not a time with a time zone"),
         ("lab.packages", "A" * (2 << 20 | 1), "lab.packages: is longer than 2097152 characters"),
         ("lab.accounts", "a " * 40000, "lab.accounts: is longer than 65536 characters"),
-        ("lab.cleaned", "now", "lab.cleaned: is no time in seconds"),
+        ("lab.cleaned", "now", "lab.cleaned: is not a time in seconds"),
         ("description", "\x1b[2J", "description: is not printable"),
     ],
 )
@@ -289,7 +289,7 @@ def test_an_image_that_is_no_tarball_is_refused(tmp_path: Path) -> None:
     content = b"x" * 2048
     manifest = {**manifest_of(content), "properties": properties()}
     said = refused(forged(tmp_path, manifest, [("metadata", content)]))
-    assert said.startswith("FILE holds an image that cannot be looked into.\n")
+    assert said.startswith("FILE holds an image that cannot be inspected.\n")
 
 
 @pytest.mark.parametrize(

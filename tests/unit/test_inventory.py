@@ -75,7 +75,7 @@ def test_images_beyond_reading_are_told_with_the_way_out() -> None:
     spoiled = read_release(image)
     assert isinstance(spoiled, Unreadable)
     made = document([("base", "base")], [], [], [], [spoiled])
-    problem = "lab.built_at: is no time with a time zone such as 2026-11-21T09:00:00+00:00"
+    problem = "lab.built_at: is not a time with a time zone such as 2026-11-21T09:00:00+00:00"
     assert made["unreadable"] == [
         {
             "name": "lab/base/20261121.1",
@@ -86,9 +86,9 @@ def test_images_beyond_reading_are_told_with_the_way_out() -> None:
         }
     ]
     assert list(remarks(made)) == [
-        "lab/base/20261121.1 cannot be read, and is for nobody:",
+        "lab/base/20261121.1 cannot be read, and is not used:",
         f"  {problem}",
-        f"  Where nothing needs it: lxc image delete {'f' * 12}",
+        f"  If nothing needs it: lxc image delete {'f' * 12}",
     ]
 
 

@@ -143,7 +143,7 @@ def test_a_home_that_two_have_is_refused_by_name(lxd: FakeLxd) -> None:
     with pytest.raises(InputError) as caught:
         plan_isolation(lxd, ["bob"])
     assert str(caught.value) == (
-        "Nothing was done: not all of these can be moved to ids of their own.\n"
+        "Nothing was done: some of these cannot be moved to ids of their own.\n"
         "  bob: skip, its volume home-bob (pool default) is also that of by-hand, and LXD attaches "
         "a volume to containers of one range only; first: "
         "lxc storage volume detach default home-bob by-hand"
@@ -156,7 +156,7 @@ def test_a_home_that_two_have_is_refused_by_name(lxd: FakeLxd) -> None:
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({labels.PHASE: labels.PREPARING}, "it is only half made; provision it again"),
+        ({labels.PHASE: labels.PREPARING}, "it is only half made; first: invoke provision bob"),
         ({labels.SYNC: "x y"}, "its driver is being changed; first: invoke sync-drivers bob"),
         ({"security.privileged": "true"}, "it is privileged: its root is the server's"),
         (
@@ -189,20 +189,20 @@ def test_files_beyond_the_range_are_refused_before_anything_is_stopped(lxd: Fake
 
 
 def test_a_shift_that_ends_half_way_is_undone_by_the_snapshots(lxd: FakeLxd) -> None:
-    lxd.store.shift_failures["bob"] = LxdError("LXD would not start bob.")
+    lxd.store.shift_failures["bob"] = LxdError("LXD could not start bob.")
     failed = failure(run(lxd))
-    assert str(failed) == "LXD would not start bob. bob is as before."
+    assert str(failed) == "LXD could not start bob. bob is as before."
     assert_as_before(lxd)
     assert run(lxd).done == ("bob",)
     assert_isolated(lxd)
 
 
 def test_where_going_back_fails_the_next_run_goes_on(lxd: FakeLxd) -> None:
-    lxd.store.shift_failures["bob"] = LxdError("LXD would not start bob.")
+    lxd.store.shift_failures["bob"] = LxdError("LXD could not start bob.")
     lxd.failures["restore_volume"] = LxdError("No.")
     failed = failure(run(lxd))
     assert failed is not None
-    assert failed.fix == ("Nothing is lost; when that is mended, it goes on: invoke isolate bob")
+    assert failed.fix == ("Nothing is lost. Correct that, then continue: invoke isolate bob")
     assert lxd.store.contents[HOME].owners == MIXED
     # The server's boot would go on with LXD's wrong notes.
     assert lxd.store.instances[HERE].config["boot.autostart"] == "false"
@@ -261,7 +261,10 @@ def test_killed_before_any_change_the_next_run_finishes(
 def test_a_run_that_lives_is_left_alone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = MoveMarker(builder="lab1 4711 1", range=OWN, snapshot="s", stage=Stage.MOVING)
     lxd.store.instances[HERE].config[labels.ISOLATE] = str(mark)
-    for alive, told in ((True, "is at it"), (None, "may be at it; if that run is gone for good")):
+    for alive, told in (
+        (True, "is moving it"),
+        (None, "may still be moving it. If that process no longer exists"),
+    ):
         monkeypatch.setattr("provision.ids.marker.is_alive", lambda _, alive=alive: alive)
         (left,) = run(lxd).left
         assert left.reason.startswith(f"process 4711 on lab1 {told}")
@@ -285,5 +288,5 @@ def test_several_failures_are_told_together() -> None:
         "2 containers could not be moved to ids of their own.\n"
         "  ann: No.\n"
         "  bob: Why.\n"
-        "Next: Mend that, then: invoke isolate ann bob"
+        "Next: Correct that, then run: invoke isolate ann bob"
     )

@@ -44,7 +44,7 @@ def test_a_row_for_each_release() -> None:
             "12",
             "docker runs a container: exit code 125, expected 0: no",
         ],
-        ["gone", "20261121.1", "0 of 0", "not judged", "12", smoke_images.GONE],
+        ["gone", "20261121.1", "0 of 0", "not checked", "12", smoke_images.GONE],
     ]
 
 
@@ -71,7 +71,7 @@ def test_one_that_failed_among_two_names_the_way_back() -> None:
     assert str(error) == (
         "1 of 2 current releases failed their checks; users still get them.\n"
         "  docker-nested, docker runs a container: exit code 125, expected 0: no\n"
-        "Next: Give users the release of docker-nested before it: invoke rollback dock\n"
+        "Next: Give users the release of docker-nested from before: invoke rollback dock\n"
         "      The full log: logs/docker-nested.log"
     )
 
@@ -147,12 +147,12 @@ def test_nothing_to_judge_is_never_a_pass(shelf: Shelf, context: BuildContext) -
     with pytest.raises(InputError) as caught:
         smoke_images.judge_current(context)
     assert str(caught.value) == (
-        "There is no current release of any template to judge.\nNext: Build it: invoke build-images"
+        "There is no current release of any template to check.\nNext: Build it: invoke build-images"
     )
     shelf.build("20261121.1", "base")
     with pytest.raises(InputError) as caught:
         smoke_images.judge_current(context, ("base", "docker"))
     assert str(caught.value) == (
-        "There is no current release of docker-nested to judge.\n"
+        "There is no current release of docker-nested to check.\n"
         "Next: Build it: invoke build-images --only docker-nested"
     )

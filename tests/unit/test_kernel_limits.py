@@ -125,8 +125,8 @@ def test_what_the_kernel_refuses_is_said(desktop: Machine, monkeypatch: pytest.M
     tape = Tape()
     set_up(FakeLxd(), Settings(), tape, machine=desktop)
     assert tape.said == [
-        "The kernel does not let these be raised: kernel.keys.maxkeys. They stand in "
-        f"{FILE} for the next boot."
+        f"The kernel did not accept these limits: kernel.keys.maxkeys. They are in {FILE} for "
+        "the next boot."
     ]
 
 
@@ -136,7 +136,7 @@ def test_each_is_known_to_host_check() -> None:
     assert [one.subject for one in every] == list(WANTED)
     for one in every:
         assert one.status is Status.WARN
-        assert one.found == f"1, {WANTED[one.subject or '']} are wanted"
+        assert one.found == f"1, expected at least {WANTED[one.subject or '']}"
         assert one.fix == "sudo .venv/bin/invoke host.setup"
         assert one.why
     (fine,) = findings(WANTED, "")

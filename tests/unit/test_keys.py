@@ -102,7 +102,7 @@ def test_a_private_key_file_is_refused_and_never_echoed(tmp_path: Path) -> None:
     file.write_text(PRIVATE)
     text = refusal(str(file))
     assert text == (
-        f"A private key was given ({file}). It was not used and goes nowhere.\n"
+        f"A private key was given ({file}). It was not used, and it is not stored.\n"
         f"Next: Give the public one: {file}.pub"
     )
 
@@ -111,7 +111,7 @@ def test_a_private_key_file_is_refused_and_never_echoed(tmp_path: Path) -> None:
 def test_a_private_key_on_the_command_line_is_never_echoed(text: str) -> None:
     assert refusal(text) == (
         "A private key was given (the key on the command line). "
-        "It was not used and goes nowhere.\n"
+        "It was not used, and it is not stored.\n"
         "Next: Give the public one: the .pub file"
     )
 
@@ -119,7 +119,7 @@ def test_a_private_key_on_the_command_line_is_never_echoed(text: str) -> None:
 def test_a_putty_key_is_never_echoed() -> None:
     text = refusal("-", stdin=f"PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 1\n{SECRET}\n")
     assert text == (
-        "A private key was given (standard input). It was not used and goes nowhere.\n" + PUTTY
+        "A private key was given (standard input). It was not used, and it is not stored.\n" + PUTTY
     )
 
 
@@ -132,7 +132,7 @@ def test_a_putty_key_has_no_pub_file_beside_it(tmp_path: Path, version: int, enc
         f"Public-Lines: 2\r\nAAAA\r\nPrivate-Lines: 1\r\n{SECRET}\r\n".encode(encoding)
     )
     assert refusal(str(file)) == (
-        f"A private key was given ({file}). It was not used and goes nowhere.\n{PUTTY}"
+        f"A private key was given ({file}). It was not used, and it is not stored.\n{PUTTY}"
     )
 
 
@@ -274,10 +274,18 @@ def test_files_that_hold_no_key(tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_text("# more\n" * 20_000)
     assert refusal(str(empty)) == f"There is no ssh public key in {empty}.\n{MAKE_ONE}"
-    assert refusal(str(binary)) == f"{binary} is not text, so no ssh public key.\n{MAKE_ONE}"
-    assert refusal(str(large)) == f"{large} is larger than 64 KiB, so no list of ssh public keys."
+    assert (
+        refusal(str(binary)) == f"{binary} is not text, so it is not an ssh public key.\n{MAKE_ONE}"
+    )
+    assert (
+        refusal(str(large))
+        == f"{large} is larger than 64 KiB, so it is not a list of ssh public keys."
+    )
     assert refusal(f"{tmp_path}/no") == f"There is no key file {tmp_path}/no.\n{MAKE_ONE}"
-    assert refusal(str(tmp_path)) == (f"The key file {tmp_path} cannot be read.\n  Is a directory")
+    assert refusal(str(tmp_path)) == (
+        f"The key file {tmp_path} cannot be read.\n  Is a directory\n"
+        "Next: Check its path and its permissions."
+    )
 
 
 @pytest.mark.parametrize(
@@ -299,7 +307,7 @@ def test_what_the_web_may_answer(requests_mock: requests_mock.Mocker) -> None:
     assert refusal("gh:alice") == (
         f"The keys at {url} cannot be fetched.\n"
         "  The server answered 404 Not Found.\n"
-        "Next: Look whether the name is right."
+        "Next: Check the name."
     )
     requests_mock.get(url, exc=requests.ConnectTimeout)
     assert refusal("gh:alice") == (
@@ -308,12 +316,15 @@ def test_what_the_web_may_answer(requests_mock: requests_mock.Mocker) -> None:
         "Next: Save the keys in a file and give that instead."
     )
     requests_mock.get(url, text="x" * 70_000)
-    assert refusal("gh:alice") == f"{url} is larger than 64 KiB, so no list of ssh keys."
+    save = "\nNext: Save the keys in a file and give that instead."
+    too_large = f"{url} is larger than 64 KiB, so it is not a list of ssh keys."
+    assert refusal("gh:alice") == too_large + save
     requests_mock.get(url, text="")
     assert refusal("gh:alice") == f"There is no ssh public key in gh:alice.\n{MAKE_ONE}"
     requests_mock.get(url, status_code=302, headers={"Location": "http://github.com/a"})
     requests_mock.get("http://github.com/a", text=ed25519())
-    assert refusal("gh:alice") == f"{url} leads to plain http, where keys are not taken from."
+    to_http = f"{url} redirects to plain http; keys are taken from https only."
+    assert refusal("gh:alice") == to_http + save
 
 
 def test_sources_that_name_nobody() -> None:

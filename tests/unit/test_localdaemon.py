@@ -76,10 +76,10 @@ def test_where_two_answer_both_are_named(places: Places, listen: Listen) -> None
         lxd_directory({}, places)
     snap, package = places
     assert str(caught.value) == (
-        "Two LXD daemons run on this machine, and nothing says which one is meant.\n"
+        "Two LXD daemons run on this machine, and it is not set which one to use.\n"
         f"  {snap}/unix.socket answers\n"
         f"  {package}/unix.socket answers\n"
-        "Next: Name the one that has, or is to have, the containers (`lxc` heeds it, too):\n"
+        "Next: Choose the one for the containers (`lxc` uses the same variable):\n"
         f"      export LXD_DIR={snap}\n"
         f"      export LXD_DIR={package}"
     )

@@ -65,9 +65,9 @@ def test_who_waits_is_told_for_whom(tmp_path: Path) -> None:
     holder.communicate()
     assert len(heard.said) == 1
     assert heard.said[0].startswith(f'Waiting for "provision bob" (process {holder.pid} on ')
-    assert str(error.value).startswith("Waited 0 s for ")
+    assert str(error.value).startswith("Timed out after 0 s waiting for ")
     assert str(error.value).endswith(
-        f"in vain.\nNext: Try again when it has ended. Who it is: fuser -v {tmp_path}/bob.lock"
+        f".\nNext: Try again when it has ended. Show its process: fuser -v {tmp_path}/bob.lock"
     )
 
 
@@ -143,7 +143,7 @@ def test_what_is_no_lock_is_told_and_left(
         pass
     assert str(error.value) == (
         f"The lock {path} is {kind}, which labstamp did not make.\n"
-        f"Next: Look at it, and remove it as root: rm -r {path}"
+        f"Next: Check what it is, and remove it as root: rm -r {path}"
     )
     assert precious.read_text() == "thesis"
     assert os.path.lexists(path)
@@ -154,7 +154,7 @@ def test_a_lock_held_by_a_stranger_is_no_wait_for_ever(tmp_path: Path) -> None:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with (
-            pytest.raises(Conflict, match="another labstamp process in vain") as error,
+            pytest.raises(Conflict, match="waiting for another labstamp process") as error,
             hold_lock("bob", Silent(), "x", timeout=0.1, remote="local", directory=tmp_path),
         ):
             pass

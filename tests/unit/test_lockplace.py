@@ -48,15 +48,15 @@ def test_a_link_in_its_place_is_refused(tmp_path: Path, part: str) -> None:
     with pytest.raises(InputError) as error:
         have(tmp_path / "labstamp/locks", "lxd", owner=ME, group=None)
     assert str(error.value) == (
-        f"{path} is no directory of labstamp's; labstamp's locks belong there.\n"
-        f"Next: Look at it, move it away, and run this again: mv {path} {path}.old"
+        f"{path} is not a directory of labstamp; labstamp needs it for its locks.\n"
+        f"Next: Check what it is, move it away, and run this again: mv {path} {path}.old"
     )
     assert modes(elsewhere) == [0o750]
     assert list(elsewhere.iterdir()) == []
 
 
 def test_another_s_directory_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"belongs to uid {ME}; labstamp's locks belong there"):
+    with pytest.raises(InputError, match=f"belongs to uid {ME}; labstamp needs it for its locks"):
         have(tmp_path / "labstamp/locks", "lxd", owner=ME + 1, group=None)
 
 
@@ -92,7 +92,7 @@ def test_one_of_the_group_is_told_who_makes_it(tmp_path: Path) -> None:
         find(tmp_path / "locks", "lxd")
     assert str(error.value) == (
         f"There is no directory for locks, {tmp_path}/locks/lxd.\n"
-        "  It is root's to make, once; the group of LXD's socket may use it.\n"
+        "  Root makes it once; the group of LXD's socket may use it.\n"
         "Next: sudo .venv/bin/invoke host.setup"
     )
 
@@ -102,5 +102,5 @@ def test_one_that_others_may_write_is_refused(tmp_path: Path, mode: int) -> None
     place = tmp_path / "locks/lxd"
     place.mkdir(parents=True)
     place.chmod(mode)
-    with pytest.raises(InputError, match="is not as it should be"):
+    with pytest.raises(InputError, match="has a wrong owner or wrong permissions"):
         find(tmp_path / "locks", "lxd")

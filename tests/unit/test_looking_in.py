@@ -23,12 +23,12 @@ from tests.fake_lxd import FakeLxd
 from tests.fake_store import OnRun
 from tests.unit.driven import NEW, OLD, driven_lab, give, settings
 
-PIPE = LxdError("LXD would not list /usr/lib/x in ben.", details="/usr/lib/x is no directory.")
+PIPE = LxdError("LXD could not list /usr/lib/x in ben.", details="/usr/lib/x is not a directory.")
 TROUBLES = [
-    (PIPE, "could not be looked at: /usr/lib/x is no directory."),
-    (Stuck("Something holds up.", details="More."), "could not be looked at: Something holds up."),
-    (TooMuch("Too much to list."), "could not be looked at: Too much to list."),
-    (LxdError("No.", details="\x1b[2J\n" * 99), "could not be looked at: " + r"\x1b[2J\n" * 19),
+    (PIPE, "could not be inspected: /usr/lib/x is not a directory."),
+    (Stuck("Something holds up.", details="More."), "could not be inspected: Something holds up."),
+    (TooMuch("Too much to list."), "could not be inspected: Too much to list."),
+    (LxdError("No.", details="\x1b[2J\n" * 99), "could not be inspected: " + r"\x1b[2J\n" * 19),
 ]
 
 
@@ -77,14 +77,14 @@ def test_list_shows_what_is_known(lab: FakeLxd, monkeypatch: pytest.MonkeyPatch)
 
     def look(name: str) -> InstanceState:
         if name == "ben":
-            raise Stuck("LXD needed more than 20 s to tell how ben is.")
+            raise Stuck("LXD timed out after 20 s trying to show the state of ben.")
         return state(name)
 
     monkeypatch.setattr(lab, "state", look)
     ann, ben = containers(lab, Settings())
     assert (ann["trouble"], ann["memory_used_bytes"]) == (None, 1 << 20)
     assert (ben["trouble"], ben["memory_used_bytes"]) == (
-        "LXD needed more than 20 s to tell how ben is.",
+        "LXD timed out after 20 s trying to show the state of ben.",
         None,
     )
     assert (ben["state"], ben["ipv4"], ben["disk_used_bytes"]) == ("Running", [], None)
@@ -92,22 +92,22 @@ def test_list_shows_what_is_known(lab: FakeLxd, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_host_check_names_it_beside_what_drifts() -> None:
-    every = list(findings(Versions(host=NEW, unseen=(("ben", "could not be looked at: …"),))))
+    every = list(findings(Versions(host=NEW, unseen=(("ben", "could not be inspected: …"),))))
     assert [(one.name, one.subject, one.status, one.found) for one in every[1:]] == [
-        ("container-driver", "ben", Status.WARN, "could not be looked at: …")
+        ("container-driver", "ben", Status.WARN, "could not be inspected: …")
     ]
 
 
 def test_the_hook_says_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    versions = Versions(host=NEW, unseen=(("ben", "could not be looked at: …"),))
+    versions = Versions(host=NEW, unseen=(("ben", "could not be inspected: …"),))
     monkeypatch.setattr(host_units, "read_settings", Settings)
     monkeypatch.setattr(host_units, "connect_to", lambda _settings: FakeLxd())
     monkeypatch.setattr(host_units, "drifting", lambda _lxd, _settings: versions)
     host_units.after_driver_update(Context())
     assert capsys.readouterr().out.splitlines() == [
-        "ben: could not be looked at: …",
+        "ben: could not be inspected: …",
         f"Nothing drifts from driver {NEW}; nothing to do.",
     ]
 

@@ -15,7 +15,7 @@ PINYIN = "\n      Write it in Latin letters, as in pinyin: zhang-san"
 
 
 def near(name: str) -> str:
-    return f"\n      Nearest to it: {name}"
+    return f"\n      Nearest valid name: {name}"
 
 
 @pytest.mark.parametrize("name", ["bob", "B", "lab-3", "a" * 63, "x2"])

@@ -15,7 +15,7 @@ BLOCKED = Finding(
     name="network-firewall",
     subject="lxdbr0",
     status=Status.FAIL,
-    found="ufw drops what containers ask of DHCP",
+    found="ufw drops DHCP requests of containers",
     fix="ufw allow in on lxdbr0",
 )
 
@@ -45,13 +45,12 @@ def fails(error: Exception, *obstacles: Finding) -> list[str]:
 def test_the_cause_is_said_at_once_and_with_the_failure(kind: type[LxdError]) -> None:
     error = kind("bob got no address within 60 s.", details="Inside: eth0", fix="look")
     assert fails(error, BLOCKED) == [
-        "The network lxdbr0: ufw drops what containers ask of DHCP. "
-        "Mend it with: ufw allow in on lxdbr0"
+        "The network lxdbr0: ufw drops DHCP requests of containers. Fix: ufw allow in on lxdbr0"
     ]
     assert str(error) == (
         "bob got no address within 60 s.\n"
         "  Inside: eth0\n"
-        "  The network lxdbr0: ufw drops what containers ask of DHCP\n"
+        "  The network lxdbr0: ufw drops DHCP requests of containers\n"
         "Next: ufw allow in on lxdbr0\n"
         "      look"
     )

@@ -47,20 +47,19 @@ def judged(facts: NetworkFacts, sudo: str = "sudo ") -> list[Finding]:
     [
         (
             "ufw.save",
-            "ufw (ip filter INPUT) drops what containers ask of DHCP",
+            "ufw (ip filter INPUT) drops DHCP requests of containers",
             "sudo ufw allow in on lxdbr0 && sudo ufw route allow in on lxdbr0 && "
             "sudo ufw route allow out on lxdbr0",
         ),
         (
             "docker.save",
-            "docker's firewall (ip filter FORWARD, policy DROP) drops what goes out from "
-            "containers",
+            "docker's firewall (ip filter FORWARD, policy DROP) drops packets from containers",
             "sudo iptables -I DOCKER-USER -i lxdbr0 -j ACCEPT && "
             "sudo iptables -I DOCKER-USER -o lxdbr0 -j ACCEPT",
         ),
         (
             "firewalld.json",
-            "firewalld (inet firewalld filter_INPUT) drops what containers ask of DHCP",
+            "firewalld (inet firewalld filter_INPUT) drops DHCP requests of containers",
             "sudo firewall-cmd --permanent --zone=trusted --change-interface=lxdbr0 && "
             "sudo firewall-cmd --reload",
         ),
@@ -80,8 +79,8 @@ def test_a_drop_rule_names_its_chain() -> None:
     (one,) = judged(replace(BRIDGE, tables=tables("nft.json")))
     # `iifname @trusted accept`: whatever is in that set may be let in.
     assert one.found == (
-        "the firewall (inet filter forward, rule iif lxdbr* oif eth9 drop) drops what goes out "
-        "from containers"
+        "the firewall (inet filter forward, rule iif lxdbr* oif eth9 drop) drops packets from "
+        "containers"
     )
     assert one.fix == (
         "sudo nft insert rule inet filter forward iifname lxdbr0 accept && "
@@ -112,11 +111,11 @@ def test_what_accepts_or_may_accept_is_not_blamed(accepts: str) -> None:
 @pytest.mark.parametrize(
     ("drops", "what"),
     [
-        ("", "what containers ask of DHCP"),
-        ("-A INPUT -s 192.0.2.0/24 -j ACCEPT", "what containers ask of DHCP"),
-        ("-A INPUT -m set --match-set evil src -j DROP", "what containers ask of DHCP"),
-        ("-A INPUT -p udp -m udp --dport 67 -j ACCEPT", "what containers ask of DNS"),
-        ("-A INPUT -i lxdbr0 -p udp --dport 53 -j REJECT", "what containers ask of DHCP"),
+        ("", "DHCP requests of containers"),
+        ("-A INPUT -s 192.0.2.0/24 -j ACCEPT", "DHCP requests of containers"),
+        ("-A INPUT -m set --match-set evil src -j DROP", "DHCP requests of containers"),
+        ("-A INPUT -p udp -m udp --dport 67 -j ACCEPT", "DNS requests of containers"),
+        ("-A INPUT -i lxdbr0 -p udp --dport 53 -j REJECT", "DHCP requests of containers"),
     ],
 )
 def test_a_policy_is_blamed_where_nothing_accepts(drops: str, what: str) -> None:
@@ -141,7 +140,7 @@ def test_a_bridge_of_somebody_elses_with_docker_on_the_host() -> None:
     """br_netfilter shows iptables what stays on a bridge: DHCP of the LAN, for one."""
     lan = NetworkFacts(name="br-lan", managed=False, filtered=True, tables=tables("docker.save"))
     (one,) = judged(lan)
-    assert one.found.endswith("drops what containers ask of DHCP")
+    assert one.found.endswith("drops DHCP requests of containers")
     assert judged(replace(lan, filtered=False)) == []
 
 
@@ -178,9 +177,9 @@ def test_what_else_is_in_the_way(facts: NetworkFacts, name: str, fix: str) -> No
 
 def test_nothing_in_the_way_says_what_was_not_seen() -> None:
     (fine,) = findings(BRIDGE, "")
-    assert (fine.status, fine.found) == (Status.OK, "nothing is in its way")
+    assert (fine.status, fine.found) == (Status.OK, "nothing blocks it")
     (unseen,) = findings(replace(BRIDGE, tables=None, serves=None), "sudo ")
-    assert unseen.found == "nothing is in its way; the firewall's rules only root may see"
+    assert unseen.found == "nothing blocks it; only root can see the firewall's rules"
 
 
 # ---- reading ------------------------------------------------------------------------------------

@@ -54,7 +54,9 @@ def test_this_checkout_is_judged_as_it_runs() -> None:
 def test_each_part_of_the_program_counts(checkout: Path, path: str) -> None:
     insist_on_program(checkout)
     (checkout / path).chmod(0o777)
-    with pytest.raises(InputError, match="Another account may write what root runs, and so be"):
+    with pytest.raises(
+        InputError, match="Another account may write files that root runs, and so become"
+    ):
         insist_on_program(checkout)
     assert every_fault(checkout, Settings(), OURS) != ()
 
@@ -64,8 +66,13 @@ def test_each_part_of_an_installed_program_counts(tmp_path: Path, path: str) -> 
     installed = environment_in(tmp_path / "labstamp")
     insist_on_program(installed)
     (installed / path).chmod(0o777)
-    with pytest.raises(InputError, match="Another account may write what root runs, and so be"):
+    with pytest.raises(
+        InputError, match="Another account may write files that root runs"
+    ) as caught:
         insist_on_program(installed)
+    told = (caught.value.details or "").splitlines()
+    assert told
+    assert len(set(told)) == len(told)
     assert every_fault(installed, Settings(), OURS) != ()
 
 
@@ -103,7 +110,7 @@ def test_the_settings_file_is_judged_before_it_is_read(
     file.write_text("locale: [no, yaml, of, ours]")
     file.chmod(0o666)
     monkeypatch.setenv("LAB_SETTINGS", str(file))
-    with pytest.raises(InputError, match="what root reads"):
+    with pytest.raises(InputError, match="files that root reads"):
         insist_on_settings(tmp_path)
     file.chmod(0o644)
     insist_on_settings(tmp_path)
@@ -133,7 +140,7 @@ def test_each_file_that_settings_name_counts(
     read = load_settings(tmp_path, {})
     insist_on_named(read)
     (tmp_path / part).chmod(0o777)
-    with pytest.raises(InputError, match="what root puts into containers"):
+    with pytest.raises(InputError, match="files that root puts into containers"):
         insist_on_named(read)
 
 

@@ -139,7 +139,7 @@ def test_a_refusal_names_paths_and_commands() -> None:
     assert str(refusal("No.", found[:1], environ={"SUDO_UID": "1000"})) == (
         "No.\n"
         "  /srv/0 belongs to eve\n"
-        "Next: Look whether somebody changed it, then:\n"
+        "Next: Check whether somebody changed it, then run:\n"
         "      sudo chown -h root: /srv/0"
     )
     said = str(refusal("No.", found, environ={}))
@@ -153,7 +153,7 @@ def test_a_checkout_is_mended_as_a_whole_and_moved_out_of_somebody_s_home() -> N
     found = [Fault(path=path, why="belongs to eve", command="chown -h root: x") for path in paths]
     found.append(Fault(path=Path("/home"), why="may be written", command="chmod go-w /home"))
     said = str(refusal("No.", found, checkout, environ={}))
-    assert said.partition("then:\n")[2].splitlines() == [
+    assert said.partition("then run:\n")[2].splitlines() == [
         "      chown -R root: /home/eve/lab && chmod -R go-w /home/eve/lab",
         "      mv /home/eve/lab /opt/ && chown -R root: /opt/lab",
         "      chmod go-w /home",

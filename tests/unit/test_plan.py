@@ -62,7 +62,7 @@ def test_a_changed_base_rebuilds_its_children() -> None:
     decisions = plan(_wanted(base="2"), _held(_wanted()), selected=BOTH)
     assert _texts(decisions) == [
         "base: build, cloud-init/base.yaml.j2 changed",
-        "docker-nested: build, base is built anew",
+        "docker-nested: build, base is rebuilt",
     ]
 
 

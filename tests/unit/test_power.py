@@ -1,4 +1,4 @@
-"""What becomes of an instance that LXD would not start."""
+"""What becomes of an instance that LXD could not start."""
 
 from __future__ import annotations
 
@@ -37,4 +37,4 @@ def test_one_whose_files_were_half_given_away_is_spoiled(why: str, kind: type[Lx
         with pytest.raises(LxdError) as caught:
             PowerCalls(rest, "default").start("bob")
     assert type(caught.value) is kind
-    assert str(caught.value) == (f"LXD would not start bob.\n  {why}\n  the instance's own log")
+    assert str(caught.value) == (f"LXD could not start bob.\n  {why}\n  the instance's own log")

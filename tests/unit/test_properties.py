@@ -20,7 +20,7 @@ from tests.fake_store import EPOCH
 from tests.unit.releases import PREFIX, Shelf, fits
 
 A, B = "20261121.1", "20261122.1"
-NO_TIME = "is no time with a time zone such as 2026-11-21T09:00:00+00:00"
+NO_TIME = "is not a time with a time zone such as 2026-11-21T09:00:00+00:00"
 DEEP = "[" * 20000
 
 
@@ -40,11 +40,11 @@ STRANGE = [
     ("lab.built_at", "0001-01-01T00:00:00+14:00", NO_TIME),
     ("lab.built_at", "9999-12-31T23:59:59-14:00", NO_TIME),
     ("lab.built_at", "1790000000", NO_TIME),
-    ("lab.version", "../../x", "is no version such as 20261121.1"),
-    ("lab.version", "20261121.1\n", "is no version such as 20261121.1"),
-    ("lab.template", "../base", "is no name of a template"),
-    ("lab.short", "Base", "is no name of a template"),
-    ("lab.parent", "a/b", "is no name of a template"),
+    ("lab.version", "../../x", "is not a version such as 20261121.1"),
+    ("lab.version", "20261121.1\n", "is not a version such as 20261121.1"),
+    ("lab.template", "../base", "is not the name of a template"),
+    ("lab.short", "Base", "is not the name of a template"),
+    ("lab.parent", "a/b", "is not the name of a template"),
     ("lab.distro", "\x1b[2J", "is not printable"),
     ("lab.smoke", "great", "must be 'passed', 'failed', 'skipped' or 'pending'"),
     ("lab.inputs", "[]", "must be a mapping"),

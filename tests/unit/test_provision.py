@@ -105,7 +105,7 @@ def test_the_plan_in_words_changes_nothing(lxd: FakeLxd) -> None:
         "create the volume home-bob for /home in pool default (30.0 GiB)",
         "create the container bob from docker-nested 20261121.1 "
         "(all CPUs, 256MiB memory, 3000 processes, 30GiB disk, ids 1065536:65536)",
-        "let in bob by 1 ssh key",
+        "let bob log in with 1 ssh key",
         "start bob and wait until ssh and the desktop answer",
         "set a random password for bob, shown once",
         "let bob log in to bob, and protect it against deletion by hand",
@@ -177,7 +177,8 @@ def test_a_release_that_asks_for_too_much_is_given_to_nobody(lxd: FakeLxd) -> No
     assert stamp(lxd, bob()).actions == ()
     before = list(lxd.changes)
     assert refusal(lxd, name="ann").startswith(
-        "base 20261122.1, in its property lab.needs, asks for what no container gets.\n"
+        "base 20261122.1, in its property lab.needs, requests settings or devices that "
+        "containers may not have.\n"
         "  security.idmap.base: whose ids a container has is decided by labstamp\n"
         "  device a: it would reach the server's own sockets and ports\n"
     )
@@ -208,14 +209,14 @@ def test_a_differing_request_is_told_line_by_line(lxd: FakeLxd) -> None:
         keys=(),
     ) == (
         'The container "bob" exists, and this request differs from its own.\n'
-        "  template: base now, docker-nested asked\n"
-        "  CPUs: no limit now, 1 asked\n"
-        "  memory: 512.0 MiB now, 1.0 GiB asked\n"
-        "  disk: the template's default now, 2.0 GiB asked\n"
-        "  home: the same as the disk's now, 1.0 GiB asked\n"
-        "  password: none now, one asked\n"
-        f"  key: {fingerprint(ed25519())} is in, not asked for\n"
-        "Next: Ask for the same again, choose another name, or make it anew\n"
+        "  template: base now, docker-nested requested\n"
+        "  CPUs: no limit now, 1 requested\n"
+        "  memory: 512.0 MiB now, 1.0 GiB requested\n"
+        "  disk: the template's default now, 2.0 GiB requested\n"
+        "  home: the same as the disk's now, 1.0 GiB requested\n"
+        "  password: none now, one requested\n"
+        f"  key: {fingerprint(ed25519())} is present, not requested\n"
+        "Next: Ask for the same again, choose another name, or make it again\n"
         "      (/home is kept): invoke destroy bob, then this command."
     )
 
@@ -224,7 +225,7 @@ def test_a_foreign_instance_is_never_touched(lxd: FakeLxd) -> None:
     lxd.store.instances[HERE] = FakeInstance(profiles=("default",))
     assert refusal(lxd) == (
         'The name "bob" is taken by an instance that labstamp did not make.\n'
-        "  It is not touched.\n"
+        "  It was not changed.\n"
         "Next: Choose another name; lxc list shows which are taken."
     )
 
@@ -237,7 +238,7 @@ def test_a_foreign_home_is_never_touched(lxd: FakeLxd, config: dict[str, str], w
     lxd.store.volumes[HOME] = dict(config)
     assert refusal(lxd) == (
         f'The volume "home-bob" in pool "default" {whose}.\n'
-        "  It is not touched.\n"
+        "  It was not changed.\n"
         "Next: Choose another name for the container, or rename the volume with lxc."
     )
 
@@ -314,7 +315,7 @@ def test_an_unknown_template(lxd: FakeLxd) -> None:
     assert refusal(lxd, template="base") == (
         'There is no release of a template "base".\n'
         "  Released are: none yet\n"
-        "Next: One that is defined, but not released yet, is built by: invoke build-images"
+        "Next: Build a template that is defined, but not released yet: invoke build-images"
     )
 
 

@@ -115,8 +115,8 @@ def test_gpus_without_a_driver_are_no_use(lxd: FakeLxd) -> None:
     assert str(error.value) == (
         "The host has NVIDIA GPUs, but their driver is not loaded.\n"
         "  A container would get GPUs that do not work.\n"
-        "Next: See what is wrong: invoke host.check\n"
-        "      Without a GPU it can be had now: --gpus none"
+        "Next: Find the cause: invoke host.check\n"
+        "      Make it now without a GPU: --gpus none"
     )
     stamp(lxd, bob(**gpus("none")))
 
@@ -133,7 +133,7 @@ def test_an_existing_container_tells_its_drift_and_the_way_out(lxd: FakeLxd) -> 
     done = stamp(lxd, bob())
     assert done.summary is not None
     assert (done.summary["driver"], done.summary["drift"]) == (OLD, True)
-    assert ("driver", f"{OLD}, the host runs {NEW}; mend it: invoke sync-drivers bob") in (
+    assert ("driver", f"{OLD}, the host runs {NEW}; fix: invoke sync-drivers bob") in (
         containers.of_stamped(done)[1]
     )
     row = listing.containers(lxd, Settings())[0]
@@ -223,7 +223,7 @@ def test_a_start_without_its_gpu_says_what_to_do(lxd: FakeLxd) -> None:
         f"bob cannot start: its GPU {D} is not where it was.\n"
         f"  {D} ({uuid(3)}) is gone, or its driver does not run it\n"
         f"Next: invoke provision bob --gpus {A}\n"
-        "      All that there are: invoke host.gpus"
+        "      List all GPUs: invoke host.gpus"
     )
     assert lxd.store.instances["default", "bob"].state is State.RUNNING
     lxd.stop("bob")
@@ -252,6 +252,6 @@ def test_the_gpu_of_a_container_names_what_is_missing(lxd: FakeLxd) -> None:
     assert rows[rows.index(("gpu", f"0  {A}  {FOUR[0].model}")) :][:4] == [
         ("gpu", f"0  {A}  {FOUR[0].model}"),
         ("gpu", f"{D} is gone"),
-        ("", f"mend it: invoke provision bob --gpus {A}"),
+        ("", f"fix: invoke provision bob --gpus {A}"),
         ("driver", OLD),
     ]

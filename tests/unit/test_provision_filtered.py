@@ -22,7 +22,7 @@ REFUSED = (
 @pytest.fixture
 def lxd() -> FakeLxd:
     lxd = a_lab()
-    lxd.failures["start bob"] = LxdError("LXD would not start bob.", details=REFUSED)
+    lxd.failures["start bob"] = LxdError("LXD could not start bob.", details=REFUSED)
     return lxd
 
 
@@ -35,14 +35,14 @@ def test_a_new_container_is_started_without_what_the_kernel_cannot(lxd: FakeLxd)
 def test_one_that_was_filtered_is_not_started_without_and_the_cure_is_told(lxd: FakeLxd) -> None:
     stamp(lxd, bob())
     lifecycle.stop(lxd, SETTINGS, "bob", report=Silent())
-    lxd.failures["start bob"] = LxdError("LXD would not start bob.", details=REFUSED)
+    lxd.failures["start bob"] = LxdError("LXD could not start bob.", details=REFUSED)
     with pytest.raises(LxdError) as error:
         lifecycle.start(lxd, SETTINGS, "bob", report=Silent())
     assert (error.value.fix or "").splitlines()[1].startswith("sudo modprobe br_netfilter && ")
 
 
 def test_other_refusals_stay_what_they_are(lxd: FakeLxd) -> None:
-    lxd.failures["start bob"] = LxdError("LXD would not start bob.", details="No.")
-    with pytest.raises(LxdError, match="would not start bob"):
+    lxd.failures["start bob"] = LxdError("LXD could not start bob.", details="No.")
+    with pytest.raises(LxdError, match="could not start bob"):
         stamp(lxd, bob())
     assert lxd.store.volumes

@@ -36,8 +36,8 @@ def test_gpus_alone_change_nothing_else(lxd: FakeLxd) -> None:
     before = len(lxd.changes)
     done = change(lxd, C)
     assert str(done.actions[0]) == (
-        f"give bob the GPUs {C}, take {A} from bob; "
-        "what has it open there keeps it until: invoke restart bob"
+        f"give bob the GPUs {C}, take {A} from bob; processes that have it open keep it until: "
+        "invoke restart bob"
     )
     assert lxd.changes[before:] == ["update bob"]
     assert held(lxd) == [C]
@@ -59,7 +59,7 @@ def test_another_difference_still_ends_it(lxd: FakeLxd) -> None:
     give(lxd, "1", memory_bytes=1 << 30)
     with pytest.raises(InputError) as error:
         give(lxd, "2", memory_bytes=2 << 30)
-    assert "memory: 1.0 GiB now, 2.0 GiB asked" in str(error.value)
+    assert "memory: 1.0 GiB now, 2.0 GiB requested" in str(error.value)
     assert held(lxd) == [A]
 
 
@@ -90,7 +90,7 @@ def test_lxds_own_id_is_replaced(lxd: FakeLxd) -> None:
 
 def test_what_lxd_refuses_is_undone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
     give(lxd, "1")
-    lxd.failures["update bob"] = LxdError("LXD would not change bob.")
+    lxd.failures["update bob"] = LxdError("LXD could not change bob.")
     with pytest.raises(LxdError):
         change(lxd, "2")
     assert held(lxd) == [A]

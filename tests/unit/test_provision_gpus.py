@@ -246,9 +246,9 @@ def test_of_two_machines_the_later_one_gives_way(
     with pytest.raises(CapacityError) as error:
         give(lxd, A, settings=EXCLUSIVE)
     assert str(error.value) == (
-        f"{A} was given away in the same moment, from another machine.\n"
+        f"{A} was given to another container at the same moment, from another machine.\n"
         "  rival has it now.\n"
-        "Next: try again, and see who uses what: invoke host.gpus"
+        "Next: Try again, and list the GPUs and their users: invoke host.gpus"
     )
     assert HERE not in lxd.store.instances
     assert ("default", "home-bob") not in lxd.store.volumes

@@ -74,8 +74,8 @@ def test_the_pool_decides_between_two_and_nothing_else_does() -> None:
         stores(there, other).home("bob", "default")
     assert str(error.value) == (
         '"bob" has 2 kept homes: home-bob in pool fast, bobs in pool fast.\n'
-        "  Which one is meant cannot be told.\n"
-        "Next: Give the others to nobody, one by one:\n"
+        "  It is not known which one to use.\n"
+        "Next: Detach the others from this name, one by one:\n"
         "      lxc storage volume set POOL VOLUME user.lab.container="
     )
 
@@ -139,6 +139,6 @@ def test_one_home_for_two_projects_is_refused() -> None:
     }
     assert refusal(lxd) == (
         'The volume "home-bob" in pool "default" belongs to "bob" of the project lab2.\n'
-        "  It is not touched.\n"
+        "  It was not changed.\n"
         "Next: Choose another name for the container, or rename the volume with lxc."
     )

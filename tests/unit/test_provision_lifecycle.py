@@ -26,8 +26,8 @@ BOB = ("default", "bob")
 HOME = "volume home-bob (/home, 1.0 MiB in it) in pool default"
 FOREIGN = (
     '"theirs" is an instance that labstamp did not make.\n'
-    "  It is not touched.\n"
-    "Next: Work on it with lxc."
+    "  It was not changed.\n"
+    "Next: Use lxc to work on it."
 )
 
 
@@ -144,9 +144,9 @@ def test_destroy_names_all_that_goes_and_all_that_stays(lxd: FakeLxd) -> None:
         "This removes: container bob, its snapshots good, older.",
         f"It keeps: {HOME}. The next `invoke provision bob` uses it again; "
         "`invoke destroy bob --purge` removes it.",
-        "It leaves alone: /srv/data (device data, /data), volume tmp in pool fast "
+        "It does not touch: /srv/data (device data, /data), volume tmp in pool fast "
         "(device scratch, /scratch).",
-        "Go on?",
+        "Continue?",
     ]
     assert destroy(lxd) == would
 
@@ -190,12 +190,12 @@ def test_a_container_that_stays_protected_is_not_deleted(lxd: FakeLxd) -> None:
 def test_a_container_whose_disk_is_full_cannot_start_and_says_why(lxd: FakeLxd) -> None:
     lifecycle.stop(lxd, SETTINGS, "bob", report=Silent())
     lxd.failures["start"] = LxdError(
-        "LXD would not start bob.", details="saving config file for the container failed"
+        "LXD could not start bob.", details="saving config file for the container failed"
     )
     with pytest.raises(LxdError) as error:
         lifecycle.start(lxd, SETTINGS, "bob", report=Silent())
     assert str(error.value) == (
-        "LXD would not start bob.\n"
+        "LXD could not start bob.\n"
         "  saving config file for the container failed\n"
         "Next: Its disk may be full; make room in it: lxc file delete bob/PATH"
     )
@@ -245,7 +245,7 @@ def test_list_and_show_tell_what_is_half_made(lxd: FakeLxd) -> None:
         "half made",
         [
             ("state", "half made"),
-            ("", f"process 1 on {here} was cut off; finish it: invoke provision bob"),
+            ("", f"process 1 on {here} was interrupted; to finish it: invoke provision bob"),
         ],
     )
     half, word, rows = shown(me())
@@ -253,7 +253,7 @@ def test_list_and_show_tell_what_is_half_made(lxd: FakeLxd) -> None:
     assert (word, rows) == ("being made", [("state", word), ("", f"by {in_words(me())}")])
     assert shown("elsewhere 1 7")[2] == [
         ("state", "half made"),
-        ("", "process 1 on elsewhere may be at it still; finish it: invoke provision bob"),
+        ("", "process 1 on elsewhere may still be making it; to finish it: invoke provision bob"),
     ]
 
 
@@ -299,5 +299,5 @@ def test_a_container_that_is_not_there(lxd: FakeLxd) -> None:
         destroy(lxd, "bobb")
     assert str(error.value) == (
         'There is no container "bobb" (did you mean "bob"?).\n'
-        "Next: See which there are: invoke list"
+        "Next: List the containers: invoke list"
     )

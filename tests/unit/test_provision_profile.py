@@ -64,7 +64,7 @@ def test_raw_keys_are_refused_by_name_before_anything_is_made() -> None:
         "  raw keys go past LXD's own safeguards.\n"
         "  raw.idmap: both 1000 1000\n"
         "  raw.lxc: lxc.cap.drop =\n"
-        "Next: Take it out, or into a profile of those containers that need it:\n"
+        "Next: Remove it, or move it to a profile of the containers that need it:\n"
         "      lxc profile unset default raw.idmap\n"
         "      lxc profile unset default raw.lxc"
     )

@@ -79,7 +79,7 @@ def plugged_into(nic: dict[str, str], network: Network | None = None) -> FakeLxd
     return lxd
 
 
-LAN = "Look for the DHCP server of br-lan, or leave `network:` out of lab.yaml: then a bridge of "
+LAN = "Check the DHCP server of br-lan, or leave `network:` out of lab.yaml: then a bridge of "
 OURS = Network(name="lxdbr7", type="bridge", managed=True, config={"ipv4.address": "10.7.7.1/24"})
 
 
@@ -89,16 +89,16 @@ OURS = Network(name="lxdbr7", type="bridge", managed=True, config={"ipv4.address
         (
             {"nictype": "bridged", "parent": "br-lan"},
             Network(name="br-lan", type="bridge", managed=False),
-            "  It is plugged into br-lan, which LXD does not manage: a DHCP server of that network "
-            "has to answer, and none did.\n  Inside: eth0@if9 UP fe80::1/64\n"
+            "  It is connected to br-lan, which LXD does not manage: a DHCP server of that "
+            "network must answer, and none did.\n  Inside: eth0@if9 UP fe80::1/64\n"
             f"Next: {LAN}LXD's own is used.",
         ),
         (
             {"network": "lxdbr7"},
             OURS,
-            "  It is plugged into lxdbr7, where LXD gives addresses of 10.7.7.1/24, by DHCP.\n"
+            "  It is connected to lxdbr7, where LXD gives addresses of 10.7.7.1/24, by DHCP.\n"
             "  Inside: eth0@if9 UP fe80::1/64\n"
-            "Next: Look for what is in its way, as root: invoke host.check",
+            "Next: Find the cause, as root: invoke host.check",
         ),
     ],
 )

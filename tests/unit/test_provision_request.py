@@ -112,42 +112,41 @@ REFUSED: tuple[tuple[Mapping[str, int], type[LabError], str], ...] = (
     (
         {"disk_bytes": 500 << 20},
         InputError,
-        "--disk 500.0 MiB is too small.\nNext: The least that works is 1.0 GiB.",
+        "--disk 500.0 MiB is too small.\nNext: The minimum is 1.0 GiB.",
     ),
     (
         {"home_bytes": 1},
         InputError,
         "--home 1 B is too small.\n"
-        "Next: The least that works is 16.0 MiB. A number without a unit is bytes: --home 1GiB?",
+        "Next: The minimum is 16.0 MiB. A number without a unit is bytes: --home 1GiB?",
     ),
     (
         {"memory_bytes": 100 << 20},
         InputError,
-        "--memory 100.0 MiB is too small.\nNext: The least that works is 256.0 MiB.",
+        "--memory 100.0 MiB is too small.\nNext: The minimum is 256.0 MiB.",
     ),
     ({"cpus": 0}, InputError, "--cpus 0: a container needs at least 1 CPU."),
     (
         {"cpus": 5},
         CapacityError,
-        "5 CPUs were asked for, the host has 4.\nNext: Ask for less: --cpus N",
+        "5 CPUs requested, the host has 4.\nNext: Ask for less: --cpus N",
     ),
     (
         {"memory_bytes": 9 * GIB},
         CapacityError,
-        "9.0 GiB of memory were asked for, the host has 8.0 GiB.\n"
-        "Next: Ask for less: --memory SIZE",
+        "9.0 GiB of memory requested, the host has 8.0 GiB.\nNext: Ask for less: --memory SIZE",
     ),
     (
         {"disk_bytes": 41 * GIB},
         CapacityError,
-        "41.0 GiB for the disk are more than the pool has.\n"
+        "41.0 GiB for the disk is more than the pool has.\n"
         '  The pool "default" has 40.0 GiB in all.\n'
         "Next: Ask for less: --disk SIZE",
     ),
     (
         {"home_bytes": 41 * GIB},
         CapacityError,
-        "41.0 GiB for the home are more than the pool has.\n"
+        "41.0 GiB for the home is more than the pool has.\n"
         '  The pool "default" has 40.0 GiB in all.\n'
         "Next: Ask for less: --home SIZE",
     ),
@@ -179,7 +178,7 @@ def test_no_network_anywhere() -> None:
     with pytest.raises(LabError) as error:
         plan(bob(), facts(profile=Profile(name="default")))
     assert str(error.value) == (
-        "The default profile has no network, and the settings name none.\n"
+        "The default profile has no network, and none is set in the settings.\n"
         "Next: Set `network:` in lab.yaml, or prepare the host: invoke host.setup"
     )
 
@@ -197,5 +196,5 @@ def test_a_request_is_kept_without_its_keys() -> None:
 def test_a_kept_request_that_nobody_can_read() -> None:
     for kept in ("", "null", "[]", '{"keys": 1}'):
         assert differences(kept, bob().canonical()) == (
-            "what it was made for cannot be read any more (user.lab.request)",
+            "its own request cannot be read (user.lab.request)",
         )

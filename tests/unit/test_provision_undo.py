@@ -79,7 +79,7 @@ def test_another_wish_is_refused_once_somebody_may_have_logged_in(lxd: FakeLxd) 
     del lxd.store.instances[HERE].config["user.lab.closed"]
     assert refusal(lxd, cpus=1) == (
         'The container "bob" is half made, and this request differs from its own.\n'
-        "  CPUs: no limit now, 1 asked\n"
+        "  CPUs: no limit now, 1 requested\n"
         "Next: Finish it as it was asked for: invoke provision bob\n"
         "      or remove it (/home is kept): invoke destroy bob"
     )
@@ -144,8 +144,8 @@ def test_a_container_in_the_making_is_left_to_its_maker(lxd: FakeLxd) -> None:
     )
     leave_half_made(lxd, "elsewhere 12 34")
     assert refusal(lxd) == (
-        'The container "bob" is half made; process 12 on elsewhere may still be at it.\n'
-        "Next: Wait for it, or, if that run is gone for good: invoke destroy bob"
+        'The container "bob" is half made; process 12 on elsewhere may still be making it.\n'
+        "Next: Wait for it, or, if that process no longer exists: invoke destroy bob"
     )
 
 
@@ -274,8 +274,8 @@ def test_an_account_that_nobody_made(lxd: FakeLxd) -> None:
     with pytest.raises(LxdError) as error:
         stamp(lxd, bob())
     assert str(error.value) == (
-        "cloud-init ended well in bob, but made no account bob.\n"
-        "Next: Look whether the release has cloud-init's users-groups module."
+        "cloud-init succeeded in bob, but made no account bob.\n"
+        "Next: Check that the release has cloud-init's users-groups module."
     )
 
 
@@ -286,7 +286,7 @@ def test_ssh_that_never_answers(lxd: FakeLxd) -> None:
 
 
 def test_one_that_lxd_spoiled_at_its_first_start_is_made_once_more(lxd: FakeLxd) -> None:
-    lxd.failures["start bob"] = InstanceCorrupted("LXD would not start bob.", details="It gave up.")
+    lxd.failures["start bob"] = InstanceCorrupted("LXD could not start bob.", details="It gave up.")
     done = stamp(lxd, bob())
     assert done.changed
     keys = [
@@ -302,7 +302,7 @@ def test_one_that_lxd_spoiled_at_its_first_start_is_made_once_more(lxd: FakeLxd)
 
 def test_one_that_is_spoiled_twice_is_undone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
     def spoil(_lxd: FakeLxd, _name: str) -> None:
-        raise InstanceCorrupted("LXD would not start bob.", details="It gave up.")
+        raise InstanceCorrupted("LXD could not start bob.", details="It gave up.")
 
     monkeypatch.setattr(FakeLxd, "start", spoil)
     with pytest.raises(InstanceCorrupted):

@@ -140,7 +140,7 @@ def test_nonsense_is_no_number_to_keep(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_keep(text)
     assert str(caught.value) == (
-        f"--keep {text}: a whole number from 1 on is wanted, such as --keep 3."
+        f"--keep {text}: expected a whole number, 1 or more, such as --keep 3."
     )
 
 

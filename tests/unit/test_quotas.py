@@ -60,6 +60,6 @@ def test_a_pool_that_cannot_be_counted_anew_is_told_of(machine: Path) -> None:
     (machine / "sys/aaaa/qgroups/inconsistent").write_text("1\n")
     assert _guard(machine) == [
         "Disk quotas in /srv/lxd/storage-pools/default are not enforced at the moment: the "
-        "kernel stopped counting. Mend it with: sudo btrfs quota rescan "
+        "kernel stopped counting. Fix: sudo btrfs quota rescan "
         "/srv/lxd/storage-pools/default"
     ]

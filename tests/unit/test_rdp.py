@@ -99,10 +99,10 @@ def test_the_server_s_choice_is_read() -> None:
     [
         (REFUSES, "it refuses TLS: it has no TLS"),
         (REFUSES[:15] + b"\x63" + REFUSES[16:], "it refuses TLS: reason 99"),
-        (b"", "the answer is no X.224 connection confirm: nothing"),
+        (b"", "the answer is not an X.224 connection confirm: nothing"),
         (
             b"SSH-2.0-OpenSSH_9.2\r\n",
-            "the answer is no X.224 connection confirm: 5353482d322e302d4f",
+            "the answer is not an X.224 connection confirm: 5353482d322e302d4f",
         ),
         (CHOOSES_TLS[:11] + b"\x07" + CHOOSES_TLS[12:], "the answer negotiates nothing: 0300"),
     ],
@@ -133,12 +133,12 @@ def _sha256(data: bytes) -> str:
         (answers(BEFORE_TLS), "it wants RDP's own encryption, not TLS"),
         (
             answers(b"SSH-2.0-OpenSSH_9.2\r\n"),
-            "the answer is no X.224 connection confirm: 5353482d",
+            "the answer is not an X.224 connection confirm: 5353482d",
         ),
         (answers(CHOOSES_TLS), "the TLS handshake failed: "),
         (
             lambda connection: connection.close(),
-            "the answer is no X.224 connection confirm: nothing",
+            "the answer is not an X.224 connection confirm: nothing",
         ),
     ],
 )

@@ -25,8 +25,8 @@ def test_an_instance_of_somebody_s_is_refused_by_any_name() -> None:
         with pytest.raises(Conflict) as error:
             remove_instance(lxd, name)
         assert str(error.value) == (
-            f"The instance {name} in the project default is not labstamp's.\n"
-            "  labstamp touches nothing that it did not make.\n"
+            f"labstamp did not make the instance {name} in the project default.\n"
+            "  labstamp never changes or removes what it did not make.\n"
             f"Next: Rename it: lxc --project default rename {name} NEW-NAME"
         )
     assert len(lxd.instances()) == 3
@@ -45,7 +45,9 @@ def test_a_volume_without_our_mark_stays() -> None:
     lxd.create_volume("default", "home-ann", {"size": "1GiB"})
     lxd.create_volume("default", "home-bob", {labels.OWNER: "bob"})
     remove_volume(lxd, "default", "home-bob")
-    with pytest.raises(Conflict, match="The volume home-ann in the pool default is not labstamp's"):
+    with pytest.raises(
+        Conflict, match="labstamp did not make the volume home-ann in the pool default"
+    ):
         remove_volume(lxd, "default", "home-ann")
     assert [volume.name for volume in lxd.volumes("default")] == ["home-ann"]
 
@@ -56,7 +58,7 @@ def test_an_image_without_our_properties_stays() -> None:
     theirs = lxd.publish("x", aliases=[], properties={"os": "debian"}, compression="none")
     is_managed = lxd.publish("x", aliases=[], properties={"lab.source": "x"}, compression="none")
     remove_image(lxd, is_managed.fingerprint)
-    with pytest.raises(Conflict, match="is not labstamp's"):
+    with pytest.raises(Conflict, match="labstamp did not make the "):
         remove_image(lxd, theirs.fingerprint)
     assert [image.fingerprint for image in lxd.images()] == [theirs.fingerprint]
 

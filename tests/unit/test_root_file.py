@@ -89,8 +89,8 @@ def test_an_image_of_several_frames_as_labstamp_packs_it(tmp_path: Path) -> None
     ("content", "why"),
     [
         (b"", "is empty"),
-        (b"hello, this is a text\n" * 100, "is no tarball, or damaged"),
-        (b"\x28\xb5\x2f\xfdno zstd at all", "is no tarball, or damaged"),
+        (b"hello, this is a text\n" * 100, "is not a tarball, or is damaged"),
+        (b"\x28\xb5\x2f\xfdno zstd at all", "is not a tarball, or is damaged"),
         (b"QFI\xfb" + bytes(100), "is the disk of a virtual machine (qcow2)"),
         (b"PK\x03\x04" + bytes(100), "is a zip file"),
     ],

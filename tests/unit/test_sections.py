@@ -98,7 +98,7 @@ def test_a_template_contradicts_what_it_extends(sources: Path, added: str, probl
 )
 def test_nobody_ends_a_boot_that_is_waited_for(sources: Path, text: str) -> None:
     said = told(sources, f"#cloud-config\n{text}\n")
-    assert said.endswith(": it would end the boot while labstamp waits for its end")
+    assert said.endswith(": it would stop the boot that labstamp waits for")
 
 
 @pytest.mark.parametrize(

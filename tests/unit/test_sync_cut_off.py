@@ -33,7 +33,7 @@ def test_what_a_crash_left_is_mended_and_removed(
     cat.config[labels.SYNC] = f"{DEAD} sync-20261120-101500"
     outcome = run(driven)
     assert str(outcome.done[-1]) == (
-        f"cat: install driver {NEW} again (an earlier run was cut off at it)"
+        f"cat: install driver {NEW} again (an earlier run was interrupted here)"
     )
     assert cat.snapshots == ("sync-of-the-user",)
     driven.delete_snapshot("cat", "sync-of-the-user")
@@ -48,9 +48,7 @@ def test_the_way_back_from_before_a_crash_outlives_another_failure(
     ann.config[labels.SYNC] = f"{DEAD} sync-20261120-101500"
     installer.failures["ann"] = CheckError("apt broke.")
     (failed,) = run(driven, "ann").failed
-    assert failed.error.fix == (
-        "The state before the run that was cut off: ann/sync-20261120-101500"
-    )
+    assert failed.error.fix == ("The state before the interrupted run: ann/sync-20261120-101500")
     assert ann.snapshots == ("sync-20261120-101500",)
     assert ann.config[labels.SYNC] == f"{DEAD} sync-20261120-101500"
     installer.failures.clear()
@@ -67,7 +65,7 @@ def test_what_several_crashes_left_is_known_until_it_is_removed(
     assert ann.config[labels.SYNC].endswith(f" {second},{first}")
     installer.failures["ann"] = CheckError("apt broke.")
     (failed,) = run(driven, "ann").failed
-    assert failed.error.fix == f"The state before the run that was cut off: ann/{first}"
+    assert failed.error.fix == f"The state before the interrupted run: ann/{first}"
     assert ann.snapshots == (first, second)
     installer.failures.clear()
     assert run(driven, "ann").failed == ()
@@ -83,7 +81,7 @@ def test_a_restart_that_was_cut_off_is_finished(
         inside(driven, name).config |= {labels.DELIVERY: "runtime", labels.SYNC: f"{DEAD} -"}
     assert [str(action) for action in run(driven, "ann", "cat").done] == [
         f"ann: restart, for driver {NEW} by runtime",
-        "cat: remove what a run that was cut off left",
+        "cat: remove what an interrupted run left",
     ]
     assert inside(driven, "ann").state is State.RUNNING
 
@@ -92,10 +90,11 @@ def test_what_another_run_is_at_is_left_to_it(
     driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside(driven, "ann").config[labels.SYNC] = f"{me()} sync-20261120-101500"
-    assert "is at it" in str(run(driven, "ann").left[0])
+    assert "is syncing it" in str(run(driven, "ann").left[0])
     inside(driven, "ann").config[labels.SYNC] = f"{DEAD} sync-20261120-101500"
     assert str(run(driven, "ann").left[0]) == (
-        "ann: skip, process 1 on nowhere may be at it; if that run is gone for good, first: "
+        "ann: skip, process 1 on nowhere may still be syncing it. If that process no longer "
+        "exists, clear its mark: "
         "lxc config unset ann user.lab.sync"
     )
     del inside(driven, "ann").config[labels.SYNC]
@@ -105,12 +104,12 @@ def test_going_back_that_fails_keeps_the_snapshot_and_says_how(
     driven: FakeLxd, installer: Installer
 ) -> None:
     installer.failures["ann"] = CheckError("apt broke.")
-    driven.failures["restore_snapshot"] = LxdError("LXD would not restore ann.")
+    driven.failures["restore_snapshot"] = LxdError("LXD could not restore ann.")
     (failed,) = run(driven, "ann").failed
     (snapshot,) = inside(driven, "ann").snapshots
     assert str(failed.error) == (
-        "apt broke. Going back failed, too: LXD would not restore ann.\n"
-        f"Next: Go back by hand: lxc restore ann {snapshot}"
+        "apt broke. The rollback failed, too: LXD could not restore ann.\n"
+        f"Next: Roll back by hand: lxc restore ann {snapshot}"
     )
     assert inside(driven, "ann").config[labels.SYNC].endswith(snapshot)
     driven.delete_snapshot("ann", snapshot)
@@ -118,9 +117,9 @@ def test_going_back_that_fails_keeps_the_snapshot_and_says_how(
 
 
 def test_a_snapshot_that_cannot_be_taken_leaves_nothing(driven: FakeLxd) -> None:
-    driven.failures["create_snapshot"] = LxdError("LXD would not take the snapshot.")
+    driven.failures["create_snapshot"] = LxdError("LXD could not take the snapshot.")
     (failed,) = run(driven, "ann").failed
-    assert failed.error.brief == "LXD would not take the snapshot."
+    assert failed.error.brief == "LXD could not take the snapshot."
 
 
 def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ def test_a_failure_is_rolled_back_named_and_no_one_elses(
         "  ann: apt broke. It is rolled back.\n"
         "    dpkg: error\n"
         "  Next: Mend apt.\n"
-        "Next: Mend that, then: invoke sync-drivers ann"
+        "Next: Correct that, then run: invoke sync-drivers ann"
     )
 
 
@@ -98,7 +98,7 @@ def test_gpus_that_do_not_answer_are_a_failure(driven: FakeLxd) -> None:
     (failed,) = run(driven).failed
     assert (failed.name, failed.error.details) == (
         "ann",
-        "nvidia-smi ended with 18: Driver/library version mismatch",
+        "nvidia-smi failed with exit code 18: Driver/library version mismatch",
     )
     assert has(driven, "ann", OLD)
 
@@ -121,7 +121,7 @@ def test_those_at_work_are_skipped_and_named_unless_forced(driven: FakeLxd) -> N
     smi(driven).busy["ann"] = "python3 (412)\npython3 (413)\nsleep (9)\nx (10)\n"
     (left,) = run(driven).left
     assert str(left) == (
-        "ann: skip, its GPUs are in use by python3 (412), python3 (413), sleep (9), 1 more; "
+        "ann: skip, its GPUs are in use by python3 (412), python3 (413), sleep (9), 1 more; try "
         "later, or: invoke sync-drivers ann --force"
     )
     assert has(driven, "ann", OLD)
@@ -148,7 +148,7 @@ def test_a_frozen_one_and_one_of_its_users_own_are_named(driven: FakeLxd) -> Non
     inside(driven, "ann").state = State.FROZEN
     inside(driven, "ben").config[labels.DELIVERY] = "none"
     assert [str(left) for left in run(driven).left] == [
-        "ann: skip, it is Frozen, neither up nor down",
+        "ann: skip, it is Frozen, neither running nor stopped",
         "ben: skip, its user looks after its driver (delivery none)",
     ]
     assert driven.changes == []
@@ -200,7 +200,7 @@ def test_a_version_that_no_source_has_is_told_before_anything_is_touched(
 def test_a_host_without_nvidia_has_nothing_to_bring(driven: FakeLxd) -> None:
     driven.host_gpus = ()
     assert run(driven) == Outcome(version=None)
-    assert "no NVIDIA kernel module" in sync.nothing_to_do(None)
+    assert "No NVIDIA kernel module" in sync.nothing_to_do(None)
     assert (
         sync.nothing_to_do(NEW) == f"Every container fits the host's driver {NEW}; nothing to do."
     )
@@ -223,7 +223,7 @@ def test_one_that_is_gone_when_its_turn_comes_is_no_failure(
 def test_what_its_user_mended_by_hand_is_noted(driven: FakeLxd) -> None:
     inside(driven, "cat").config[labels.DRIVER] = OLD
     assert [str(action) for action in run(driven, "cat").done] == [
-        f"cat: note that it has driver {NEW} already"
+        f"cat: record that it has driver {NEW} already"
     ]
     assert inside(driven, "cat").config[labels.DRIVER] == NEW
     assert run(driven, "cat") == Outcome(version=NEW)
@@ -234,14 +234,14 @@ def test_one_that_nobody_can_look_into_is_named_and_no_obstacle(
 ) -> None:
     def look(lxd: FakeLxd, name: str) -> str | None:
         if name == "ben":
-            raise LxdError("LXD would not look.")
+            raise LxdError("LXD could not look.")
         return version_in(lxd, name)
 
     monkeypatch.setattr("provision.drivers.survey.version_in", look)
     outcome = run(driven)
     assert [action.name for action in outcome.done] == ["ann"]
     assert [str(left) for left in outcome.left] == [
-        "ben: skip, could not be looked at: LXD would not look."
+        "ben: skip, could not be inspected: LXD could not look."
     ]
 
 

@@ -145,9 +145,9 @@ def test_an_address_of_the_host_itself(
     assert str(caught.value) == (
         "lab.yaml cannot be used.\n"
         f"  lab.yaml:1: {key}: must be an address that containers reach, "
-        'not "http://127.0.0.1:7890": inside of one that is the container itself. '
-        "Have it listen on the bridge, whose address is told by "
-        "`lxc network get lxdbr0 ipv4.address`, and write that"
+        'not "http://127.0.0.1:7890": in a container this address is the '
+        "container itself. Let the server listen on the bridge (its address: "
+        "`lxc network get lxdbr0 ipv4.address`) and write that address"
     )
 
 

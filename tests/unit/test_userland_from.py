@@ -97,7 +97,7 @@ def test_a_url_that_holds_something_else_is_not_kept(installer: Path) -> None:
     with requests_mock.Mocker() as web:
         web.get(URL, content=b"<html>Please log in</html>")
         said = refused(by_run(url=URL, sha256=sum_of(installer)))
-    assert said.splitlines()[0] == f"{URL} does not hold what lab.yaml says."
+    assert said.splitlines()[0] == f"{URL} has another checksum than the one in lab.yaml."
     assert list(cache_directory().iterdir()) == []
 
 

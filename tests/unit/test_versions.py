@@ -121,7 +121,7 @@ def test_an_unknown_template_names_the_nearest(shelf: Shelf) -> None:
 def test_a_release_that_failed_is_refused(shelf: Shelf) -> None:
     shelf.build(D, smoke=Smoke.FAILED, current=False)
     assert refused(shelf, D) == (
-        f"base {D} failed its checks and is not for users.\n"
+        f"base {D} failed its checks, so users cannot get it.\n"
         "Next: Correct its definition, then: invoke build-images --only base"
     )
 
@@ -129,7 +129,7 @@ def test_a_release_that_failed_is_refused(shelf: Shelf) -> None:
 def test_a_release_that_is_half_made_is_refused(shelf: Shelf) -> None:
     shelf.build(D, smoke=Smoke.PENDING, builder=DEAD, current=False)
     assert refused(shelf, D) == (
-        f"base {D} is not finished: {in_words(DEAD)} makes it, or left it behind.\n"
+        f"base {D} is not finished: {in_words(DEAD)} is making it, or was interrupted.\n"
         "Next: Wait for it to end, or: invoke build-images --only base"
     )
 
@@ -211,7 +211,8 @@ def test_a_release_that_asks_for_too_much_is_neither_promoted_nor_returned_to() 
     shelf.build(A, needs=Needs(config={"security.privileged": "true"}))
     shelf.build(B)
     told = (
-        f"base {A}, in its property lab.needs, asks for what no container gets.\n"
+        f"base {A}, in its property lab.needs, requests settings or devices that containers may "
+        "not have.\n"
         "  security.privileged: containers here are unprivileged\n"
     )
     assert refused(shelf, A).startswith(told)

@@ -120,7 +120,7 @@ def test_it_offers_what_invoke_does(installed: Installed) -> None:
 def test_it_judges_its_own_definitions(installed: Installed) -> None:
     ended = installed.labstamp("check-definitions", LAB_SETTINGS=_settings(installed, ""))
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "Every definition, cloud-init source and setting is in order.\n"
+    assert ended.stdout == "Every definition, cloud-init source and setting is valid.\n"
 
 
 def test_it_renders_files_as_they_are(installed: Installed) -> None:

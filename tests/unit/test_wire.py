@@ -53,27 +53,27 @@ BEGUN = {"type": "async", "operation": "/1.0/operations/op", "metadata": {}}
 @pytest.mark.parametrize(
     ("status", "text", "kind", "whole"),
     [
-        (400, "No.", LxdError, "LXD would not publish bob.\n  No."),
-        (404, "Instance not found", NotFound, "LXD would not publish bob.\n  Instance not found"),
-        (409, "Taken", Conflict, "LXD would not publish bob.\n  Taken"),
-        (412, "ETag doesn't match", Conflict, "LXD would not publish bob.\n  ETag doesn't match"),
+        (400, "No.", LxdError, "LXD could not publish bob.\n  No."),
+        (404, "Instance not found", NotFound, "LXD could not publish bob.\n  Instance not found"),
+        (409, "Taken", Conflict, "LXD could not publish bob.\n  Taken"),
+        (412, "ETag doesn't match", Conflict, "LXD could not publish bob.\n  ETag doesn't match"),
         (
             400,
             "The network already exists",
             Conflict,
-            "LXD would not publish bob.\n  The network already exists",
+            "LXD could not publish bob.\n  The network already exists",
         ),
         (
             403,
             "not authorized",
             LxdUnreachable,
-            "LXD would not publish bob.\n  not authorized\n"
-            "Next: on that server, with the certificate copied there: "
-            "lxc config trust add client.crt\n"
+            "LXD could not publish bob.\n  not authorized\n"
+            "Next: Copy the certificate to that server and run there: lxc config trust add "
+            "client.crt\n"
             "      or, with a token from `lxc config trust add --name lab`: "
             "lxc remote add lab TOKEN",
         ),
-        (500, "disk\nfull", LxdError, "LXD would not publish bob.\n  disk\n  full"),
+        (500, "disk\nfull", LxdError, "LXD could not publish bob.\n  disk\n  full"),
     ],
 )
 def test_a_refusal_is_told_in_lxds_words(
@@ -92,26 +92,26 @@ def test_a_refusal_is_told_in_lxds_words(
         (
             requests.ReadTimeout(),
             LxdUnreachable,
-            f"LXD at {URL} did not answer within 60 s.\n  It was asked to publish bob.\n"
-            "Next: see what it is busy with: lxc operation list --all-projects",
+            f"LXD at {URL} did not answer within 60 s.\n  The request was to publish bob.\n"
+            "Next: See which operations run: lxc operation list --all-projects",
         ),
         (
             requests.ConnectTimeout("timed out"),
             LxdUnreachable,
             "lab.example does not answer.\n"
-            "Next: check `remote` in lab.yaml, and the firewalls on the way there",
+            "Next: Check `remote` in lab.yaml, and the firewalls on the way there",
         ),
         (
             requests.ConnectionError("Connection reset"),
             LxdUnreachable,
             f"LXD at {URL} cannot be reached.\n  Connection reset\n"
-            "Next: check `remote`, `client-certificate` and `client-key` in lab.yaml",
+            "Next: Check `remote`, `client-certificate` and `client-key` in lab.yaml",
         ),
         (
             requests.exceptions.ChunkedEncodingError("broken off"),
             LxdUnreachable,
             f"LXD at {URL} cannot be reached.\n  broken off\n"
-            "Next: check `remote`, `client-certificate` and `client-key` in lab.yaml",
+            "Next: Check `remote`, `client-certificate` and `client-key` in lab.yaml",
         ),
     ],
 )
@@ -150,8 +150,8 @@ def test_an_extension_that_is_missing_is_named() -> None:
     with pytest.raises(LxdError) as caught, translated(PLACE, "show its GPUs"):
         raise LXDAPIExtensionNotAvailable("resources")
     assert str(caught.value) == (
-        "LXD would not show its GPUs.\n  LXD API extension 'resources' is not available\n"
-        "Next: a newer LXD is needed: see README"
+        "LXD could not show its GPUs.\n  LXD API extension 'resources' is not available\n"
+        "Next: Install a newer LXD; see README."
     )
 
 
@@ -180,7 +180,7 @@ def test_an_operation_is_waited_for_in_slices_and_heard(
         (
             {"status": "Failure", "status_code": 400, "err": "no space left on device"},
             LxdError,
-            "LXD would not publish bob.\n  no space left on device",
+            "LXD could not publish bob.\n  no space left on device",
         ),
         (
             {
@@ -189,12 +189,12 @@ def test_an_operation_is_waited_for_in_slices_and_heard(
                 "err": 'This "instances" entry already exists',
             },
             Conflict,
-            'LXD would not publish bob.\n  This "instances" entry already exists',
+            'LXD could not publish bob.\n  This "instances" entry already exists',
         ),
         (
             {"status": "Cancelled", "status_code": 401, "err": ""},
             LxdError,
-            "LXD would not publish bob.\n  The operation ended as: Cancelled",
+            "LXD could not publish bob.\n  The operation ended as: Cancelled",
         ),
     ],
 )
@@ -219,8 +219,8 @@ def test_an_operation_that_lxd_forgot_is_not_a_missing_object(
         rest.post("images", {}, what="publish bob")
     assert type(caught.value) is LxdError
     assert str(caught.value) == (
-        "LXD would not publish bob.\n"
-        "  It forgot the operation: it may have been started anew meanwhile."
+        "LXD could not publish bob.\n"
+        "  It no longer knows the operation: LXD may have been restarted meanwhile."
     )
 
 
@@ -229,17 +229,17 @@ def test_an_operation_that_lxd_forgot_is_not_a_missing_object(
     [
         (
             lambda http: http.get(f"{URL}/1.0", text="<html>Welcome</html>"),
-            f"What answers at {URL} is not LXD.\n  It sent: <html>Welcome</html>\n"
-            "Next: check `remote` in lab.yaml",
+            f"The server at {URL} is not LXD.\n  It sent: <html>Welcome</html>\n"
+            "Next: Check `remote` in lab.yaml",
         ),
         (
             lambda http: http.get(f"{URL}/1.0", status_code=404, text="no such page"),
-            f"What answers at {URL} is not LXD.\n  no such page\nNext: check `remote` in lab.yaml",
+            f"The server at {URL} is not LXD.\n  no such page\nNext: Check `remote` in lab.yaml",
         ),
         (
             lambda http: http.get(f"{URL}/1.0", json={"type": "sync"}),
-            f"What answers at {URL} is not LXD.\n  KeyError: 'metadata'\n"
-            "Next: check `remote` in lab.yaml",
+            f"The server at {URL} is not LXD.\n  KeyError: 'metadata'\n"
+            "Next: Check `remote` in lab.yaml",
         ),
     ],
 )
@@ -259,8 +259,7 @@ def test_a_certificate_that_is_not_trusted_is_named(http: requests_mock.Mocker) 
         handshake(place, URL, tls_session(None, None))
     assert str(caught.value) == (
         f"LXD at {URL} does not trust the certificate /home/bob/client.crt.\n"
-        "Next: on that server, with the certificate copied there: "
-        "lxc config trust add client.crt\n"
+        "Next: Copy the certificate to that server and run there: lxc config trust add client.crt\n"
         "      or, with a token from `lxc config trust add --name lab`: "
         "lxc remote add lab TOKEN"
     )

@@ -153,7 +153,7 @@ RACE = {
 }
 
 
-@pytest.mark.parametrize(("failures", "told"), [(2, "0000:31:00.0"), (9, "LXD would not list")])
+@pytest.mark.parametrize(("failures", "told"), [(2, "0000:31:00.0"), (9, "LXD could not list")])
 def test_a_listing_that_races_with_a_nic_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch, failures: int, told: str
 ) -> None:

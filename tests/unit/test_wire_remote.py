@@ -146,10 +146,9 @@ def test_another_certificate_is_another_machine(
             server_certificate=other,
         )
     assert str(caught.value) == (
-        f"The certificate that {url} shows is not {other}.\n"
+        f"The certificate of {url} is not {other}.\n"
         "  Another machine answers there, or its certificate was replaced.\n"
-        "Next: only if you know why it changed, take it anew from that server's "
-        "/var/lib/lxd/server.crt"
+        "Next: If you know why it changed, copy that server's /var/lib/lxd/server.crt here again."
     )
 
 
@@ -158,9 +157,9 @@ def test_a_certificate_that_nobody_knows_is_not_believed(server: tuple[str, Pair
     with pytest.raises(LxdUnreachable) as caught:
         connect(url)
     assert str(caught.value) == (
-        f"The certificate that {url} shows is signed by nobody we know.\n"
-        "Next: copy that server's /var/lib/lxd/server.crt here and name it in lab.yaml as "
-        "`server-certificate`"
+        f"The certificate of {url} is not signed by a known authority.\n"
+        "Next: Copy that server's /var/lib/lxd/server.crt here and set its path in lab.yaml as "
+        "`server-certificate`."
     )
 
 
@@ -169,8 +168,8 @@ def test_a_stranger_is_told_to_introduce_himself(server: tuple[str, Pair]) -> No
     with pytest.raises(LxdUnreachable) as caught:
         connect(url, server_certificate=pair.certificate)
     assert str(caught.value) == (
-        f"LXD at {url} knows its clients by certificate, and none was shown to it.\n"
-        "Next: set `client-certificate` and `client-key` in lab.yaml"
+        f"LXD at {url} requires a client certificate; none is configured.\n"
+        "Next: Set `client-certificate` and `client-key` in lab.yaml."
     )
 
 
@@ -178,7 +177,7 @@ def test_a_host_that_does_not_exist_is_named() -> None:
     with pytest.raises(LxdUnreachable) as caught:
         connect("https://lab.invalid:8443")
     assert str(caught.value) == (
-        "There is no host named lab.invalid.\nNext: check `remote` in lab.yaml"
+        "There is no host named lab.invalid.\nNext: Check `remote` in lab.yaml"
     )
 
 
@@ -189,8 +188,8 @@ def test_a_host_without_lxd_is_told_from_one_that_is_not_there() -> None:
         with pytest.raises(LxdUnreachable) as caught:
             connect(url)
     assert str(caught.value) == (
-        f"127.0.0.1 is there, but LXD does not listen at {url}.\n"
-        "Next: on that server: lxc config set core.https_address :8443"
+        f"127.0.0.1 answers, but LXD does not listen at {url}.\n"
+        "Next: Run on that server: lxc config set core.https_address :8443"
     )
 
 
@@ -212,23 +211,26 @@ def test_settings_that_cannot_work_are_refused_before_connecting(
             )
         return str(caught.value)
 
+    correct = "\nNext: Correct the path in lab.yaml."
     missing = tmp_path / "missing.crt"
     assert said(client_certificate=client.certificate) == (
-        "client-certificate is set without client-key.\nNext: set both in lab.yaml"
+        "client-certificate is set without client-key.\nNext: Set both in lab.yaml."
     )
     assert said(client_key=client.key) == (
-        "client-key is set without client-certificate.\nNext: set both in lab.yaml"
+        "client-key is set without client-certificate.\nNext: Set both in lab.yaml."
     )
     assert said(client_certificate=missing, client_key=client.key) == (
-        f"client-certificate: there is no file {missing}."
+        f"client-certificate: there is no file {missing}.{correct}"
     )
     assert said(client_certificate=client.key, client_key=client.key) == (
-        f"client-certificate: {client.key} is no certificate in PEM form."
+        f"client-certificate: {client.key} is not a certificate in PEM form.{correct}"
     )
-    assert said(server_certificate=missing) == f"server-certificate: there is no file {missing}."
+    assert said(server_certificate=missing) == (
+        f"server-certificate: there is no file {missing}.{correct}"
+    )
     with pytest.raises(InputError) as caught:
         connect("lab.example")
     assert str(caught.value) == (
-        "remote: 'lab.example' is no place where LXD can be.\n"
-        "Next: use `local`, or a URL such as https://lab.example:8443"
+        'Invalid `remote`: "lab.example".\n'
+        "Next: Use `local`, or a URL such as https://lab.example:8443"
     )

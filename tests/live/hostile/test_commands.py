@@ -79,7 +79,7 @@ def test_it_ends_tells_the_truth_and_paints_nothing(five: Five, command: tuple[s
 def test_what_cannot_be_looked_at_is_said(five: Five) -> None:
     said = _run(five.lab, "drivers", "--json").document["containers"]
     troubles = {one["name"]: one["trouble"] for one in said}
-    assert "is no directory" in troubles[MALLORY]
+    assert "is not a directory" in troubles[MALLORY]
     assert {troubles[name] for name in OTHERS} == {None}
     shown = _run(five.lab, "show", MALLORY, "--json").document
     assert shown["own_keys"] is None
