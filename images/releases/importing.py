@@ -95,7 +95,7 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
         alias = version_alias(prefix, release.template, release.version)
         taken = lxd.aliases().get(alias)
         if taken == manifest.fingerprint:
-            return Imported(release=release, is_new=_finished(lxd, taken))
+            return Imported(release=release, is_new=_finish(lxd, taken))
         if taken is not None:
             raise InputError(
                 f"{release.template} {release.version} is here already, with other content.",
@@ -118,8 +118,8 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
     return Imported(release=release, is_new=True)
 
 
-def _finished(lxd: Lxd, fingerprint: str) -> bool:
-    """Whether that image had its name already, but not its end: nobody could have promoted it."""
+def _finish(lxd: Lxd, fingerprint: str) -> bool:
+    """Whether that image had the mark of a dead run, which `promote` refuses; it is removed."""
     image = lxd.image(fingerprint)
     if image is None or not is_abandoned(image, lxd.now()):
         return False

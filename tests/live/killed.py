@@ -12,8 +12,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, Final, cast
 
+import commands
 from commands import cli
 from lab.lxd.port import Lxd
 from tests.live.gpu_host import where_lxd_is
@@ -27,9 +30,6 @@ restore_snapshot restore_volume run set_alias set_image_properties set_network_a
 set_profile_devices start stop update update_volume write_file
 """
 CHANGES: Final = frozenset(_CHANGES.split())
-_CONNECTING: Final = tuple(
-    f"commands.{name}" for name in ("containers", "stamping", "releases", "edge")
-)
 
 
 def killed(lab: Lab, after: int, *arguments: str) -> bool:
@@ -81,9 +81,10 @@ def main(count: int, *arguments: str) -> None:
     def dying(settings: Any) -> Lxd:
         return cast("Lxd", Dying(lxd=connect(settings), left=[count]))
 
-    for module in _CONNECTING:
-        __import__(module)
-        sys.modules[module].connect_to = dying  # type: ignore[attr-defined]
+    for found in iter_modules(commands.__path__, "commands."):
+        names = vars(import_module(found.name))
+        if "connect_to" in names:
+            names["connect_to"] = dying
     from invoke.main import program  # noqa: PLC0415 - after its parts were replaced
 
     program.run(["invoke", *arguments])
