@@ -149,9 +149,9 @@ def lxc_ended(
     return ended
 
 
-def lxc(*arguments: str, project: str = "default") -> str:
+def lxc(*arguments: str, project: str = "default", timeout: float = 300) -> str:
     """What LXD's own client says; a failure of its own fails the test."""
-    ended = lxc_ended(*arguments, project=project)
+    ended = lxc_ended(*arguments, project=project, timeout=timeout)
     if ended.returncode != 0:
         raise subprocess.CalledProcessError(
             ended.returncode, ["lxc", *arguments], ended.stdout, ended.stderr

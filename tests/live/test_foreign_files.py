@@ -125,7 +125,11 @@ class Files:
         """An image that is there already, by another way than labstamp's; its fingerprint."""
         image = self.image({})
         fingerprint = hashlib.sha256(image.read_bytes()).hexdigest()
-        lxc("image", "import", str(image))
+        try:
+            lxc("image", "import", str(image), timeout=60)
+        except subprocess.TimeoutExpired:
+            # Seen once on a busy machine: LXD has the image, and its client waits on for the event.
+            assert query(f"/1.0/images/{fingerprint}")["fingerprint"] == fingerprint
         said = json.dumps({"properties": {**properties}})
         lxc("query", "-X", "PATCH", "-d", said, f"/1.0/images/{fingerprint}")
         for alias in aliases:
