@@ -1,4 +1,4 @@
-"""What `invoke` and `labstamp` offer. Each command is in commands/, its work in the wings."""
+"""What `invoke` and `labstamp` offer. Each command is in commands/, its work in images, provision and host."""
 
 from invoke.collection import Collection
 

@@ -1,1 +1,1 @@
-"""The commands of `invoke`: parse, wire, print. Decisions and effects live in the wings."""
+"""The commands of `invoke`: parse, wire, print. Decisions and effects live in images, provision and host."""

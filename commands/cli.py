@@ -1,4 +1,4 @@
-"""The edge between invoke and the wings: errors become exit codes, settings become connections."""
+"""Between invoke and the packages: errors become exit codes, settings become connections."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lab.lxd.port import Lxd
 from lab.report import Report
 
-# The commands import their own wing when they run, so that `invoke list` does not wait for the
+# The commands import their own package when they run, so that `invoke list` does not wait for the
 # image pipeline.
 
 INTERRUPTED = 130

@@ -1,4 +1,4 @@
-"""What the host wing knows of the network, for provisioning and building, which fail of it."""
+"""What host/ knows of the network, for provisioning and building, which fail of it."""
 
 from __future__ import annotations
 

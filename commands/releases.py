@@ -70,10 +70,10 @@ def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
         with console.reporter() as report:
             keep_quotas(settings, report)
             found = prune.prune_alone(lxd, settings, number, report)
-    for fate in found:
-        console.print_text(str(fate))
+    for decision in found:
+        console.print_text(str(decision))
     size = format_size(prune.freed(found))
-    if not any(fate.remove for fate in found):
+    if not any(decision.remove for decision in found):
         console.print_text("Nothing to remove.")
     elif plan:
         console.print_text(f"This would free {size}, and what the pool unpacked of it.")

@@ -1,4 +1,4 @@
-"""What the provision wing knows of drift, in the words of the host wing."""
+"""What provision/ knows of drift, in the types of host/."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class BuildContext(LabFiles):
 def open_context(
     root: Path, settings: Settings, lxd: Lxd, report: Report, *, keep_failed: bool = False
 ) -> BuildContext:
-    """A blueprint and the LXD to build it on. InputError names what is wrong in a file."""
+    """The lab's files and the LXD to build on. InputError names what is wrong in a file."""
     there: Mapping[str, str] = {}
     if not settings.is_local:
         there = made_with(lxd, settings.alias_prefix)
@@ -168,7 +168,7 @@ def logged(context: BuildContext, subject: str) -> Iterator[Log]:
     stamp = datetime.now(tz=timezone.utc).astimezone().strftime("%Y%m%d-%H%M%S")
     path, file = make_log(log_directory(context.root), f"{subject}-{stamp}")
     remote = context.settings.remote
-    where = lxd_directory() if remote == "local" else without_password(remote)
+    where = lxd_directory() if context.settings.is_local else without_password(remote)
     with file:
         # One checkout may serve several.
         file.write(f"{subject} in the project {context.build.project} of LXD at {where}\n")

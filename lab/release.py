@@ -1,6 +1,6 @@
 """A release as the properties of its image: all that stamping needs to know of it.
 
-The images wing writes these, the provision wing reads them; that is how the two meet.
+images/ writes these, provision/ reads them; that is how the two meet.
 """
 
 from __future__ import annotations

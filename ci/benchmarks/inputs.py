@@ -29,7 +29,7 @@ class Template:
     """What its instances need of LXD."""
 
 
-def read_blueprint(root: Path) -> LabFiles:
+def read_files(root: Path) -> LabFiles:
     """The checkout's definitions, for the distribution of this host."""
     return read_lab_files(root, Settings())
 

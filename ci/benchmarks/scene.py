@@ -13,7 +13,7 @@ from ci.benchmarks.inputs import (
     PLAIN,
     Template,
     make_driver,
-    read_blueprint,
+    read_files,
     read_templates,
 )
 from ci.benchmarks.lxc import query, run
@@ -43,7 +43,7 @@ class Scene:
 
 def set_scene(root: Path, directory: Path, log: Path) -> Scene:
     """Prepare the LXD of $LXD_DIR, as far as it is not prepared yet. Nothing here is timed."""
-    files = read_blueprint(root)
+    files = read_files(root)
     if files.mirrors.main is None:
         raise InputError("This host's apt sources name no mirror.", fix="Look at /etc/apt.")
     directory.mkdir(exist_ok=True)

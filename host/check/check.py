@@ -57,7 +57,7 @@ class Facts:
 def check(
     lxd: Lxd, settings: Settings, versions: Versions, machine: Machine
 ) -> tuple[Finding, ...]:
-    """VERSIONS: which driver is in releases and containers, as the other wings know."""
+    """VERSIONS: which driver is in releases and containers, as images/ and provision/ know."""
     facts = read(lxd, settings, machine)
     boot_script = quote(str(gpu_boot.SCRIPT))
     return tuple(judge(facts, settings, versions, sudo=_sudo(machine), boot_script=boot_script))

@@ -1,6 +1,6 @@
 """Findings about drift: userlands that are not of the version of the host's module. Pure.
 
-Which version is where is told by the images and the provision wing; here it is only judged.
+Which version is where is told by images/ and provision/; here it is only judged.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class GpuFacts:
     libraries: tuple[str, ...] = ()
     """Versions of libnvidia-ml that programs of the host get."""
     minors: tuple[int, ...] = ()
-    """Of the cards' nodes, /dev/nvidia0 …, as the module tells."""
+    """Of the GPUs' nodes, /dev/nvidia0 …, as the module tells."""
     nodes: frozenset[str] = frozenset()
     """What /dev holds of NVIDIA's."""
     systemd: bool = True

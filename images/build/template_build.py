@@ -27,7 +27,7 @@ class Built:
 
 class TemplateBuild:
     def __init__(self, context: BuildContext, target: Target, log: Log) -> None:
-        self._shop = context
+        self._context = context
         self._target = target
         self._log = log
         self.name = target.definition.name
@@ -41,7 +41,7 @@ class TemplateBuild:
         target = self._target
         with self._told():
             make_body(
-                self._shop, target.definition, target.recipes.body, target.user_data, self._log
+                self._context, target.definition, target.recipes.body, target.user_data, self._log
             )
             self._log.phase("waiting")
 
@@ -51,10 +51,10 @@ class TemplateBuild:
             with ExitStack() as undo:
                 target = self._target
                 finished = finish(
-                    self._shop, target.definition, target.layer.userland, self._log, undo
+                    self._context, target.definition, target.layer.userland, self._log, undo
                 )
                 release, image, outcome = publish_release(
-                    self._shop,
+                    self._context,
                     target,
                     finished,
                     self._log,
@@ -67,14 +67,14 @@ class TemplateBuild:
                 phases=self._log.timings(),
             )
             size = format_size(image.size_bytes)
-            self._shop.report.done(
+            self._context.report.done(
                 self.name, f"{release.version} is current, {size}, {outcome.value}"
             )
 
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Failures go to the log and the report on their way up."""
-        report = self._shop.report
+        report = self._context.report
         try:
             yield
         except LabError as error:

@@ -58,17 +58,17 @@ def prune_alone(
 def prune_images(lxd: Lxd, prefix: str, keep: int) -> tuple[PruneDecision, ...]:
     """Remove all but the newest KEEP releases of each template; what was removed."""
     gone = []
-    for fate in plan_prune(lxd, prefix, keep):
+    for decision in plan_prune(lxd, prefix, keep):
         # Looked at again, since a colleague may have rolled back to it meanwhile.
-        if fate.remove and not _is_current(lxd, prefix, fate.of):
-            remove_image(lxd, fate.of.image.fingerprint)
-            gone.append(fate)
+        if decision.remove and not _is_current(lxd, prefix, decision.of):
+            remove_image(lxd, decision.of.image.fingerprint)
+            gone.append(decision)
     return tuple(gone)
 
 
 def freed(removed: Iterable[PruneDecision]) -> int:
     """Bytes of the image store. What the pool unpacked of them comes on top."""
-    return sum(fate.of.image.size_bytes for fate in removed if fate.remove)
+    return sum(decision.of.image.size_bytes for decision in removed if decision.remove)
 
 
 def fates(

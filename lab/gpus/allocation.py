@@ -39,7 +39,7 @@ def allocate(
     wish: GpuSelection, gpus: Sequence[Gpu], users: Users, policy: Policy, *, name: str
 ) -> tuple[Gpu, ...]:
     """The GPUs that NAME gets, in nvidia-smi's order. A part of a GPU comes as its GPU with
-    that part alone in `mig`; a whole card with none.
+    that part alone in `mig`; a whole GPU with none.
 
     CapacityError when those who hold them leave no room, InputError for a GPU that is not there.
     """

@@ -122,7 +122,7 @@ def _passed(device: Device, gpus: Sequence[Gpu]) -> Sequence[Gpu]:
         return [gpu for gpu in gpus if gpu.pci == pci]
     if name := _cdi_name(device):
         return _by_name(name, gpus)
-    # By number, by product or not at all: LXD 5.0.2 then passes every card's node.
+    # By number, by product or not at all: LXD 5.0.2 then passes every GPU's node.
     return gpus
 
 

@@ -50,7 +50,7 @@ def _known_gpus(proc: Path) -> Mapping[str, Known]:
 def parts_of_gpus(
     proc: Path = PROC, listing: Callable[[], str] | None = None
 ) -> Mapping[str, tuple[str, ...]]:
-    """A card's UUID → those of its MIG parts; the tool is asked only where there are any."""
+    """A GPU's UUID → those of its MIG parts; the tool is asked only where there are any."""
     if not any(proc.glob("capabilities/gpu*/mig/gi*")):
         return {}
     found: dict[str, list[str]] = {}

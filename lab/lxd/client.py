@@ -8,7 +8,7 @@ from lab.errors import InputError
 from lab.lxd.certificates import check_certificate, known_certificate, own_certificate
 from lab.lxd.commands import CommandCalls
 from lab.lxd.errors import Place
-from lab.lxd.gpus import CardCalls
+from lab.lxd.gpus import GpuCalls
 from lab.lxd.instances import InstanceCalls
 from lab.lxd.port import Lxd
 from lab.lxd.publishing import PublishCalls
@@ -23,7 +23,7 @@ from lab.lxd.volumes import VolumeCalls
 
 class Client(
     ServerCalls,
-    CardCalls,
+    GpuCalls,
     PublishCalls,
     InstanceCalls,
     SnapshotCalls,

@@ -16,7 +16,7 @@ from lab.lxd.model import Gpu
 _LISTINGS = 6
 
 
-class CardCalls(Calls):
+class GpuCalls(Calls):
     def gpus(self) -> tuple[Gpu, ...]:
         return self._of_this_machine() if self._rest.is_local else self._listed()
 

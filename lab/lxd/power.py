@@ -16,7 +16,7 @@ _LOG_LINES = 20
 _START = 300.0
 """Seconds; giving a large root to its range of uids took some forty."""
 # Giving all files to the container's range of uids, LXD loses one of them while somebody asks it
-# for its hardware (see lab.lxd.cards); some files were given by then, and the next start would not
+# for its hardware (see lab.lxd.gpus); some files were given by then, and the next start would not
 # know.
 _HALF_SHIFTED = "Failed to handle idmapped storage: Failed to change ownership"
 

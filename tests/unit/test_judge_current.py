@@ -102,7 +102,7 @@ def context(shelf: Shelf, tmp_path: Path) -> BuildContext:
 def _smoke(monkeypatch: pytest.MonkeyPatch, *verdicts: Verdict) -> list[Trial]:
     tried: list[Trial] = []
 
-    def smoke(_shop: BuildContext, trial: Trial, _log: Log) -> Sequence[Verdict]:
+    def smoke(_context: BuildContext, trial: Trial, _log: Log) -> Sequence[Verdict]:
         tried.append(trial)
         return verdicts
 
