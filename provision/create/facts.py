@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lab import labels
 from lab.errors import InputError, LxdError
+from lab.host_gpus import read_host_gpus
 from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
 from lab.lxd.nic_filters import Wanted, bridged_ipv6
 from lab.lxd.port import Lxd
@@ -78,11 +79,11 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
     offers = read_offers(lxd, settings.alias_prefix)
     offer = find_offer(offers, request.template)
     local = settings.is_local
-    server = lxd.server()
+    host = read_host_gpus(lxd, settings)
     made_of = _made_of(instance, offers) or offer
     networks = lxd.networks()
     return Facts(
-        server=server,
+        server=host.server,
         instance=instance,
         namesake=None if instance else _namesake(stores.instances, request.name),
         offers=offers,
@@ -106,7 +107,7 @@ def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
         host_pids=_pids() if local else None,
         limits=settings.limits,
         user_data=user_data(request, offer.release, settings) if offer else None,
-        gpus=read_gpus(lxd, settings, made_of.release if made_of else None),
+        gpus=read_gpus(lxd, host, made_of.release if made_of else None),
         ids=read_ids(lxd),
     )
 

@@ -9,7 +9,7 @@ from lab.driver.delivery import Delivery
 from lab.gpus.allocation import Policy, Users, users
 from lab.gpus.selection import GpuSelection, parse_selection
 from lab.gpus.users import instances_with_gpus
-from lab.host_gpus import read_host_gpus
+from lab.host_gpus import HostGpus
 from lab.lxd.model import Gpu
 from lab.lxd.port import Lxd
 from lab.release import Release
@@ -29,8 +29,8 @@ class GpuFacts:
     """How a new container of the template asked for gets its userland."""
 
 
-def read_gpus(lxd: Lxd, settings: Settings, release: Release | None) -> GpuFacts:
-    host = read_host_gpus(lxd, settings)
+def read_gpus(lxd: Lxd, host: HostGpus, release: Release | None) -> GpuFacts:
+    settings = host.settings
     return GpuFacts(
         gpus=host.gpus,
         users=_users(lxd, settings, host.gpus),
