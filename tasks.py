@@ -1,4 +1,4 @@
-"""What `invoke` and `labstamp` offer. Each command is in commands/, its work in images, provision and host."""
+"""What `invoke` and `labstamp` offer. Each command is in commands/, its work in the packages below."""
 
 from invoke.collection import Collection
 

@@ -1,1 +1,1 @@
-"""The commands of `invoke`: parse, wire, print. Decisions and effects live in images, provision and host."""
+"""The commands of `invoke`: parse, wire, print. Decisions and effects are in the packages below."""
