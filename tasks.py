@@ -1,4 +1,4 @@
-"""What `invoke` and `labstamp` offer. Each command is in commands/, its work in the packages below."""
+"""What `invoke` and `labstamp` offer: each command is in commands/, its work in other packages."""
 
 from invoke.collection import Collection
 
