@@ -11,6 +11,10 @@ from lab.errors import LabError, LxdError
 T = TypeVar("T")
 
 
+class TimedOut(LxdError):
+    """What was waited for did not come in time."""
+
+
 def poll(
     probe: Callable[[], T | None],
     *,
@@ -23,7 +27,7 @@ def poll(
 ) -> T:
     """Return PROBE's first answer that is not None; it raises when the answer never will come.
 
-    TIMEOUT and EVERY are seconds. After TIMEOUT raises what ON_TIMEOUT makes, else LxdError.
+    TIMEOUT and EVERY are seconds. After TIMEOUT raises what ON_TIMEOUT makes, else TimedOut.
     """
     deadline = clock() + timeout
     while True:
@@ -33,5 +37,5 @@ def poll(
         if clock() >= deadline:
             if on_timeout is not None:
                 raise on_timeout()
-            raise LxdError(f"Timed out after {timeout:.0f} s waiting for {what}.")
+            raise TimedOut(f"Timed out after {timeout:.0f} s waiting for {what}.")
         sleep(every)

@@ -15,7 +15,7 @@ from lab.process import in_words, is_alive
 from lab.report import Report
 from lab.settings.settings import Settings
 from lab.sizes import format_size
-from provision.create.ready import Timeouts, wait_for_address
+from provision.create.ready import Timeouts, wait_until_up
 from provision.filtered import EXPLAINED, needs_netfilter
 from provision.gpu_view import refuse_without_gpus
 from provision.homes import changes, home_marks, read_stores
@@ -41,7 +41,7 @@ class Removed:
 def start(
     lxd: Lxd, settings: Settings, name: str, *, report: Report, timeouts: Timeouts | None = None
 ) -> bool:
-    """Running, with an address, afterwards. False when it was running already."""
+    """Running, its services started, afterwards. False when it was running already."""
     with container_lock(settings, name, report, f"start {name}"):
         instance = _whole(lxd, name)
         if instance.state is State.RUNNING:
@@ -49,7 +49,7 @@ def start(
         _refuse_without_gpus(lxd, instance)
         report.phase(name, "boot")
         _start(lxd, name)
-        address = wait_for_address(lxd, name, report, timeouts=timeouts or Timeouts())
+        address = wait_until_up(lxd, name, report, timeouts=timeouts or Timeouts())
         report.done(name, f"runs at {address}")
         return True
 

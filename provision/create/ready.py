@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from lab.errors import LxdError
+from lab.errors import LxdError, LxdUnreachable
 from lab.instances.addresses import ADDRESS_SECONDS, looked_at, no_address, what_next
 from lab.instances.boot import BootFailed, NoAddress, excerpt, wait_for_cloud_init
 from lab.lxd.model import State
@@ -16,10 +16,12 @@ from lab.lxd.port import Lxd
 from lab.machine.container_processes import listens
 from lab.rdp import NotRdp, greet
 from lab.report import Report
-from lab.wait import poll
+from lab.wait import TimedOut, poll
 
 _SSH_PORT = 22
 _TCP_LISTEN = "0A"
+_BOOTED = frozenset({"running", "degraded", "maintenance"})
+"""What `systemctl is-system-running` says when no job of the boot is left (systemctl(1))."""
 
 
 class SshProbe(str, Enum):
@@ -117,6 +119,51 @@ def wait_for_address(lxd: Lxd, name: str, report: Report, *, timeouts: Timeouts)
         clock=timeouts.clock,
         sleep=timeouts.sleep,
     )
+
+
+def wait_until_up(
+    lxd: Lxd,
+    name: str,
+    report: Report,
+    *,
+    timeouts: Timeouts,
+    probe_ssh: Callable[[str], SshProbe] = probe_ssh,
+) -> str:
+    """The address, once ssh answers there or systemd has started all that it starts.
+
+    A user may have removed ssh: then the boot's end is all there is to wait for. One that does not
+    come in time is reported, and is no failure: the container runs.
+    """
+    address = wait_for_address(lxd, name, report, timeouts=timeouts)
+    report.phase(name, "services")
+
+    def probe() -> bool | None:
+        return _has_booted(lxd, name) or probe_ssh(address) is SshProbe.BANNER or None
+
+    try:
+        poll(
+            probe,
+            what=f"the services of {name}",
+            timeout=timeouts.ssh,
+            clock=timeouts.clock,
+            sleep=timeouts.sleep,
+        )
+    except TimedOut:
+        report.say(
+            f"{name}: still booting after {timeouts.ssh:.0f} s, and ssh does not answer yet. "
+            f"List the jobs it waits for: lxc exec {name} -- systemctl list-jobs"
+        )
+    return address
+
+
+def _has_booted(lxd: Lxd, name: str) -> bool:
+    try:
+        told = lxd.run(name, ["systemctl", "is-system-running"], timeout=30).stdout.strip()
+    except LxdUnreachable:
+        raise
+    except LxdError:
+        return False  # too early to enter it
+    return told in _BOOTED
 
 
 def wait_for_ssh(

@@ -9,7 +9,7 @@ from lab.errors import InputError, LabError, LxdError
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
-from provision.create.ready import Timeouts, wait_for_address
+from provision.create.ready import Timeouts, wait_until_up
 from provision.ids.facts import read_ids
 from provision.isolation.move import MoveContext, move
 from provision.isolation.plan import Action, Leave, Move, plan_one
@@ -78,7 +78,7 @@ def isolate(
                     move(bench, now)
                     done.append(name)
                     if not now.asleep:
-                        wait_for_address(lxd, name, report, timeouts=timeouts or Timeouts())
+                        wait_until_up(lxd, name, report, timeouts=timeouts or Timeouts())
         except LabError as error:
             report.failed(name, error.brief)
             failed.append((name, error))

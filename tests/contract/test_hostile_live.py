@@ -52,9 +52,8 @@ def test_a_pipe_in_place_of_a_file_costs_some_seconds_and_no_start(
 ) -> None:
     monkeypatch.setattr(files, "_READ_TIMEOUT", 3.0)
     inside(backend, mallory, "busybox mkfifo /etc/pipe")
-    with pytest.raises(
-        Stuck, match=f"LXD timed out trying to read /etc/pipe: something in {mallory}"
-    ):
+    stuck = f"LXD timed out trying to read /etc/pipe in {mallory}: something in {mallory} blocks it"
+    with pytest.raises(Stuck, match=stuck):
         backend.lxd.read_file(mallory, "/etc/pipe")
     # With LXD's own process still at that pipe, its start would never end.
     backend.lxd.stop(mallory, force=True)

@@ -138,6 +138,13 @@ def _as_earlier_versions_made_it(name: str) -> None:
     lxc("start", name)
 
 
+def _slow_down_ssh(name: str) -> None:
+    """From the next boot on it answers seconds after there is an address."""
+    unit = "/etc/systemd/system/ssh.service.d"
+    slow = r"[Service]\nExecStartPre=/bin/sleep 4\n"
+    assert _sh(name, f"mkdir -p {unit} && printf '{slow}' >{unit}/slow.conf").returncode == 0
+
+
 def _docker_is_up(name: str) -> bool | None:
     return True if _sh(name, "docker info").returncode == 0 else None
 
@@ -155,6 +162,7 @@ def test_a_container_without_ids_of_its_own_is_moved_and_loses_nothing(
     _as_earlier_versions_made_it(ANN)
     poll(lambda: _docker_is_up(ANN), what="docker", timeout=60)
     assert _sh(ANN, DOCKER).returncode == 0
+    _slow_down_ssh(ANN)
     before = _files(ANN)
     assert before[f"/home/{ANN}/d/e"][:3] == [0o46711, 5, 60]
     checks = lab.invoke("host.check", "--json").document["checks"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Sequence
 
 import pytest
 
@@ -19,6 +20,7 @@ from provision.create.ready import (
     wait_for_address,
     wait_for_desktop,
     wait_for_ssh,
+    wait_until_up,
 )
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
@@ -69,6 +71,41 @@ def test_where_the_host_cannot_reach_it_port_22_is_looked_at_from_inside() -> No
     lxd = running(CONNECTED)
     with pytest.raises(LxdError, match="did not answer within 60 s"):
         wait_for_ssh(lxd, "bob", "x", Silent(), timeouts=hasty(), probe_ssh=unreachable)
+
+
+class Told(Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def booting(system_state: str, answers: Sequence[SshProbe]) -> tuple[list[str], list[SshProbe]]:
+    """What is said, and which of ssh's ANSWERS are left, when the wait is over."""
+    lxd, report, left = running(""), Told(), list(answers)
+    lxd.store.instances["default", "bob"].address = "10.7.7.9"
+    lxd.store.system_state = system_state
+
+    def probe(_: str) -> SshProbe:
+        return left.pop(0) if left else SshProbe.CLOSED
+
+    assert wait_until_up(lxd, "bob", report, timeouts=hasty(), probe_ssh=probe) == "10.7.7.9"
+    return report.said, left
+
+
+def test_a_start_waits_for_ssh_or_for_the_end_of_the_boot() -> None:
+    slow = [SshProbe.CLOSED, SshProbe.UNREACHABLE, SshProbe.BANNER, SshProbe.CLOSED]
+    assert booting("starting", slow) == ([], [SshProbe.CLOSED])
+    for without_ssh in ("running", "degraded"):
+        assert booting(without_ssh, slow) == ([], slow)
+    assert booting("starting", []) == (
+        [
+            "bob: still booting after 60 s, and ssh does not answer yet. "
+            "List the jobs it waits for: lxc exec bob -- systemctl list-jobs"
+        ],
+        [],
+    )
 
 
 def plugged_into(nic: dict[str, str], network: Network | None = None) -> FakeLxd:
