@@ -158,7 +158,7 @@ def wait_until_up(
 
 def _has_booted(lxd: Lxd, name: str) -> bool:
     try:
-        told = lxd.run(name, ["systemctl", "is-system-running"], timeout=30).stdout.strip()
+        told = lxd.run(name, ["systemctl", "is-system-running"], timeout=10).stdout.strip()
     except LxdUnreachable:
         raise
     except LxdError:
