@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -74,12 +74,14 @@ def age(then: datetime, now: datetime) -> str:
 def images_document(context: BuildContext) -> dict[str, Any]:
     """The stable JSON document of `invoke images --json` (docs/reference.md)."""
     _, decisions = plan_images(context)
+    catalog = context.catalog
     return document(
-        tuple((one.name, one.short) for one in context.catalog.order()),
+        tuple((one.name, one.short) for one in catalog.released()),
         published(context.lxd, context.settings.alias_prefix),
         decisions,
         context.lxd.instances(),
         unreadable(context.lxd, context.settings.alias_prefix),
+        abstract={one.name for one in catalog.order() if one.abstract},
     )
 
 
@@ -89,17 +91,24 @@ def document(
     decisions: Sequence[Decision],
     containers: Sequence[Instance],
     spoiled: Sequence[Unreadable] = (),
+    *,
+    abstract: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Pure part: TEMPLATES are (name, short); those only LXD knows come last."""
-    stale = {d.template: d.reason for d in decisions if isinstance(d, Build)}
+    """Pure part: TEMPLATES are (name, short); those only LXD knows come last.
+
+    ABSTRACT templates are shown where they have releases, from before they were abstract.
+    """
     known = dict(templates)
+    stale = {d.template: d.reason for d in decisions if isinstance(d, Build)}
+    stale = {name: why for name, why in stale.items() if name in known}
+    stale |= dict.fromkeys(abstract, "its template is abstract now")
     strangers = {r.release.template: r.release.short for r in releases}
     return {
         "templates": [
             {
                 "name": name,
                 "short": short,
-                "stale": stale.get(name) if name in known else "its definition is gone",
+                "stale": stale.get(name, None if name in known else "its definition is gone"),
                 "versions": [
                     _version(one, containers) for one in releases if one.release.template == name
                 ],

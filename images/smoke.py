@@ -103,7 +103,7 @@ def _current(context: BuildContext, only: Sequence[str]) -> tuple[PublishedRelea
         for one in published(context.lxd, context.settings.alias_prefix)
         if one.state is ReleaseState.CURRENT
     }
-    wanted = [definition.name for definition in context.catalog.order(only)]
+    wanted = [definition.name for definition in context.catalog.released(only)]
     missing = [name for name in wanted if name not in found]
     if (only and missing) or not found:
         named = ", ".join(missing) if only else "any template"

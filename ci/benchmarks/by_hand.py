@@ -28,7 +28,7 @@ def measure(scene: Scene, round_: int) -> list[Measured]:
     """Build all templates from the plain image."""
     forget(scene)
     watch = Stopwatch(NAME, "cold", round_)
-    for template in scene.templates:
+    for template in scene.released:
         with watch.phase(template.name):
             _build(scene, template)
     watch.lap()

@@ -53,7 +53,7 @@ def measure(scene: Scene, round_: int) -> list[Measured]:
     changed = Stopwatch(NAME, "driver change", round_)
     _run_steps(
         Step(name=one.name, do=partial(_change_driver, scene, one, changed))
-        for one in scene.templates
+        for one in scene.released
     )
     done.append(changed.stop())
     forget(scene)
@@ -65,6 +65,8 @@ def _cold_steps(scene: Scene, watch: Stopwatch) -> Iterable[Step]:
         after = frozenset({f"body of {one.parent}"} if one.parent else ())
         body = f"body of {one.name}"
         yield Step(name=body, do=partial(_install, scene, one, watch), after=after)
+        if one.abstract:
+            continue
         publish = partial(_publish, scene, _PREFIX + one.name, one, watch)
         yield Step(name=one.name, do=publish, after=frozenset({body}))
 

@@ -27,6 +27,8 @@ class Template:
     """Those of its ancestors first."""
     config: Mapping[str, str]
     """What its instances need of LXD."""
+    abstract: bool = False
+    """Whether it is there for those made on top of it, and has no image."""
 
 
 def read_files(root: Path) -> LabFiles:
@@ -47,6 +49,7 @@ def read_templates(files: LabFiles) -> tuple[Template, ...]:
                 own=files.distro.packages(definition.packages),
                 packages=tuple(dict.fromkeys(every)),
                 config=files.catalog.needs(definition.name).config,
+                abstract=definition.abstract,
             )
         )
     return tuple(found)

@@ -19,7 +19,8 @@ NOTHING_RUNS = 3
 _PREFIX = "bench"
 _PROJECT = "bench-build"
 _ROW = re.compile(
-    r"^\s*(?:(?P<template>\S+) \d{8}\.\d+)?\s+(?P<phase>\S.*?)\s{2,}(?P<seconds>\d+\.\d)\s*$"
+    r"^\s*(?:(?P<template>\S+) (?:\d{8}\.\d+|body))?\s+(?P<phase>\S.*?)\s{2,}"
+    r"(?P<seconds>\d+\.\d)\s*$"
 )
 
 

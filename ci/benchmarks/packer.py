@@ -34,7 +34,7 @@ def measure(scene: Scene, round_: int) -> list[Measured]:
     package = scene.driver(DRIVERS[0]) / "userland.deb"
     file = scene.directory / "packer.json"
     file.write_text(
-        json.dumps(packer_file(scene.templates, scene.mirror_host, package), indent=2),
+        json.dumps(packer_file(scene.released, scene.mirror_host, package), indent=2),
         encoding="utf-8",
     )
     watch = Stopwatch(NAME, "cold", round_)

@@ -37,6 +37,11 @@ class Scene:
     templates: tuple[Template, ...]
     mirror_host: str
 
+    @property
+    def released(self) -> tuple[Template, ...]:
+        """The templates that an image is made of."""
+        return tuple(one for one in self.templates if not one.abstract)
+
     def driver(self, version: str) -> Path:
         return make_driver(self.directory, version)
 

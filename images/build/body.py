@@ -50,7 +50,7 @@ def make_body(
         put_aside(context, builder, log)
         with at_rest(context.build, builder):
             clean(context, builder, definition, log)
-            if packs_inside(context.settings):
+            if packs_inside(context.settings) and not definition.abstract:
                 pack_body(context, builder, log)
         body = _keep(context, builder, definition, recipe)
         undo.pop_all()

@@ -46,9 +46,11 @@ def driver_choices(context: BuildContext, templates: Iterable[str]) -> Mapping[s
     for name in templates:
         asked = context.catalog.delivery(name)
         chosen = host.chosen(asked)
-        if chosen.delivery is Delivery.IMAGE and userland is None:
+        # An abstract template has no release to carry it.
+        carries = chosen.delivery is Delivery.IMAGE and not context.catalog.get(name).abstract
+        if carries and userland is None:
             userland = userland_of(context.settings, _version(host))
-        baked = userland if chosen.delivery is Delivery.IMAGE else None
+        baked = userland if carries else None
         found[name] = DriverChoice(chosen=chosen, asked=asked, userland=baked)
     return found
 

@@ -36,7 +36,7 @@ def plan_images(
     context: BuildContext, only: Sequence[str] = (), *, force: bool = False
 ) -> tuple[tuple[Target, ...], tuple[Decision, ...]]:
     """What `build_images` would do, parents first. Changes nothing."""
-    selected = context.catalog.order(only)
+    selected = context.catalog.released(only)
     every = targets(context, selected)
     decisions = plan(
         [target.recipes for target in every],
@@ -49,7 +49,9 @@ def plan_images(
 
 def deliveries(every: Iterable[Target]) -> tuple[str, ...]:
     """How the driver gets into what is built, and why so, for people."""
-    return in_words({target.definition.name: target.layer for target in every})
+    return in_words(
+        {one.definition.name: one.layer for one in every if not one.definition.abstract}
+    )
 
 
 def is_nothing(decisions: Iterable[Decision]) -> bool:
@@ -85,7 +87,7 @@ def build_images(
 def timetable(built: Sequence[Built]) -> Iterator[tuple[str, str, str]]:
     """Where the time went: a row per phase, and one for the whole of each template."""
     for one in built:
-        name = f"{one.template} {one.version}"
+        name = f"{one.template} {one.version or 'body'}"
         for phase, seconds in one.phases:
             yield name, phase, f"{seconds:.1f}"
             name = ""
@@ -132,22 +134,24 @@ def _prepare(context: BuildContext, every: Sequence[Target]) -> None:
 
 def _steps(work: TemplateBuild, decision: Build, *, smoke_test: bool) -> list[Step]:
     """A child's body needs its parent's body only: it need not wait for the parent's checks."""
-    body = f"body of {work.name}"
+    body = Step(
+        name=f"body of {work.name}",
+        do=work.body,
+        after=frozenset({f"body of {work.parent}"}),
+        cost=_BODIES_FIRST + work.cost,
+    )
     release = Step(
         name=work.name,
         do=partial(work.release, smoke_test=smoke_test),
-        after=frozenset({body}),
+        after=frozenset({body.name}),
         cost=work.cost,
     )
-    if not decision.body:
-        return [release]
-    after = frozenset({f"body of {work.parent}"})
-    return [Step(name=body, do=work.body, after=after, cost=_BODIES_FIRST + work.cost), release]
+    return [*([body] if decision.body else []), *([release] if decision.release else [])]
 
 
 def _raise_errors(context: BuildContext, outcome: Outcome, names: Sequence[str]) -> None:
     for name in names:
-        if name in outcome.skipped and f"body of {name}" in outcome.skipped:
+        if f"body of {name}" in outcome.skipped:
             context.report.failed(name, "not built: its parent failed")
     errors = list(outcome.errors.values())
     if len(errors) == 1 or (errors and len({str(error) for error in errors}) == 1):

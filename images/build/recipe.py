@@ -66,12 +66,12 @@ def _causes_first(name: str) -> tuple[int, str]:
 
 
 def _change(name: str, old: str | None, new: str | None) -> str:
-    if name.startswith(PARENT):
-        return f"{name.removeprefix(PARENT)} changed"
     if old is None:
         return f"{name} added"
     if new is None:
         return f"{name} removed"
+    if name.startswith(PARENT):
+        return f"{name.removeprefix(PARENT)} changed"
     if _HASHED.match(old) or _HASHED.match(new):
         return f"{name} changed"
     # Earlier releases have passwords in theirs.

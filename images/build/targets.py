@@ -71,6 +71,7 @@ def _target(
         recipes=TemplateRecipes(
             template=definition.name,
             parent=definition.parent,
+            abstract=definition.abstract,
             body=body,
             release=_release_recipe(context, definition, body, layer),
         ),
@@ -103,8 +104,8 @@ def _body_recipe(
 def _release_recipe(
     context: BuildContext, definition: Definition, body: Recipe, layer: DriverChoice
 ) -> Recipe:
-    # A key that came later makes nothing stale where it says nothing.
-    later = set() if definition.allow_special else {"allow_special"}
+    # Keys that came later make nothing stale where they say nothing.
+    later = {"abstract"} if definition.allow_special else {"abstract", "allow_special"}
     whole = definition.model_dump(mode="json", exclude={"path", "description", *later})
     checks = [check.model_dump(mode="json") for check in context.catalog.checks(definition.name)]
     return body.extended(

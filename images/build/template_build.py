@@ -17,10 +17,10 @@ from lab.sizes import format_size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A finished build: PHASES are name and seconds, in order."""
+    """A finished build: PHASES are name and seconds, in order. No VERSION: it is a body alone."""
 
     template: str
-    version: str
+    version: str | None
     size_bytes: int
     phases: tuple[tuple[str, float], ...]
 
@@ -43,7 +43,10 @@ class TemplateBuild:
             make_body(
                 self._context, target.definition, target.recipes.body, target.user_data, self._log
             )
-            self._log.phase("waiting")
+            if target.definition.abstract:
+                self._end_with_the_body()
+            else:
+                self._log.phase("waiting")
 
     def release(self, *, smoke_test: bool) -> None:
         """Add the driver, publish, judge, give to users."""
@@ -70,6 +73,12 @@ class TemplateBuild:
             self._context.report.done(
                 self.name, f"{release.version} is current, {size}, {outcome.value}"
             )
+
+    def _end_with_the_body(self) -> None:
+        self.built = Built(
+            template=self.name, version=None, size_bytes=0, phases=self._log.timings()
+        )
+        self._context.report.done(self.name, "its body is finished")
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -67,10 +67,13 @@ def releases_of(lxd: Lxd, prefix: str, template: str) -> tuple[PublishedRelease,
     found = found or tuple(one for one in every if template == one.release.short)
     known = sorted({one.release.template for one in found or every})
     if not found:
+        children = sorted({one.release.template for one in every if one.release.parent == template})
+        meant = "" if children else did_you_mean(template, known)
         told = [f"There are releases of: {', '.join(known) or 'nothing'}."]
         raise InputError(
-            f"There is no release of {quote(template)}{did_you_mean(template, known)}.",
+            f"There is no release of {quote(template)}{meant}.",
             details="\n".join([*told, *(f"{one}." for one in unreadable(lxd, prefix))]),
+            fix=f"Name one that is made on top of it: {', '.join(children)}" if children else None,
         )
     if len(known) > 1:
         raise InputError(

@@ -1,6 +1,6 @@
 #!/bin/sh
 # xrdp as every desktop wants it: TLS alone, Xorg alone, one session an account, never root.
-# Runs once, in the builder of a desktop.
+# Runs once, in the builder of `desktop`, the parent of all desktops.
 set -eu
 
 # put FILE SECTION KEY VALUE: the key's line in that section of an ini file; it fails where

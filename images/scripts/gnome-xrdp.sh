@@ -6,3 +6,6 @@ set -eu
 # in a home; searching by name works without.
 systemctl --global mask tracker-miner-fs-3.service tracker-miner-fs-control-3.service \
     localsearch-3.service localsearch-control-3.service
+
+# With GNOME's own settings beside those of desktop.sh.
+dconf update

@@ -48,6 +48,13 @@ class Catalog:
         ordered = TopologicalSorter(graph).static_order()
         return tuple(self.definitions[name] for name in ordered if name in chosen)
 
+    def released(self, only: Sequence[str] = ()) -> tuple[Definition, ...]:
+        """As `order`, of those that releases are made of. InputError where ONLY names another."""
+        for name in only:
+            if self.get(name).abstract:
+                raise self._abstract(name)
+        return tuple(one for one in self.order(only) if not one.abstract)
+
     def lineage(self, name: str) -> tuple[Definition, ...]:
         """The root first, NAME's own definition last."""
         definition = self.get(name)
@@ -108,17 +115,32 @@ class Catalog:
         return reasons[-1] if reasons else None
 
     def _unknown(self, name: str) -> InputError:
-        ordered = self.order()
-        words = [word for one in ordered for word in (one.name, one.short)]
+        released = self.released()
+        words = [word for one in released for word in (one.name, one.short)]
         meant = nearest(name, words)
-        known = ", ".join(
-            one.name if one.short == one.name else f"{one.name} ({one.short})" for one in ordered
-        )
         return InputError(
             f"There is no template {quote(name)}.",
-            details=f"Known: {known}.",
+            details=f"Known: {_listed(released)}.",
             fix=f'Did you mean "{meant}"?' if meant else None,
         )
+
+    def _abstract(self, name: str) -> InputError:
+        parent = self.definitions[name]
+        children = [one for one in self.released() if parent in self.lineage(one.name)]
+        return InputError(
+            f"{name} is abstract: no image is made of it.",
+            details=f"Made on top of it: {_listed(children) or 'nothing yet'}.",
+            fix=f"Name one of those: {children[0].short}"
+            if children
+            else f"Write a template whose parent it is, or take `abstract` out of "
+            f"{shown(parent.path)}.",
+        )
+
+
+def _listed(definitions: Sequence[Definition]) -> str:
+    return ", ".join(
+        one.name if one.short == one.name else f"{one.name} ({one.short})" for one in definitions
+    )
 
 
 def load_catalog(

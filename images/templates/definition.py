@@ -68,6 +68,8 @@ class Definition(StrictModel):
     description: str = Field(min_length=1)
     parent: Name | None = None
     """The template it is cloned from; without one, the distribution's source."""
+    abstract: bool = False
+    """Its body is built for its children, and no release is made of it."""
     cloud_init: FileName
     packages: tuple[Package, ...] = ()
     """Names that images/distros/*.yaml may map to what a distribution calls them."""

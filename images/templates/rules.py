@@ -40,6 +40,7 @@ def judge(
     by_name = {one.definition.name: one for one in written}
     for one in written:
         yield from _name(one)
+        yield from _abstract(one)
         if one.definition.parent not in unreadable:
             yield from _parent(one, by_name)
         yield from _files(one, cloud_init, scripts)
@@ -54,6 +55,13 @@ def _name(one: Written) -> Iterator[Problem]:
     if one.definition.name != stem:
         text = f"name: must be that of the file, {stem}, not {one.definition.name}"
         yield one.tree.problem(("name",), text)
+
+
+def _abstract(one: Written) -> Iterator[Problem]:
+    definition = one.definition
+    if definition.abstract and "short" in definition.model_fields_set:
+        text = "short: an abstract template has none, since nobody can ask for it; remove it"
+        yield one.tree.problem(("short",), text)
 
 
 def _parent(one: Written, by_name: Mapping[str, Written]) -> Iterator[Problem]:

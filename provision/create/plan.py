@@ -241,7 +241,13 @@ def _no_release(
         else f"{offer.release.template} ({offer.release.short})"
         for offer in offers
     )
-    if close:
+    children = [offer.release for offer in offers if offer.release.parent == request.template]
+    if children:
+        fix = (
+            f"Take one that is made on top of it: {', '.join(one.short for one in children)}. "
+            f"Then: invoke provision {request.name} --template {children[0].short}"
+        )
+    elif close:
         fix = f'Did you mean "{close}"? Then: invoke provision {request.name} --template {close}'
     else:
         fix = "Build a template that is defined, but not released yet: invoke build-images"

@@ -52,6 +52,7 @@ class Shelf:
         packages: dict[str, str] | None = None,
         needs: Needs | None = None,
         inputs: Mapping[str, str] | None = None,
+        parent: str | None = None,
     ) -> str:
         """Publish a release, and point the stable alias at it where CURRENT; its fingerprint."""
         self.now += timedelta(hours=1)
@@ -59,7 +60,7 @@ class Shelf:
         self.lxd.write_file("body", "/var/lib/dpkg/status", status.encode())
         release = replace(_RELEASE, template=template, short=template[:4], version=version)
         release = replace(release, smoke=smoke, built_at=self.now, needs=needs or Needs())
-        release = replace(release, inputs=inputs or {})
+        release = replace(release, inputs=inputs or {}, parent=parent)
         properties = {**release.properties(), **packages_property(self.lxd, "body")}
         if builder:
             properties[BUILDER] = builder

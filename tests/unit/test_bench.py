@@ -24,6 +24,8 @@ TIMETABLE = """\
                              cloud-init     31.2\x20
                              driver 535.1   3.0\x20
                              in all         34.6\x20
+ desktop body                clone          0.5\x20
+                             in all         0.5\x20
  docker-nested 20261122.1    publish        12.0\x20
                              in all         12.0\x20
 
@@ -106,6 +108,7 @@ def test_phases_are_read_from_the_timetable_of_a_build() -> None:
         ("base", "clone", 0.4),
         ("base", "cloud-init", 31.2),
         ("base", "driver 535.1", 3.0),
+        ("desktop", "clone", 0.5),
         ("docker-nested", "publish", 12.0),
     ]
 

@@ -315,3 +315,57 @@ def test_an_unknown_template(family: Catalog) -> None:
         "  Known: base, docker-nested (docker), docker-desktop.\n"
         'Next: Did you mean "docker"?'
     )
+
+
+@pytest.fixture
+def desktops(lab: Lab) -> Catalog:
+    lab.write("base", BASE)
+    lab.child("desktop", "abstract: true\nports: {rdp: 3389}\nchecks: [{name: rdp, kind: rdp}]\n")
+    lab.child("gnome-xrdp", "short: gnome\n", parent="desktop")
+    lab.child("xfce-xrdp", parent="desktop")
+    lab.child("empty", "abstract: true\n")
+    return lab.load()
+
+
+def test_an_abstract_template_is_inherited_from_and_not_released(desktops: Catalog) -> None:
+    assert [one.name for one in desktops.order()] == [
+        *("base", "desktop", "empty", "gnome-xrdp", "xfce-xrdp")
+    ]
+    assert [one.name for one in desktops.released()] == ["base", "gnome-xrdp", "xfce-xrdp"]
+    assert [one.name for one in desktops.released(["xfce-xrdp"])] == ["xfce-xrdp"]
+    assert desktops.needs("gnome").ports == {"rdp": 3389}
+    assert [check.name for check in desktops.checks("gnome")] == ["rdp"]
+
+
+def test_an_abstract_template_that_is_asked_for_names_its_children(desktops: Catalog) -> None:
+    with pytest.raises(InputError) as caught:
+        desktops.released(["base", "desktop"])
+    assert str(caught.value) == (
+        "desktop is abstract: no image is made of it.\n"
+        "  Made on top of it: gnome-xrdp (gnome), xfce-xrdp.\n"
+        "Next: Name one of those: gnome"
+    )
+    with pytest.raises(InputError) as caught:
+        desktops.released(["empty"])
+    assert str(caught.value) == (
+        "empty is abstract: no image is made of it.\n"
+        "  Made on top of it: nothing yet.\n"
+        "Next: Write a template whose parent it is, or take `abstract` out of "
+        "definitions/empty.yaml."
+    )
+    # Nor is it offered to who mistypes.
+    with pytest.raises(InputError) as caught:
+        desktops.get("desktpo")
+    assert "desktop" not in str(caught.value)
+
+
+def test_an_abstract_template_has_no_short_name_and_says_so_by_a_word(lab: Lab) -> None:
+    lab.write("base", BASE)
+    lab.child("desktop", "short: desk\nabstract: true\n")
+    lab.child("other", "abstract: perhaps\n")
+    assert lab.told() == (
+        "2 files cannot be used.\n"
+        "  definitions/desktop.yaml:5: short: an abstract template has none, since nobody can "
+        "ask for it; remove it\n"
+        '  definitions/other.yaml:5: abstract: must be true or false, not "perhaps"'
+    )

@@ -103,6 +103,13 @@ def test_a_release_without_a_definition_is_still_shown() -> None:
     assert made["templates"][0]["stale"] == "its definition is gone"
 
 
+def test_of_an_abstract_template_only_releases_from_before_are_shown() -> None:
+    built = Build(template="base", reason="xfce needs it", body=True, release=False)
+    assert document([], [], [built], [], abstract={"base"})["templates"] == []
+    (before,) = document([], [CURRENT], [built], [], abstract={"base"})["templates"]
+    assert (before["stale"], len(before["versions"])) == ("its template is abstract now", 1)
+
+
 def test_the_table_has_a_row_a_version() -> None:
     older = replace(CURRENT, state=ReleaseState.SUPERSEDED)
     made = document([("base", "base"), ("xfce-xrdp", "xfce")], [CURRENT, older], [], [BOB])

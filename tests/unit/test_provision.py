@@ -319,6 +319,17 @@ def test_an_unknown_template(lxd: FakeLxd) -> None:
     )
 
 
+def test_a_template_without_releases_names_what_is_made_on_top_of_it(lxd: FakeLxd) -> None:
+    for name, short in (("gnome-xrdp", "gnome"), ("xfce-xrdp", "xfce")):
+        publish(lxd, replace(release(name, short, BASE.needs), parent="desktop"))
+    assert refusal(lxd, template="desktop") == (
+        'There is no release of a template "desktop".\n'
+        "  Released are: base, docker-nested (docker), gnome-xrdp (gnome), xfce-xrdp (xfce)\n"
+        "Next: Take one that is made on top of it: gnome, xfce. "
+        "Then: invoke provision bob --template gnome"
+    )
+
+
 def test_only_promoted_images_of_ours_are_releases(lxd: FakeLxd) -> None:
     other = release("other", "other", BASE.needs)
     publish(lxd, other)

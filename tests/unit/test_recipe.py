@@ -26,6 +26,11 @@ def test_a_changed_parent_is_named_without_its_id() -> None:
     assert difference({"parent base": "1"}, {"parent base": "2"}) == "base changed"
 
 
+def test_another_parent_is_named_with_the_one_before() -> None:
+    told = difference({"parent base": "1"}, {"parent desktop": "2"})
+    assert told == "parent base removed, parent desktop added"
+
+
 def test_a_rendered_text_alone_is_still_a_reason() -> None:
     assert (
         difference({"rendered cloud-config": content("A")}, {"rendered cloud-config": content("B")})

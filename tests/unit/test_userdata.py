@@ -37,7 +37,11 @@ def rendered(template: str, distribution: str, settings: Settings = PLAIN) -> st
 
 
 # Not those that a lab adds beside them.
-SHIPPED = [name for name in ("base", "docker-nested", "xfce-xrdp", "gnome-xrdp") if name in NAMES]
+SHIPPED = [
+    name
+    for name in ("base", "docker-nested", "desktop", "xfce-xrdp", "gnome-xrdp")
+    if name in NAMES
+]
 
 
 @pytest.mark.parametrize("distribution", distro_names(DISTROS))

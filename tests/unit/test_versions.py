@@ -118,6 +118,16 @@ def test_an_unknown_template_names_the_nearest(shelf: Shelf) -> None:
     )
 
 
+def test_a_template_without_releases_names_what_is_made_on_top_of_it(shelf: Shelf) -> None:
+    for name in ("gnome-xrdp", "xfce-xrdp"):
+        shelf.build(A, name, parent="desktop")
+    assert refused(shelf, A, "desktop") == (
+        'There is no release of "desktop".\n'
+        "  There are releases of: base, gnome-xrdp, xfce-xrdp.\n"
+        "Next: Name one that is made on top of it: gnome-xrdp, xfce-xrdp"
+    )
+
+
 def test_a_release_that_failed_is_refused(shelf: Shelf) -> None:
     shelf.build(D, smoke=Smoke.FAILED, current=False)
     assert refused(shelf, D) == (
