@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import Gpu, InstanceSpec
 from lab.sizes import format_size
+from provision.keys.public_key import PublicKey
 from provision.limits import ROOT, named_device
 
 
@@ -106,8 +107,7 @@ class GiveKeys:
 
     name: str
     account: str
-    keys: tuple[str, ...]
-    """Lines of authorized_keys."""
+    keys: tuple[PublicKey, ...]
     revoked: tuple[str, ...] = ()
     """Fingerprints of keys that its home was given to before."""
 

@@ -135,7 +135,8 @@ def _hand_over(actions: Sequence[Action], lxd: Lxd) -> None:
 
 
 def _give_keys(action: GiveKeys, lxd: Lxd) -> None:
-    give_keys(lxd, action.name, action.account, action.keys, action.revoked)
+    lines = [key.line for key in action.keys]
+    give_keys(lxd, action.name, action.account, lines, action.revoked)
 
 
 def _start(

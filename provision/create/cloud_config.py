@@ -11,7 +11,7 @@ from provision.create.request import Request
 def user_data(request: Request, release: Release, settings: Settings) -> str:
     account = Account(
         name=request.account,
-        keys=request.keys,
+        keys=tuple(key.line for key in request.keys),
         groups=release.needs.groups,
         locked=not request.wants_password,
     )

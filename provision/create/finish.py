@@ -13,6 +13,7 @@ from provision.create.let_in import keys_for
 from provision.create.request import Request, differences, wanted_password
 from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.keys.given import given, keys_in
+from provision.keys.public_key import BadKey, PublicKey, parse_key
 from provision.needs import needs_of
 
 
@@ -46,13 +47,27 @@ def finish(request: Request, instance: Instance, facts: Facts) -> tuple[Action, 
         actions.append(
             ReuseVolume(pool=facts.home.pool, name=facts.home.name, config=config, unused=True)
         )
-    lines = instance.config.get(labels.AUTHORIZED, "").splitlines()
-    if lines or not keys_in(instance.config.get(labels.REQUEST, "")):
+    keys = _kept_keys(instance)
+    if keys or not keys_in(instance.config.get(labels.REQUEST, "")):
         # Else an earlier version made it, and its first boot writes them.
-        actions.append(keys_for(name, account, lines, given(facts.home, instance)))
+        actions.append(keys_for(name, account, keys, given(facts.home, instance)))
     actions += change_of_gpus(request, instance, facts)
     actions.append(Start(name=name, account=account, rdp=needs_of(instance).ports.get("rdp")))
     if wanted_password(instance.config.get(labels.REQUEST, "")):
         actions.append(SetPassword(name=name, account=account))
     actions.append(MarkReady(name=name, account=account))
     return tuple(actions)
+
+
+def _kept_keys(instance: Instance) -> tuple[PublicKey, ...]:
+    """Those that INSTANCE was asked for with; InputError where somebody has changed them."""
+    lines = instance.config.get(labels.AUTHORIZED, "").splitlines()
+    try:
+        return tuple(map(parse_key, lines))
+    except BadKey as problem:
+        raise InputError(
+            f'The ssh keys kept with the half made container "{instance.name}" cannot be used.',
+            details=f"{labels.AUTHORIZED}: {problem}",
+            fix=f"Remove it (/home is kept): invoke destroy {instance.name}\n"
+            "Then make it again, with --key.",
+        ) from problem

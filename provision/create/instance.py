@@ -48,7 +48,7 @@ def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
         labels.BUILDER: facts.builder,
     }
     if request.keys:
-        config[labels.AUTHORIZED] = "\n".join(request.keys)
+        config[labels.AUTHORIZED] = "\n".join(key.line for key in request.keys)
     if request.cpus is not None:
         config["limits.cpu"] = str(request.cpus)
     if request.memory_bytes is not None:

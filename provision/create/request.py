@@ -9,7 +9,7 @@ from lab.errors import InputError
 from lab.gpus.selection import GpuSelection
 from lab.names import check_account, check_instance_name, nearest_name
 from lab.sizes import format_size
-from provision.keys.public_key import fingerprint
+from provision.keys.public_key import PublicKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +21,7 @@ class Request:
     """The login inside; the container's name where none is given."""
     template: str
     """Full or short name; the full one once the release is known."""
-    keys: tuple[str, ...] = field(default=(), repr=False)
-    """As `read_keys` returns them."""
+    keys: tuple[PublicKey, ...] = field(default=(), repr=False)
     cpus: int | None = None
     memory_bytes: int | None = None
     disk_bytes: int | None = None
@@ -73,7 +72,7 @@ class Request:
             "memory": self.memory_bytes,
             "disk": self.disk_bytes,
             "home": self.home_bytes,
-            "keys": sorted(fingerprint(key) for key in self.keys),
+            "keys": sorted(key.fingerprint for key in self.keys),
             "password": self.wants_password,
         }
         return json.dumps(wish, sort_keys=True, separators=(",", ":"))

@@ -8,7 +8,7 @@ import codecs
 import re
 from collections.abc import Iterator
 
-from provision.keys.public_key import BadKey, PublicKey, type_of
+from provision.keys.public_key import BadKey, type_of
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),  # Notepad
@@ -31,8 +31,8 @@ def decoded(content: bytes) -> str:
     return content.decode()
 
 
-def candidates(text: str) -> Iterator[tuple[int, str | PublicKey | BadKey]]:
-    """Each line of TEXT that is meant as a key, and each block in another form, with its line."""
+def candidates(text: str) -> Iterator[tuple[int, str | BadKey]]:
+    """Each line of TEXT that is meant as a key, with its number; a block in another form as one."""
     # Files that were put together have a mark where each began.
     lines = iter(enumerate(text.replace("\ufeff", "").splitlines(), start=1))
     for number, line in lines:
@@ -52,7 +52,8 @@ def candidates(text: str) -> Iterator[tuple[int, str | PublicKey | BadKey]]:
         yield number, _converted(begin[1], body)
 
 
-def _converted(kind: str, body: list[str]) -> PublicKey | BadKey:
+def _converted(kind: str, body: list[str]) -> str | BadKey:
+    """The block in one-line form, good or bad."""
     if kind != _RFC_4716:
         how = "PKCS8" if kind == "PUBLIC KEY" else "PEM"
         return BadKey(f"not in OpenSSH's form; convert it with ssh-keygen -i -m {how} -f FILE")
@@ -62,11 +63,10 @@ def _converted(kind: str, body: list[str]) -> PublicKey | BadKey:
     data = "".join(line.strip() for line in logical if ":" not in line)
     comments = [line.split(":", 1) for line in headers if line.lower().startswith("comment:")]
     try:
-        blob = base64.b64decode(data, validate=True)
-        kind = type_of(blob)
+        kind = type_of(base64.b64decode(data, validate=True))
     except BadKey as problem:
         return problem
     except (binascii.Error, ValueError):
         return BadKey("the key's base64 is damaged or cut off")
     comment = comments[0][1].strip().strip('"') if comments else ""
-    return PublicKey(type=kind, blob=blob, comment=comment)
+    return f"{kind} {data} {comment}"

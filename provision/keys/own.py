@@ -19,7 +19,7 @@ from lab.machine.local_daemon import lxd_directory
 from lab.settings.settings import Settings
 from provision.homes import home_place
 from provision.keys.given import given
-from provision.keys.public_key import BadKey, fingerprint, parse_key
+from provision.keys.public_key import BadKey, parse_key
 
 FILES: Final = ("authorized_keys", "authorized_keys2")
 _MOST: Final = 256 * 1024
@@ -92,6 +92,6 @@ def _key_of(line: str) -> str:
 
 def _fingerprint(kind: str, blob: str) -> str | None:
     try:
-        return fingerprint(parse_key(f"{kind} {blob}").line)
+        return parse_key(f"{kind} {blob}").fingerprint
     except BadKey:
         return None

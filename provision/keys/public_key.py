@@ -32,6 +32,8 @@ class BadKey(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKey:
+    """A key that is taken: `parse_key` alone makes one."""
+
     type: str
     blob: bytes
     comment: str
@@ -41,6 +43,12 @@ class PublicKey:
         return " ".join(
             filter(None, (self.type, base64.b64encode(self.blob).decode(), self.comment))
         )
+
+    @property
+    def fingerprint(self) -> str:
+        """`SHA256:…`, as ssh-keygen -l shows it."""
+        digest = hashlib.sha256(self.blob).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def looks_like_key(text: str) -> bool:
@@ -52,12 +60,6 @@ def looks_like_key(text: str) -> bool:
         or first.startswith(("-----BEGIN", "----", "PuTTY-User-Key-File"))
         or any(f" {known} AAAA" in text for known in _TYPES)
     )
-
-
-def fingerprint(line: str) -> str:
-    """`SHA256:…` of a key in one-line form, as ssh-keygen -l shows it."""
-    digest = hashlib.sha256(base64.b64decode(line.split()[1])).digest()
-    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def parse_key(line: str) -> PublicKey:

@@ -29,22 +29,22 @@ def read_keys(
     *,
     warn: Callable[[str], None],
     fetch: Callable[[str], bytes] = fetch_keys,
-) -> tuple[str, ...]:
-    """The keys of all SOURCES, each once, as `TYPE BASE64 [COMMENT]`.
+) -> tuple[PublicKey, ...]:
+    """The keys of all SOURCES, each once.
 
     A source is a file, `-` (STDIN), `gh:USER`, `gl:USER`, an https URL, or a key itself. Lines that
     cannot be taken are told to WARN, each with its place; InputError for a source without a key.
     """
-    found: dict[str, str] = {}
+    found: dict[bytes, PublicKey] = {}
     for source in sources:
         for key in _keys_of(source, stdin, fetch, warn):
-            found.setdefault(key.split()[1], key)
+            found.setdefault(key.blob, key)
     return tuple(found.values())
 
 
 def _keys_of(
     source: str, stdin: BinaryIO, fetch: Callable[[str], bytes], warn: Callable[[str], None]
-) -> tuple[str, ...]:
+) -> tuple[PublicKey, ...]:
     source = source.removeprefix("\ufeff")
     if source == "-":
         where = "standard input"
@@ -58,7 +58,7 @@ def _keys_of(
     return _parsed(_file(Path(source).expanduser(), source), source, warn)
 
 
-def _given(text: str, warn: Callable[[str], None]) -> tuple[str, ...]:
+def _given(text: str, warn: Callable[[str], None]) -> tuple[PublicKey, ...]:
     """TEXT that is itself a key."""
     where = "the key on the command line"
     _refuse_private(text, where)
@@ -96,17 +96,17 @@ def _text(content: bytes, where: str) -> str:
         ) from error
 
 
-def _parsed(text: str, where: str, warn: Callable[[str], None]) -> tuple[str, ...]:
+def _parsed(text: str, where: str, warn: Callable[[str], None]) -> tuple[PublicKey, ...]:
     """Every good key in TEXT; the others are told, all in one error where none is good."""
     _refuse_private(text, where)
-    keys: list[str] = []
+    keys: list[PublicKey] = []
     problems: list[str] = []
     for number, found in candidates(text):
         judged = _judged(found)
         if isinstance(judged, BadKey):
             problems.append(f"{where}:{number}: {judged}")
         else:
-            keys.append(judged.line)
+            keys.append(judged)
     if problems and not keys:
         raise InputError("No key can be used.", details="\n".join(problems), fix=_MAKE_ONE)
     if not keys:
@@ -116,11 +116,11 @@ def _parsed(text: str, where: str, warn: Callable[[str], None]) -> tuple[str, ..
     return tuple(keys)
 
 
-def _judged(found: str | PublicKey | BadKey) -> PublicKey | BadKey:
+def _judged(found: str | BadKey) -> PublicKey | BadKey:
     if isinstance(found, BadKey):
         return found
     try:
-        return parse_key(found if isinstance(found, str) else found.line)
+        return parse_key(found)
     except BadKey as problem:
         return problem
 

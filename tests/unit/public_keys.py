@@ -7,6 +7,8 @@ import base64
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from provision.keys.public_key import PublicKey, parse_key
+
 _CURVES: dict[str, type[ec.SECP256R1 | ec.SECP384R1 | ec.SECP521R1]] = {
     "nistp256": ec.SECP256R1,
     "nistp384": ec.SECP384R1,
@@ -25,6 +27,14 @@ def line(kind: str, *fields: bytes, comment: str = "") -> str:
 
 def ed25519(seed: int = 1, comment: str = "bob@desk") -> str:
     return line("ssh-ed25519", bytes([seed]) * 32, comment=comment)
+
+
+def key(seed: int = 1, comment: str = "bob@desk") -> PublicKey:
+    return parse_key(ed25519(seed, comment))
+
+
+def fingerprint(text: str) -> str:
+    return parse_key(text).fingerprint
 
 
 def rsa(bits: int) -> str:

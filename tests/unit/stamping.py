@@ -18,7 +18,7 @@ from provision.create.ready import SshProbe, Timeouts
 from provision.create.request import Request
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH, FakeImage
-from tests.unit.public_keys import ed25519
+from tests.unit.public_keys import key
 
 # Whatever machine the tests run on.
 SETTINGS = Settings(limits=LimitSettings.model_validate({"memory": "256MiB", "processes": 3000}))
@@ -102,7 +102,7 @@ def publish(lxd: FakeLxd, made: Release) -> None:
 
 def bob(**wishes: object) -> Request:
     """Bob's usual request, with WISHES of its own."""
-    usual: dict[str, object] = {"name": "bob", "template": "base", "keys": (ed25519(),)}
+    usual: dict[str, object] = {"name": "bob", "template": "base", "keys": (key(),)}
     return Request(**{**usual, **wishes})  # type: ignore[arg-type]
 
 

@@ -15,9 +15,9 @@ from lab.report import Silent
 from provision import lifecycle
 from provision.create.actions import GiveKeys
 from provision.keys.own import let_in
-from provision.keys.public_key import fingerprint
+from provision.keys.public_key import parse_key
 from tests.fake_lxd import FakeLxd
-from tests.unit.public_keys import ed25519
+from tests.unit.public_keys import ed25519, fingerprint
 from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
 
 BOB = ("default", "bob")
@@ -29,7 +29,7 @@ OLD, NEW, THIRD = ed25519(1), ed25519(2), ed25519(3)
 def lxd() -> FakeLxd:
     """Bob's container, made for OLD."""
     lxd = a_lab()
-    stamp(lxd, bob(keys=(OLD,)))
+    stamp(lxd, bob(keys=(parse_key(OLD),)))
     return lxd
 
 
@@ -38,7 +38,7 @@ def destroy(lxd: FakeLxd) -> None:
 
 
 def anew(lxd: FakeLxd, *asked: str) -> GiveKeys:
-    done = stamp(lxd, bob(keys=asked))
+    done = stamp(lxd, bob(keys=tuple(map(parse_key, asked))))
     (action,) = (one for one in done.actions if isinstance(one, GiveKeys))
     return action
 
@@ -125,7 +125,7 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def shown(lxd: FakeLxd) -> tuple[object, object]:
-    done = stamp(lxd, bob(keys=(OLD,)))
+    done = stamp(lxd, bob(keys=(parse_key(OLD),)))
     assert done.summary is not None
     return done.summary["own_keys"], dict(of_container(done.summary)[1]).get("own keys")
 

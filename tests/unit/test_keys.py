@@ -11,7 +11,7 @@ import requests
 import requests_mock
 
 from lab.errors import InputError
-from provision.keys.public_key import fingerprint
+from provision.keys.public_key import parse_key
 from provision.keys.ssh_keys import read_keys
 from tests.unit.public_keys import ecdsa, ed25519, line, point, rsa
 
@@ -35,7 +35,7 @@ def read(
     # What nobody expects to be told is told to nobody.
     assert warned is not None or not warnings
     (warned if warned is not None else []).extend(warnings)
-    return found
+    return tuple(key.line for key in found)
 
 
 def refusal(*sources: str, stdin: str | bytes = "") -> str:
@@ -94,7 +94,7 @@ def test_real_keys_and_their_fingerprints(tmp_path: Path, kind: str, bits: str) 
     )
     (key,) = read(f"{file}.pub")
     assert key == file.with_suffix(".pub").read_text().strip()
-    assert fingerprint(key) == shown.stdout.split()[1]
+    assert parse_key(key).fingerprint == shown.stdout.split()[1]
 
 
 def test_a_private_key_file_is_refused_and_never_echoed(tmp_path: Path) -> None:

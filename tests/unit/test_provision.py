@@ -12,10 +12,9 @@ from lab.errors import InputError, LxdError
 from lab.lxd.model import State
 from lab.release import Needs
 from lab.settings.settings import Settings
-from provision.keys.public_key import fingerprint
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
-from tests.unit.public_keys import ed25519
+from tests.unit.public_keys import ed25519, fingerprint, key
 from tests.unit.stamping import (
     BASE,
     DOCKER,
@@ -158,8 +157,8 @@ def test_a_second_run_changes_nothing(lxd: FakeLxd) -> None:
 
 
 def test_the_same_wish_in_other_words_changes_nothing(lxd: FakeLxd) -> None:
-    stamp(lxd, bob(template="docker", keys=(ed25519(1), ed25519(2))))
-    same = bob(template="docker-nested", keys=(ed25519(2, comment="laptop"), ed25519(1)))
+    stamp(lxd, bob(template="docker", keys=(key(1), key(2))))
+    same = bob(template="docker-nested", keys=(key(2, comment="laptop"), key(1)))
     assert stamp(lxd, same).actions == ()
 
 

@@ -6,17 +6,17 @@ import socket
 
 import pytest
 
+from lab import labels
 from lab.errors import InstanceCorrupted, LxdError
 from lab.process import me
 from lab.report import Silent
 from provision.create.provision import provision
 from provision.create.ready import SshProbe
-from provision.keys.public_key import fingerprint
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
 from tests.unit.cut_off import destroy_after, stamp_after, stamp_until
 from tests.unit.death import DEAD, dies
-from tests.unit.public_keys import ed25519
+from tests.unit.public_keys import ed25519, fingerprint
 from tests.unit.stamping import (
     SETTINGS,
     a_lab,
@@ -92,6 +92,17 @@ def test_the_name_alone_finishes_it_as_it_was_asked_for(lxd: FakeLxd) -> None:
     config = lxd.store.instances[HERE].config
     assert (config["user.lab.template"], config["limits.cpu"]) == ("docker-nested", "1")
     assert config["user.lab.phase"] == "ready"
+
+
+def test_keys_that_somebody_changed_meanwhile_are_refused(lxd: FakeLxd) -> None:
+    stamp_until(lxd, "start bob")
+    lxd.store.instances[HERE].config[labels.AUTHORIZED] = "ssh-ed25519 AAAA-private"
+    assert refusal(lxd) == (
+        'The ssh keys kept with the half made container "bob" cannot be used.\n'
+        "  user.lab.authorized-keys: the key's base64 is damaged or cut off\n"
+        "Next: Remove it (/home is kept): invoke destroy bob\n"
+        "      Then make it again, with --key."
+    )
 
 
 def test_a_home_of_a_container_that_never_started_is_used_at_the_size_asked_for(

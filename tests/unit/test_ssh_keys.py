@@ -9,10 +9,9 @@ import pytest
 
 from lab.instances.ssh_keys import CONFIG, DROP_IN, give_keys, includes_drop_ins, revocation_list
 from lab.lxd.model import InstanceSpec
-from provision.keys.public_key import fingerprint
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeFile
-from tests.unit.public_keys import ed25519
+from tests.unit.public_keys import ed25519, fingerprint
 from tests.unit.stamping import a_lab
 
 KEYS = "/etc/ssh/labstamp/keys/bob"
