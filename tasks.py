@@ -3,6 +3,7 @@
 from invoke.collection import Collection
 
 from commands import (
+    checkout,
     containers,
     drivers,
     host,
@@ -53,6 +54,7 @@ namespace.add_collection(
         host_units.after_driver_update,
     )
 )
+checkout.refuse_mistyped(namespace)
 
 
 def main() -> None:

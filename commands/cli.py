@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from invoke.exceptions import Exit
+from invoke.parser.argument import Argument
 from invoke.tasks import Task, task
 
 from lab import console
@@ -33,6 +34,17 @@ INTERRUPTED = 130
 P = ParamSpec("P")
 
 
+class Command(Task[Any]):
+    """A task that can be asked for its options more than once: invoke drops their help texts."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        texts = dict(self.help)
+        try:
+            return super().get_arguments(ignore_unknown_help)
+        finally:
+            self.help = texts
+
+
 def command(**options: Any) -> Callable[[Callable[P, None]], Task[Any]]:
     """An invoke task whose expected failures end as their text and exit code.
 
@@ -40,6 +52,7 @@ def command(**options: Any) -> Callable[[Callable[P, None]], Task[Any]]:
     """
 
     def make(body: Callable[P, None]) -> Task[Any]:
+        options.setdefault("klass", Command)
         made: Task[Any] = task(auto_shortflags=False, **options)(_reporting(body))
         return made
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from invoke.exceptions import ParseError
 from invoke.parser.context import ParserContext
 
-from commands.typed import options
+from commands.typed import Kind, Word, options
 from lab.errors import LabError
 from lab.names import quote
 
@@ -19,30 +20,49 @@ _MISSING: Final = re.compile(r"'.+' did not receive required positional argument
 _VALUELESS: Final = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value", re.DOTALL)
 
 
-def explained(error: ParseError, commands: Iterable[str], core: ParserContext) -> LabError:
-    """ERROR for people; its exit code is 1. CORE: the options that need no command."""
+def wrong_option(words: Sequence[Word], core: ParserContext) -> LabError | None:
+    """What is wrong with the first option that is, of a command's, in WORDS.
+
+    For before invoke's parser, which takes an option that it does not know for an argument, such
+    as a NAME, and lets a repeatable one, --key, go without a value.
+    """
+    for word, following in zip_longest(words, words[1:]):
+        if word.kind is not Kind.OPTION or word.context is core:
+            continue
+        name = word.text.partition("=")[0]
+        if name not in {*word.context.flags, *word.context.inverse_flags, *core.flags}:
+            return _unknown_option(name, word.context, "")
+        if word.awaits_value and (following is None or following.kind is not Kind.VALUE):
+            return _valueless_option(name, word.context)
+    return None
+
+
+def explained(
+    error: ParseError, commands: Iterable[str], core: ParserContext, *, program: str
+) -> LabError:
+    """ERROR for people; its exit code is 1. CORE: the options of PROGRAM, without a command."""
     context = error.context or core
     command = context.name or ""
     text = str(error)
     if found := _UNKNOWN.fullmatch(text):
         if found["word"].startswith("-"):
-            return unknown_option(found["word"], context)
+            return _unknown_option(found["word"], context, program)
         return _unknown_word(found["word"], command, commands)
     if found := _MISSING.fullmatch(text):
         names = found["names"].replace("'", "").upper()
         return LabError(f"{command} needs: {names}.", fix=_usage(context))
     if found := _VALUELESS.match(text):
-        return valueless_option(f"--{found['name'].replace('_', '-')}", context)
+        return _valueless_option(f"--{found['name'].replace('_', '-')}", context)
     return LabError(text)
 
 
-def valueless_option(option: str, context: ParserContext) -> LabError:
+def _valueless_option(option: str, context: ParserContext) -> LabError:
     return LabError(f"{option} needs a value.", fix=_usage(context))
 
 
-def unknown_option(word: str, context: ParserContext) -> LabError:
-    """WORD is none of CONTEXT, which is a command's or the program's own."""
-    brief = f"{context.name or 'labstamp'} has no option {quote(word)}."
+def _unknown_option(word: str, context: ParserContext, program: str) -> LabError:
+    """WORD is none of CONTEXT, which is a command's or PROGRAM's own."""
+    brief = f"{context.name or program} has no option {quote(word)}."
     return _meaning(brief, _close_options(word, options(context)), _usage(context))
 
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import zip_longest
 from pathlib import Path
 
 from invoke.collection import Collection
 from invoke.config import Config
-from invoke.exceptions import Exit, ParseError
+from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
+from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 from commands import completion
 from commands.cli import reader_gone
-from commands.mistyped import explained, unknown_option, valueless_option
+from commands.mistyped import wrong_option
+from commands.refusing import explaining
 from commands.spelling import respelling
-from commands.typed import Kind, typed
+from commands.typed import Kind, Word, typed
 from lab import console, places
 from lab.errors import LabError
 
@@ -79,23 +80,17 @@ class Labstamp(Program):
             super().parse_tasks()
 
     def _look_at_options(self) -> None:
-        """Before invoke, which takes what it does not know for an argument, such as a NAME."""
+        """Before invoke, which takes also --help for an argument, such as a NAME."""
         core = self.initial_context
-        contexts = self._commands.to_contexts()
-        words = list(typed(self.core.unparsed, contexts, core))
-        for word, following in zip_longest(words, words[1:]):
-            name = word.text.partition("=")[0]
-            if word.kind is not Kind.OPTION or word.context is core:
-                continue
-            if name in {"--help", "-h"}:
-                self.parser = self._make_parser()
-                self.print_task_help(str(word.context.name))
-                raise Exit
-            if name not in {*word.context.flags, *word.context.inverse_flags, *core.flags}:
-                raise unknown_option(name, word.context)
-            if word.awaits_value and (following is None or following.kind is not Kind.VALUE):
-                # invoke minds it, but not of those that may be given again: --key.
-                raise valueless_option(name, word.context)
+        words = list(typed(self.core.unparsed, self._commands.to_contexts(), core))
+        asks = (number for number, word in enumerate(words) if _asks_for_help(word, core))
+        help_at = next(asks, None)
+        if wrong := wrong_option(words[:help_at], core):
+            raise wrong
+        if help_at is not None:
+            self.parser = self._make_parser()
+            self.print_task_help(str(words[help_at].context.name))
+            raise Exit
 
     def parse_cleanup(self) -> None:
         with self._explaining():
@@ -103,16 +98,12 @@ class Labstamp(Program):
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
-        try:
-            yield
-        except ParseError as error:
-            mistake = explained(error, self._commands.task_names, self.initial_context)
-            raise _ended(mistake) from None
-        except LabError as error:
-            raise _ended(error) from None
-        except ValueError:
-            # The only option of which invoke makes a number.
-            raise _ended(LabError("--list-depth needs a whole number.")) from None
+        with explaining(self._commands.task_names, self.initial_context, program=NAME):
+            try:
+                yield
+            except ValueError:
+                # The only option of which invoke makes a number.
+                raise LabError("--list-depth needs a whole number.") from None
 
     def print_candidates(self, argv: list[str]) -> None:
         """ARGV: `--` and the words behind the program's name."""
@@ -122,6 +113,6 @@ class Labstamp(Program):
             sys.stdout.write(f"{word}\n")
 
 
-def _ended(error: LabError) -> Exit:
-    console.print_error(error)
-    return Exit(code=error.exit_code)
+def _asks_for_help(word: Word, core: ParserContext) -> bool:
+    is_option = word.kind is Kind.OPTION and word.context is not core
+    return is_option and word.text.partition("=")[0] in {"--help", "-h"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import inf
 
 from invoke.parser.context import ParserContext
 
@@ -30,9 +31,12 @@ class Word:
 def typed(
     words: Sequence[str], contexts: Sequence[ParserContext], core: ParserContext
 ) -> Iterator[Word]:
-    """WORDS behind the program's name. What begins with a dash is an option, known or not."""
+    """WORDS behind the program's name. What begins with a dash is an option, known or not.
+
+    A command's name after one that has all its arguments is the next command, as invoke takes it.
+    """
     by_name = {name: context for context in contexts for name in (context.name, *context.aliases)}
-    context, awaits_value = core, False
+    context, awaits_value, lacking = core, False, 0.0
     for word in words:
         kind = Kind.ARGUMENT
         was_awaited, awaits_value = awaits_value, False
@@ -43,9 +47,18 @@ def typed(
             name, equals, _ = word.partition("=")
             flag = context.flags.get(name) or core.flags.get(name)
             awaits_value = bool(flag and flag.takes_value and not flag.optional and not equals)
-        elif context is core and word in by_name:
+        elif word in by_name and not lacking:
             kind, context = Kind.COMMAND, by_name[word]
+            lacking = _arguments(context)
+        else:
+            lacking = max(lacking - 1, 0)
         yield Word(text=word, kind=kind, context=context, awaits_value=awaits_value)
+
+
+def _arguments(context: ParserContext) -> float:
+    """How many words it takes that are no options."""
+    arguments = context.positional_args
+    return inf if any(each.kind is list for each in arguments) else len(arguments)
 
 
 def options(context: ParserContext) -> list[str]:

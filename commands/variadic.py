@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from invoke.parser.argument import Argument
-from invoke.tasks import Task
+
+from commands.cli import Command
 
 NAMES = "names"
 
@@ -31,7 +31,7 @@ class Words(Argument):
         self.raw_value = word
 
 
-class TakesNames(Task[Any]):
+class TakesNames(Command):
     """A task whose argument `names` takes the words behind its name. Its options take none."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:

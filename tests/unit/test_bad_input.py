@@ -32,7 +32,6 @@ def _said(lab: Lab, *arguments: str, stdin: str = "") -> Said:
     [
         ("bob; rm -rf /", 'It has ";", " ", "/" in it.', f"{NEAR}bob-rm-rf\n"),
         ("../x", 'It has ".", "/" in it.', f"{NEAR}x\n"),
-        ("-x", 'It begins with "-".', f"{NEAR}x\n"),
         ("b" * 64, "It has 64 characters.", f"{NEAR}{'b' * 32}\n"),
         ("bøb", 'It has "ø" in it.', "      Write it in Latin letters, as in pinyin: zhang-san\n"),
         ("", "It is empty.", ""),
@@ -45,6 +44,24 @@ def test_a_name_that_no_container_can_have(typed: Lab, name: str, reason: str, o
         "",
         f'error: "{name}" cannot be the name of a container.\n  {reason}\n{NAME_RULES}{offer}',
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("provison bob", 'There is no command "provison".\nNext: Did you mean: provision'),
+        ("provision -x", 'provision has no option "-x".\nNext: {see}'),
+        (
+            "provision bob --templat x",
+            'provision has no option "--templat".\nNext: Did you mean: --template',
+        ),
+        ("provision bob --key", "--key needs a value.\nNext: {see}"),
+    ],
+)
+def test_what_is_mistyped_stops_before_any_command(typed: Lab, line: str, told: str) -> None:
+    said = _said(typed, *line.split())
+    see = "See its arguments and options: invoke --help provision"
+    assert (said.code, said.out, said.err) == (1, "", f"error: {told.format(see=see)}\n")
 
 
 @pytest.fixture

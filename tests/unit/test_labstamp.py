@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from invoke.collection import Collection
+from invoke.exceptions import Exit
 from invoke.parser.context import ParserContext
+from invoke.program import Program
 
 from commands import completion
+from commands.checkout import refuse_mistyped
 from commands.program import Labstamp
 from commands.spelling import respelling
 from lab import console
@@ -53,95 +56,133 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[[str], Said]:
     return said
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [
-        ("provison bob", 'There is no command "provison".\nNext: Did you mean: provision'),
-        ("build", 'There is no command "build".\nNext: Did you mean: build-images'),
-        ("chek", 'There is no command "chek".\nNext: Did you mean: check-definitions, host.check'),
-        ("setup", 'There is no command "setup".\nNext: Did you mean: host.setup'),
-        ("--help provison", 'There is no command "provison".\nNext: Did you mean: provision'),
-        ("xyzzy", 'There is no command "xyzzy".\nNext: See all commands: invoke --list'),
-        ("it's", 'There is no command "it\'s".\nNext: See all commands: invoke --list'),
+MISTYPED = [
+    ("provison bob", 'There is no command "provison".\nNext: Did you mean: provision'),
+    ("build", 'There is no command "build".\nNext: Did you mean: build-images'),
+    ("chek", 'There is no command "chek".\nNext: Did you mean: check-definitions, host.check'),
+    ("setup", 'There is no command "setup".\nNext: Did you mean: host.setup'),
+    ("--help provison", 'There is no command "provison".\nNext: Did you mean: provision'),
+    ("xyzzy", 'There is no command "xyzzy".\nNext: See all commands: invoke --list'),
+    ("it's", 'There is no command "it\'s".\nNext: See all commands: invoke --list'),
+    (
+        "provision bob --templat docker",
+        'provision has no option "--templat".\nNext: Did you mean: --template',
+    ),
+    (
+        "provision bob --templat=docker",
+        'provision has no option "--templat".\nNext: Did you mean: --template',
+    ),
+    (
+        "provision bob -t docker",
+        'provision has no option "-t".\nNext: Did you mean: --template',
+    ),
+    (
+        "provision --templat docker bob",
+        'provision has no option "--templat".\nNext: Did you mean: --template',
+    ),
+    (
+        "show bob --xyzzy",
+        'show has no option "--xyzzy".\nNext: See its arguments and options: invoke --help show',
+    ),
+    (
+        "--jsno list",
+        '{program} has no option "--jsno".\n'
+        "Next: See the options: invoke --help. Those of a command are typed after it.",
+    ),
+    (
+        "show bob ann",
+        'show takes no further argument, and "ann" is not a command.\n'
+        "Next: See all commands: invoke --list",
+    ),
+    (
+        "host.gpus show bob --jsno",
+        'show has no option "--jsno".\nNext: Did you mean: --json',
+    ),
+    (
+        "show",
+        "show needs: NAME.\nNext: See its arguments and options: invoke --help show",
+    ),
+    (
+        "provision bob --keep_failed --cpus",
+        'provision has no option "--keep_failed".\n'
+        "Next: See its arguments and options: invoke --help provision",
+    ),
+    (
+        "build-images --jobs",
+        "--jobs needs a value.\nNext: See its arguments and options: invoke --help build-images",
+    ),
+    *(
         (
-            "provision bob --templat docker",
-            'provision has no option "--templat".\nNext: Did you mean: --template',
-        ),
-        (
-            "provision bob --templat=docker",
-            'provision has no option "--templat".\nNext: Did you mean: --template',
-        ),
-        (
-            "provision bob -t docker",
-            'provision has no option "-t".\nNext: Did you mean: --template',
-        ),
-        (
-            "provision --templat docker bob",
-            'provision has no option "--templat".\nNext: Did you mean: --template',
-        ),
-        (
-            "show bob --xyzzy",
-            'show has no option "--xyzzy".\n'
-            "Next: See its arguments and options: invoke --help show",
-        ),
-        (
-            "--jsno list",
-            'labstamp has no option "--jsno".\n'
-            "Next: See the options: invoke --help. Those of a command are typed after it.",
-        ),
-        (
-            "--dry list",
-            'labstamp has no option "--dry".\n'
-            "Next: See the options: invoke --help. Those of a command are typed after it.",
-        ),
-        (
-            "show bob ann",
-            'show takes no further argument, and "ann" is not a command.\n'
-            "Next: See all commands: invoke --list",
-        ),
-        (
-            "show",
-            "show needs: NAME.\nNext: See its arguments and options: invoke --help show",
-        ),
-        (
-            "provision bob --keep_failed --cpus",
-            'provision has no option "--keep_failed".\n'
-            "Next: See its arguments and options: invoke --help provision",
-        ),
-        (
-            "build-images --jobs",
-            "--jobs needs a value.\n"
-            "Next: See its arguments and options: invoke --help build-images",
-        ),
-        *(
-            (
-                f"provision bob --key{more}",
-                "--key needs a value.\n"
-                "Next: See its arguments and options: invoke --help provision",
-            )
-            for more in ("", " --password", " a.pub --key")
-        ),
-        ("--list-depth x", "--list-depth needs a whole number."),
-    ],
-)
+            f"provision bob --key{more}",
+            "--key needs a value.\nNext: See its arguments and options: invoke --help provision",
+        )
+        for more in ("", " --password", " a.pub --key")
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "told"), MISTYPED)
 def test_what_is_mistyped_is_named(said: Callable[[str], Said], line: str, told: str) -> None:
-    assert said(line) == (1, "", f"error: {told}\n")
+    assert said(line) == (1, "", f"error: {told.format(program='labstamp')}\n")
+
+
+@pytest.mark.parametrize(("line", "told"), MISTYPED)
+def test_in_a_checkout_too(
+    line: str, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Exit) as ended:
+        loaded_by_invoke(line, monkeypatch)
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", f"error: {told.format(program='invoke')}\n")
+
+
+def test_options_that_labstamp_has_not(said: Callable[[str], Said]) -> None:
+    assert said("--dry list") == (
+        1,
+        "",
+        'error: labstamp has no option "--dry".\n'
+        "Next: See the options: invoke --help. Those of a command are typed after it.\n",
+    )
+    assert said("--list-depth x") == (1, "", "error: --list-depth needs a whole number.\n")
+
+
+def loaded_by_invoke(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happens while `invoke LINE` loads tasks.py."""
+    argv = ["invoke", *line.split()]
+    monkeypatch.setattr("sys.argv", argv)  # commands.variadic
+    program = Program()
+    program.parse_core(argv)
+    refuse_mistyped(namespace(), program)
+
+
+def test_the_help_of_options_is_there_however_often_they_are_asked_for() -> None:
+    for contexts in (namespace().to_contexts(), namespace().to_contexts()):
+        (provision,) = (one for one in contexts if one.name == "provision")
+        assert str(provision.args.template.help).startswith("Template to make it from")
+
+
+RIGHT = [
+    "",
+    "list --json",
+    "provision bob --key - --key=a.pub --password",
+    "provision --gpus none --template docker bob",
+    "destroy --yes bob",
+    "sync-drivers ann bob --plan",
+    "sync-drivers",
+    "host.setup --plan host.check",
+    "host.gpus list --json",
+    "promote docker 20261121.1",
+]
 
 
 @pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "list --json",
-        "provision bob --key - --key=a.pub --password",
-        "provision --gpus none --template docker bob",
-        "destroy --yes bob",
-        "sync-drivers ann bob --plan",
-        "sync-drivers",
-        "host.setup --plan host.check",
-        "promote docker 20261121.1",
-    ],
+    "line", [*RIGHT, "--complete -- provison", "--help provision", "--dry list"]
 )
+def test_in_a_checkout_it_is_left_to_invoke(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded_by_invoke(line, monkeypatch)
+
+
+@pytest.mark.parametrize("line", RIGHT)
 def test_what_is_right_runs(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     argv = ["labstamp", *line.split()]
     monkeypatch.setattr("sys.argv", argv)  # commands.variadic
@@ -164,7 +205,7 @@ def test_the_list_and_the_help_are_those_of_the_tasks(said: Callable[[str], Said
         code, out, _ = said(line)
         assert code == 0
         assert out.startswith("Usage: labstamp ")
-        assert "--template" in out
+        assert "--template=STRING   Template to make it from" in out
 
 
 def test_no_configuration_of_invoke_is_read(
