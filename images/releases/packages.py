@@ -5,8 +5,11 @@ from __future__ import annotations
 import base64
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from debian.deb822 import Deb822
+from debian.debian_support import Version
 
 from lab.errors import InputError, NotFound
 from lab.lxd.model import Image
@@ -14,6 +17,7 @@ from lab.lxd.port import Lxd
 from lab.release import PACKAGES
 
 _STATUS = "/var/lib/dpkg/status"
+_FIELDS = ["Package", "Status", "Architecture", "Version"]
 # A desktop's list has 60 kB; imported files may hold anything.
 _LONGEST = 8 * 1024**2
 
@@ -22,8 +26,6 @@ _LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9+.:_-]{0,200})\t([A-Za-z0-9.+:~_-]{0,
 
 Versions = Mapping[str, str]
 """Package → version. Of a package in several architectures: `libc6:i386`."""
-
-_Sortable = list[tuple[list[int], int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class Change:
             return "added"
         if self.new is None:
             return "removed"
-        return "upgraded" if _order(self.old) < _order(self.new) else "downgraded"
+        return "upgraded" if _is_older(self.old, self.new) else "downgraded"
 
     def __str__(self) -> str:
         versions = " → ".join(version for version in (self.old, self.new) if version)
@@ -71,11 +73,11 @@ def packages_of(image: Image, name: str) -> Versions:
 def installed(status: str) -> Versions:
     """The packages that dpkg's STATUS file calls installed, by name."""
     found: dict[str, dict[str, str]] = {}
-    for stanza in status.split("\n\n"):
-        fields = dict(_fields(stanza))
-        if fields.get("Status", "").endswith(" installed") and "Package" in fields:
-            by_architecture = found.setdefault(fields["Package"], {})
-            by_architecture[fields.get("Architecture", "")] = fields.get("Version", "")
+    # As lines, since a text without any may be taken for the name of a file.
+    for stanza in Deb822.iter_paragraphs(status.splitlines(), fields=_FIELDS):
+        if stanza.get("Status", "").endswith(" installed") and "Package" in stanza:
+            by_architecture = found.setdefault(stanza["Package"], {})
+            by_architecture[stanza.get("Architecture", "")] = stanza.get("Version", "")
     return {
         package if len(versions) == 1 else f"{package}:{architecture}": version
         for package, versions in sorted(found.items())
@@ -116,35 +118,9 @@ def changes(old: Versions, new: Versions) -> tuple[Change, ...]:
     )
 
 
-def _fields(stanza: str) -> Iterator[tuple[str, str]]:
-    for line in stanza.splitlines():
-        # Lines that go on from the one above begin with a blank.
-        if not line.startswith((" ", "\t")):
-            field, _, value = line.partition(":")
-            yield field, value.strip()
-
-
-def _order(version: str) -> tuple[int, _Sortable, _Sortable]:
-    """A key that sorts Debian's versions by age, see deb-version(7)."""
-    epoch, colon, rest = version.partition(":")
-    if not colon or not epoch.isdecimal():
-        epoch, rest = "0", version
-    upstream, dash, revision = rest.rpartition("-")
-    return (
-        int(epoch),
-        _sortable(upstream if dash else revision),
-        _sortable(revision if dash else ""),
-    )
-
-
-def _sortable(text: str) -> _Sortable:
-    # The last of these pairs is always empty, and the end of words weighs nothing: more than `~`,
-    # less than the rest.
-    pairs = re.findall(r"(\D*)(\d*)", text)
-    return [([*map(_weight, words), 0], int(number or 0)) for words, number in pairs]
-
-
-def _weight(letter: str) -> int:
-    if letter == "~":
-        return -1
-    return ord(letter) if letter.isalpha() else ord(letter) + 256
+def _is_older(version: str, other: str) -> bool:
+    try:
+        return Version(version) < Version(other)
+    except ValueError:
+        # Not Debian's: an imported file may hold anything.
+        return version < other

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from debian.deb822 import Deb822
+
 _OFF: Final = ("no", "false", "0", "off", "without", "disable")
 _ON: Final = ("yes", "true", "1", "on", "with", "enable")
 _LINE: Final = re.compile(
@@ -76,8 +78,7 @@ index_targets_once = cache(index_targets)
 
 
 def _fetched(targets: str) -> Iterator[Mapping[str, str]]:
-    for stanza in targets.split("\n\n"):
-        said = _fields(stanza)
+    for said in _stanzas(targets):
         if {"repo-uri", "release"} <= said.keys():
             yield said
 
@@ -102,9 +103,7 @@ def _one_line(text: str) -> Iterator[Entry]:
 
 
 def _deb822(text: str) -> Iterator[Entry]:
-    kept = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    for stanza in re.split(r"\n\s*\n", kept):
-        fields = _fields(stanza)
+    for fields in _stanzas(text):
         if "deb" not in fields.get("types", "").split():
             continue
         if fields.get("enabled", "yes").lower() in _OFF:
@@ -126,17 +125,14 @@ def _entry(uri: str, suite: str, components: str, options: Mapping[str, str]) ->
     )
 
 
-def _fields(stanza: str) -> dict[str, str]:
+def _stanzas(text: str) -> Iterator[Mapping[str, str]]:
     """Names in small letters; the lines of a value as they are, without their indentation."""
-    fields: dict[str, str] = {}
-    name = ""
-    for line in stanza.splitlines():
-        if line[:1].isspace():
-            # A dot alone stands for an empty line.
-            more = "" if line.strip() == "." else line.strip()
-            fields[name] = f"{fields.get(name, '')}\n{more}"
-        else:
-            name, _, value = line.partition(":")
-            name = name.strip().lower()
-            fields[name] = value.strip()
-    return fields
+    # As lines, since a text without any may be taken for the name of a file.
+    for stanza in Deb822.iter_paragraphs(text.splitlines()):
+        yield {name.lower(): _unfolded(value) for name, value in stanza.items()}
+
+
+def _unfolded(value: str) -> str:
+    first, *more = (line.strip() for line in value.split("\n"))
+    # A dot alone stands for an empty line.
+    return "\n".join([first, *("" if line == "." else line for line in more)])

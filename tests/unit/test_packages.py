@@ -107,6 +107,15 @@ def test_versions_are_ordered_as_dpkg_orders_them() -> None:
         assert (kind == "upgraded") == (older.returncode == 0), (old, new)
 
 
+def test_versions_that_are_not_debians_are_ordered_all_the_same() -> None:
+    assert Change(package="x", old="1_a", new="1_b").kind == "upgraded"
+    assert Change(package="x", old="1.0", new="").kind == "downgraded"
+
+
+def test_a_status_of_one_line_is_no_name_of_a_file() -> None:
+    assert installed(__file__) == {}
+
+
 def test_the_current_release_is_compared_with_the_one_before() -> None:
     shelf = Shelf()
     shelf.build("20261121.1", packages={"curl": "7.88", "nano": "7.2"})
