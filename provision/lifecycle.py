@@ -164,7 +164,7 @@ def _start(lxd: Lxd, name: str) -> None:
             raise LxdError(error.brief, details=error.details, fix=EXPLAINED) from error
         # LXD keeps files of its own on the container's root, within the user's quota (seen with
         # 5.0.2 on btrfs).
-        if error.fix or not any(sign in f"{error.details}" for sign in _FULL_DISK):
+        if not any(sign in f"{error.details}".lower() for sign in _FULL_DISK):
             raise
         raise LxdError(
             error.brief,

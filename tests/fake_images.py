@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from lab.errors import InputError
-from lab.lxd.errors import refused
+from lab.lxd.errors import alias_taken, refused
 from lab.lxd.model import Image, Progress, State
 from lab.lxd.port import OnProgress
 from lab.sizes import format_size
@@ -55,7 +55,7 @@ class FakeImages(FakeCalls):
         self._do("publish", instance)
         what = f"publish {instance}"
         if taken := sorted(set(aliases) & set(self.store.aliases)):
-            raise refused(what, f"The alias {', '.join(taken)} exists.", status=409)
+            raise alias_taken(what, taken)
         source = self._instance(instance, what)
         if compression.split(" ", maxsplit=1)[0] not in _COMPRESSIONS:
             raise refused(what, f'Invalid compression algorithm "{compression}"', status=400)
@@ -79,7 +79,7 @@ class FakeImages(FakeCalls):
         self._do("publish_packed", instance)
         what = f"publish {instance}"
         if taken := sorted(set(aliases) & set(self.store.aliases)):
-            raise refused(what, f"The alias {', '.join(taken)} exists.", status=409)
+            raise alias_taken(what, taken)
         there = self._instance(instance, what).files
         if not set(files) <= set(there):
             raise refused(what, "Not Found", status=404)

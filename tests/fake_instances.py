@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from lab.lxd.changes import changed
-from lab.lxd.errors import refused
+from lab.lxd.errors import no_image, refused
 from lab.lxd.idmap import NEXT, ON_DISK, ON_VOLUME, IdRange
 from lab.lxd.model import (
     Instance,
@@ -177,7 +177,7 @@ class FakeInstances(FakeCalls):
 
     def _unpacked(self, spec: InstanceSpec, what: str) -> FakeInstance:
         if spec.image not in self.store.images:
-            raise refused(what, f"There is no image {spec.image}.", status=404)
+            raise no_image(what, str(spec.image))
         source = self.store.images[spec.image]
         told = {f"image.{key}": value for key, value in source.image.properties.items()}
         return FakeInstance(

@@ -7,9 +7,10 @@ import pwd
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lab.errors import Conflict, LxdError, LxdSilent, LxdUnreachable, NotFound
 from lab.machine.local_daemon import SNAP, abandoned, snap_is_there
@@ -17,7 +18,14 @@ from lab.places import is_installed
 
 # The last is what LXD says to the second of two who change one instance at the same moment.
 _TAKEN = re.compile(r"already exists|matching non-reusable operation", re.IGNORECASE)
+# Not a quota: that may be a container's own.
+_FULL = re.compile(r"no space left on device", re.IGNORECASE)
+_BUSY = re.compile(r"instance is busy running a", re.IGNORECASE)
 _SYSTEMD = Path("/run/systemd/system")
+
+SEE_OPERATIONS: Final = "See which operations run: lxc operation list --all-projects"
+AGAIN: Final = "Run the same command again."
+"""Where what failed was another program's doing or a broken connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +52,27 @@ def refused(what: str, text: str, *, status: int = 0) -> LxdError:
         return NotFound(brief, details=text)
     if status == 403:
         return LxdUnreachable(brief, details=text, fix=_TRUST)
-    return LxdError(brief, details=text or None)
+    return LxdError(brief, details=text or None, fix=_way_on(text))
+
+
+def _way_on(text: str) -> str | None:
+    """What helps against what LXD says in TEXT; None where that is not known."""
+    if _FULL.search(text):
+        return "Free space in the storage pool (invoke prune-images) or enlarge it."
+    if _BUSY.search(text):
+        return f"Wait until it ends. {SEE_OPERATIONS}"
+    return None
+
+
+def alias_taken(what: str, aliases: Sequence[str]) -> Conflict:
+    text = f"The alias {', '.join(aliases)} exists."
+    return Conflict(f"LXD could not {what}.", details=text, fix=AGAIN)
+
+
+def no_image(what: str, fingerprint: str) -> NotFound:
+    """It was there when the instance was planned."""
+    text = f"There is no image {fingerprint}."
+    return NotFound(f"LXD could not {what}.", details=text, fix=AGAIN)
 
 
 def silent(place: Place, what: str, seconds: float) -> LxdSilent:
@@ -52,7 +80,7 @@ def silent(place: Place, what: str, seconds: float) -> LxdSilent:
     return LxdSilent(
         f"LXD at {place} did not answer within {seconds:.0f} s.",
         details=f"The request was to {what}.",
-        fix="See which operations run: lxc operation list --all-projects",
+        fix=SEE_OPERATIONS,
     )
 
 

@@ -12,6 +12,7 @@ from lab.errors import Conflict, InputError, LxdError, NotFound
 from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.download import Download
+from lab.lxd.errors import AGAIN
 from lab.lxd.model import Image
 from lab.lxd.port import OnProgress
 from lab.lxd.rest import path
@@ -105,7 +106,9 @@ class ImageCalls(Calls):
         with self._rest.pieces(where, what=what, params=self._here) as (headers, pieces):
             metadata, rootfs = download.save(headers.get("Content-Type", ""), pieces)
         if download.fingerprint != fingerprint:
-            raise LxdError(f"LXD could not {what}.", details="The server sent an incomplete image.")
+            raise LxdError(
+                f"LXD could not {what}.", details="The server sent an incomplete image.", fix=AGAIN
+            )
         return metadata, rootfs
 
     def set_image_properties(self, fingerprint: str, properties: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.errors import LxdError, NotFound
 from lab.lxd.changes import when_free
+from lab.lxd.errors import no_image
 from lab.lxd.model import Instance, InstanceSpec
 from lab.lxd.port import OnProgress
 from lab.lxd.power import PowerCalls
@@ -31,9 +32,7 @@ class InstanceCalls(PowerCalls, UpdateCalls):
             # LXD has no code for a missing image, and words it differently from version to version.
             if spec.image is None or self._has_image(spec.image):
                 raise
-            raise NotFound(
-                f"LXD could not {what}.", details=f"There is no image {spec.image}."
-            ) from error
+            raise no_image(what, spec.image) from error
         return self._shown(spec.name)
 
     def delete(self, name: str) -> None:

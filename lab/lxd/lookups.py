@@ -7,6 +7,7 @@ from typing import Final
 from lab.errors import LxdSilent, NotFound, Stuck
 from lab.lxd import parse
 from lab.lxd.calls import Calls
+from lab.lxd.errors import SEE_OPERATIONS
 from lab.lxd.model import Instance, InstanceState
 from lab.lxd.rest import path
 
@@ -37,7 +38,9 @@ class LookupCalls(Calls):
             )
         except LxdSilent as error:
             # It asks the instance's own network and disk: that tells nothing of the others.
-            raise Stuck(f"LXD timed out after {_PATIENCE:g} s trying to {what}.") from error
+            raise Stuck(
+                f"LXD timed out after {_PATIENCE:g} s trying to {what}.", fix=SEE_OPERATIONS
+            ) from error
         return parse.instance_state(found)
 
     def _shown(self, name: str) -> Instance:

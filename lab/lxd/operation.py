@@ -9,7 +9,7 @@ from typing import Any
 
 from lab.errors import Stuck
 from lab.lxd import parse
-from lab.lxd.errors import refused
+from lab.lxd.errors import SEE_OPERATIONS, refused
 from lab.lxd.port import OnProgress
 
 # One blocking question for the whole of a ten-minute publish would look like a dead daemon.
@@ -52,7 +52,10 @@ def finish(
             on_progress(now)
             told = now
         if deadline is not None and clock() >= deadline:
-            raise Stuck(f"LXD timed out after {timeout:.0f} s trying to {operation.what}.")
+            raise Stuck(
+                f"LXD timed out after {timeout:.0f} s trying to {operation.what}.",
+                fix=SEE_OPERATIONS,
+            )
 
 
 def ended(state: Mapping[str, Any]) -> bool:

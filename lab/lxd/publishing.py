@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
 
-from lab.errors import Conflict
+from lab.lxd.errors import alias_taken
 from lab.lxd.images import ImageCalls
 from lab.lxd.model import Image
 from lab.lxd.port import OnProgress
@@ -94,6 +94,4 @@ class PublishCalls(ImageCalls):
     def _refuse_taken(self, aliases: Sequence[str], what: str) -> None:
         # LXD finds out after packing, and then keeps the image without a name.
         if taken := sorted(set(aliases) & set(self.aliases())):
-            raise Conflict(
-                f"LXD could not {what}.", details=f"The alias {', '.join(taken)} exists."
-            )
+            raise alias_taken(what, taken)

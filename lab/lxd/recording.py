@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from lab.errors import LxdError, TooMuch
 from lab.lxd.contents import MOST
+from lab.lxd.errors import AGAIN
 from lab.lxd.operation import Operation
 from lab.lxd.port import OnOutput
 from lab.lxd.rest import Rest, path
@@ -97,7 +98,9 @@ class _Stream:
         self._candidates = (url.removeprefix("/1.0/").split("?")[0],)
         piece = self._tail(self._candidates[0])
         if piece is None:
-            raise LxdError("LXD lost the output of a command.", details=f"It was at {url}.")
+            raise LxdError(
+                "LXD lost the output of a command.", details=f"It was at {url}.", fix=AGAIN
+            )
         self._take(piece, final=True)
 
     def delete(self) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from lab.errors import LxdError
 from lab.lxd.contents import Contents
-from lab.lxd.errors import not_lxd
+from lab.lxd.errors import AGAIN, not_lxd
 from lab.lxd.operation import Operation, finish
 from lab.lxd.port import OnProgress
 from lab.lxd.session import READ_TIMEOUT
@@ -106,6 +106,7 @@ class Rest(Contents):
             raise LxdError(
                 f"LXD could not {operation.what}.",
                 details="It no longer knows the operation: LXD may have been restarted meanwhile.",
+                fix=AGAIN,
             ) from error
         return dict(state)
 

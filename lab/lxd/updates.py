@@ -8,6 +8,7 @@ from typing import Any
 from lab.errors import Conflict
 from lab.lxd import parse
 from lab.lxd.changes import changed, with_fresh_etag
+from lab.lxd.errors import AGAIN
 from lab.lxd.lookups import LookupCalls
 from lab.lxd.model import Instance
 from lab.lxd.rest import path
@@ -45,6 +46,7 @@ class UpdateCalls(LookupCalls):
                 raise Conflict(
                     f"LXD could not change {name}.",
                     details="Another program changed it at the same time.",
+                    fix=AGAIN,
                 )
             return instance
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LxdError
+from lab.lxd.errors import AGAIN
 from lab.lxd.model import Progress
 from lab.lxd.port import OnProgress
 from lab.sizes import format_size
@@ -82,7 +83,7 @@ class Upload:
             left -= len(piece)
             self._tell(len(piece))
         if left:
-            raise LxdError(f"{part.name} is incomplete, so it is not an image.")
+            raise LxdError(f"{part.name} is incomplete, so it is not an image.", fix=AGAIN)
 
     def _tell(self, count: int) -> None:
         self._sent += count

@@ -183,13 +183,14 @@ def _undone(bench: MoveContext, action: Move, error: LabError) -> LabError:
         lxd.update(name, config={labels.ISOLATE: None})
     except LabError as worse:
         both = f"{error.brief} The rollback failed, too: {worse.brief}"
-        return _with_way_on(LxdError(both, details=worse.details), name)
+        return _with_way_on(LxdError(both, details=worse.details, fix=worse.fix), name)
     kind = type(error) if isinstance(error, InputError | CapacityError) else LxdError
     return kind(f"{error.brief} {name} is as before.", details=error.details, fix=error.fix)
 
 
 def _with_way_on(error: LabError, name: str) -> LabError:
-    fix = error.fix or f"Nothing is lost. Correct that, then continue: invoke isolate {name}"
+    way_on = f"Nothing is lost. Correct that, then continue: invoke isolate {name}"
+    fix = "\n".join(filter(None, (error.fix, way_on)))
     return LxdError(error.brief, details=error.details, fix=fix)
 
 

@@ -53,7 +53,10 @@ def test_an_alias_that_exists_is_a_conflict_and_leaves_no_orphan(
         backend.lxd.publish(
             made, aliases=[alias, f"{alias}/new"], properties={}, compression="none"
         )
-    assert str(caught.value) == f"LXD could not publish {made}.\n  The alias {alias} exists."
+    assert str(caught.value) == (
+        f"LXD could not publish {made}.\n  The alias {alias} exists.\n"
+        "Next: Run the same command again."
+    )
     after = [image for image in backend.lxd.images() if image.fingerprint not in before]
     assert [image for image in after if image.properties.get("os") == "tiny"] == []
     assert backend.lxd.aliases()[alias] == backend.image.fingerprint
@@ -190,7 +193,10 @@ def test_what_is_not_packed_yet_is_not_published(backend: Backend, made: str, al
     backend.lxd.set_alias(alias, backend.image.fingerprint)
     with pytest.raises(Conflict) as caught:
         backend.lxd.publish_packed(made, there, aliases=[alias], properties={})
-    assert str(caught.value) == f"LXD could not publish {made}.\n  The alias {alias} exists."
+    assert str(caught.value) == (
+        f"LXD could not publish {made}.\n  The alias {alias} exists.\n"
+        "Next: Run the same command again."
+    )
     assert {one.fingerprint for one in backend.lxd.images()} == {one.fingerprint for one in before}
 
 

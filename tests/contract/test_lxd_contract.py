@@ -105,7 +105,10 @@ def test_nothing_comes_of_an_image_or_a_source_that_is_missing(backend: Backend)
     name, missing = backend.unused(), "0" * 64
     with pytest.raises(NotFound) as caught:
         backend.lxd.create(InstanceSpec(name=name, image=missing))
-    assert str(caught.value) == f"LXD could not create {name}.\n  There is no image {missing}."
+    assert str(caught.value) == (
+        f"LXD could not create {name}.\n  There is no image {missing}.\n"
+        "Next: Run the same command again."
+    )
     with pytest.raises(NotFound):
         backend.lxd.create(InstanceSpec(name=name, copy_of=backend.unused()))
     assert backend.lxd.instance(name) is None

@@ -71,5 +71,6 @@ def test_what_is_not_the_whole_image_is_refused(
     assert not isinstance(caught.value, LxdUnreachable)
     assert str(caught.value) == (
         f"LXD could not export the image {fingerprint[:12]}.\n"
-        "  The server sent an incomplete image."
+        "  The server sent an incomplete image.\n"
+        "Next: Run the same command again."
     )

@@ -199,10 +199,12 @@ def test_a_shift_that_ends_half_way_is_undone_by_the_snapshots(lxd: FakeLxd) -> 
 
 def test_where_going_back_fails_the_next_run_goes_on(lxd: FakeLxd) -> None:
     lxd.store.shift_failures["bob"] = LxdError("LXD could not start bob.")
-    lxd.failures["restore_volume"] = LxdError("No.")
+    lxd.failures["restore_volume"] = LxdError("No.", fix="Free space.")
     failed = failure(run(lxd))
     assert failed is not None
-    assert failed.fix == ("Nothing is lost. Correct that, then continue: invoke isolate bob")
+    assert failed.fix == (
+        "Free space.\nNothing is lost. Correct that, then continue: invoke isolate bob"
+    )
     assert lxd.store.contents[HOME].owners == MIXED
     # The server's boot would go on with LXD's wrong notes.
     assert lxd.store.instances[HERE].config["boot.autostart"] == "false"

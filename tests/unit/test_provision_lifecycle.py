@@ -11,6 +11,7 @@ import pytest
 
 from commands.views.containers import of_container, of_removal, row
 from lab.errors import InputError, LxdError
+from lab.lxd.errors import refused
 from lab.lxd.model import State
 from lab.machine import lock
 from lab.process import in_words, me
@@ -199,6 +200,10 @@ def test_a_container_whose_disk_is_full_cannot_start_and_says_why(lxd: FakeLxd) 
         "  saving config file for the container failed\n"
         "Next: Its disk may be full; make room in it: lxc file delete bob/PATH"
     )
+    # Of its disk, and not of the pool, as for anything else that LXD says it of.
+    lxd.failures["start"] = refused("start bob", "No space left on device")
+    with pytest.raises(LxdError, match="make room in it"):
+        lifecycle.start(lxd, SETTINGS, "bob", report=Silent())
     lxd.failures["start"] = LxdError("No.")
     with pytest.raises(LxdError, match=r"^No\.$"):
         lifecycle.start(lxd, SETTINGS, "bob", report=Silent())

@@ -42,4 +42,6 @@ def test_two_parts_are_a_form_and_hashed_without_it(tmp_path: Path) -> None:
 def test_what_is_not_as_long_as_announced_is_no_image(pieces: tuple[bytes, ...]) -> None:
     with pytest.raises(LxdError) as caught:
         list(Upload([_part(*pieces, size=4)]))
-    assert str(caught.value) == "layer-base.tar is incomplete, so it is not an image."
+    assert str(caught.value) == (
+        "layer-base.tar is incomplete, so it is not an image.\nNext: Run the same command again."
+    )

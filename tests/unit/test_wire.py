@@ -10,9 +10,10 @@ import requests
 import requests_mock
 from pylxd.exceptions import LXDAPIExtensionNotAvailable
 
-from lab.errors import Conflict, LabError, LxdError, LxdUnreachable, NotFound
+from lab.errors import Conflict, LabError, LxdError, LxdUnreachable, NotFound, Stuck
 from lab.lxd.errors import Place
 from lab.lxd.model import Progress
+from lab.lxd.operation import Operation, finish
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
 from lab.lxd.transport import handshake, translated
@@ -72,6 +73,13 @@ BEGUN = {"type": "async", "operation": "/1.0/operations/op", "metadata": {}}
             "client.crt\n"
             "      or, with a token from `lxc config trust add --name lab`: "
             "lxc remote add lab TOKEN",
+        ),
+        (
+            400,
+            'Instance is busy running a "stop" operation',
+            LxdError,
+            'LXD could not publish bob.\n  Instance is busy running a "stop" operation\n'
+            "Next: Wait until it ends. See which operations run: lxc operation list --all-projects",
         ),
         (500, "disk\nfull", LxdError, "LXD could not publish bob.\n  disk\n  full"),
     ],
@@ -180,7 +188,8 @@ def test_an_operation_is_waited_for_in_slices_and_heard(
         (
             {"status": "Failure", "status_code": 400, "err": "no space left on device"},
             LxdError,
-            "LXD could not publish bob.\n  no space left on device",
+            "LXD could not publish bob.\n  no space left on device\n"
+            "Next: Free space in the storage pool (invoke prune-images) or enlarge it.",
         ),
         (
             {
@@ -220,7 +229,8 @@ def test_an_operation_that_lxd_forgot_is_not_a_missing_object(
     assert type(caught.value) is LxdError
     assert str(caught.value) == (
         "LXD could not publish bob.\n"
-        "  It no longer knows the operation: LXD may have been restarted meanwhile."
+        "  It no longer knows the operation: LXD may have been restarted meanwhile.\n"
+        "Next: Run the same command again."
     )
 
 
@@ -262,4 +272,20 @@ def test_a_certificate_that_is_not_trusted_is_named(http: requests_mock.Mocker) 
         "Next: Copy the certificate to that server and run there: lxc config trust add client.crt\n"
         "      or, with a token from `lxc config trust add --name lab`: "
         "lxc remote add lab TOKEN"
+    )
+
+
+def test_an_operation_that_takes_too_long_names_where_to_look() -> None:
+    times = iter((0.0, 1.0, 9.0))
+    with pytest.raises(Stuck) as caught:
+        finish(
+            Operation(id="op", what="start bob"),
+            lambda _seconds: {"status_code": 103},
+            None,
+            timeout=5,
+            clock=lambda: next(times),
+        )
+    assert str(caught.value) == (
+        "LXD timed out after 5 s trying to start bob.\n"
+        "Next: See which operations run: lxc operation list --all-projects"
     )
