@@ -12,6 +12,7 @@ from lab.errors import InputError
 @command(help={"json": "One JSON document on stdout."})
 def gpus(_c: Context, json: bool = False) -> None:
     """Show NVIDIA's GPUs and the containers that use them."""
+    from commands.views import gpus as view
     from host import gpus as host_gpus
 
     settings = read_settings()
@@ -19,7 +20,7 @@ def gpus(_c: Context, json: bool = False) -> None:
     if json:
         console.print_json({"cards": found})
         return
-    console.print_table("", host_gpus.COLUMNS, host_gpus.rows(found), empty=host_gpus.NONE)
+    console.print_table("", view.COLUMNS, view.rows(found), empty=view.NONE)
 
 
 @command(
@@ -53,6 +54,7 @@ def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
 def check(_c: Context, json: bool = False) -> None:
     """Check the host's GPUs, drivers, network and containers, and show the fix for each fault."""
     from commands.versions import drifting
+    from commands.views import findings as view
     from host import finding
     from host.check import check as host_check
     from host.check.drift import Versions
@@ -68,8 +70,8 @@ def check(_c: Context, json: bool = False) -> None:
     if json:
         console.print_json(finding.document(found))
     else:
-        console.print_table("", finding.COLUMNS, map(finding.row, found), empty="")
-        if advice := finding.advice(found):
+        console.print_table("", view.COLUMNS, map(view.row, found), empty="")
+        if advice := view.advice(found):
             console.print_text(advice)
     if unfit := finding.verdict(found):
         raise unfit

@@ -31,6 +31,7 @@ def build_images(
     jobs: str = "",
 ) -> None:
     """Build the templates that changed, check them, and give them to users."""
+    from commands.views import images as view
     from images.build import pipeline
     from images.build.template_build import Built
 
@@ -56,9 +57,7 @@ def build_images(
     if pipeline.is_nothing(decisions):
         console.print_text("Nothing to do.")
     if built:
-        console.print_table(
-            "", ("template", "phase", "seconds"), pipeline.timetable(built), empty=""
-        )
+        console.print_table("", view.PHASES, view.timetable(built), empty="")
 
 
 @command(
@@ -69,11 +68,12 @@ def build_images(
 )
 def smoke_images(_c: Context, only: str = "", keep_failed: bool = False) -> None:
     """Check the releases that users get now, each on fresh instances. Moves no alias."""
+    from commands.views import checks as view
     from images import smoke
 
     with build_context(keep_failed=keep_failed) as context:
         judged = smoke.judge_current(context, names(only))
-    console.print_table("", smoke.COLUMNS, smoke.rows(judged), empty="")
+    console.print_table("", view.COLUMNS, view.rows(judged), empty="")
     failure = smoke.failure(judged)
     if failure is not None:
         raise failure
@@ -82,6 +82,7 @@ def smoke_images(_c: Context, only: str = "", keep_failed: bool = False) -> None
 @command(help={"json": "One JSON document on stdout."}, name="images")
 def list_images(_c: Context, json: bool = False) -> None:
     """Show every release: version, state, driver, age, size, users, and why it is stale."""
+    from commands.views import images as view
     from images import inventory
 
     with build_context() as context:
@@ -89,10 +90,8 @@ def list_images(_c: Context, json: bool = False) -> None:
     if json:
         console.print_json(document)
         return
-    console.print_table(
-        "", inventory.COLUMNS, inventory.rows(document), empty="No templates are defined."
-    )
-    for line in inventory.remarks(document):
+    console.print_table("", view.COLUMNS, view.rows(document), empty="No templates are defined.")
+    for line in view.remarks(document):
         console.print_text(line)
 
 

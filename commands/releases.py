@@ -112,6 +112,7 @@ def export_image(
 @command(help={"file": "What `invoke export-image` wrote."})
 def import_image(_c: Context, file: str) -> None:
     """Import the release in FILE into LXD, after every byte of it is checked."""
+    from commands.views.releases import of_import
     from images.releases import importing
     from images.releases.compatibility import incompatibility
 
@@ -120,7 +121,7 @@ def import_image(_c: Context, file: str) -> None:
         lxd, prefix = connect_to(settings), settings.alias_prefix
         imported = importing.import_image(lxd, prefix, Path(file), report=report)
     reason = incompatibility(lxd, settings, imported.release)
-    console.print_text(imported.told(reason))
+    console.print_text(of_import(imported, reason))
 
 
 @command(
@@ -132,11 +133,12 @@ def import_image(_c: Context, file: str) -> None:
 )
 def diff_images(_c: Context, template: str, old: str = "", new: str = "") -> None:
     """Show which packages were added, removed and upgraded between two releases."""
+    from commands.views.releases import of_difference
     from images.releases import compare
 
     settings = read_settings()
     difference = compare.diff_images(
         connect_to(settings), settings.alias_prefix, template, old or None, new or None
     )
-    for line in difference.lines():
+    for line in of_difference(difference):
         console.print_text(line)

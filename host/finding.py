@@ -54,18 +54,6 @@ def document(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-COLUMNS = ("check", "about", "status", "found")
-
-
-def row(one: Finding) -> tuple[str, str, str, str]:
-    return one.name, one.subject or "-", one.status.value, one.found
-
-
-def advice(findings: Sequence[Finding]) -> str:
-    """For people: the effect and the fix of each fault, a paragraph each; empty without faults."""
-    return "\n\n".join(_paragraph(one) for one in findings if one.status is not Status.OK)
-
-
 def verdict(findings: Sequence[Finding]) -> HostCheckFailed | None:
     """None unless something failed."""
     failed = [one for one in findings if one.status is Status.FAIL]
@@ -76,12 +64,3 @@ def verdict(findings: Sequence[Finding]) -> HostCheckFailed | None:
         f"{len(failed)} of {len(findings)} checks failed: {', '.join(names)}.",
         fix="Run the commands above, from the top; then again: invoke host.check",
     )
-
-
-def _paragraph(one: Finding) -> str:
-    lines = [f"{one.name}{f' ({one.subject})' if one.subject else ''}: {one.found}"]
-    if one.why:
-        lines.append(f"  effect: {one.why}")
-    if one.fix:
-        lines.append(f"  fix: {one.fix}")
-    return "\n".join(lines)

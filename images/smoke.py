@@ -5,7 +5,7 @@ What made them may have changed since: the host's kernel, its driver, LXD, the n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from lab.errors import CheckError, InputError
 from lab.release import Release, Smoke, smoke_property
 
 GONE = "its definition is gone, and with it its checks"
-COLUMNS = ("template", "version", "checks", "outcome", "seconds", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,26 +47,6 @@ def judge_current(context: BuildContext, only: Sequence[str] = ()) -> tuple[Judg
         have_build_project(context)
         remove_leftovers(context)
         return tuple(judge_release(context, one) for one in current)
-
-
-def rows(judged: Sequence[Judged]) -> Iterator[list[str]]:
-    """As a table's cells, under COLUMNS."""
-    for one in judged:
-        passed = sum(verdict.passed for verdict in one.verdicts)
-        outcome = "FAILED" if one.failed else "passed" if one.verdicts else "not checked"
-        told = [verdict for verdict in one.verdicts if not verdict.passed]
-        why = "; ".join(
-            f"{verdict.name}{' (skipped)' if verdict.skipped else ''}: {verdict.why}"
-            for verdict in told
-        )
-        yield [
-            one.template,
-            one.version,
-            f"{passed} of {len(one.verdicts)}",
-            outcome,
-            f"{one.seconds:.0f}",
-            why or ("-" if one.verdicts else GONE),
-        ]
 
 
 def failure(judged: Sequence[Judged]) -> CheckError | None:

@@ -7,7 +7,7 @@ that go past LXD's own safeguards are refused, even if an admin wrote them into 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from lab.errors import InputError
@@ -51,16 +51,6 @@ def inherited(instance: Instance, profiles: Sequence[Profile]) -> dict[str, Any]
             if name not in instance.devices
         },
     }
-
-
-def in_words(found: Mapping[str, Any]) -> list[str]:
-    """The same, a line each; without the NIC, which every container has."""
-    lines = [f"{key}: {value}" for key, value in found["config"].items()]
-    for name, device in found["devices"].items():
-        if device.get("type") != "nic":
-            where = f"{device['source']} at {device['path']}" if "source" in device else ""
-            lines.append(f"{device.get('type')} {name}{': ' if where else ''}{where}")
-    return lines
 
 
 def _is_on(value: str | None) -> bool:

@@ -8,7 +8,6 @@ from typing import Any
 from lab.sizes import format_size
 from provision.create.provision import Provisioned
 from provision.lifecycle import Removed
-from provision.profile import in_words
 
 COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "disk used", "gpus", "")
 
@@ -52,7 +51,7 @@ def of_container(container: Mapping[str, Any]) -> Summary:
         *_gpus(container),
         *(("volume", _volume(volume)) for volume in container["volumes"]),
         *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
-        *(("of the profile", line) for line in in_words(container["profile"])),
+        *(("of the profile", line) for line in _of_profile(container["profile"])),
     ]
     return container["name"], rows, [_DF]
 
@@ -167,6 +166,16 @@ def _ids(container: Mapping[str, Any]) -> str:
     if ids is None:
         return f"shared with others; its own: invoke isolate {container['name']}"
     return f"its own, {ids['base']} to {ids['base'] + ids['size'] - 1} of the server's"
+
+
+def _of_profile(found: Mapping[str, Any]) -> list[str]:
+    """A line each; without the NIC, which every container has."""
+    lines = [f"{key}: {value}" for key, value in found["config"].items()]
+    for name, device in found["devices"].items():
+        if device.get("type") != "nic":
+            where = f"{device['source']} at {device['path']}" if "source" in device else ""
+            lines.append(f"{device.get('type')} {name}{': ' if where else ''}{where}")
+    return lines
 
 
 def _size(size: int | None, *, unsaid: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
@@ -82,16 +82,6 @@ def build_images(
             context, every, builds, smoke_test=smoke_test, jobs=jobs or default_jobs()
         )
     return decisions, built
-
-
-def timetable(built: Sequence[Built]) -> Iterator[tuple[str, str, str]]:
-    """Where the time went: a row per phase, and one for the whole of each template."""
-    for one in built:
-        name = f"{one.template} {one.version or 'body'}"
-        for phase, seconds in one.phases:
-            yield name, phase, f"{seconds:.1f}"
-            name = ""
-        yield "", "in all", f"{sum(seconds for _, seconds in one.phases):.1f}"
 
 
 def default_jobs() -> int:

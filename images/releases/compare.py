@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from images.releases.packages import Change, changes, packages_of
@@ -24,20 +22,6 @@ class Difference:
     old: PublishedRelease
     new: PublishedRelease
     changes: tuple[Change, ...]
-
-    def lines(self) -> Iterator[str]:
-        """A heading, then a line for each package."""
-        yield f"{self.old.name} → {self.new.release.version}: {self._summary()}"
-        yield from (f"  {change}" for change in self.changes)
-
-    def _summary(self) -> str:
-        kinds = Counter(change.kind for change in self.changes)
-        told = [
-            f"{kinds[kind]} {kind}"
-            for kind in ("added", "removed", "upgraded", "downgraded")
-            if kinds[kind]
-        ]
-        return ", ".join(told) or "the same packages"
 
 
 def diff_images(

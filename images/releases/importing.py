@@ -46,35 +46,6 @@ class Imported:
     release: Release
     is_new: bool
 
-    def __str__(self) -> str:
-        return self.told(None)
-
-    @property
-    def _asked(self) -> str:
-        """What LXD gives each of its containers, a line; empty where that is nothing."""
-        needs = self.release.needs
-        asked = [f"{key}={value}" for key, value in sorted(needs.config.items())]
-        asked += [f"device {name}" for name in sorted(needs.devices)]
-        return f"Its containers are given: {', '.join(asked)}\n" if asked else ""
-
-    def told(self, incompatibility: str | None) -> str:
-        """MISFIT: why users of this host cannot have it (`compatibility`), if they cannot."""
-        name = f"{self.release.template} {self.release.version}"
-        if not self.is_new:
-            return f"{name} is here already, nothing to do."
-        if incompatibility:
-            return (
-                f"{name} is imported, but cannot be used on this host: {incompatibility}.\n"
-                "Next, to make one that fits:\n"
-                f"  invoke build-images --only {self.release.short}"
-            )
-        return (
-            f"{name} is imported; users do not get it yet.\n"
-            f"{self._asked}"
-            "Next, to check it on this machine and give it to users:\n"
-            f"  invoke promote {self.release.short} {self.release.version}"
-        )
-
 
 def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Imported:
     """Bring the release in SOURCE into LXD under its immutable alias; InputError changes nothing.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.views.releases import of_import
 from images.releases.exporting import export_image
 from images.releases.importing import import_image
 from lab.errors import InputError
@@ -25,7 +26,7 @@ def export(shelf: Shelf, path: Path, *, version: str | None = None, force: bool 
 
 
 def bring(path: Path, lxd: FakeLxd | None = None) -> str:
-    return str(import_image(lxd or FakeLxd(), PREFIX, path, report=Silent()))
+    return of_import(import_image(lxd or FakeLxd(), PREFIX, path, report=Silent()))
 
 
 def refused(path: Path) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from images.build.pipeline import build_images, plan_images, timetable
+from commands.views.images import timetable
+from images.build.pipeline import build_images, plan_images
 from images.build.template_build import Built
 from images.context import BuildContext
 from images.inventory import images_document

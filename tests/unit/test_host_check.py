@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from commands.views.findings import advice, row
 from host.check.check import check
 from host.check.drift import Version, Versions
-from host.finding import Finding, Status, advice, document, row, verdict
+from host.finding import Finding, Status, document, verdict
 from host.machine import Machine
 from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd

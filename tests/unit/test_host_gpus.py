@@ -9,6 +9,7 @@ import pytest
 from invoke.context import Context
 
 from commands import host as commands
+from commands.views.gpus import rows
 from host import gpus
 from lab.settings.settings import Settings
 from tests.fake_lxd import FakeLxd
@@ -51,7 +52,7 @@ def test_each_gpu_is_told_with_all_who_have_it(lxd: FakeLxd) -> None:
 
 def test_rows_for_people(lxd: FakeLxd) -> None:
     lxd.host_gpus = (gpu(0), gpu(1, driver=None, uuid=None))
-    assert gpus.rows(gpus.gpus(lxd, Settings())) == [
+    assert rows(gpus.gpus(lxd, Settings())) == [
         ("0", PCI[0], "NVIDIA GeForce RTX 4090", "535.261.03", "old"),
         ("1", PCI[1], "NVIDIA GeForce RTX 4090", "not loaded", "nobody"),
     ]
@@ -61,7 +62,7 @@ def test_parts_follow_their_gpu(lxd: FakeLxd) -> None:
     lxd.host_gpus = SPLIT
     mig = {"type": "gpu", "gputype": "mig", "pci": PCI[1], "mig.uuid": PARTS[1]}
     lxd.store.instances["default", "ann"] = having(mig)
-    table = gpus.rows(gpus.gpus(lxd, Settings()))
+    table = rows(gpus.gpus(lxd, Settings()))
     assert [(row[2], row[4]) for row in table[1:5]] == [
         ("NVIDIA GeForce RTX 4090", "ann"),
         (PARTS[0], "nobody"),

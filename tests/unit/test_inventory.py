@@ -3,8 +3,9 @@
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+from commands.views.images import COLUMNS, age, remarks, rows
 from images.build.plan import Build, Keep
-from images.inventory import COLUMNS, age, document, remarks, rows
+from images.inventory import document
 from images.releases.published import PublishedRelease, ReleaseState
 from lab.lxd.model import Image, Instance, State
 from lab.release import Release, Smoke, Unreadable, read_release

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.views.checks import rows
 from images import smoke as smoke_images
 from images.checks.trial import Trial
 from images.checks.verdict import Verdict
@@ -34,7 +35,7 @@ def _judged(template: str, *verdicts: Verdict) -> Judged:
 
 def test_a_row_for_each_release() -> None:
     judged = (_judged("base", GOOD), _judged("docker", GOOD, BAD), _judged("gone"))
-    assert list(smoke_images.rows(judged)) == [
+    assert list(rows(judged)) == [
         ["base", "20261121.1", "1 of 1", "passed", "12", "-"],
         [
             "docker",
@@ -53,7 +54,7 @@ def test_what_was_skipped_is_neither_passed_nor_failed() -> None:
         name="nvidia-smi", passed=False, skipped=True, why="the host has no NVIDIA GPU"
     )
     judged = _judged("base", GOOD, skipped)
-    (row,) = smoke_images.rows((judged,))
+    (row,) = rows((judged,))
     assert row[2:4] == ["1 of 2", "passed"]
     assert row[5] == "nvidia-smi (skipped): the host has no NVIDIA GPU"
     assert smoke_images.failure((judged,)) is None

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from commands.views.releases import of_difference
 from images.releases.compare import diff_images
 from images.releases.packages import Change, changes, installed, packed, unpacked
 from lab import labels
@@ -121,18 +122,18 @@ def test_the_current_release_is_compared_with_the_one_before() -> None:
     shelf.build("20261121.1", packages={"curl": "7.88", "nano": "7.2"})
     shelf.build("20261122.1", packages={"curl": "7.88"}, current=False)
     shelf.build("20261123.1", packages={"curl": "8.0", "nano": "7.2"})
-    assert list(diff_images(shelf.lxd, PREFIX, "base").lines()) == [
+    assert list(of_difference(diff_images(shelf.lxd, PREFIX, "base"))) == [
         "base 20261121.1 → 20261123.1: 1 upgraded",
         "  upgraded   curl 7.88 → 8.0",
     ]
     other = diff_images(shelf.lxd, PREFIX, "base", "20261123.1", "20261122.1")
-    assert list(other.lines()) == [
+    assert list(of_difference(other)) == [
         "base 20261123.1 → 20261122.1: 1 removed, 1 downgraded",
         "  downgraded curl 8.0 → 7.88",
         "  removed    nano 7.2",
     ]
     same = diff_images(shelf.lxd, PREFIX, "base", "20261121.1", "20261121.1")
-    assert list(same.lines()) == ["base 20261121.1 → 20261121.1: the same packages"]
+    assert list(of_difference(same)) == ["base 20261121.1 → 20261121.1: the same packages"]
 
 
 def test_a_single_release_has_nothing_to_be_compared_with() -> None:
