@@ -22,6 +22,7 @@ from lab.places import ROOT
 from lab.settings.settings import Settings, load_settings, settings_path
 
 if TYPE_CHECKING:
+    from host.machine import Machine
     from images.context import BuildContext
     from lab.lxd.port import Lxd
 from lab.report import Report
@@ -113,6 +114,12 @@ def connect_to(settings: Settings) -> Lxd:
         client_key=settings.client_key,
         server_certificate=settings.server_certificate,
     )
+
+
+def this_machine() -> Machine:
+    from host.machine import Machine
+
+    return Machine()
 
 
 def keep_quotas(settings: Settings, report: Report) -> None:

@@ -66,7 +66,7 @@ def provision(
         and not password,
         only_name=not any((template, key, cpus, memory, disk, home, account, gpus, password)),
     )
-    stamped = stamp_or_build(wish, plan=plan)
+    stamped = stamp_or_build(read_settings(), wish, plan=plan)
     if stamped is None:
         return
     if plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.cli import command, connect_to, keep_quotas, read_settings
+from commands.cli import command, connect_to, keep_quotas, read_settings, this_machine
 from lab import console
 from lab.errors import InputError
 
@@ -31,18 +31,22 @@ def gpus(_c: Context, json: bool = False) -> None:
 )
 def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
     """Make LXD's pool, bridge and default profile where there are none."""
-    from host.machine import Machine
     from host.setup import setup as host_setup
     from lab.machine.lock_directory import LOCAL, have_place
 
-    settings = read_settings()
+    settings, machine = read_settings(), this_machine()
     with console.reporter() as report:
         if not plan:
             keep_quotas(settings, report)
         actions = host_setup.set_up(
-            connect_to(settings), settings, report, only_plan=plan, only_lxd=only_lxd
+            connect_to(settings),
+            settings,
+            report,
+            machine=machine,
+            only_plan=plan,
+            only_lxd=only_lxd,
         )
-    if not plan and settings.remote == LOCAL and Machine().superuser:
+    if not plan and settings.remote == LOCAL and machine.superuser:
         have_place()  # for those of LXD's group, who may not make it
     for action in actions:
         console.print_text(str(action))
@@ -58,7 +62,6 @@ def check(_c: Context, json: bool = False) -> None:
     from host import finding
     from host.check import check as host_check
     from host.check.drift import Versions
-    from host.machine import Machine
 
     settings = read_settings()
     lxd = connect_to(settings)
@@ -66,7 +69,7 @@ def check(_c: Context, json: bool = False) -> None:
         versions = drifting(lxd, settings) if lxd.gpus() else Versions()
     except InputError:
         versions = Versions()  # a delivery beyond this LXD: a finding of its own
-    found = host_check.check(lxd, settings, versions, Machine())
+    found = host_check.check(lxd, settings, versions, this_machine())
     if json:
         console.print_json(finding.document(found))
     else:

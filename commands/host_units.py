@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from commands.cli import command, connect_to, read_settings, rebuild
+from commands.cli import command, connect_to, read_settings, rebuild, this_machine
 from commands.versions import drifting
 from lab import console
 from lab.errors import CheckError, InputError, LabError
@@ -14,16 +15,18 @@ from lab.lxd.port import Lxd
 from lab.places import ROOT
 from lab.settings.settings import Settings
 
+if TYPE_CHECKING:
+    from host.check.drift import Versions
+
 _NOT_BOOTED = "systemd does not run this machine: the unit waits until it does."
 
 
 @command()
 def install_gpu_unit(_c: Context) -> None:
     """Have each boot load NVIDIA's modules and make /dev/nvidia-uvm before LXD starts."""
-    from host.machine import Machine
     from host.units import gpu_boot
 
-    machine = Machine()
+    machine = this_machine()
     _local(read_settings())
     machine.require_root("sudo .venv/bin/invoke host.install-gpu-unit")
     _say(gpu_boot.install(machine), nothing="The GPU boot unit is installed; nothing to do.")
@@ -34,10 +37,9 @@ def install_gpu_unit(_c: Context) -> None:
 @command()
 def remove_gpu_unit(_c: Context) -> None:
     """Remove the GPU boot unit, and nothing else. Modules and nodes stay as they are."""
-    from host.machine import Machine
     from host.units import gpu_boot
 
-    machine = Machine()
+    machine = this_machine()
     machine.require_root("sudo .venv/bin/invoke host.remove-gpu-unit")
     _say(gpu_boot.remove(machine), nothing="There is no GPU boot unit; nothing to do.")
 
@@ -45,10 +47,9 @@ def remove_gpu_unit(_c: Context) -> None:
 @command()
 def install_driver_hook(_c: Context) -> None:
     """Update images and containers to the driver at boot, and hold the driver's packages."""
-    from host.machine import Machine
     from host.units import driver_hook
 
-    machine = Machine()
+    machine = this_machine()
     settings = read_settings()
     _local(settings)
     machine.require_root("sudo .venv/bin/invoke host.install-driver-hook")
@@ -62,10 +63,9 @@ def install_driver_hook(_c: Context) -> None:
 @command()
 def remove_driver_hook(_c: Context) -> None:
     """Remove the driver hook's unit, and release the packages that it held."""
-    from host.machine import Machine
     from host.units import driver_hook
 
-    machine = Machine()
+    machine = this_machine()
     machine.require_root("sudo .venv/bin/invoke host.remove-driver-hook")
     _say(driver_hook.remove(machine), nothing="There is no driver hook; nothing to do.")
 
@@ -75,7 +75,11 @@ def after_driver_update(_c: Context) -> None:
     """Build releases and sync containers that drift from the host's driver. Run by the hook."""
     settings = read_settings()
     lxd = connect_to(settings)
-    found = drifting(lxd, settings)
+    follow_driver(drifting(lxd, settings), build=rebuild, sync=lambda: _sync(lxd, settings))
+
+
+def follow_driver(found: Versions, *, build: Callable[..., None], sync: Callable[[], None]) -> None:
+    """BUILD the releases and SYNC the containers that drift. The LabError of all that failed."""
     if found.host is None:
         console.print_text("No NVIDIA kernel module is loaded; nothing to do.")
         return
@@ -86,10 +90,10 @@ def after_driver_update(_c: Context) -> None:
         return
     failures: list[LabError] = []
     if found.releases:
-        _try(lambda: rebuild(*(one.name for one in found.releases)), failures)
+        _try(lambda: build(*(one.name for one in found.releases)), failures)
     # Also after a build that failed: these are people's containers, and need no release.
     if found.containers or found.restarts:
-        _try(lambda: _sync(lxd, settings), failures)
+        _try(sync, failures)
     if failures:
         raise _together(failures)
 

@@ -103,7 +103,10 @@ def render(_c: Context, template: str) -> None:
 
     files = read_lab_files(ROOT, read_settings())
     definition = files.catalog.get(template)
-    console.print_verbatim(user_data(definition, files.distro, files.settings, files.mirrors))
+    text = user_data(
+        definition, files.distro, files.settings, files.mirrors, timezone=files.timezone
+    )
+    console.print_verbatim(text)
 
 
 @command()

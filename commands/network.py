@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from lab.errors import CheckError, LabError, LxdError, NoNetwork
 
@@ -14,22 +14,37 @@ if TYPE_CHECKING:
     from lab.report import Report
     from lab.settings.settings import Settings
 
+Find: TypeAlias = "Callable[[Lxd, Settings, bool], tuple[Finding, ...]]"
+"""What is in the way of the network; of builders' networks, too, where the last is true."""
+
+
+def find_obstacles(lxd: Lxd, settings: Settings, builds: bool) -> tuple[Finding, ...]:
+    from host.check.check import obstacles
+    from host.machine import Machine
+
+    return obstacles(lxd, settings, Machine(), builds=builds)
+
 
 @contextmanager
 def explained(
-    lxd: Lxd, settings: Settings, report: Report, *, builds: bool = False
+    lxd: Lxd,
+    settings: Settings,
+    report: Report,
+    *,
+    builds: bool = False,
+    find: Find = find_obstacles,
 ) -> Iterator[None]:
     """Report at once what blocks the containers' network, and again with an error raised inside.
 
     BUILDS: of the network of builders, too.
     """
-    for one in _obstacles(lxd, settings, builds=builds):
+    for one in _found_by(find, lxd, settings, builds):
         report.say(f"{_found(one)}. Fix: {one.fix}")
     try:
         yield
     except (LxdError, CheckError, NoNetwork) as error:
         # Checked again: it may have been fixed, or broken, meanwhile.
-        explain(error, _obstacles(lxd, settings, builds=builds))
+        explain(error, _found_by(find, lxd, settings, builds))
         raise
 
 
@@ -41,12 +56,9 @@ def explain(error: LabError, obstacles: tuple[Finding, ...]) -> None:
     error.fix = "\n".join(filter(None, (*(one.fix for one in obstacles), error.fix)))
 
 
-def _obstacles(lxd: Lxd, settings: Settings, *, builds: bool) -> tuple[Finding, ...]:
-    from host.check.check import obstacles
-    from host.machine import Machine
-
+def _found_by(find: Find, lxd: Lxd, settings: Settings, builds: bool) -> tuple[Finding, ...]:
     try:
-        return obstacles(lxd, settings, Machine(), builds=builds)
+        return find(lxd, settings, builds)
     except LabError:
         # What was asked for has errors of its own to tell.
         return ()

@@ -55,14 +55,20 @@ class BuildContext(LabFiles):
 
 
 def open_context(
-    root: Path, settings: Settings, lxd: Lxd, report: Report, *, keep_failed: bool = False
+    root: Path,
+    settings: Settings,
+    lxd: Lxd,
+    report: Report,
+    *,
+    keep_failed: bool = False,
+    read_files: Callable[[Path, Settings], LabFiles] = read_lab_files,
 ) -> BuildContext:
     """The lab's files and the LXD to build on. InputError names what is wrong in a file."""
     there: Mapping[str, str] = {}
     if not settings.is_local:
         there = made_with(lxd, settings.alias_prefix)
         settings = as_there(settings, there)
-    files = read_lab_files(root, settings)
+    files = read_files(root, settings)
     mirrors = files.mirrors
     if MIRROR in there:
         # What this machine's apt asks is nothing to the server.

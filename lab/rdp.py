@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from lab.errors import LxdError
 from lab.lxd.model import Completed
@@ -50,6 +51,12 @@ class Greeting:
     """Of TLS, such as `TLSv1.3`."""
     certificate: str
     """SHA-256 of the server's certificate."""
+
+
+class Greet(Protocol):
+    """`greet`, of a known port."""
+
+    def __call__(self, address: str, port: int, /, *, timeout: float) -> Greeting: ...
 
 
 def greet(address: str, port: int = PORT, *, timeout: float = SECONDS) -> Greeting:

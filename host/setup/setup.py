@@ -31,15 +31,14 @@ def set_up(
     settings: Settings,
     report: Report,
     *,
+    machine: Machine,
     only_plan: bool = False,
     only_lxd: bool = False,
-    machine: Machine | None = None,
 ) -> tuple[Action, ...]:
     """Make what is missing (ONLY_PLAN: do not) and return it; a second run returns nothing.
 
     ONLY_LXD: leave the machine itself as it is, its files, units and kernel.
     """
-    machine = machine or Machine()
     facts = read_facts(lxd, machine, local=settings.is_local)
     actions = plan_setup(facts, Wishes(pool=settings.pool, network=settings.network))
     if only_lxd:

@@ -62,7 +62,9 @@ def _target(
             fix="Set `distribution:` in lab.yaml to another release, or leave the template out: "
             "--only.",
         )
-    text = user_data(definition, context.distro, context.settings, context.mirrors)
+    text = user_data(
+        definition, context.distro, context.settings, context.mirrors, timezone=context.timezone
+    )
     body = _body_recipe(context, definition, text, made)
     return Target(
         definition=definition,

@@ -11,22 +11,23 @@ from lab.certificate_authorities import read_authorities
 from lab.cloudinit.render import render
 from lab.errors import InputError
 from lab.machine.apt_sources import Mirrors, Terms
-from lab.machine.host import host_timezone
 from lab.places import CLOUD_INIT
 from lab.settings.settings import Settings
 from lab.settings.toolkit import Toolkit
 from lab.urls import without_login
 
 
-def user_data(definition: Definition, distro: Distro, settings: Settings, mirrors: Mirrors) -> str:
+def user_data(
+    definition: Definition, distro: Distro, settings: Settings, mirrors: Mirrors, *, timezone: str
+) -> str:
     """The whole text; InputError with the template's line where it cannot be rendered."""
     directory = settings.cloud_init or CLOUD_INIT
-    values = template_values(definition, distro, settings, mirrors)
+    values = template_values(definition, distro, settings, mirrors, timezone)
     return render(definition.cloud_init, directory, values)
 
 
 def template_values(
-    definition: Definition, distro: Distro, settings: Settings, mirrors: Mirrors
+    definition: Definition, distro: Distro, settings: Settings, mirrors: Mirrors, timezone: str
 ) -> Mapping[str, object]:
     """Everything that a template may name."""
     overridden = {
@@ -43,7 +44,7 @@ def template_values(
         "keyring": str(distro.keyring),
         "ca_certificates": list(read_authorities(settings.ca_certificates)),
         "registry_mirrors": list(settings.registry_mirrors),
-        "timezone": settings.timezone or host_timezone(),
+        "timezone": timezone,
         "locale": settings.locale,
         "proxy": without_login(settings.proxy) if settings.proxy else None,
         "options": {**definition.options, **overridden},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,13 @@ class LabFiles:
         return self.settings.cloud_init or self.root / "cloud-init"
 
 
-def read_lab_files(root: Path, settings: Settings) -> LabFiles:
+def read_lab_files(
+    root: Path,
+    settings: Settings,
+    *,
+    host_mirrors: Callable[[str, str], Mirrors] = host_mirrors,
+    host_timezone: Callable[[], str] = host_timezone,
+) -> LabFiles:
     """Gather it. InputError names what is wrong in a file, and where."""
     distro = load_distro(settings.distribution, root / "images" / "distros")
     host = host_mirrors(distro.family, distro.codename)

@@ -90,7 +90,7 @@ def _variants(settings: Settings, catalog: Catalog, sources: Path) -> tuple[Sett
     """The settings as they are, and with every branch of a template taken the other way."""
     options = {name: default for one in catalog.order() for name, default in one.options.items()}
     options |= settings.options
-    here = {"cloud_init": sources, "timezone": settings.timezone or "Etc/UTC"}
+    here = {"cloud_init": sources}
     every = {
         "proxy": None if settings.proxy else _MIRROR,
         "locale": "C.UTF-8" if settings.locale != "C.UTF-8" else "en_US.UTF-8",
@@ -110,7 +110,8 @@ def _variants(settings: Settings, catalog: Catalog, sources: Path) -> tuple[Sett
 
 def _render(catalog: Catalog, distro: Distro, settings: Settings, problems: list[Problem]) -> None:
     mirrors = Mirrors(main=settings.mirror, security=settings.security_mirror)
+    timezone = settings.timezone or "Etc/UTC"
     for definition in catalog.order():
         if catalog.refusal(definition.name, distro.name) is None:
             with _noting(problems, definition.path):
-                user_data(definition, distro, settings, mirrors)
+                user_data(definition, distro, settings, mirrors, timezone=timezone)

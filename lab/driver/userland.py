@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from lab.driver import apt_output, packages
 from lab.driver.installation import SCRIPT, Installation
@@ -15,7 +15,16 @@ from lab.errors import CheckError, NotFound
 from lab.lxd.port import Lxd, OnOutput
 from lab.settings.settings import Settings
 
-__all__ = ["Apt", "Debs", "Run", "Userland", "install", "userland_of", "version_in"]
+__all__ = [
+    "Apt",
+    "Debs",
+    "InstallUserland",
+    "Run",
+    "Userland",
+    "install",
+    "userland_of",
+    "version_in",
+]
 
 # What makes one userland differ from another of the same version and origin.
 _DECIDING: Final = (SCRIPT, Path(apt_output.__file__), Path(packages.__file__))
@@ -50,6 +59,14 @@ class Userland:
         """Fetch and check what can be before anything is made. InputError says what is wrong."""
         for _ in self.origin.files():
             pass
+
+
+class InstallUserland(Protocol):
+    """`install` of this module, where an existing container gets another version."""
+
+    def __call__(
+        self, lxd: Lxd, instance: str, userland: Userland, /, *, on_output: OnOutput
+    ) -> None: ...
 
 
 def userland_of(settings: Settings, version: str) -> Userland:

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from lab.errors import Conflict, LxdError, LxdSilent, LxdUnreachable, NotFound
-from lab.machine.local_daemon import SNAP, abandoned, snap_is_there
-from lab.places import is_installed
+from lab.machine.local_daemon import abandoned, how_to_start
 
 # The last is what LXD says to the second of two who change one instance at the same moment.
 _TAKEN = re.compile(r"already exists|matching non-reusable operation", re.IGNORECASE)
 # Not a quota: that may be a container's own.
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 _BUSY = re.compile(r"instance is busy running a", re.IGNORECASE)
-_SYSTEMD = Path("/run/systemd/system")
 
 SEE_OPERATIONS: Final = "See which operations run: lxc operation list --all-projects"
 AGAIN: Final = "Run the same command again."
@@ -127,12 +125,12 @@ def _socket_trouble(path: Path, causes: tuple[BaseException, ...]) -> LxdUnreach
         return LxdUnreachable(
             f"The connection to LXD at {path} was lost.",
             details=_innermost(causes),
-            fix=_start(path),
+            fix=how_to_start(path),
         )
     return LxdUnreachable(
         f"LXD is not running: nothing answers at {path}.",
         details=_looked_at(path),
-        fix=_start(path),
+        fix=how_to_start(path),
     )
 
 
@@ -148,14 +146,6 @@ def _user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return f"user {os.geteuid()}"
-
-
-def _start(path: Path) -> str:
-    if path.is_relative_to(SNAP) and snap_is_there():
-        return "sudo snap start lxd"
-    if _SYSTEMD.exists():
-        return "sudo systemctl start lxd"
-    return f"{'In a checkout: ' if is_installed() else ''}sudo ci/sandbox start"
 
 
 def _network_trouble(place: Place, causes: tuple[BaseException, ...]) -> LxdUnreachable:

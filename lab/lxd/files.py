@@ -15,12 +15,14 @@ from lab.lxd.fork_file import STILL_HELD
 from lab.lxd.rest import path as api_path
 
 _READABLE_BY_OTHERS: Final = 0o044
-_READ_TIMEOUT: Final = 15.0
 _MOST_NAMES: Final = 4 << 20
 """Bytes: a hundred thousand names of libraries, where there are some thousand."""
 
 
 class FileCalls(Calls):
+    file_seconds: float = 15.0
+    """How long a user's container may keep LXD waiting for a file."""
+
     def read_file(self, name: str, path: str, *, most: int = MOST) -> bytes:
         what = f"read {path} in {name}"
         with self._bounded(name, what):
@@ -29,7 +31,7 @@ class FileCalls(Calls):
                 what=what,
                 params=self._at(path),
                 most=most,
-                read_timeout=_READ_TIMEOUT,
+                read_timeout=self.file_seconds,
             )
         if headers.get("X-LXD-type", "file") != "file":
             raise LxdError(f"LXD could not {what}.", details=f"{path} is not a file.")
@@ -43,7 +45,7 @@ class FileCalls(Calls):
                     api_path("instances", name, "files"),
                     what=what,
                     params=self._at(path),
-                    read_timeout=_READ_TIMEOUT,
+                    read_timeout=self.file_seconds,
                 )
         except NotFound:
             return None
@@ -60,7 +62,7 @@ class FileCalls(Calls):
                 what=what,
                 params=inside,
                 most=_MOST_NAMES,
-                read_timeout=_READ_TIMEOUT,
+                read_timeout=self.file_seconds,
             )
         if headers.get("X-LXD-type") != "directory":
             raise LxdError(f"LXD could not {what}.", details=f"{path} is not a directory.")

@@ -13,8 +13,6 @@ from lab.lxd.rest import path
 from lab.wait import poll
 
 _LOG_LINES = 20
-_START = 300.0
-"""Seconds; giving a large root to its range of uids took some forty."""
 # Giving all files to the container's range of uids, LXD loses one of them while somebody asks it
 # for its hardware (see lab.lxd.gpus); some files were given by then, and the next start would not
 # know.
@@ -22,11 +20,14 @@ _HALF_SHIFTED = "Failed to handle idmapped storage: Failed to change ownership"
 
 
 class PowerCalls(LookupCalls):
+    start_seconds: float = 300.0
+    """Giving a large root to its range of uids took some forty."""
+
     def start(self, name: str) -> None:
         if self._is(State.RUNNING, name):
             return
         try:
-            self._into(name, "start", within=_START)
+            self._into(name, "start", within=self.start_seconds)
         except LxdError as error:
             if self._is(State.RUNNING, name) or (
                 isinstance(error, Stuck) and self._starts_when_let_go(name)
@@ -60,7 +61,7 @@ class PowerCalls(LookupCalls):
             poll(
                 lambda: self._is(State.RUNNING, name) or None,
                 what=f"{name} to run",
-                timeout=_START,
+                timeout=self.start_seconds,
             )
         return self._is(State.RUNNING, name)
 

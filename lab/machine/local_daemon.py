@@ -7,15 +7,17 @@ import socket
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from lab.errors import InputError
+from lab.places import is_installed
 
 SOCKET: Final = "unix.socket"
 SNAP: Final = Path("/var/snap/lxd/common/lxd")
 PACKAGE: Final = Path("/var/lib/lxd")
-PLACES: Final = (SNAP, PACKAGE)
-_SNAPS: Final = (Path("/snap/lxd/current"), Path("/var/lib/snapd/snap/lxd/current"))
+Places: TypeAlias = tuple[Path, Path]
+PLACES: Final[Places] = (SNAP, PACKAGE)
+SNAP_MOUNTS: Final = (Path("/snap/lxd/current"), Path("/var/lib/snapd/snap/lxd/current"))
 """Where snapd mounts it, by distribution."""
 _PATIENCE: Final = 5.0
 
@@ -30,7 +32,11 @@ class Door(Enum):
     """No socket, or one that a daemon left behind."""
 
 
-def lxd_directory(environ: Mapping[str, str] = os.environ, places: Sequence[Path] = PLACES) -> Path:
+def lxd_directory(
+    environ: Mapping[str, str] = os.environ,
+    places: Places = PLACES,
+    snap_mounts: Sequence[Path] = SNAP_MOUNTS,
+) -> Path:
     """Where the local daemon keeps its things. InputError where two daemons answer.
 
     A directory or a socket alone is no daemon: a snap that is removed leaves both.
@@ -43,7 +49,8 @@ def lxd_directory(environ: Mapping[str, str] = os.environ, places: Sequence[Path
         raise _two(inviting)
     # Without access it is not known whether a daemon still serves the socket.
     likely = inviting or [place for place, door in doors.items() if door is Door.SHUT]
-    installed = SNAP if snap_is_there() else PACKAGE
+    snap, package = places
+    installed = snap if _is_mounted(snap_mounts) else package
     return installed if installed in likely or not likely else likely[0]
 
 
@@ -62,14 +69,28 @@ def probe_socket(path: Path) -> Door:
     return Door.OPEN
 
 
-def snap_is_there() -> bool:
-    return any(place.exists() for place in _SNAPS)
+def how_to_start(
+    path: Path,
+    *,
+    snap_mounts: Sequence[Path] = SNAP_MOUNTS,
+    systemd: Path = Path("/run/systemd/system"),
+) -> str:
+    """The command that starts the daemon of the socket PATH."""
+    if path.is_relative_to(SNAP) and _is_mounted(snap_mounts):
+        return "sudo snap start lxd"
+    if systemd.exists():
+        return "sudo systemctl start lxd"
+    return f"{'In a checkout: ' if is_installed() else ''}sudo ci/sandbox start"
 
 
 def abandoned(path: Path, places: Sequence[Path] = PLACES) -> tuple[Path, ...]:
     """Sockets beside PATH that nobody answers at, for a message that nobody does at PATH."""
     sockets = (place / SOCKET for place in places)
     return tuple(one for one in sockets if one != path and one.exists())
+
+
+def _is_mounted(snap_mounts: Sequence[Path]) -> bool:
+    return any(place.exists() for place in snap_mounts)
 
 
 def _two(places: Sequence[Path]) -> InputError:

@@ -16,6 +16,7 @@ from lab.instances.ssh_keys import give_keys
 from lab.lxd.model import Progress, State
 from lab.lxd.port import Lxd
 from lab.process import me
+from lab.rdp import Greet, greet
 from lab.report import Report
 from provision.create.actions import (
     Action,
@@ -53,6 +54,7 @@ def apply(
     *,
     timeouts: Timeouts | None = None,
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
+    greet: Greet = greet,
     claimed: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Do ACTIONS in order; returns the password when one was set, its only appearance.
@@ -88,7 +90,7 @@ def apply(
                     _hand_over(actions, lxd)
                     if lxd.state(name).state is not State.RUNNING:
                         _start(name, actions, lxd, report, claimed)
-                    _wait(action, lxd, report, waits, probe_ssh)
+                    _wait(action, lxd, report, timeouts=waits, probe_ssh=probe_ssh, greet=greet)
                 case SetPassword():
                     password = _set_password(action, lxd)
                 case MarkReady():
@@ -165,15 +167,23 @@ def _start(
 
 
 def _wait(
-    action: Start, lxd: Lxd, report: Report, waits: Timeouts, probe_ssh: Callable[[str], SshProbe]
+    action: Start,
+    lxd: Lxd,
+    report: Report,
+    *,
+    timeouts: Timeouts,
+    probe_ssh: Callable[[str], SshProbe],
+    greet: Greet,
 ) -> None:
     """Until all answers that its user needs."""
     name = action.name
-    wait_for_first_boot(lxd, name, action.account, report, timeouts=waits)
-    address = wait_for_address(lxd, name, report, timeouts=waits)
-    wait_for_ssh(lxd, name, address, report, timeouts=waits, probe_ssh=probe_ssh)
+    wait_for_first_boot(lxd, name, action.account, report, timeouts=timeouts)
+    address = wait_for_address(lxd, name, report, timeouts=timeouts)
+    wait_for_ssh(lxd, name, address, report, timeouts=timeouts, probe_ssh=probe_ssh)
     if action.rdp is not None:
-        wait_for_desktop(name, address, action.rdp, report, timeouts=waits, probe_ssh=probe_ssh)
+        wait_for_desktop(
+            name, address, action.rdp, report, timeouts=timeouts, probe_ssh=probe_ssh, greet=greet
+        )
 
 
 def _change_gpus(action: ChangeGpus, lxd: Lxd, report: Report, undo: ExitStack) -> None:

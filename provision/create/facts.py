@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,7 +68,13 @@ class Facts:
     ids: IdFacts = field(default_factory=IdFacts)
 
 
-def read(lxd: Lxd, settings: Settings, request: Request) -> Facts:
+def read(
+    lxd: Lxd,
+    settings: Settings,
+    request: Request,
+    *,
+    bridged_ipv6: Callable[[], bool] = bridged_ipv6,
+) -> Facts:
     profile = lxd.profile("default") or Profile(name="default")
     pool = _pool(lxd, settings, profile)
     instance = lxd.instance(request.name)

@@ -10,8 +10,10 @@ from typing import Any
 from lab.errors import LabError
 from lab.gpus.selection import parse_selection
 from lab.gpus.users import instances_with_gpus
+from lab.lxd.nic_filters import bridged_ipv6
 from lab.lxd.port import Lxd
 from lab.machine.lock import hold_lock
+from lab.rdp import Greet, greet
 from lab.report import Report
 from lab.settings.settings import Settings
 from provision.create.actions import Action, ChangeGpus
@@ -51,6 +53,8 @@ def provision(
     only_plan: bool = False,
     timeouts: Timeouts | None = None,
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
+    greet: Greet = greet,
+    bridged_ipv6: Callable[[], bool] = bridged_ipv6,
 ) -> Provisioned:
     """Make the container that REQUEST wants, or give it other GPUs; nothing when it is as wanted.
 
@@ -64,7 +68,7 @@ def provision(
         if not only_plan:
             # Always after the other, so that no two wait for each other.
             choosing.enter_context(hold_lock(IDS_LOCK, report, what, remote=remote))
-        facts = read(lxd, settings, request)
+        facts = read(lxd, settings, request, bridged_ipv6=bridged_ipv6)
         actions = plan(request, facts)
         if only_plan or not actions:
             summary = None if actions else show(lxd, settings, name)
@@ -79,7 +83,13 @@ def provision(
 
         try:
             password = apply(
-                actions, lxd, report, timeouts=timeouts, probe_ssh=probe_ssh, claimed=claimed
+                actions,
+                lxd,
+                report,
+                timeouts=timeouts,
+                probe_ssh=probe_ssh,
+                greet=greet,
+                claimed=claimed,
             )
         except LabError as error:
             report.failed(name, error.brief)

@@ -14,7 +14,7 @@ from lab.instances.boot import BootFailed, NoAddress, excerpt, wait_for_cloud_in
 from lab.lxd.model import State
 from lab.lxd.port import Lxd
 from lab.machine.container_processes import listens
-from lab.rdp import NotRdp, greet
+from lab.rdp import Greet, NotRdp, greet
 from lab.report import Report
 from lab.wait import TimedOut, poll
 
@@ -44,10 +44,10 @@ class Timeouts:
     sleep: Callable[[float], None] = time.sleep
 
 
-def probe_ssh(address: str) -> SshProbe:
+def probe_ssh(address: str, port: int = _SSH_PORT) -> SshProbe:
     """Whether an ssh server greets at ADDRESS, seen from here."""
     try:
-        with socket.create_connection((address, _SSH_PORT), timeout=2) as connection:
+        with socket.create_connection((address, port), timeout=2) as connection:
             greeting = connection.recv(64)
     except ConnectionRefusedError:
         return SshProbe.CLOSED
@@ -208,6 +208,7 @@ def wait_for_desktop(
     *,
     timeouts: Timeouts,
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
+    greet: Greet = greet,
 ) -> None:
     """Until RDP greets at ADDRESS; nothing to wait for where nobody here can reach it.
 

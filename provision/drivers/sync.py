@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from lab.driver.userland import Userland, userland_of
+from lab.driver.userland import InstallUserland, Userland, install, userland_of
 from lab.errors import CheckError, InputError, LabError
 from lab.host_gpus import HostGpus, read_host_gpus
 from lab.lxd.model import State
@@ -24,7 +24,7 @@ from provision.ids.marker import refuse_while_isolated
 from provision.managed import container_lock, is_managed, is_preparing
 
 AT_ONCE = 4
-"""Installing is work for disk and network; the host's users are at work meanwhile."""
+"""InstallUserland is work for disk and network; the host's users are at work meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class Failure:
 
 
 Ending: TypeAlias = Action | Failure
+Prepare: TypeAlias = Callable[[Settings, str], Userland]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +47,20 @@ class Outcome:
     failed: tuple[Failure, ...] = ()
 
 
+def prepared(settings: Settings, version: str) -> Userland:
+    """InputError if it is already known that VERSION is not available."""
+    userland = userland_of(settings, version)
+    userland.prepare()
+    return userland
+
+
 def plan_sync(
-    lxd: Lxd, settings: Settings, names: Sequence[str], options: Options
+    lxd: Lxd,
+    settings: Settings,
+    names: Sequence[str],
+    options: Options,
+    *,
+    at_once: int = AT_ONCE,
 ) -> tuple[HostGpus, tuple[Action, ...]]:
     """What `sync_drivers` would do. Changes nothing; () without a driver on the host."""
     host = read_host_gpus(lxd, settings)
@@ -55,29 +68,39 @@ def plan_sync(
     if host.driver is None:
         return host, ()
     due = [container for container in containers if is_due(container)]
-    return host, plan(due, host.driver, _busy(lxd, due), options)
+    return host, plan(due, host.driver, _busy(lxd, due, at_once), options)
 
 
 def sync_drivers(
-    lxd: Lxd, settings: Settings, names: Sequence[str], options: Options, report: Report
+    lxd: Lxd,
+    settings: Settings,
+    names: Sequence[str],
+    options: Options,
+    report: Report,
+    *,
+    at_once: int = AT_ONCE,
+    prepare: Prepare = prepared,
+    install: InstallUserland = install,
 ) -> Outcome:
     """Carry out the plan. A failure of one container does not stop the others: see the outcome.
 
     InputError before anything is touched where no source of the lab has the host's version.
     """
-    host, actions = plan_sync(lxd, settings, names, options)
+    host, actions = plan_sync(lxd, settings, names, options, at_once=at_once)
     if host.driver is None:
         return Outcome(version=None)
     due = [action for action in actions if not isinstance(action, Leave)]
     installs = any(isinstance(action, Install) for action in due)
-    userland = prepared(settings, host.driver) if installs else None
+    userland = prepare(settings, host.driver) if installs else None
     work = _Work(
         settings=settings,
         host=host,
         version=host.driver,
         userland=userland,
         options=options,
-        bench=SyncContext(lxd=lxd, report=report, stop=threading.Event()),
+        at_once=at_once,
+        prepare=prepare,
+        bench=SyncContext(lxd=lxd, report=report, stop=threading.Event(), install=install),
     )
     endings = [*(a for a in actions if isinstance(a, Leave)), *_side_by_side(work, due)]
     return _outcome(host.driver, endings)
@@ -87,13 +110,6 @@ def nothing_to_do(version: str | None) -> str:
     if version is None:
         return "No NVIDIA kernel module is loaded on this host, so there is no version to sync to."
     return f"Every container fits the host's driver {version}; nothing to do."
-
-
-def prepared(settings: Settings, version: str) -> Userland:
-    """InputError if it is already known that VERSION is not available."""
-    userland = userland_of(settings, version)
-    userland.prepare()
-    return userland
 
 
 def failure(outcome: Outcome) -> LabError | None:
@@ -123,12 +139,14 @@ class _Work:
     userland: Userland | None
     """None where nothing was to be installed when the plan was made."""
     options: Options
+    at_once: int
+    prepare: Prepare
     bench: SyncContext
 
 
 def _side_by_side(work: _Work, actions: Sequence[Action]) -> list[Ending]:
     """On Ctrl-C those under way undo what they did, and the others never begin."""
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=work.at_once) as pool:
         futures = [pool.submit(_one, work, action.name) for action in actions]
         try:
             endings = [future.result() for future in futures]
@@ -162,14 +180,14 @@ def _decide_again(work: _Work, name: str) -> Action | None:
     container = look_at(lxd, work.host, instance)
     if container is None:
         return None
-    busy = _busy(lxd, [container])
+    busy = _busy(lxd, [container], 1)
     return next(iter(plan([container], work.version, busy, work.options)), None)
 
 
 def _do(work: _Work, action: Action | None) -> None:
     match action:
         case Install():
-            userland = work.userland or prepared(work.settings, work.version)
+            userland = work.userland or work.prepare(work.settings, work.version)
             bring(work.bench, action, userland)
         case Restart():
             restart(work.bench, action)
@@ -181,9 +199,9 @@ def _do(work: _Work, action: Action | None) -> None:
             pass
 
 
-def _busy(lxd: Lxd, containers: Sequence[InContainer]) -> dict[str, tuple[str, ...]]:
+def _busy(lxd: Lxd, containers: Sequence[InContainer], at_once: int) -> dict[str, tuple[str, ...]]:
     started = [each.name for each in containers if each.state is State.RUNNING]
-    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
         found = pool.map(lambda name: running(lxd, name), started)
     return dict(zip(started, found, strict=True))
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab import labels
-from lab.driver.userland import Userland, install, version_in
+from lab.driver.userland import InstallUserland, Userland, install, version_in
 from lab.errors import CheckError, InputError, LabError
 from lab.gpus.nvidia_smi import QUERY, complaint
 from lab.instances.boot import wait_for_init
@@ -29,6 +29,7 @@ class SyncContext:
     lxd: Lxd
     report: Report
     stop: threading.Event
+    install: InstallUserland = install
 
     def phase(self, name: str, phase: str) -> None:
         self.go_on()
@@ -100,7 +101,7 @@ def _install(bench: SyncContext, action: Install, userland: Userland) -> None:
         if lines:
             bench.report.detail(name, lines[-1])
 
-    install(lxd, name, userland, on_output=heard)
+    bench.install(lxd, name, userland, on_output=heard)
     _ask_nvidia_smi(bench, name, action.gpus, action.version)
     lxd.update(name, config={labels.DRIVER: action.version})
 

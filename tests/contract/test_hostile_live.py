@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import pytest
 
 from lab.errors import LxdError, Stuck, TooMuch
-from lab.lxd import files, power
 from lab.lxd.model import InstanceSpec, State
 from lab.machine.container_processes import device_nodes, listens, users_of
 from tests.contract.conftest import Backend
@@ -50,7 +49,7 @@ def test_a_pipe_in_place_of_a_directory_holds_up_nobody(backend: Backend, mallor
 def test_a_pipe_in_place_of_a_file_costs_some_seconds_and_no_start(
     backend: Backend, mallory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_READ_TIMEOUT", 3.0)
+    monkeypatch.setattr(backend.lxd, "file_seconds", 3.0)
     inside(backend, mallory, "busybox mkfifo /etc/pipe")
     stuck = f"LXD timed out trying to read /etc/pipe in {mallory}: something in {mallory} blocks it"
     with pytest.raises(Stuck, match=stuck):
@@ -64,7 +63,7 @@ def test_a_pipe_in_place_of_a_file_costs_some_seconds_and_no_start(
 def test_what_another_tool_left_stuck_keeps_no_instance_from_its_start(
     backend: Backend, mallory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(power, "_START", 3.0)
+    monkeypatch.setattr(backend.lxd, "start_seconds", 3.0)
     inside(backend, mallory, "busybox mkfifo /etc/other")
     pull = ["lxc", "file", "pull", f"--project={backend.lxd.project}", f"{mallory}/etc/other", "-"]
     # Of a running one, LXD's stop would wait for 30 s, too, before it says that it failed.

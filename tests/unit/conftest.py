@@ -10,27 +10,15 @@ import pytest
 from host.machine import Machine
 from lab import labels
 from lab.machine import lock
-from lab.rdp import Greeting
 from tests.fake_lxd import FakeLxd
 from tests.unit.carried import V, export
 from tests.unit.driven import GPUS, NEW, OLD, Installer, Smi, driven_lab, every, give
 from tests.unit.four_gpus import FOUR
 from tests.unit.gpu_machine import sound_machine
-from tests.unit.machines import Apt, machine_in
+from tests.unit.machines import Apt
 from tests.unit.people import let_people_in
 from tests.unit.releases import Shelf
 from tests.unit.tiny_builds import Checkout, make_checkout, tiny_lab
-
-
-@pytest.fixture(autouse=True)
-def _no_desktop_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Provisioning would speak RDP to the addresses that a fake made up."""
-
-    def greet(_address: str, _port: int, *, timeout: float) -> Greeting:
-        assert timeout > 0
-        return Greeting(version="TLSv1.3", certificate="00")
-
-    monkeypatch.setattr("provision.create.ready.greet", greet)
 
 
 @pytest.fixture(autouse=True)
@@ -43,20 +31,6 @@ def _own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever LXD this machine has, and whoever's home is in its pools."""
     monkeypatch.setenv("LXD_DIR", str(tmp_path / "no-lxd"))
-
-
-@pytest.fixture(autouse=True)
-def _own_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whose limits may be raised."""
-    monkeypatch.setattr(
-        "host.setup.setup.Machine", lambda: machine_in(tmp_path_factory.mktemp("host"))
-    )
-
-
-@pytest.fixture(autouse=True)
-def _filters_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever this machine's kernel can do on bridges."""
-    monkeypatch.setattr("provision.create.facts.bridged_ipv6", lambda: True)
 
 
 @pytest.fixture
@@ -76,12 +50,9 @@ def exported(shelf: Shelf, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def installer(monkeypatch: pytest.MonkeyPatch) -> Installer:
+def installer() -> Installer:
     """In place of the installation in containers."""
-    installer = Installer()
-    monkeypatch.setattr("provision.drivers.update.install", installer)
-    monkeypatch.setattr("provision.drivers.sync.prepared", lambda *_: object())
-    return installer
+    return Installer()
 
 
 @pytest.fixture
@@ -91,7 +62,7 @@ def driven(installer: Installer) -> Iterator[FakeLxd]:
     Whatever is done to them, no mark and no snapshot of ours is left.
     """
     lxd = driven_lab(driver=NEW)
-    lxd.on_run = Smi(lxd)
+    lxd.on_run = Smi(lxd, installer=installer)
     give(lxd, "ann", OLD, gpu=GPUS[0].pci)
     give(lxd, "ben", OLD, gpu=GPUS[1].pci)
     give(lxd, "cat", NEW, gpu=GPUS[2].pci)

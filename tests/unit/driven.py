@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lab import labels
+from lab.driver.userland import InstallUserland
 from lab.errors import LabError
 from lab.lxd.model import Completed, Gpu, State
 from lab.lxd.port import Lxd
@@ -13,7 +14,7 @@ from lab.report import Silent
 from lab.settings.driver import DriverSettings
 from lab.settings.settings import Settings
 from provision.drivers.plan import Options
-from provision.drivers.sync import Outcome, sync_drivers
+from provision.drivers.sync import AT_ONCE, Outcome, Prepare, prepared, sync_drivers
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeFile, FakeInstance
 from tests.unit.stamping import BASE, publish
@@ -96,13 +97,12 @@ class Installer:
         name: str,
         _userland: object,
         *,
-        on_output: Callable[[str], None] | None = None,
+        on_output: Callable[[str], None],
     ) -> None:
         assert isinstance(lxd, FakeLxd)
         self.did.append(name)
         self.meanwhile(name)
-        if on_output is not None:
-            on_output("Setting up libcuda1\n")
+        on_output("Setting up libcuda1\n")
         if name in self.early:
             raise self.early[name]
         put(lxd.store.instances["default", name], self.version)
@@ -119,6 +119,7 @@ class Smi:
     busy: dict[str, str] = field(default_factory=dict)
     """Name → what the scan for open nodes prints."""
     broken: tuple[str, ...] = ()
+    installer: Installer = field(default_factory=Installer)
 
     def __call__(self, name: str, argv: Sequence[str], stdin: bytes | None) -> Completed:
         if argv[0] == "nvidia-smi":
@@ -149,9 +150,25 @@ def smi(lxd: FakeLxd) -> Smi:
     return answers
 
 
-def run(lxd: FakeLxd, *names: str, restart: bool = False, force: bool = False) -> Outcome:
-    options = Options(restart=restart, force=force)
-    return sync_drivers(lxd, settings(), names, options, Silent())
+def run(
+    lxd: FakeLxd,
+    *names: str,
+    restart: bool = False,
+    force: bool = False,
+    at_once: int = AT_ONCE,
+    prepare: Prepare = prepared,
+    install: InstallUserland | None = None,
+) -> Outcome:
+    return sync_drivers(
+        lxd,
+        settings(),
+        names,
+        Options(restart=restart, force=force),
+        Silent(),
+        at_once=at_once,
+        prepare=prepare,
+        install=install or smi(lxd).installer,
+    )
 
 
 def has(lxd: FakeLxd, name: str, driver: str) -> bool:

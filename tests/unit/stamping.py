@@ -9,8 +9,9 @@ import pytest
 
 from lab.errors import InputError
 from lab.lxd.model import Completed, Image
+from lab.rdp import Greeting
 from lab.release import Needs, Release, Smoke, stable_alias
-from lab.report import Silent
+from lab.report import Report, Silent
 from lab.settings.limits import LimitSettings
 from lab.settings.settings import Settings
 from provision.create.provision import Provisioned, provision
@@ -128,6 +129,11 @@ def banner(address: str) -> SshProbe:
     return SshProbe.BANNER
 
 
+def greeted(address: str, port: int, /, *, timeout: float) -> Greeting:
+    assert timeout > 0
+    return Greeting(version="TLSv1.3", certificate="00")
+
+
 def stamp(
     lxd: FakeLxd,
     request: Request,
@@ -135,9 +141,18 @@ def stamp(
     only_plan: bool = False,
     probe_ssh: Callable[[str], SshProbe] = banner,
     settings: Settings = SETTINGS,
+    report: Report | None = None,
 ) -> Provisioned:
     return provision(
-        lxd, settings, request, Silent(), only_plan=only_plan, timeouts=hasty(), probe_ssh=probe_ssh
+        lxd,
+        settings,
+        request,
+        report or Silent(),
+        only_plan=only_plan,
+        timeouts=hasty(),
+        probe_ssh=probe_ssh,
+        greet=greeted,
+        bridged_ipv6=lambda: True,
     )
 
 

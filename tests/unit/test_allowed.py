@@ -170,6 +170,8 @@ def test_whoever_makes_instances_of_needs_asks_first() -> None:
     asked, handing = set(), set()
     for wing in ("images", "provision", "host", "commands"):
         for path in (ROOT / wing).rglob("*.py"):
+            if path.parent.name == "views":  # prints them
+                continue
             tree = ast.parse(path.read_text())
             names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
             if names & {"granted", "objections", "refuse_ungranted"}:

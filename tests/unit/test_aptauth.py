@@ -43,9 +43,11 @@ def test_no_cloud_config_has_it() -> None:
     bare = "http://proxy.lab:3128"
     for definition in catalog.order():
         mirrors = Mirrors(main=MIRROR, security=MIRROR)
-        text = user_data(definition, distro, Settings(proxy=PROXY), mirrors)
+        text = user_data(definition, distro, Settings(proxy=PROXY), mirrors, timezone="Etc/UTC")
         mirrors = Mirrors(main="https://mirror.lab/debian", security="https://mirror.lab/debian")
-        assert text == user_data(definition, distro, Settings(proxy=bare), mirrors)
+        assert text == user_data(
+            definition, distro, Settings(proxy=bare), mirrors, timezone="Etc/UTC"
+        )
 
 
 @pytest.mark.parametrize(

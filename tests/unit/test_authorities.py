@@ -96,7 +96,8 @@ def test_the_builder_trusts_them_before_its_first_apt(
 
 
 def rendered(template: str, settings: Settings, mirrors: Mirrors | None = None) -> dict[str, Any]:
-    text = user_data(CATALOG.get(template), DEBIAN, settings, mirrors or Mirrors(main="https://m"))
+    found = mirrors or Mirrors(main="https://m")
+    text = user_data(CATALOG.get(template), DEBIAN, settings, found, timezone="Etc/UTC")
     config: dict[str, Any] = yaml.safe_load(text)
     return config
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from invoke.context import Context
-from invoke.exceptions import Exit
 
-from commands import host_units
+from commands.host_units import follow_driver
 from host.check.drift import Version, Versions
 from lab.errors import CheckError, InputError, LabError
-from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
 
 OLD = Version(name="base", driver="535.261.03")
 ANN = Version(name="ann", driver="535.261.03")
@@ -19,24 +15,22 @@ ANN = Version(name="ann", driver="535.261.03")
 class Day:
     """What drifts when the machine came up, what is done about it, and what goes wrong."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.versions = Versions(host="550.163.01")
         self.done: list[str] = []
         self.broken: dict[str, LabError] = {}
-        monkeypatch.setattr(host_units, "read_settings", Settings)
-        monkeypatch.setattr(host_units, "connect_to", lambda _settings: FakeLxd())
-        monkeypatch.setattr(host_units, "drifting", lambda _lxd, _settings: self.versions)
-        monkeypatch.setattr(host_units, "rebuild", self._rebuild)
-        monkeypatch.setattr(host_units, "_sync", lambda _lxd, _settings: self._do("sync"))
+        self.told = ""
 
     def run(self) -> int:
+        """The exit code."""
         try:
-            host_units.after_driver_update(Context())
-        except Exit as ended:
-            return ended.code
+            follow_driver(self.versions, build=self._build, sync=lambda: self._do("sync"))
+        except LabError as error:
+            self.told = str(error)
+            return error.exit_code
         return 0
 
-    def _rebuild(self, *templates: str) -> None:
+    def _build(self, *templates: str) -> None:
         self._do(f"build {','.join(templates)}")
 
     def _do(self, what: str) -> None:
@@ -46,8 +40,8 @@ class Day:
 
 
 @pytest.fixture
-def day(monkeypatch: pytest.MonkeyPatch) -> Day:
-    return Day(monkeypatch)
+def day() -> Day:
+    return Day()
 
 
 def test_nothing_is_done_where_nothing_drifts(day: Day, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,15 +71,12 @@ def test_only_what_drifts_is_worked_on(day: Day) -> None:
     assert day.done == ["sync"]
 
 
-def test_people_are_served_although_a_release_failed(
-    day: Day, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_people_are_served_although_a_release_failed(day: Day) -> None:
     day.versions = Versions(host="550.163.01", releases=(OLD,), containers=(ANN,))
     day.broken["build base"] = InputError("550.163.01 is not to be had.")
     assert day.run() == 2
     assert day.done == ["build base", "sync"]
     day.broken["sync"] = CheckError("ann could not be brought to it.")
     assert day.run() == 5
-    told = capsys.readouterr().err
-    assert "550.163.01 is not to be had." in told
-    assert "ann could not be brought to it." in told
+    assert "550.163.01 is not to be had." in day.told
+    assert "ann could not be brought to it." in day.told

@@ -1,13 +1,14 @@
 """The same lab has the same recipes, wherever it is looked at from."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-
-import pytest
 
 from images.build.targets import targets
 from images.context import BuildContext, open_context
 from images.remote_inputs import as_there, made_with, seen
+from images.templates.lab_files import LabFiles, read_lab_files
 from lab.machine.apt_sources import Mirrors
 from lab.report import Silent
 from lab.settings.settings import Settings
@@ -42,10 +43,9 @@ def test_properties_of_an_image_are_taken_for_no_more_than_settings() -> None:
     assert as_there(REMOTE, odd) == REMOTE
 
 
-def _machine(monkeypatch: pytest.MonkeyPatch, zone: str, mirrors: Mirrors) -> None:
-    for module in ("images.templates.lab_files", "images.templates.cloud_config"):
-        monkeypatch.setattr(f"{module}.host_timezone", lambda: zone)
-    monkeypatch.setattr("images.templates.lab_files.host_mirrors", lambda *_: mirrors)
+def _on(zone: str, mirrors: Mirrors) -> Callable[[Path, Settings], LabFiles]:
+    """The files of a checkout on a machine in ZONE, whose apt asks MIRRORS."""
+    return partial(read_lab_files, host_mirrors=lambda *_: mirrors, host_timezone=lambda: zone)
 
 
 def _recipes(context: BuildContext) -> dict[str, str]:
@@ -58,21 +58,25 @@ def _settings(**more: object) -> Settings:
     return plain.model_copy(update=more)
 
 
-def test_a_laptop_in_another_place_finds_nothing_stale(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_laptop_in_another_place_finds_nothing_stale(tmp_path: Path) -> None:
     shelf, root = Shelf(), tmp_path / "root.tar"
     root.write_bytes(b"a root")
     file = File(kind="file", path=root)
-    _machine(monkeypatch, "Asia/Shanghai", Mirrors(main="https://mirror.example/debian"))
+    there = _on("Asia/Shanghai", Mirrors(main="https://mirror.example/debian"))
     settings = _settings(distribution="debian-12", source=file)
-    server = open_context(ROOT, settings, shelf.lxd, Silent())
+    server = open_context(ROOT, settings, shelf.lxd, Silent(), read_files=there)
     before = _recipes(server)
     (base,) = targets(server, [server.catalog.get("base")])
     shelf.build("20261121.1", inputs=base.recipes.release.inputs)
 
-    laptop = Mirrors(main="https://other.example/ubuntu", security="https://other.example/s")
-    _machine(monkeypatch, "Europe/Berlin", laptop)
+    mirrors = Mirrors(main="https://other.example/ubuntu", security="https://other.example/s")
+    laptop = partial(
+        open_context,
+        root=ROOT,
+        lxd=shelf.lxd,
+        report=Silent(),
+        read_files=_on("Europe/Berlin", mirrors),
+    )
     for copy in ("the same elsewhere", None):
         place = tmp_path / "elsewhere.tar"
         place.unlink(missing_ok=True)
@@ -80,9 +84,9 @@ def test_a_laptop_in_another_place_finds_nothing_stale(
             place.write_bytes(root.read_bytes())
             os.utime(place, (1, 1))
         away = _settings(remote=REMOTE.remote, source=File(kind="file", path=place))
-        assert _recipes(open_context(ROOT, away, shelf.lxd, Silent())) == before
+        assert _recipes(laptop(settings=away)) == before
     changed = _settings(remote=REMOTE.remote, timezone="Etc/UTC", source=file)
-    assert _recipes(open_context(ROOT, changed, shelf.lxd, Silent())) != before
+    assert _recipes(laptop(settings=changed)) != before
 
 
 def test_how_an_image_is_packed_is_no_part_of_its_recipe() -> None:

@@ -169,7 +169,7 @@ def test_a_disk_that_fills_up_is_told_in_words(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("images.releases.exporting.pack", full)
+    monkeypatch.setattr(shelf.lxd, "export_image", full)
     with pytest.raises(LabError) as caught:
         export(shelf, tmp_path / "x")
     assert caught.value.exit_code == 3

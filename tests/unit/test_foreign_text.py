@@ -53,7 +53,7 @@ def hostile(driven: FakeLxd, machine: Machine, monkeypatch: pytest.MonkeyPatch) 
     for commands in (containers, drivers, host):
         monkeypatch.setattr(commands, "read_settings", settings)
         monkeypatch.setattr(commands, "connect_to", lambda _settings: driven)
-    monkeypatch.setattr("host.machine.Machine", lambda: machine)
+    monkeypatch.setattr(host, "this_machine", lambda: machine)
 
 
 @pytest.mark.usefixtures("hostile")

@@ -118,7 +118,7 @@ def test_what_is_no_fingerprint_is_passed_over(lxd: FakeLxd) -> None:
 @pytest.fixture
 def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """~/.ssh of Bob's, on this machine."""
-    monkeypatch.setattr("provision.keys.own.lxd_directory", lambda: tmp_path)
+    monkeypatch.setenv("LXD_DIR", str(tmp_path))
     place = tmp_path / "storage-pools/default/custom/default_home-bob/bob/.ssh"
     place.mkdir(parents=True)
     return place

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from host.machine import Machine
 from host.setup.actions import CreateNetwork, CreatePool, FillDefaultProfile, InstallGpuUnit
 from host.setup.setup import set_up
 from host.units import gpu_boot
@@ -27,15 +28,20 @@ SETTINGS = Settings(pool="lab", network="labbr0")
 def lxd(monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
     """As a package leaves it: an empty default profile and nothing else."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=50 * GIB))
-    bare = FakeLxd()
-    bare.store.pools.clear()
-    bare.store.networks.clear()
-    bare.store.profiles["default"] = Profile(name="default")
-    return bare
+    lxd = FakeLxd()
+    lxd.store.pools.clear()
+    lxd.store.networks.clear()
+    lxd.store.profiles["default"] = Profile(name="default")
+    return lxd
 
 
-def test_bare_lxd_gets_all_it_needs(lxd: FakeLxd) -> None:
-    actions = set_up(lxd, SETTINGS, Silent())
+@pytest.fixture
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    return machine_in(tmp_path_factory.mktemp("host"))
+
+
+def test_bare_lxd_gets_all_it_needs(lxd: FakeLxd, bare: Machine) -> None:
+    actions = set_up(lxd, SETTINGS, Silent(), machine=bare)
     assert [type(action) for action in actions] == [CreatePool, CreateNetwork, FillDefaultProfile]
     assert [(pool.name, pool.driver) for pool in lxd.pools()] == [("lab", "btrfs")]
     (network,) = lxd.networks()
@@ -50,40 +56,40 @@ def test_bare_lxd_gets_all_it_needs(lxd: FakeLxd) -> None:
     }
 
 
-def test_second_run_changes_nothing(lxd: FakeLxd) -> None:
-    set_up(lxd, SETTINGS, Silent())
+def test_second_run_changes_nothing(lxd: FakeLxd, bare: Machine) -> None:
+    set_up(lxd, SETTINGS, Silent(), machine=bare)
     before = list(lxd.changes)
-    assert set_up(lxd, SETTINGS, Silent()) == ()
+    assert set_up(lxd, SETTINGS, Silent(), machine=bare) == ()
     assert lxd.changes == before
 
 
-def test_plan_changes_nothing(lxd: FakeLxd) -> None:
-    assert len(set_up(lxd, SETTINGS, Silent(), only_plan=True)) == 3
+def test_plan_changes_nothing(lxd: FakeLxd, bare: Machine) -> None:
+    assert len(set_up(lxd, SETTINGS, Silent(), machine=bare, only_plan=True)) == 3
     assert lxd.changes == []
 
 
-def test_what_failed_halfway_is_finished_by_the_next_run(lxd: FakeLxd) -> None:
+def test_what_failed_halfway_is_finished_by_the_next_run(lxd: FakeLxd, bare: Machine) -> None:
     lxd.failures["create_network labbr0"] = LxdError("no dnsmasq")
     with pytest.raises(LxdError):
-        set_up(lxd, SETTINGS, Silent())
+        set_up(lxd, SETTINGS, Silent(), machine=bare)
     lxd.failures.clear()
-    actions = set_up(lxd, SETTINGS, Silent())
+    actions = set_up(lxd, SETTINGS, Silent(), machine=bare)
     assert [type(action) for action in actions] == [CreateNetwork, FillDefaultProfile]
 
 
-def test_devices_of_others_in_the_profile_stay(lxd: FakeLxd) -> None:
+def test_devices_of_others_in_the_profile_stay(lxd: FakeLxd, bare: Machine) -> None:
     shared = {"type": "disk", "path": "/shared", "source": "/srv/shared"}
     lxd.store.profiles["default"] = Profile(name="default", devices={"shared": shared})
-    set_up(lxd, SETTINGS, Silent())
+    set_up(lxd, SETTINGS, Silent(), machine=bare)
     profile = lxd.profile("default")
     assert profile is not None
     assert set(profile.devices) == {"shared", "root", "eth0"}
     assert profile.devices["shared"] == shared
 
 
-def test_disk_of_an_lxd_elsewhere_is_its_own_affair(lxd: FakeLxd) -> None:
+def test_disk_of_an_lxd_elsewhere_is_its_own_affair(lxd: FakeLxd, bare: Machine) -> None:
     settings = Settings(remote="https://lab.example:8443", pool="lab", network="labbr0")
-    assert set_up(lxd, settings, Silent())[0] == CreatePool(
+    assert set_up(lxd, settings, Silent(), machine=bare)[0] == CreatePool(
         name="lab", driver="btrfs", size_bytes=None
     )
 
@@ -100,9 +106,9 @@ class Tape(Silent):
 
 
 @pytest.fixture
-def with_gpus(lxd: FakeLxd) -> FakeLxd:
-    # In this order, and with a machine of the test from here on: ours stays as it is.
-    set_up(lxd, SETTINGS, Silent())
+def with_gpus(lxd: FakeLxd, bare: Machine) -> FakeLxd:
+    # With a machine of the test from here on.
+    set_up(lxd, SETTINGS, Silent(), machine=bare)
     lxd.store.host_gpus = (Gpu(pci="0000:31:00.0", model="NVIDIA GeForce RTX 4090"),)
     return lxd
 

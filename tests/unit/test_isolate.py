@@ -12,6 +12,7 @@ from lab import labels
 from lab.errors import CapacityError, InputError, LabError, LxdError
 from lab.lxd.idmap import IdRange, read_map
 from lab.lxd.model import Completed, State
+from lab.process import in_words, me
 from lab.report import Silent
 from provision import lifecycle
 from provision.ids.marker import MoveMarker, Stage, read_mark
@@ -260,16 +261,15 @@ def test_killed_before_any_change_the_next_run_finishes(
         assert dead.store.contents[HOME].files["/thesis"].content == b"years"
 
 
-def test_a_run_that_lives_is_left_alone(lxd: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
-    mark = MoveMarker(builder="lab1 4711 1", range=OWN, snapshot="s", stage=Stage.MOVING)
-    lxd.store.instances[HERE].config[labels.ISOLATE] = str(mark)
-    for alive, told in (
-        (True, "is moving it"),
-        (None, "may still be moving it. If that process no longer exists"),
+def test_a_run_that_lives_is_left_alone(lxd: FakeLxd) -> None:
+    for builder, told in (
+        (me(), "is moving it"),
+        ("lab1 4711 1", "may still be moving it. If that process no longer exists"),
     ):
-        monkeypatch.setattr("provision.ids.marker.is_alive", lambda _, alive=alive: alive)
+        mark = MoveMarker(builder=builder, range=OWN, snapshot="s", stage=Stage.MOVING)
+        lxd.store.instances[HERE].config[labels.ISOLATE] = str(mark)
         (left,) = run(lxd).left
-        assert left.reason.startswith(f"process 4711 on lab1 {told}")
+        assert left.reason.startswith(f"{in_words(builder)} {told}")
     assert lxd.changes == []
 
 

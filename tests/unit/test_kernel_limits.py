@@ -11,7 +11,6 @@ from host.finding import Status
 from host.machine import Machine
 from host.setup.actions import RaiseLimits
 from host.setup.setup import set_up
-from host.units import kernel_limits
 from host.units.kernel_limits import FILE, WANTED, findings, read_limits, too_low, written
 from lab.errors import InputError
 from lab.report import Silent
@@ -121,7 +120,14 @@ def test_somebody_elses_file_stays(desktop: Machine) -> None:
 
 def test_what_the_kernel_refuses_is_said(desktop: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """As within a container, where LXD may run, too."""
-    monkeypatch.setattr(kernel_limits, "_set", lambda *_: False)
+    write_text = Path.write_text
+
+    def refuse(path: Path, text: str, encoding: str) -> int:
+        if "proc/sys" in str(path):
+            raise PermissionError
+        return write_text(path, text, encoding)
+
+    monkeypatch.setattr(Path, "write_text", refuse)
     tape = Tape()
     set_up(FakeLxd(), Settings(), tape, machine=desktop)
     assert tape.said == [

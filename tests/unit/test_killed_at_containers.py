@@ -59,10 +59,8 @@ def test_a_container_that_goes(inhabited: FakeLxd, checkout: Checkout, name: str
 
 
 @pytest.fixture
-def drifting(inhabited: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
+def drifting(inhabited: FakeLxd) -> FakeLxd:
     """The host has another driver than what is in people's containers."""
-    # Or it would be chance whose container a change is of.
-    monkeypatch.setattr("provision.drivers.sync.AT_ONCE", 1)
     for name in ("ann", "ben"):
         put(inside(inhabited, name), OLD)
     inhabited.host_gpus = tuple(replace(gpu, driver=NEW) for gpu in FOUR)
@@ -70,7 +68,9 @@ def drifting(inhabited: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
 
 
 def sync(lxd: FakeLxd, checkout: Checkout) -> Outcome:
-    return sync_drivers(lxd, checkout.settings, (), Options(restart=True), Silent())
+    # One by one, or it would be chance whose container a change is of.
+    options = Options(restart=True)
+    return sync_drivers(lxd, checkout.settings, (), options, Silent(), at_once=1)
 
 
 def synced(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -328,10 +328,15 @@ def test_by_the_name_alone_where_the_shell_finds_it(
     assert respell(text) == told.format(typed="labstamp", by_root=link)
 
 
-def test_all_that_is_printed_is_respelt_but_files(
-    script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setitem(console._spelling, "commands", respelling(script, ["list"]))
+@pytest.fixture
+def _respelt(script: Path) -> Iterator[None]:
+    console.spell_commands(respelling(script, ["list"]))
+    yield
+    console.spell_commands(str)
+
+
+@pytest.mark.usefixtures("_respelt")
+def test_all_that_is_printed_is_respelt_but_files(capsys: pytest.CaptureFixture[str]) -> None:
     text = "type: invoke list"
     console.print_text(text)
     console.print_json({"fix": [text]})

@@ -12,23 +12,22 @@ import pytest
 
 from lab.errors import InputError
 from lab.lxd.session import local_socket
-from lab.machine import local_daemon
-from lab.machine.local_daemon import Door, abandoned, lxd_directory, probe_socket
+from lab.machine.local_daemon import Door, Places, abandoned, lxd_directory, probe_socket
 
-Places = tuple[Path, Path]
 Listen = Callable[[Path], None]
 
 
 @pytest.fixture
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+def places(tmp_path: Path) -> Places:
     """The snap's place and the package's: there, and empty."""
     snap, package = tmp_path / "snap", tmp_path / "package"
     snap.mkdir()
     package.mkdir()
-    monkeypatch.setattr(local_daemon, "SNAP", snap)
-    monkeypatch.setattr(local_daemon, "PACKAGE", package)
-    monkeypatch.setattr(local_daemon, "_SNAPS", (tmp_path / "not mounted",))
     return snap, package
+
+
+def found(places: Places, *snap_mounts: Path) -> Path:
+    return lxd_directory({}, places, snap_mounts)
 
 
 @pytest.fixture
@@ -66,14 +65,14 @@ def test_the_one_that_answers_is_used(
     listen(places[which])
     if stale:
         leave_behind(places[1 - which])
-    assert lxd_directory({}, places) == places[which]
+    assert found(places) == places[which]
 
 
 def test_where_two_answer_both_are_named(places: Places, listen: Listen) -> None:
     for place in places:
         listen(place)
     with pytest.raises(InputError) as caught:
-        lxd_directory({}, places)
+        found(places)
     snap, package = places
     assert str(caught.value) == (
         "Two LXD daemons run on this machine, and it is not set which one to use.\n"
@@ -85,14 +84,11 @@ def test_where_two_answer_both_are_named(places: Places, listen: Listen) -> None
     )
 
 
-def test_where_none_answers_it_is_what_is_installed(
-    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_none_answers_it_is_what_is_installed(places: Places, tmp_path: Path) -> None:
     snap, package = places
     leave_behind(snap)
-    assert lxd_directory({}, places) == package
-    monkeypatch.setattr(local_daemon, "_SNAPS", (tmp_path,))
-    assert lxd_directory({}, places) == snap
+    assert found(places) == package
+    assert found(places, tmp_path) == snap
     assert abandoned(package / "unix.socket", places) == (snap / "unix.socket",)
     assert abandoned(snap / "unix.socket", places) == ()
 
@@ -111,6 +107,6 @@ def test_who_may_not_use_it_is_told_of_the_one_that_is_installed(
     os.seteuid(65534)
     try:
         assert probe_socket(package / "unix.socket") is Door.SHUT
-        assert lxd_directory({}, places) == package
+        assert found(places) == package
     finally:
         os.seteuid(0)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from invoke.context import Context
 
-from commands import host_units
+from commands.host_units import follow_driver
 from commands.views.containers import row
 from commands.views.drivers import advice, rows
 from host.check.drift import Versions, findings
 from host.finding import Status
-from lab.driver.userland import version_in
 from lab.errors import LxdError, LxdSilent, LxdUnreachable, Stuck, TooMuch
 from lab.lxd.model import Completed, InstanceState
 from lab.settings.settings import Settings
@@ -40,20 +38,22 @@ def lab() -> FakeLxd:
     return lxd
 
 
-def trouble_with_ben(monkeypatch: pytest.MonkeyPatch, error: LxdError) -> None:
-    def look(lxd: FakeLxd, name: str) -> str | None:
+def trouble_with_ben(lab: FakeLxd, monkeypatch: pytest.MonkeyPatch, error: LxdError) -> None:
+    list_directory = lab.list_directory
+
+    def look(name: str, path: str) -> tuple[str, ...]:
         if name == "ben":
             raise error
-        return version_in(lxd, name)
+        return list_directory(name, path)
 
-    monkeypatch.setattr("provision.drivers.survey.version_in", look)
+    monkeypatch.setattr(lab, "list_directory", look)
 
 
 @pytest.mark.parametrize(("error", "told"), TROUBLES)
 def test_drivers_tells_it_and_the_truth_about_the_others(
     lab: FakeLxd, monkeypatch: pytest.MonkeyPatch, error: LxdError, told: str
 ) -> None:
-    trouble_with_ben(monkeypatch, error)
+    trouble_with_ben(lab, monkeypatch, error)
     found = survey(lab, settings())
     table = {line[1]: line[-1] for line in rows(found)}
     assert table["ann"] == "drifts"
@@ -67,7 +67,7 @@ def test_drivers_tells_it_and_the_truth_about_the_others(
 def test_lxd_itself_in_trouble_is_no_trouble_of_a_container(
     lab: FakeLxd, monkeypatch: pytest.MonkeyPatch, error: LxdError
 ) -> None:
-    trouble_with_ben(monkeypatch, error)
+    trouble_with_ben(lab, monkeypatch, error)
     with pytest.raises(LxdUnreachable):
         survey(lab, settings())
 
@@ -98,14 +98,11 @@ def test_host_check_names_it_beside_what_drifts() -> None:
     ]
 
 
-def test_the_hook_says_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_hook_says_it(capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[str] = []
     versions = Versions(host=NEW, unseen=(("ben", "could not be inspected: …"),))
-    monkeypatch.setattr(host_units, "read_settings", Settings)
-    monkeypatch.setattr(host_units, "connect_to", lambda _settings: FakeLxd())
-    monkeypatch.setattr(host_units, "drifting", lambda _lxd, _settings: versions)
-    host_units.after_driver_update(Context())
+    follow_driver(versions, build=done.append, sync=lambda: done.append("sync"))
+    assert done == []
     assert capsys.readouterr().out.splitlines() == [
         "ben: could not be inspected: …",
         f"Nothing drifts from driver {NEW}; nothing to do.",

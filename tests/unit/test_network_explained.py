@@ -31,13 +31,11 @@ class Tape(Silent):
 def fails(error: Exception, *obstacles: Finding) -> list[str]:
     """What is said before ERROR is raised where OBSTACLES are found."""
     tape = Tape()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("host.check.check.obstacles", lambda *_, **__: obstacles)
-        with (
-            pytest.raises(type(error)),
-            network.explained(FakeLxd(), Settings(), tape),
-        ):
-            raise error
+    with (
+        pytest.raises(type(error)),
+        network.explained(FakeLxd(), Settings(), tape, find=lambda *_: obstacles),
+    ):
+        raise error
     return tape.said
 
 
@@ -69,10 +67,9 @@ def test_a_wrong_argument_is_not_the_networks_fault() -> None:
 
 
 def test_a_host_that_cannot_be_looked_at_keeps_nobody_from_working() -> None:
-    def broken(*_: object, **__: object) -> tuple[Finding, ...]:
+    def broken(*_: object) -> tuple[Finding, ...]:
         raise LxdError("no networks")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("host.check.check.obstacles", broken)
-        with network.explained(FakeLxd(), Settings(), Silent()):
-            pass
+    with network.explained(FakeLxd(), Settings(), Silent(), find=broken):
+        done = True
+    assert done

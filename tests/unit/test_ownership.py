@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,22 +85,16 @@ def test_a_group_of_one_s_own_is_no_other_account(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.chmod(0o664)
-    seen = []
-
-    def is_private(gid: int, owners: object) -> bool:
-        seen.append((gid, owners))
-        return True
-
-    monkeypatch.setattr(ownership, "_is_private", is_private)
-    assert fault_of(file, OURS) is None
-    assert seen == [(file.stat().st_gid, OURS)]
-    monkeypatch.setattr(ownership, "_is_private", lambda *_: False)
+    account = SimpleNamespace(pw_name="alice", pw_gid=file.stat().st_gid)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _uid: account)
+    monkeypatch.setattr(grp, "getgrgid", lambda _gid: Group("staff", []))
     found = fault_of(file, OURS)
     assert found is not None
-    assert found.why.startswith("may be written by the group ")
+    assert found.why == "may be written by the group staff"
+    monkeypatch.setattr(grp, "getgrgid", lambda _gid: Group("alice", []))
+    assert fault_of(file, OURS) is None
     # What looks like the group's right may be anybody's then.
-    monkeypatch.setattr(ownership, "_is_private", lambda *_: True)
-    monkeypatch.setattr(ownership, "_has_acl", lambda _: True)
+    monkeypatch.setattr(os, "listxattr", lambda _path, **_: ["system.posix_acl_access"])
     found = fault_of(file, OURS)
     assert found is not None
     assert found.why == "has an access list (getfacl)"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from commands import provisioning
+from commands.provisioning import Stamp, stamp_or_build
 from commands.views import containers
 from lab.driver.delivery import Delivery
 from lab.errors import CapacityError
@@ -155,12 +154,12 @@ def test_drift_is_no_matter_without_driver_and_gpus(lxd: FakeLxd) -> None:
 # ---- on-drift: build -------------------------------------------------------------------------
 
 
-def drifting(template: str) -> Callable[..., Provisioned]:
+def drifting(template: str) -> Stamp:
     """Stamps that end in drift until TEMPLATE is built."""
     stamped = Provisioned(changed=True, actions=(), summary=None)
     built: list[str] = []
 
-    def once(_settings: object, _wish: object, *, plan: bool) -> Provisioned:
+    def once(settings: object, wish: object, *, plan: bool) -> Provisioned:
         if template not in built and not plan:
             built.append(template)
             raise DriftError(BASE, "drifts", details="")
@@ -172,42 +171,34 @@ def drifting(template: str) -> Callable[..., Provisioned]:
 
 
 @pytest.fixture
-def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    asked: list[str] = []
-    monkeypatch.setattr(provisioning, "rebuild", asked.append)
-    monkeypatch.setattr(provisioning, "_stamp", drifting("base"))
-    return asked
+def built() -> list[str]:
+    return []
 
 
-def on_drift(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    settings = Settings.model_validate({"driver": {"on_drift": what}})
-    monkeypatch.setattr(provisioning, "read_settings", lambda: settings)
+def stamped_or_built(on_drift: str, built: list[str], *, plan: bool) -> Provisioned | None:
+    settings = Settings.model_validate({"driver": {"on_drift": on_drift}})
+    return stamp_or_build(settings, bob(), plan=plan, stamp=drifting("base"), build=built.append)
 
 
 def test_the_lab_may_have_it_built_first(
-    built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    built: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    on_drift(monkeypatch, "build")
-    done = provisioning.stamp_or_build(bob(), plan=False)
+    done = stamped_or_built("build", built, plan=False)
     assert done is not None
     assert done.changed
     assert built == ["base"]
     assert "The release base 20261121.1 drifts." in capsys.readouterr().err
 
 
-def test_a_plan_builds_nothing(
-    built: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    on_drift(monkeypatch, "build")
-    assert provisioning.stamp_or_build(bob(), plan=True) is None
+def test_a_plan_builds_nothing(built: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert stamped_or_built("build", built, plan=True) is None
     assert built == []
     assert capsys.readouterr().out == ("build base for the host's driver, then make bob from it\n")
 
 
-def test_the_usual_lab_refuses(built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    on_drift(monkeypatch, "refuse")
+def test_the_usual_lab_refuses(built: list[str]) -> None:
     with pytest.raises(DriftError):
-        provisioning.stamp_or_build(bob(), plan=False)
+        stamped_or_built("refuse", built, plan=False)
     assert built == []
 
 

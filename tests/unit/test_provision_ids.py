@@ -15,12 +15,9 @@ from lab.errors import CapacityError
 from lab.gpus.selection import parse_selection
 from lab.lxd.idmap import IdRange, own_range
 from lab.lxd.model import Instance, InstanceSpec
-from lab.lxd.port import Lxd, OnProgress
+from lab.lxd.port import OnProgress
 from lab.report import Silent
-from lab.settings.settings import Settings
 from provision import lifecycle
-from provision.create.facts import Facts, read
-from provision.create.request import Request
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import EPOCH, FakeInstance
 from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
@@ -72,13 +69,15 @@ def test_two_at_once_never_get_the_same(lxd: FakeLxd, monkeypatch: pytest.Monkey
     """Neither sees the other's facts before it has made its choice known."""
     met = threading.Barrier(2)
 
-    def read_together(lxd: Lxd, settings: Settings, request: Request) -> Facts:
-        facts = read(lxd, settings, request)
+    id_range = lxd.id_range
+
+    def read_together() -> IdRange | None:
+        """The last question before a range is chosen."""
         with suppress(threading.BrokenBarrierError):
             met.wait(timeout=0.5)
-        return facts
+        return id_range()
 
-    monkeypatch.setattr("provision.create.provision.read", read_together)
+    monkeypatch.setattr(lxd, "id_range", read_together)
     with ThreadPoolExecutor(max_workers=2) as pool:
         # Who wants GPUs waits for the lock on these before.
         wishes = [bob(name=name, gpus=parse_selection("none")) for name in ("ann", "bob")]

@@ -12,8 +12,8 @@ from lab.errors import LxdError
 from lab.instances.addresses import AddressWatch
 from lab.instances.boot import NoAddress, wait_for_cloud_init
 from lab.lxd.model import Completed, Network, State
+from lab.rdp import Greeting
 from lab.report import Silent
-from provision.create import ready
 from provision.create.ready import (
     SshProbe,
     probe_ssh,
@@ -24,16 +24,16 @@ from provision.create.ready import (
 )
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
-from tests.unit.stamping import hasty
+from tests.unit.stamping import banner, hasty
 
 LISTENS = "  sl  local_address rem_address   st\n   0: 00000000:0016 00000000:0000 0A 0 0\n"
 CONNECTED = LISTENS.replace(" 0A ", " 01 ")
 
 
-def greeting(text: bytes, monkeypatch: pytest.MonkeyPatch) -> SshProbe:
+def greeting(text: bytes) -> SshProbe:
     """What `probe_ssh` makes of a server that greets with TEXT."""
     server = socket.create_server(("127.0.0.1", 0))
-    monkeypatch.setattr(ready, "_SSH_PORT", server.getsockname()[1])
+    port = server.getsockname()[1]
 
     def greet() -> None:
         connection, _ = server.accept()
@@ -42,16 +42,16 @@ def greeting(text: bytes, monkeypatch: pytest.MonkeyPatch) -> SshProbe:
 
     thread = threading.Thread(target=greet)
     thread.start()
-    found = probe_ssh("127.0.0.1")
+    found = probe_ssh("127.0.0.1", port)
     thread.join()
     server.close()
+    assert probe_ssh("127.0.0.1", port) is SshProbe.CLOSED
     return found
 
 
-def test_knocking(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert greeting(b"SSH-2.0-OpenSSH_9.2p1\r\n", monkeypatch) is SshProbe.BANNER
-    assert greeting(b"", monkeypatch) is SshProbe.CLOSED
-    assert probe_ssh("127.0.0.1") is SshProbe.CLOSED
+def test_knocking() -> None:
+    assert greeting(b"SSH-2.0-OpenSSH_9.2p1\r\n") is SshProbe.BANNER
+    assert greeting(b"") is SshProbe.CLOSED
     assert probe_ssh("no such host") is SshProbe.UNREACHABLE
 
 
@@ -173,14 +173,14 @@ def test_a_container_that_dies_at_once() -> None:
     )
 
 
-def test_a_desktop_that_never_greets_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object, **__: object) -> None:
-        raise ConnectionRefusedError
+def refused(address: str, port: int, /, *, timeout: float) -> Greeting:
+    raise ConnectionRefusedError
 
-    monkeypatch.setattr("provision.create.ready.greet", refused)
+
+def test_a_desktop_that_never_greets_is_told() -> None:
     with pytest.raises(LxdError) as error:
         wait_for_desktop(
-            "bob", "x", 3389, Silent(), timeouts=hasty(), probe_ssh=lambda _: SshProbe.BANNER
+            "bob", "x", 3389, Silent(), timeouts=hasty(), probe_ssh=banner, greet=refused
         )
     assert str(error.value) == (
         "The desktop of bob (x:3389) did not answer RDP within 60 s.\n"

@@ -10,7 +10,6 @@ from lab import labels
 from lab.errors import InstanceCorrupted, LxdError
 from lab.process import me
 from lab.report import Silent
-from provision.create.provision import provision
 from provision.create.ready import SshProbe
 from tests.fake_lxd import FakeLxd
 from tests.fake_store import FakeInstance
@@ -18,11 +17,8 @@ from tests.unit.cut_off import destroy_after, stamp_after, stamp_until
 from tests.unit.death import DEAD, dies
 from tests.unit.public_keys import ed25519, fingerprint
 from tests.unit.stamping import (
-    SETTINGS,
     a_lab,
-    banner,
     bob,
-    hasty,
     inside,
     refusal,
     stamp,
@@ -211,7 +207,7 @@ def test_what_cannot_be_removed_is_told_and_left_to_the_next_run(
         "delete_volume": LxdError("Gone away."),
     }
     with pytest.raises(LxdError, match=r"No\."):
-        provision(lxd, SETTINGS, bob(), Heard(), timeouts=hasty(), probe_ssh=banner)
+        stamp(lxd, bob(), report=Heard())
     assert said == [
         "bob stays half made: Gone away. Finish it: invoke provision bob",
         "The volume home-bob (/home) is kept; the next run uses it.",

@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError, LxdUnreachable
-from lab.lxd import errors
 from lab.lxd.client import connect
-from lab.lxd.errors import Place
 from lab.lxd.session import tls_session
-from lab.machine import local_daemon
+from lab.machine.local_daemon import PACKAGE, SNAP, how_to_start
 
 URL = "https://lab.example:8443"
 
@@ -30,34 +28,35 @@ def no_daemon(socket: Path) -> LabError:
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("systemd", "fix"),
-    [(True, "sudo systemctl start lxd"), (False, "sudo ci/sandbox start")],
-)
-def test_a_daemon_that_does_not_run_can_be_started(
-    *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, systemd: bool, fix: str
-) -> None:
-    monkeypatch.setattr(errors, "_SYSTEMD", tmp_path if systemd else tmp_path / "none")
-    assert str(no_daemon(tmp_path / "unix.socket")) == (
-        f"LXD is not running: nothing answers at {tmp_path}/unix.socket.\n"
+def test_a_daemon_that_does_not_run_can_be_started(tmp_path: Path) -> None:
+    socket = tmp_path / "unix.socket"
+    assert str(no_daemon(socket)) == (
+        f"LXD is not running: nothing answers at {socket}.\n"
         f"  LXD_DIR={tmp_path} is set in the environment.\n"
-        f"Next: {fix}"
+        f"Next: {how_to_start(socket)}"
     )
 
 
 @pytest.mark.parametrize(
-    ("there", "fix"), [(True, "sudo snap start lxd"), (False, "sudo systemctl start lxd")]
+    ("path", "mounted", "systemd", "command"),
+    [
+        (PACKAGE, False, True, "sudo systemctl start lxd"),
+        (PACKAGE, False, False, "sudo ci/sandbox start"),
+        # The snap's daemon is started by snap, where the snap is.
+        (SNAP, True, True, "sudo snap start lxd"),
+        (SNAP, False, True, "sudo systemctl start lxd"),
+        (PACKAGE, True, True, "sudo systemctl start lxd"),
+    ],
 )
-def test_the_snaps_daemon_is_started_by_snap_where_the_snap_is(
-    *, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool, fix: str
+def test_how_a_daemon_is_started(
+    *, tmp_path: Path, path: Path, mounted: bool, systemd: bool, command: str
 ) -> None:
-    monkeypatch.delenv("LXD_DIR", raising=False)
-    monkeypatch.setattr(errors, "_SYSTEMD", tmp_path)
-    monkeypatch.setattr(local_daemon, "_SNAPS", (tmp_path if there else tmp_path / "none",))
-    monkeypatch.setattr(errors, "abandoned", lambda _: ())
-    socket = Path("/var/snap/lxd/common/lxd/unix.socket")
-    error = errors.unreachable(Place(socket=socket), ConnectionRefusedError(111, "refused"))
-    assert str(error) == f"LXD is not running: nothing answers at {socket}.\nNext: {fix}"
+    none = tmp_path / "none"
+    assert command == how_to_start(
+        path / "unix.socket",
+        snap_mounts=(tmp_path if mounted else none,),
+        systemd=tmp_path if systemd else none,
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

@@ -17,16 +17,16 @@ from lab.lxd.model import State
 from lab.process import me
 from provision.ids.marker import MoveMarker
 from tests.fake_lxd import FakeLxd
-from tests.unit.death import dies_after
+from tests.unit.death import DEAD, dies_after
 from tests.unit.driven import NEW, OLD, Installer, has, inside, put, run
 
-DEAD = "nowhere 1 1"
+UNKNOWN = "nowhere 1 1"
+"""The mark of a builder of which nobody here can tell whether it lives."""
 
 
 def test_what_a_crash_left_is_mended_and_removed(
-    driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
+    driven: FakeLxd,
 ) -> None:
-    monkeypatch.setattr("provision.drivers.marker.is_alive", lambda _: False)
     cat = inside(driven, "cat")
     driven.create_snapshot("cat", "sync-20261120-101500")
     driven.create_snapshot("cat", "sync-of-the-user")
@@ -40,9 +40,8 @@ def test_what_a_crash_left_is_mended_and_removed(
 
 
 def test_the_way_back_from_before_a_crash_outlives_another_failure(
-    driven: FakeLxd, installer: Installer, monkeypatch: pytest.MonkeyPatch
+    driven: FakeLxd, installer: Installer
 ) -> None:
-    monkeypatch.setattr("provision.drivers.marker.is_alive", lambda _: False)
     ann = inside(driven, "ann")
     driven.create_snapshot("ann", "sync-20261120-101500")
     ann.config[labels.SYNC] = f"{DEAD} sync-20261120-101500"
@@ -73,9 +72,8 @@ def test_what_several_crashes_left_is_known_until_it_is_removed(
 
 
 def test_a_restart_that_was_cut_off_is_finished(
-    driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
+    driven: FakeLxd,
 ) -> None:
-    monkeypatch.setattr("provision.drivers.marker.is_alive", lambda _: False)
     for name, state in (("ann", State.STOPPED), ("cat", State.RUNNING)):
         inside(driven, name).state = state
         inside(driven, name).config |= {labels.DELIVERY: "runtime", labels.SYNC: f"{DEAD} -"}
@@ -87,11 +85,11 @@ def test_a_restart_that_was_cut_off_is_finished(
 
 
 def test_what_another_run_is_at_is_left_to_it(
-    driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
+    driven: FakeLxd,
 ) -> None:
     inside(driven, "ann").config[labels.SYNC] = f"{me()} sync-20261120-101500"
     assert "is syncing it" in str(run(driven, "ann").left[0])
-    inside(driven, "ann").config[labels.SYNC] = f"{DEAD} sync-20261120-101500"
+    inside(driven, "ann").config[labels.SYNC] = f"{UNKNOWN} sync-20261120-101500"
     assert str(run(driven, "ann").left[0]) == (
         "ann: skip, process 1 on nowhere may still be syncing it. If that process no longer "
         "exists, clear its mark: "
@@ -122,11 +120,11 @@ def test_a_snapshot_that_cannot_be_taken_leaves_nothing(driven: FakeLxd) -> None
     assert failed.error.brief == "LXD could not take the snapshot."
 
 
-def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd) -> None:
     at_once = threading.Barrier(2)
 
     def install(
-        _lxd: object, name: str, _userland: object, *, on_output: Callable[[str], None]
+        _lxd: object, name: str, _userland: object, /, *, on_output: Callable[[str], None]
     ) -> None:
         put(inside(driven, name), NEW)
         if at_once.wait(10) == 0:
@@ -135,12 +133,11 @@ def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.Mo
             on_output("Unpacking libcuda1\n")
             time.sleep(0.01)
 
-    monkeypatch.setattr("provision.drivers.update.install", install)
     # Of a shell's background job it is ignored, and we inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(driven)
+            run(driven, install=install)
     finally:
         signal.signal(signal.SIGINT, before)
     assert has(driven, "ann", OLD)
@@ -148,7 +145,7 @@ def test_ctrl_c_undoes_what_is_under_way(driven: FakeLxd, monkeypatch: pytest.Mo
 
 
 def test_a_container_that_is_being_moved_to_ids_of_its_own_is_left_alone(driven: FakeLxd) -> None:
-    mark = MoveMarker(builder=DEAD, range=IdRange(165_536, 65_536), snapshot="s")
+    mark = MoveMarker(builder=UNKNOWN, range=IdRange(165_536, 65_536), snapshot="s")
     inside(driven, "ann").config[labels.ISOLATE] = str(mark)
     (failed,) = run(driven, "ann").failed
     assert "invoke isolate ann" in str(failed.error)

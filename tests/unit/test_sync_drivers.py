@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab import labels
-from lab.driver.userland import version_in
+from lab.driver.userland import Userland
 from lab.errors import CheckError, InputError, LxdError
 from lab.lxd.model import State
+from lab.settings.settings import Settings
 from provision.drivers import sync
 from provision.drivers.actions import Install
 from provision.drivers.plan import Options
@@ -129,15 +130,13 @@ def test_those_at_work_are_skipped_and_named_unless_forced(driven: FakeLxd) -> N
 
 
 def test_one_that_begins_to_work_before_its_turn_is_skipped_too(
-    driven: FakeLxd, installer: Installer, monkeypatch: pytest.MonkeyPatch
+    driven: FakeLxd, installer: Installer
 ) -> None:
-    monkeypatch.setattr(sync, "AT_ONCE", 1)
-
     def begin(_: str) -> None:
         smi(driven).busy["ben"] = "python3 (1)\n"
 
     installer.meanwhile = begin
-    outcome = run(driven)
+    outcome = run(driven, at_once=1)
     assert ([one.name for one in outcome.done], [one.name for one in outcome.left]) == (
         ["ann"],
         ["ben"],
@@ -185,16 +184,15 @@ def test_names_are_checked_before_anything_is_done(driven: FakeLxd) -> None:
 
 
 def test_a_version_that_no_source_has_is_told_before_anything_is_touched(
-    driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
+    driven: FakeLxd,
 ) -> None:
-    def missing(_settings: object, version: str) -> object:
+    def missing(_settings: Settings, version: str) -> Userland:
         raise InputError(f"No userland of {version}.")
 
-    monkeypatch.setattr("provision.drivers.sync.prepared", missing)
     with pytest.raises(InputError, match="No userland"):
-        run(driven)
+        run(driven, prepare=missing)
     assert driven.changes == []
-    assert run(driven, "cat") == Outcome(version=NEW)
+    assert run(driven, "cat", prepare=missing) == Outcome(version=NEW)
 
 
 def test_a_host_without_nvidia_has_nothing_to_bring(driven: FakeLxd) -> None:
@@ -207,15 +205,13 @@ def test_a_host_without_nvidia_has_nothing_to_bring(driven: FakeLxd) -> None:
 
 
 def test_one_that_is_gone_when_its_turn_comes_is_no_failure(
-    driven: FakeLxd, installer: Installer, monkeypatch: pytest.MonkeyPatch
+    driven: FakeLxd, installer: Installer
 ) -> None:
-    monkeypatch.setattr(sync, "AT_ONCE", 1)
-
     def vanish(_: str) -> None:
         driven.store.instances.pop(("default", "ben"), None)
 
     installer.meanwhile = vanish
-    outcome = run(driven)
+    outcome = run(driven, at_once=1)
     assert [one.name for one in outcome.done] == ["ann"]
     assert outcome.failed == ()
 
@@ -232,12 +228,14 @@ def test_what_its_user_mended_by_hand_is_noted(driven: FakeLxd) -> None:
 def test_one_that_nobody_can_look_into_is_named_and_no_obstacle(
     driven: FakeLxd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def look(lxd: FakeLxd, name: str) -> str | None:
+    list_directory = driven.list_directory
+
+    def look(name: str, path: str) -> tuple[str, ...]:
         if name == "ben":
             raise LxdError("LXD could not look.")
-        return version_in(lxd, name)
+        return list_directory(name, path)
 
-    monkeypatch.setattr("provision.drivers.survey.version_in", look)
+    monkeypatch.setattr(driven, "list_directory", look)
     outcome = run(driven)
     assert [action.name for action in outcome.done] == ["ann"]
     assert [str(left) for left in outcome.left] == [

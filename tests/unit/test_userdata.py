@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 DISTROS = ROOT / "images" / "distros"
 CATALOG = load_catalog(ROOT / "images" / "definitions")
-PLAIN = Settings(timezone="Asia/Shanghai")
+ZONE = "Asia/Shanghai"
+PLAIN = Settings(timezone=ZONE)
 
 
 NAMES = {definition.name for definition in CATALOG.order()}
@@ -33,7 +34,10 @@ def mirrors(family: str) -> Mirrors:
 
 def rendered(template: str, distribution: str, settings: Settings = PLAIN) -> str:
     distro = load_distro(distribution, DISTROS)
-    return user_data(CATALOG.get(template), distro, settings, mirrors(distro.family))
+    found = mirrors(distro.family)
+    return user_data(
+        CATALOG.get(template), distro, settings, found, timezone=settings.timezone or ZONE
+    )
 
 
 # Not those that a lab adds beside them.
@@ -80,7 +84,7 @@ def test_every_setting_shows() -> None:
 
 def test_without_a_known_mirror_the_image_keeps_its_own_sources() -> None:
     distro = load_distro("ubuntu-24.04", DISTROS)
-    text = user_data(CATALOG.get("base"), distro, PLAIN, Mirrors())
+    text = user_data(CATALOG.get("base"), distro, PLAIN, Mirrors(), timezone=ZONE)
     assert not [path for path in written_files(text) if path.startswith("/etc/apt/sources")]
 
 

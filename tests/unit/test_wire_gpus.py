@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +159,7 @@ def test_a_listing_that_races_with_a_nic_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch, failures: int, told: str
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("lab.lxd.gpus.time.sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     right = {"json": {"type": "sync", "metadata": {"gpu": {"cards": [raw(0)]}}}}
     with requests_mock.Mocker() as http:
         http.get(f"{URL}/1.0", json=HELLO)
