@@ -117,7 +117,7 @@ insist_on_room() {
             "free some space, or: TEST_LXD_DIR=/directory/on/another/disk ci/test"
 }
 
-# start_plain_lxd: another one, without GPUs, for the part of the tests that wants none (tests/parts.py).
+# start_plain_lxd: another one, without GPUs, for the part of the tests that wants none (tests/support/parts.py).
 # What belongs to that part is in the environment `without_cards`.
 start_plain_lxd() {
     without_cards=("TEST_PART=plain" "TEST_LXD_DIR=$place/plain" "LXD_DIR=$place/plain/lxd"

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.making import Making
-from tests.lxd_watch import watch_lxd
-from tests.parts import keep_part
+from tests.support.live_lab.making import Making
+from tests.support.lxd_watch import watch_lxd
+from tests.support.parts import keep_part
 
 
 def pytest_configure(config: pytest.Config) -> None:

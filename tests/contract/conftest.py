@@ -15,9 +15,9 @@ import pytest
 from lab.lxd.client import connect
 from lab.lxd.model import Completed, Image, InstanceSpec
 from lab.lxd.port import Lxd
-from tests.contract.tiny_root import make_tiny_root
-from tests.fake_lxd import FakeLxd
-from tests.unit.four_gpus import FOUR
+from tests.support.builders.four_gpus import FOUR
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.tiny_root import make_tiny_root
 
 # What the build project has, too: instances of its own, all the rest shared.
 SHARED = {

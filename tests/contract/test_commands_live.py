@@ -17,7 +17,7 @@ from lab.lxd.client import connect
 from lab.lxd.model import Image, InstanceSpec, Progress, State
 from lab.lxd.session import local_socket
 from tests.contract.conftest import Backend
-from tests.contract.tiny_root import make_unified
+from tests.support.tiny_root import make_unified
 
 pytestmark = [
     pytest.mark.live,

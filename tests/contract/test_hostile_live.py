@@ -12,7 +12,7 @@ from lab.errors import LxdError, Stuck, TooMuch
 from lab.lxd.model import InstanceSpec, State
 from lab.machine.container_processes import device_nodes, listens, users_of
 from tests.contract.conftest import Backend
-from tests.live.lab import lxc
+from tests.support.live_lab.lab import lxc
 
 pytestmark = [
     pytest.mark.live,

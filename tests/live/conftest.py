@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.live.gpu_containers import destroy
-from tests.live.gpu_host import GpuHost, back_afterwards
-from tests.live.lab import Lab
-from tests.live.making import BUILD_PROJECT, Making
-from tests.live.removing import remove_instance, remove_lab
-from tests.live.tiny import PREFIX as TINY_PREFIX
-from tests.live.tiny import PROJECT as TINY_PROJECT
-from tests.live.tiny import Tiny, make_source, make_tiny
+from tests.support.live_lab.gpu_containers import destroy
+from tests.support.live_lab.gpu_host import GpuHost, back_afterwards
+from tests.support.live_lab.lab import Lab
+from tests.support.live_lab.making import BUILD_PROJECT, Making
+from tests.support.live_lab.removing import remove_instance, remove_lab
+from tests.support.live_lab.tiny import PREFIX as TINY_PREFIX
+from tests.support.live_lab.tiny import PROJECT as TINY_PROJECT
+from tests.support.live_lab.tiny import Tiny, make_source, make_tiny
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

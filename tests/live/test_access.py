@@ -17,9 +17,9 @@ import pytest
 
 from lab.lxd.session import local_socket
 from tests.live.conftest import settings_file
-from tests.live.gpu_containers import destroy
-from tests.live.lab import ROOT, Lab, lxc, query
-from tests.unit.test_wire_remote import Pair, make_pair
+from tests.support.certificates import Pair, make_pair
+from tests.support.live_lab.gpu_containers import destroy
+from tests.support.live_lab.lab import ROOT, Lab, lxc, query
 
 AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups -- /media/bin/python -m invoke list"
 CLIENT = "ft-client"

@@ -14,9 +14,9 @@ import pytest
 from lab.lxd.client import connect
 from lab.lxd.port import Lxd
 from lab.wait import poll
-from tests.live.lab import Lab, lxc, query, ssh
-from tests.live.making import PREFIX
-from tests.live.removing import remove_instance
+from tests.support.live_lab.lab import Lab, lxc, query, ssh
+from tests.support.live_lab.making import PREFIX
+from tests.support.live_lab.removing import remove_instance
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 

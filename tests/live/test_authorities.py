@@ -8,9 +8,9 @@ import pytest
 
 from lab.machine.apt_sources import host_mirrors
 from lab.machine.host import os_release
-from tests.live.https_mirror import https_mirror
-from tests.live.lab import ROOT
-from tests.live.tiny import Tiny, litter
+from tests.support.live_lab.https_mirror import https_mirror
+from tests.support.live_lab.lab import ROOT
+from tests.support.live_lab.tiny import Tiny, litter
 
 pytestmark = pytest.mark.plain
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.lab import ROOT, Lab, instances, lxc, query, stable
-from tests.live.making import BUILD_PROJECT, PREFIX
-from tests.live.standins import OLD
+from tests.support.live_lab.lab import ROOT, Lab, instances, lxc, query, stable
+from tests.support.live_lab.making import BUILD_PROJECT, PREFIX
+from tests.support.live_lab.standins import OLD
 
 SHORT = {
     "base": "base",

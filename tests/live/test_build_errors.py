@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.aptrepo import bridge_address
-from tests.live.lab import Said, instances, lxc, query
-from tests.live.removing import remove_lab
-from tests.live.tiny import (
+from tests.support.live_lab.aptrepo import bridge_address
+from tests.support.live_lab.lab import Said, instances, lxc, query
+from tests.support.live_lab.removing import remove_lab
+from tests.support.live_lab.tiny import (
     PREFIX,
     PROJECT,
     Tiny,

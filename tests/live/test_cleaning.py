@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.live.lab import ROOT
+from tests.support.live_lab.lab import ROOT
 
 BELOW = ("mnt", "tmp", "root", "home", "var/tmp", "var/log", "var/lib/cloud", "var/cache/apt")
 NAMES = ("a", ".cache", "nas data", "ünï", "b.deb", "x\ty", "-rf")

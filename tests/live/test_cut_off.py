@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lab.wait import poll
-from tests.live.gpu_containers import destroy
-from tests.live.lab import Lab, lxc, ssh
+from tests.support.live_lab.gpu_containers import destroy
+from tests.support.live_lab.lab import Lab, lxc, ssh
 
 pytestmark = pytest.mark.plain
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from lab.wait import poll
-from tests.live.lab import ROOT, Lab, Said, ssh
-from tests.live.rdp_client import Desk, connected
+from tests.support.live_lab.lab import ROOT, Lab, Said, ssh
+from tests.support.live_lab.rdp_client import Desk, connected
 
 PICTURES = ROOT / "docs" / "pictures"
 TERMINALS = {

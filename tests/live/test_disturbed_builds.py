@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.live.gpu_host import kill_and_start_lxd
-from tests.live.lab import lxc
-from tests.live.tiny import PROJECT, Tiny, at, litter, while_busy_with
+from tests.support.live_lab.gpu_host import kill_and_start_lxd
+from tests.support.live_lab.lab import lxc
+from tests.support.live_lab.tiny import PROJECT, Tiny, at, litter, while_busy_with
 
 pytestmark = pytest.mark.plain
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.live.driven import SMI, decisions, drive, inside, newest, pack_inside, running, runs
-from tests.live.gpu_host import GpuHost
-from tests.live.lab import instances, lxc, query
-from tests.live.standins import NEW, OLD, make_debs
-from tests.live.tiny import PROJECT, Tiny, litter
+from tests.support.live_lab.driven import (
+    SMI,
+    decisions,
+    drive,
+    inside,
+    newest,
+    pack_inside,
+    running,
+    runs,
+)
+from tests.support.live_lab.gpu_host import GpuHost
+from tests.support.live_lab.lab import instances, lxc, query
+from tests.support.live_lab.standins import NEW, OLD, make_debs
+from tests.support.live_lab.tiny import PROJECT, Tiny, litter
 
 HELD = runs("held", "apt-mark", "showhold", shows="^nvidia-smi$")
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.live.gpu_host import GpuHost
-from tests.live.lab import Lab, lxc, query, stable
-from tests.live.making import BUILD_PROJECT, PREFIX
-from tests.live.standins import NEW, OLD
+from tests.support.live_lab.gpu_host import GpuHost
+from tests.support.live_lab.lab import Lab, lxc, query, stable
+from tests.support.live_lab.making import BUILD_PROJECT, PREFIX
+from tests.support.live_lab.standins import NEW, OLD
 
 TEMPLATES = ("base", "docker-nested", "gnome-xrdp", "xfce-xrdp")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.driven import pack_inside
-from tests.live.lab import ROOT, Lab, lxc
-from tests.live.tiny import STABLE, Tiny
+from tests.support.live_lab.driven import pack_inside
+from tests.support.live_lab.lab import ROOT, Lab, lxc
+from tests.support.live_lab.tiny import STABLE, Tiny
 
 pytestmark = pytest.mark.plain
 

@@ -23,9 +23,9 @@ from lab.machine.lock import hold_lock
 from lab.process import me
 from lab.release import BUILDER, Needs, Release, Smoke
 from lab.report import Silent
-from tests.live.gpu_host import where_lxd_is
-from tests.live.lab import INVOKE, ROOT, Lab, lxc, query, stable
-from tests.live.removing import remove_lab
+from tests.support.live_lab.gpu_host import where_lxd_is
+from tests.support.live_lab.lab import INVOKE, ROOT, Lab, lxc, query, stable
+from tests.support.live_lab.removing import remove_lab
 
 pytestmark = pytest.mark.plain
 

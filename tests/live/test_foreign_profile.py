@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.live.gpu_containers import destroy
-from tests.live.lab import Lab, instances, lxc, query
-from tests.live.tiny import PROJECT, Tiny
+from tests.support.live_lab.gpu_containers import destroy
+from tests.support.live_lab.lab import Lab, instances, lxc, query
+from tests.support.live_lab.tiny import PROJECT, Tiny
 
 pytestmark = pytest.mark.plain
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.lab import lxc, query
-from tests.live.removing import remove_instance
-from tests.live.tiny import Tiny, litter, plainly
+from tests.support.live_lab.lab import lxc, query
+from tests.support.live_lab.removing import remove_instance
+from tests.support.live_lab.tiny import Tiny, litter, plainly
 
 pytestmark = pytest.mark.plain
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.live.gpu_containers import BUS_IDS, destroy, exists, inside
-from tests.live.gpu_host import GpuHost
-from tests.live.lab import ROOT
-from tests.live.standins import NEW, OLD, make_debs
-from tests.live.tiny import Tiny
+from tests.support.live_lab.gpu_containers import BUS_IDS, destroy, exists, inside
+from tests.support.live_lab.gpu_host import GpuHost
+from tests.support.live_lab.lab import ROOT
+from tests.support.live_lab.standins import NEW, OLD, make_debs
+from tests.support.live_lab.tiny import Tiny
 
 
 def test_a_release_that_drifts_is_given_to_nobody_and_built_where_the_lab_says_so(

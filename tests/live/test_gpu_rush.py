@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gpu_containers import (
+from tests.support.live_lab.gpu_containers import (
     all_at_once,
     destroy,
     exists,
@@ -17,8 +17,8 @@ from tests.live.gpu_containers import (
     nodes_of,
     with_settings,
 )
-from tests.live.gpu_host import GPUS
-from tests.live.lab import Lab
+from tests.support.live_lab.gpu_host import GPUS
+from tests.support.live_lab.lab import Lab
 
 
 @pytest.fixture(scope="module")

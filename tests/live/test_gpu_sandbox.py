@@ -19,11 +19,11 @@ from lab.lxd.model import InstanceSpec, State
 from lab.lxd.port import Lxd
 from lab.report import Silent
 from lab.settings.settings import Settings
-from tests.contract.tiny_root import make_unified
-from tests.live.gpu_host import GPUS, VERSION, GpuHost
-from tests.live.lab import lxc_ended
-from tests.live.own_lxd import SANDBOX, directory
-from tests.live.standins import NEW, unpacked
+from tests.support.live_lab.gpu_host import GPUS, VERSION, GpuHost
+from tests.support.live_lab.lab import lxc_ended
+from tests.support.live_lab.own_lxd import SANDBOX, directory
+from tests.support.live_lab.standins import NEW, unpacked
+from tests.support.tiny_root import make_unified
 
 BRIDGE = "labgpus0"
 SETTINGS = Settings(pool="labgpus", network=BRIDGE)

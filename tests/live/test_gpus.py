@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.gpu_containers import (
+from tests.support.live_lab.gpu_containers import (
     BUS_IDS,
     CONTROL,
     destroy,
@@ -19,9 +19,9 @@ from tests.live.gpu_containers import (
     nodes,
     nodes_of,
 )
-from tests.live.gpu_host import GPUS
-from tests.live.lab import Lab, lxc, query
-from tests.live.standins import OLD
+from tests.support.live_lab.gpu_host import GPUS
+from tests.support.live_lab.lab import Lab, lxc, query
+from tests.support.live_lab.standins import OLD
 
 A, B, C, D = GPUS
 WISHES = {

@@ -18,11 +18,11 @@ import pytest
 from lab.machine.ownership import ROOT_ALONE
 from lab.own_files import every_fault
 from lab.settings.settings import Settings
-from tests.live.gpu_host import GpuHost
-from tests.live.lab import INVOKE, ROOT, Said, instances, lxc
-from tests.live.removing import remove_lab
-from tests.live.standins import NEW, OLD, make_debs
-from tests.live.tiny import PREFIX, PROJECT, STABLE, Tiny, make_tiny
+from tests.support.live_lab.gpu_host import GpuHost
+from tests.support.live_lab.lab import INVOKE, ROOT, Said, instances, lxc
+from tests.support.live_lab.removing import remove_lab
+from tests.support.live_lab.standins import NEW, OLD, make_debs
+from tests.support.live_lab.tiny import PREFIX, PROJECT, STABLE, Tiny, make_tiny
 
 ANN, BEN = "hc-ann", "hc-ben"
 UNITS = "/etc/systemd/system"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab.wait import poll
-from tests.live.lab import Lab, lxc, lxc_ended, query, ssh
+from tests.support.live_lab.lab import Lab, lxc, lxc_ended, query, ssh
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 ANN, BEN = "lt-ann", "lt-ben"

@@ -11,7 +11,7 @@ import pytest
 
 from host.machine import Machine
 from host.units.kernel_limits import FILE, WANTED, read_limits, too_low
-from tests.live.lab import INVOKE, ROOT, Said
+from tests.support.live_lab.lab import INVOKE, ROOT, Said
 
 SETTINGS_DIRECTORY = str(Path(FILE).parent)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gpu_containers import destroy
-from tests.live.killed import killed
-from tests.live.lab import Lab, lxc
+from tests.support.live_lab.gpu_containers import destroy
+from tests.support.live_lab.killed import killed
+from tests.support.live_lab.lab import Lab, lxc
 
 pytestmark = pytest.mark.plain
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.live.lab import Said, instances, query
-from tests.live.tiny import (
+from tests.support.live_lab.lab import Said, instances, query
+from tests.support.live_lab.tiny import (
     PREFIX,
     PROJECT,
     Tiny,

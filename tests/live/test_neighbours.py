@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.live.lab import Lab, lxc, query, ssh
+from tests.support.live_lab.lab import Lab, lxc, query, ssh
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 

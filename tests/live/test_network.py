@@ -19,9 +19,9 @@ import pytest
 from lab.instances.boot import NoAddress, wait_for_cloud_init
 from lab.lxd.client import connect
 from lab.wait import poll
-from tests.live.lab import Lab, lxc, query
-from tests.live.making import PREFIX
-from tests.live.removing import remove_instance
+from tests.support.live_lab.lab import Lab, lxc, query
+from tests.support.live_lab.making import PREFIX
+from tests.support.live_lab.removing import remove_instance
 
 BRIDGE, SILENT, NAME = "ltbrnet", "ltbrlan", "lt-silent"
 TABLE = "lttrial"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.aptrepo import PACKAGE, VERSION, AptRepository, apt_repository, make_key
-from tests.live.lab import ROOT, Lab, Said, lxc, lxc_ended
-from tests.live.making import BUILD_PROJECT, PREFIX
-from tests.live.removing import remove_instance
-from tests.live.tiny import Tiny
+from tests.support.live_lab.aptrepo import PACKAGE, VERSION, AptRepository, apt_repository, make_key
+from tests.support.live_lab.lab import ROOT, Lab, Said, lxc, lxc_ended
+from tests.support.live_lab.making import BUILD_PROJECT, PREFIX
+from tests.support.live_lab.removing import remove_instance
+from tests.support.live_lab.tiny import Tiny
 
 BODY = "ft-docker"
 FRESH = "ft-toolkit"

@@ -16,7 +16,7 @@ from lab.machine.local_daemon import SOCKET, lxd_directory
 from lab.machine.lock import hold_lock
 from lab.machine.lock_directory import have_place
 from lab.report import Silent
-from tests.live.lab import ROOT, Lab
+from tests.support.live_lab.lab import ROOT, Lab
 
 pytestmark = pytest.mark.plain
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gpu_host import GPUS, VERSION
-from tests.live.lab import ROOT
-from tests.live.own_lxd import PLACE, directory, run_sandbox
+from tests.support.live_lab.gpu_host import GPUS, VERSION
+from tests.support.live_lab.lab import ROOT
+from tests.support.live_lab.own_lxd import PLACE, directory, run_sandbox
 
 # As ci/test begins, without its packages and gates. Its name is how a run is known to be one.
 PREAMBLE = """
@@ -136,7 +136,7 @@ def test_a_machine_that_has_only_a_snap_is_told_what_works_there(place: Path, fo
 
 
 CONFTEST = """
-from tests.lxd_watch import watch_lxd
+from tests.support.lxd_watch import watch_lxd
 
 def pytest_configure(config):
     watch_lxd(config)
@@ -145,8 +145,8 @@ def pytest_configure(config):
 THROWAWAY = """
 import os, pathlib, signal, time
 import pytest
-from tests.live.gpu_host import _daemon
-from tests.live.lab import lxc
+from tests.support.live_lab.gpu_host import _daemon
+from tests.support.live_lab.lab import lxc
 
 TRIED = pathlib.Path(__file__).with_name("tried")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.driven import drive, newest, pack_inside, running, runs
-from tests.live.gpu_host import kill_and_start_lxd
-from tests.live.lab import instances, lxc
-from tests.live.standins import NEW, OLD, make_debs
-from tests.live.tiny import PROJECT, STABLE, Tiny, at, litter
+from tests.support.live_lab.driven import drive, newest, pack_inside, running, runs
+from tests.support.live_lab.gpu_host import kill_and_start_lxd
+from tests.support.live_lab.lab import instances, lxc
+from tests.support.live_lab.standins import NEW, OLD, make_debs
+from tests.support.live_lab.tiny import PROJECT, STABLE, Tiny, at, litter
 
 _GONE = "/etc/issue.net"
 

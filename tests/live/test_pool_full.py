@@ -11,9 +11,9 @@ import pytest
 
 from lab.machine.local_daemon import lxd_directory
 from lab.wait import poll
-from tests.live.gpu_host import where_lxd_is
-from tests.live.lab import ROOT, instances, lxc, query
-from tests.live.tiny import PROJECT, Tiny, litter, plainly
+from tests.support.live_lab.gpu_host import where_lxd_is
+from tests.support.live_lab.lab import ROOT, instances, lxc, query
+from tests.support.live_lab.tiny import PROJECT, Tiny, litter, plainly
 
 pytestmark = pytest.mark.plain
 

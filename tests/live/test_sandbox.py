@@ -20,8 +20,8 @@ from lab.lxd.model import InstanceSpec, State
 from lab.lxd.port import Lxd
 from lab.report import Silent
 from lab.settings.settings import Settings
-from tests.contract.tiny_root import make_unified
-from tests.live.own_lxd import SANDBOX, directory
+from tests.support.live_lab.own_lxd import SANDBOX, directory
+from tests.support.tiny_root import make_unified
 
 BRIDGE = "labsandbox0"
 SETTINGS = Settings(pool="labsandbox", network=BRIDGE)

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.live.auth_proxy import auth_proxy
-from tests.live.lab import ROOT, lxc, query
-from tests.live.tiny import PROJECT, Tiny, litter
+from tests.support.live_lab.auth_proxy import auth_proxy
+from tests.support.live_lab.lab import ROOT, lxc, query
+from tests.support.live_lab.tiny import PROJECT, Tiny, litter
 
 pytestmark = pytest.mark.plain
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.live.lab import lxc, query
-from tests.live.tiny import PROJECT, Tiny, litter, plainly
-from tests.unit.test_wire_remote import make_pair
+from tests.support.certificates import make_pair
+from tests.support.live_lab.lab import lxc, query
+from tests.support.live_lab.tiny import PROJECT, Tiny, litter, plainly
 
 pytestmark = pytest.mark.plain
 

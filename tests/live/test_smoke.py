@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from images.checks.network import read_banner
-from tests.live.lab import ROOT, Lab, instances, query, ssh, stable
-from tests.live.making import BUILD_PROJECT, PREFIX
-from tests.live.tiny import STABLE, Tiny, litter, plainly
+from tests.support.live_lab.lab import ROOT, Lab, instances, query, ssh, stable
+from tests.support.live_lab.making import BUILD_PROJECT, PREFIX
+from tests.support.live_lab.tiny import STABLE, Tiny, litter, plainly
 
 
 def _aliases() -> dict[str, str]:

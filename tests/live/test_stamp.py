@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.conftest import make_key
-from tests.live.lab import Lab, Said, lxc, query, ssh, stable
-from tests.live.making import PREFIX
-from tests.live.standins import OLD
+from tests.support.live_lab.lab import Lab, Said, lxc, query, ssh, stable
+from tests.support.live_lab.making import PREFIX
+from tests.support.live_lab.standins import OLD
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 

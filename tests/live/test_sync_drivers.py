@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from lab.wait import poll
-from tests.live.gpu_containers import destroy
-from tests.live.gpu_host import GPUS, GpuHost
-from tests.live.lab import Said, lxc, query
-from tests.live.standins import NEW, OLD, make_debs
-from tests.live.tiny import Tiny
+from tests.support.live_lab.gpu_containers import destroy
+from tests.support.live_lab.gpu_host import GPUS, GpuHost
+from tests.support.live_lab.lab import Said, lxc, query
+from tests.support.live_lab.standins import NEW, OLD, make_debs
+from tests.support.live_lab.tiny import Tiny
 
 ANN, BEN, CAT, DAN, EVE, FAY = PEOPLE = tuple(
     f"sd-{name}" for name in ("ann", "ben", "cat", "dan", "eve", "fay")

@@ -14,12 +14,12 @@ from lab.driver.userland import install, userland_of, version_in
 from lab.lxd.client import connect
 from lab.settings.driver import DriverSettings
 from lab.settings.settings import Settings
-from tests.live.driven import bring_archive, drive, inside, newest, running, runs
-from tests.live.gpu_host import GpuHost, back_afterwards
-from tests.live.lab import instances, lxc
-from tests.live.removing import remove_instance
-from tests.live.standins import NEW, OLD, Scheme, driver_repository, make_debs, make_run
-from tests.live.tiny import PROJECT, Tiny
+from tests.support.live_lab.driven import bring_archive, drive, inside, newest, running, runs
+from tests.support.live_lab.gpu_host import GpuHost, back_afterwards
+from tests.support.live_lab.lab import instances, lxc
+from tests.support.live_lab.removing import remove_instance
+from tests.support.live_lab.standins import NEW, OLD, Scheme, driver_repository, make_debs, make_run
+from tests.support.live_lab.tiny import PROJECT, Tiny
 
 LATER = "590.48.01"
 ANN = "lt-userland"

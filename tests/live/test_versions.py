@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.live.gpu_containers import destroy
-from tests.live.killed import killed
-from tests.live.lab import lxc, query
-from tests.live.removing import remove_instance, remove_lab
-from tests.live.shelf import PREFIX, PROJECT, TEMPLATE, Shelf
-from tests.live.tiny import make_tiny
+from tests.support.live_lab.gpu_containers import destroy
+from tests.support.live_lab.killed import killed
+from tests.support.live_lab.lab import lxc, query
+from tests.support.live_lab.removing import remove_instance, remove_lab
+from tests.support.live_lab.shelf import PREFIX, PROJECT, TEMPLATE, Shelf
+from tests.support.live_lab.tiny import make_tiny
 
 pytestmark = pytest.mark.plain
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.tiny import Tiny, litter
+from tests.support.live_lab.tiny import Tiny, litter
 
 pytestmark = pytest.mark.plain
 

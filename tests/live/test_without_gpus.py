@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from tests.live.gpu_host import where_lxd_is
-from tests.live.lab import Lab, query, ssh, stable
-from tests.live.making import BUILD_PROJECT, PREFIX
-from tests.live.own_lxd import directory, run_sandbox
-from tests.parts import PLAIN, part
+from tests.support.live_lab.gpu_host import where_lxd_is
+from tests.support.live_lab.lab import Lab, query, ssh, stable
+from tests.support.live_lab.making import BUILD_PROJECT, PREFIX
+from tests.support.live_lab.own_lxd import directory, run_sandbox
+from tests.support.parts import PLAIN, part
 
 BRIDGE = "labplain0"
 ANN = "lp-ann"

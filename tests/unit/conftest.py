@@ -10,15 +10,15 @@ import pytest
 from host.machine import Machine
 from lab import labels
 from lab.machine import lock
-from tests.fake_lxd import FakeLxd
-from tests.unit.carried import V, export
-from tests.unit.driven import GPUS, NEW, OLD, Installer, Smi, driven_lab, every, give
-from tests.unit.four_gpus import FOUR
-from tests.unit.gpu_machine import sound_machine
-from tests.unit.machines import Apt
-from tests.unit.people import let_people_in
-from tests.unit.releases import Shelf
-from tests.unit.tiny_builds import Checkout, make_checkout, tiny_lab
+from tests.support.builders.carried import V, export
+from tests.support.builders.driven import GPUS, NEW, OLD, Installer, Smi, driven_lab, every, give
+from tests.support.builders.four_gpus import FOUR
+from tests.support.builders.gpu_machine import sound_machine
+from tests.support.builders.machines import Apt
+from tests.support.builders.people import let_people_in
+from tests.support.builders.releases import Shelf
+from tests.support.builders.tiny_builds import Checkout, make_checkout, tiny_lab
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 @pytest.fixture(autouse=True)

@@ -17,10 +17,17 @@ from lab.errors import CheckError, InputError
 from lab.lxd.model import Completed
 from lab.release import Release
 from lab.report import Silent
-from tests.fake_lxd import FakeLxd
-from tests.unit.death import deaths
-from tests.unit.four_gpus import FOUR
-from tests.unit.tiny_builds import PREFIX, PROJECT, Checkout, Machines, make_checkout, tiny_lab
+from tests.support.builders.death import deaths
+from tests.support.builders.four_gpus import FOUR
+from tests.support.builders.tiny_builds import (
+    PREFIX,
+    PROJECT,
+    Checkout,
+    Machines,
+    make_checkout,
+    tiny_lab,
+)
+from tests.support.fake_lxd.lxd import FakeLxd
 
 RELEASED = ["left", "right", "tiny"]
 

@@ -10,7 +10,7 @@ from lab.cloudinit.account import Account, Person, account_text, obstacles, peop
 from lab.errors import CheckError
 from lab.lxd.model import InstanceSpec
 from lab.release import Needs
-from tests.fake_lxd import FakeLxd
+from tests.support.fake_lxd.lxd import FakeLxd
 
 PASSWD = "root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
 GROUP = "root:x:0:\nsudo:x:27:\ndocker:x:999:\n"

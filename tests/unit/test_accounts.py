@@ -9,8 +9,8 @@ from images.releases.accounts import accounts_property
 from lab import labels
 from lab.lxd.model import InstanceSpec
 from lab.release import ACCOUNTS, accounts_of
-from tests.fake_lxd import FakeLxd
-from tests.unit.stamping import a_lab, bob, refusal, stamp
+from tests.support.builders.stamping import a_lab, bob, refusal, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 def test_accounts_and_groups_are_stored_by_name_alone() -> None:

@@ -23,7 +23,7 @@ from lab.errors import InputError
 from lab.machine.apt_sources import Mirrors, Terms
 from lab.settings.settings import Settings, load_settings
 from lab.settings.source import Bootstrap
-from tests.unit.test_wire_remote import Pair, make_pair
+from tests.support.certificates import Pair, make_pair
 
 ROOT = Path(__file__).parents[2]
 CATALOG = load_catalog(ROOT / "images" / "definitions")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.lab import Lab, Said
-from tests.unit.public_keys import ed25519
+from tests.support.builders.public_keys import ed25519
+from tests.support.live_lab.lab import Lab, Said
 
 NAME_RULES = (
     "Next: Use 1 to 63 letters, digits and dashes; begin with a letter, do not end with a dash.\n"

@@ -11,9 +11,9 @@ import pytest
 
 from lab import labels
 from lab.release import Release, Smoke
-from tests.fake_lxd import FakeLxd
-from tests.unit.death import deaths, dies
-from tests.unit.tiny_builds import PROJECT, STABLE, Checkout, make_checkout, tiny_lab
+from tests.support.builders.death import deaths, dies
+from tests.support.builders.tiny_builds import PROJECT, STABLE, Checkout, make_checkout, tiny_lab
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from images.context import open_context
 from images.templates.catalog import load_catalog
 from lab.report import Silent
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
+from tests.support.fake_lxd.lxd import FakeLxd
 
 ROOT = Path(__file__).parents[2]
 CATALOG = load_catalog(ROOT / "images" / "definitions")

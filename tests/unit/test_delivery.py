@@ -9,7 +9,7 @@ from lab.errors import InputError
 from lab.lxd.model import Server
 from lab.settings.driver import DriverSettings
 from lab.settings.settings import Settings
-from tests.unit.four_gpus import FOUR
+from tests.support.builders.four_gpus import FOUR
 
 
 def server(*extensions: str) -> Server:

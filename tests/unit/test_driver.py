@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lab.driver.version import host_driver, module_version
-from tests.fake_lxd import FakeLxd
-from tests.unit.four_gpus import FOUR
+from tests.support.builders.four_gpus import FOUR
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 @pytest.mark.parametrize(

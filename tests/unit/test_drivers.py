@@ -15,9 +15,9 @@ from lab.gpus.nvidia_smi import complaint
 from lab.host_gpus import read_host_gpus
 from lab.lxd.model import Completed, Instance, State
 from provision.drivers.survey import Survey, look_at_containers, survey
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import EPOCH
-from tests.unit.driven import GPUS, NEW, OLD, driven_lab, give, settings, userland_files
+from tests.support.builders.driven import GPUS, NEW, OLD, driven_lab, give, settings, userland_files
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import EPOCH
 
 
 def names_that_drift(lxd: FakeLxd) -> list[str]:

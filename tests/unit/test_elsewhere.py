@@ -13,7 +13,7 @@ from lab.machine.apt_sources import Mirrors
 from lab.report import Silent
 from lab.settings.settings import Settings
 from lab.settings.source import File, FromInstance
-from tests.unit.releases import Shelf
+from tests.support.builders.releases import Shelf
 
 ROOT = Path(__file__).parents[2]
 INPUTS = {

@@ -15,15 +15,15 @@ from lab.errors import CapacityError, Conflict, InputError, LabError, LxdError
 from lab.lxd.model import Image
 from lab.release import BUILDER, Release, Smoke, smoke_property
 from lab.report import Silent
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import EPOCH
-from tests.unit.carried import (
+from tests.support.builders.carried import (
     V,
     bring,
     export,
     member,
 )
-from tests.unit.releases import Shelf
+from tests.support.builders.releases import Shelf
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import EPOCH
 
 
 def test_a_release_travels_to_another_machine(shelf: Shelf, exported: Path) -> None:

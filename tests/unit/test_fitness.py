@@ -20,9 +20,9 @@ from lab.release import Needs, Release
 from lab.report import Silent
 from lab.settings.driver import DriverSettings
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
-from tests.unit.four_gpus import FOUR
-from tests.unit.releases import PREFIX, Shelf, unjudged
+from tests.support.builders.four_gpus import FOUR
+from tests.support.builders.releases import PREFIX, Shelf, unjudged
+from tests.support.fake_lxd.lxd import FakeLxd
 from tests.unit.test_inventory import RELEASE
 
 ROOT = Path(__file__).parents[2]

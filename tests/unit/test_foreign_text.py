@@ -13,8 +13,8 @@ from invoke.exceptions import Exit
 from commands import containers, drivers, host
 from host.machine import Machine
 from lab.errors import LxdError
-from tests.fake_lxd import FakeLxd
-from tests.unit.driven import settings, smi
+from tests.support.builders.driven import settings, smi
+from tests.support.fake_lxd.lxd import FakeLxd
 
 OWNED = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
 _OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -11,7 +11,7 @@ from images.check_kinds.base import TIMED_OUT
 from images.checks.fresh import Fresh
 from lab.errors import CommandTimeout
 from lab.lxd.model import Completed, InstanceSpec
-from tests.fake_lxd import FakeLxd
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 class Way:

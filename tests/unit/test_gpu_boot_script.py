@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from host.units.gpu_boot import SCRIPT
-from tests.unit.machines import write
+from tests.support.builders.machines import write
 
 MKNOD = '#!/bin/sh\necho "mknod $*" >>"$NOTES"\n: >"$3"\n'
 

@@ -11,7 +11,7 @@ from images.checks.verdict import Verdict, gpu_outcome
 from lab.driver.delivery import Delivery
 from lab.lxd.model import Completed
 from lab.release import Smoke
-from tests.unit.four_gpus import FOUR, PCI, uuid
+from tests.support.builders.four_gpus import FOUR, PCI, uuid
 
 SMI = Gpu(name="nvidia-smi")
 BOOTS = Boots(name="boots")

@@ -11,7 +11,7 @@ from lab.driver.delivery import Delivery
 from lab.errors import LxdError
 from lab.gpus.devices import Missing, gpu_devices, held_by, missing, recall, remembered
 from lab.lxd.model import Gpu, Instance
-from tests.unit.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, instance, uuid
+from tests.support.builders.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, instance, uuid
 
 Cards = tuple[Gpu, ...]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lab.errors import InputError
 from lab.gpus.selection import GpuSelection, parse_selection
 from lab.hardware.pci import canonical_uuid
-from tests.unit.four_gpus import PARTS, PCI, uuid
+from tests.support.builders.four_gpus import PARTS, PCI, uuid
 
 
 @pytest.mark.parametrize(

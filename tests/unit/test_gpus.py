@@ -12,7 +12,7 @@ from lab.errors import CapacityError, InputError
 from lab.gpus.allocation import Policy, Users, allocate, index_of, users
 from lab.gpus.selection import parse_selection
 from lab.lxd.model import Gpu
-from tests.unit.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, instance, uuid
+from tests.support.builders.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, instance, uuid
 
 SHARED = Policy()
 EXCLUSIVE = Policy(limit=1)

@@ -16,9 +16,9 @@ from provision import lifecycle
 from provision.create.actions import GiveKeys
 from provision.keys.own import let_in
 from provision.keys.public_key import parse_key
-from tests.fake_lxd import FakeLxd
-from tests.unit.public_keys import ed25519, fingerprint
-from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.builders.public_keys import ed25519, fingerprint
+from tests.support.builders.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
 
 BOB = ("default", "bob")
 HOME = ("default", "home-bob")

@@ -12,8 +12,7 @@ from host.check.drift import Version, Versions
 from host.finding import Finding, Status, document, verdict
 from host.machine import Machine
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
-from tests.unit.gpu_machine import (
+from tests.support.builders.gpu_machine import (
     OURS,
     SETTINGS,
     found,
@@ -21,7 +20,8 @@ from tests.unit.gpu_machine import (
     lxd_with_gpus,
     problems,
 )
-from tests.unit.machines import Apt, give_network, machine_in
+from tests.support.builders.machines import Apt, give_network, machine_in
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from host.finding import Status
 from host.machine import Machine
 from host.units import driver_hook, gpu_boot
-from tests.fake_lxd import FakeLxd
-from tests.unit.gpu_machine import found, lxd_with_gpus, problems
-from tests.unit.machines import Apt, write
+from tests.support.builders.gpu_machine import found, lxd_with_gpus, problems
+from tests.support.builders.machines import Apt, write
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 @pytest.fixture

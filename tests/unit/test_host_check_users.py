@@ -10,10 +10,10 @@ import pytest
 from host.finding import Status
 from host.machine import Machine
 from lab import labels
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeInstance
-from tests.unit.gpu_machine import GPUS, OURS, give, lxd_with_gpus, problems
-from tests.unit.machines import give_network, machine_in
+from tests.support.builders.gpu_machine import GPUS, OURS, give, lxd_with_gpus, problems
+from tests.support.builders.machines import give_network, machine_in
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 
 @pytest.fixture

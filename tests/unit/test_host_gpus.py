@@ -12,9 +12,9 @@ from commands import host as commands
 from commands.views.gpus import rows
 from host import gpus
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeInstance
-from tests.unit.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, uuid
+from tests.support.builders.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, uuid
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 
 def having(*devices: dict[str, str]) -> FakeInstance:

@@ -17,8 +17,8 @@ from lab.errors import LxdError
 from lab.lxd.model import Gpu, Profile
 from lab.report import Silent
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
-from tests.unit.machines import machine_in
+from tests.support.builders.machines import machine_in
+from tests.support.fake_lxd.lxd import FakeLxd
 
 GIB = 1024**3
 SETTINGS = Settings(pool="lab", network="labbr0")

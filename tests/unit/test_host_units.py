@@ -13,8 +13,8 @@ from host.machine import Machine
 from host.units import driver_hook, gpu_boot
 from lab.errors import InputError
 from lab.settings.settings import Settings
-from tests.unit.installed import environment_in
-from tests.unit.machines import Apt, files_of, machine_in, write
+from tests.support.builders.installed import environment_in
+from tests.support.builders.machines import Apt, files_of, machine_in, write
 
 BOOT = "/etc/systemd/system/labstamp-gpu-boot.service"
 BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/labstamp-gpu-boot.service"

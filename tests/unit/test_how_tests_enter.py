@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import lab
+from tests.support.live_lab import lab
 
 TESTS = Path(__file__).resolve().parents[1]
 # `at_work` reads on while it runs, and tries again by itself.

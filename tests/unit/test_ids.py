@@ -26,7 +26,7 @@ from lab.lxd.idmap import (
 from lab.lxd.model import Instance, State, Volume
 from provision.ids.marker import MoveMarker
 from provision.ids.ranges import IdFacts, Person, Shelf, choose, claims, refuse_second
-from tests.fake_store import EPOCH
+from tests.support.fake_lxd.store import EPOCH
 
 WHOLE = IdRange(100_000, 10_000_001)
 FIRST = IdRange(165_536, 65_536)

@@ -17,8 +17,7 @@ from images.releases import archive
 from images.releases.promotion_order import promotion
 from lab.errors import CapacityError, InputError
 from lab.release import Needs
-from tests.fake_lxd import FakeLxd
-from tests.unit.carried import (
+from tests.support.builders.carried import (
     V,
     add,
     bring,
@@ -30,7 +29,8 @@ from tests.unit.carried import (
     properties,
     refused,
 )
-from tests.unit.releases import Shelf
+from tests.support.builders.releases import Shelf
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 def test_tar_can_read_it(exported: Path) -> None:

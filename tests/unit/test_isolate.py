@@ -18,10 +18,10 @@ from provision import lifecycle
 from provision.ids.marker import MoveMarker, Stage, read_mark
 from provision.isolation.isolate import Outcome, failure, isolate, plan_isolation
 from provision.listing import show
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import MIXED, FakeInstance
-from tests.unit.death import deaths
-from tests.unit.stamping import SETTINGS, a_lab, bob, hasty, stamp
+from tests.support.builders.death import deaths
+from tests.support.builders.stamping import SETTINGS, a_lab, bob, hasty, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import MIXED, FakeInstance
 from tests.unit.test_ids import mapped
 
 HERE = ("default", "bob")

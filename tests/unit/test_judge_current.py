@@ -15,7 +15,7 @@ from lab.errors import InputError
 from lab.release import Needs, Smoke
 from lab.report import Silent
 from lab.settings.settings import Settings
-from tests.unit.releases import Shelf
+from tests.support.builders.releases import Shelf
 
 ROOT = Path(__file__).parents[2]
 GOOD = Verdict(name="boots", passed=True)

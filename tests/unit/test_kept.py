@@ -5,8 +5,8 @@ from __future__ import annotations
 from images.build.kept import keep, recipe_of
 from lab import labels
 from lab.lxd.model import Instance
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeInstance
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 
 def _kept(*, ran: bool) -> FakeLxd:

@@ -15,8 +15,8 @@ from host.units.kernel_limits import FILE, WANTED, findings, read_limits, too_lo
 from lab.errors import InputError
 from lab.report import Silent
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
-from tests.unit.machines import files_of, machine_in, write
+from tests.support.builders.machines import files_of, machine_in, write
+from tests.support.fake_lxd.lxd import FakeLxd
 
 KEYS = "kernel.keys.maxkeys"
 MAPS = "vm.max_map_count"

@@ -13,7 +13,7 @@ import requests_mock
 from lab.errors import InputError
 from provision.keys.public_key import parse_key
 from provision.keys.ssh_keys import read_keys
-from tests.unit.public_keys import ecdsa, ed25519, line, point, rsa
+from tests.support.builders.public_keys import ecdsa, ed25519, line, point, rsa
 
 # Put together here, so that no scanner takes this file for a leak.
 SECRET = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ"

@@ -16,13 +16,13 @@ from lab.report import Silent
 from provision import lifecycle
 from provision.drivers.plan import Options
 from provision.drivers.sync import Outcome, sync_drivers
-from tests.fake_lxd import FakeLxd
-from tests.unit.death import deaths
-from tests.unit.driven import NEW, OLD, has, inside, put
-from tests.unit.four_gpus import FOUR
-from tests.unit.people import assert_files_are_there, containers, homes, wishes
-from tests.unit.stamping import stamp
-from tests.unit.tiny_builds import Checkout, Machines
+from tests.support.builders.death import deaths
+from tests.support.builders.driven import NEW, OLD, has, inside, put
+from tests.support.builders.four_gpus import FOUR
+from tests.support.builders.people import assert_files_are_there, containers, homes, wishes
+from tests.support.builders.stamping import stamp
+from tests.support.builders.tiny_builds import Checkout, Machines
+from tests.support.fake_lxd.lxd import FakeLxd
 
 Command = Callable[[FakeLxd], object]
 

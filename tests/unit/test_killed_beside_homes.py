@@ -19,12 +19,12 @@ from images.smoke_imported import judge_here
 from lab.instances.removal import remove_image
 from lab.release import BUILDER, Release
 from lab.report import Silent
-from tests.fake_lxd import FakeLxd
-from tests.unit.death import DEAD, deaths
-from tests.unit.driven import NEW
-from tests.unit.four_gpus import FOUR
-from tests.unit.people import assert_files_are_there, containers, homes
-from tests.unit.tiny_builds import PREFIX, STABLE, Checkout
+from tests.support.builders.death import DEAD, deaths
+from tests.support.builders.driven import NEW
+from tests.support.builders.four_gpus import FOUR
+from tests.support.builders.people import assert_files_are_there, containers, homes
+from tests.support.builders.tiny_builds import PREFIX, STABLE, Checkout
+from tests.support.fake_lxd.lxd import FakeLxd
 
 Command = Callable[[FakeLxd], object]
 

@@ -17,9 +17,9 @@ from lab.settings.settings import Settings
 from provision.drivers import gpu_processes
 from provision.drivers.survey import survey
 from provision.listing import containers
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import OnRun
-from tests.unit.driven import NEW, OLD, driven_lab, give, settings
+from tests.support.builders.driven import NEW, OLD, driven_lab, give, settings
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import OnRun
 
 PIPE = LxdError("LXD could not list /usr/lib/x in ben.", details="/usr/lib/x is not a directory.")
 TROUBLES = [

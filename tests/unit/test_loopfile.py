@@ -18,7 +18,7 @@ from lab.errors import CapacityError
 from lab.lxd.loop_file import beneath, in_words, way_out
 from lab.lxd.model import Beneath, Pool
 from lab.settings.settings import Settings
-from tests.unit.stamping import a_lab, bob, stamp
+from tests.support.builders.stamping import a_lab, bob, stamp
 
 GIB, MIB = 1 << 30, 1 << 20
 

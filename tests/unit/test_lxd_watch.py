@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lxd_watch import OwnLxds, Watch
+from tests.support.lxd_watch import OwnLxds, Watch
 
 pytest_plugins = "pytester"
 

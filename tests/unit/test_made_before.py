@@ -15,10 +15,10 @@ from images.releases.published import ReleaseState, published, users
 from lab.lxd.model import Image, State
 from lab.report import Silent
 from provision import lifecycle, listing
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import EPOCH, FakeImage, FakeInstance
-from tests.unit.four_gpus import FOUR
-from tests.unit.stamping import SETTINGS, Inside, bob, stamp
+from tests.support.builders.four_gpus import FOUR
+from tests.support.builders.stamping import SETTINGS, Inside, bob, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import EPOCH, FakeImage, FakeInstance
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "lab-45ea8a1.json").read_text())
 

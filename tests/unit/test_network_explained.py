@@ -9,7 +9,7 @@ from host.finding import Finding, Status
 from lab.errors import InputError, LxdError, NoNetwork
 from lab.report import Silent
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
+from tests.support.fake_lxd.lxd import FakeLxd
 
 BLOCKED = Finding(
     name="network-firewall",

@@ -18,8 +18,8 @@ from host.machine import Machine
 from lab import labels
 from lab.lxd.model import Completed, Network, Profile
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
-from tests.unit.machines import give_network, machine_in, write
+from tests.support.builders.machines import give_network, machine_in, write
+from tests.support.fake_lxd.lxd import FakeLxd
 
 RULES = Path(__file__).parent / "firewall"
 BRIDGE = NetworkFacts(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.hardware.nvidia import Known, known_gpus, parts_of_gpus
-from tests.unit.four_gpus import PARTS, PCI, uuid
+from tests.support.builders.four_gpus import PARTS, PCI, uuid
 
 INFORMATION = """\
 Model: \t\t NVIDIA GeForce RTX 4090

@@ -20,7 +20,7 @@ from lab.own_files import (
     refusal,
 )
 from lab.settings.settings import Settings, load_settings
-from tests.unit.installed import environment_in
+from tests.support.builders.installed import environment_in
 
 OURS = own_files.trusted() | {os.geteuid()}
 ROOT = Path(__file__).parents[2]

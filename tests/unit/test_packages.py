@@ -16,8 +16,8 @@ from images.releases.packages import Change, changes, installed, packed, unpacke
 from lab import labels
 from lab.errors import InputError
 from lab.release import PACKAGES
-from tests.unit.releases import PREFIX, Shelf
-from tests.unit.stamping import a_lab, bob, stamp
+from tests.support.builders.releases import PREFIX, Shelf
+from tests.support.builders.stamping import a_lab, bob, stamp
 
 STATUS = """\
 Package: libc6

@@ -79,7 +79,7 @@ def _faults(source: str) -> Iterator[str]:
     ],
 )
 def test_what_is_refused(line: str, fault: str | None) -> None:
-    imports = ("from lab import wait", "from tests.fake_store import FakeCalls")
+    imports = ("from lab import wait", "from tests.support.fake_lxd.store import FakeCalls")
     assert list(_faults("\n".join((*imports, line)))) == ([fault] if fault else [])
 
 

@@ -1,6 +1,6 @@
 """The judge of screenshots, on pictures that are drawn here."""
 
-from tests.live.picture import Colour, Picture
+from tests.support.live_lab.picture import Colour, Picture
 
 WIDTH, HEIGHT = 200, 100
 BLUE, BLACK, WHITE = (0, 156, 181), (0, 0, 0), (250, 250, 250)

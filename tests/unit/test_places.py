@@ -9,7 +9,7 @@ import pytest
 
 from lab import places
 from lab.settings.settings import Settings, is_there, load_settings, settings_path
-from tests.unit.installed import environment_in
+from tests.support.builders.installed import environment_in
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -15,9 +15,9 @@ from lab.errors import InputError
 from lab.lxd.model import Image
 from lab.properties import read
 from lab.release import Needs, Release, Unreadable, read_release
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import EPOCH
-from tests.unit.releases import PREFIX, Shelf, fits
+from tests.support.builders.releases import PREFIX, Shelf, fits
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import EPOCH
 
 A, B = "20261121.1", "20261122.1"
 NO_TIME = "is not a time with a time zone such as 2026-11-21T09:00:00+00:00"

@@ -12,10 +12,8 @@ from lab.errors import InputError, LxdError
 from lab.lxd.model import State
 from lab.release import Needs
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeInstance
-from tests.unit.public_keys import ed25519, fingerprint, key
-from tests.unit.stamping import (
+from tests.support.builders.public_keys import ed25519, fingerprint, key
+from tests.support.builders.stamping import (
     BASE,
     DOCKER,
     a_lab,
@@ -26,6 +24,8 @@ from tests.unit.stamping import (
     release,
     stamp,
 )
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 HERE = ("default", "bob")
 HOME = ("default", "home-bob")

@@ -19,11 +19,11 @@ from lab.settings.settings import Settings
 from provision import lifecycle, listing
 from provision.create.drift import DriftError
 from provision.create.provision import Provisioned
-from tests.fake_lxd import FakeLxd
-from tests.unit.four_gpus import FOUR, uuid
-from tests.unit.four_gpus import gpu as a_gpu
-from tests.unit.gpu_lab import A, D, a_gpu_lab
-from tests.unit.stamping import BASE, bob, hasty, publish, stamp
+from tests.support.builders.four_gpus import FOUR, uuid
+from tests.support.builders.four_gpus import gpu as a_gpu
+from tests.support.builders.gpu_lab import A, D, a_gpu_lab
+from tests.support.builders.stamping import BASE, bob, hasty, publish, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
 
 OLD, NEW = "535.261.03", "550.163.01"
 

@@ -8,8 +8,8 @@ from lab.errors import LxdError
 from lab.lxd.nic_filters import IPV4, IPV6, MAC
 from lab.report import Silent
 from provision import lifecycle
-from tests.fake_lxd import FakeLxd
-from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.builders.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
 
 BOB = ("default", "bob")
 # LXD 5.0.2's own words.

@@ -8,9 +8,8 @@ import pytest
 
 from lab.errors import CapacityError, InputError, LxdError
 from lab.lxd.model import State
-from tests.fake_lxd import FakeLxd
-from tests.unit.four_gpus import FOUR, gpu, uuid
-from tests.unit.gpu_lab import (
+from tests.support.builders.four_gpus import FOUR, gpu, uuid
+from tests.support.builders.gpu_lab import (
     EXCLUSIVE,
     HERE,
     A,
@@ -24,6 +23,7 @@ from tests.unit.gpu_lab import (
     gpus_of,
     held,
 )
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 @pytest.fixture

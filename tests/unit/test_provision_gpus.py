@@ -14,10 +14,8 @@ from lab.report import Silent
 from lab.settings.gpus import GpuSettings
 from lab.settings.settings import Settings
 from provision.create.provision import GPUS_LOCK
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeInstance
-from tests.unit.four_gpus import FOUR, PCI, gpu, uuid
-from tests.unit.gpu_lab import (
+from tests.support.builders.four_gpus import FOUR, PCI, gpu, uuid
+from tests.support.builders.gpu_lab import (
     EXCLUSIVE,
     HERE,
     VERSION,
@@ -32,7 +30,9 @@ from tests.unit.gpu_lab import (
     gpus_of,
     held,
 )
-from tests.unit.stamping import BASE, DOCKER, bob, publish, stamp
+from tests.support.builders.stamping import BASE, DOCKER, bob, publish, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from lab.report import Silent
 from provision import lifecycle
 from provision.homes import Stores
 from provision.lifecycle import Removed
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import EPOCH
-from tests.unit.stamping import SETTINGS, a_lab, bob, refusal, stamp
+from tests.support.builders.stamping import SETTINGS, a_lab, bob, refusal, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import EPOCH
 
 HOME = ("default", "home-bob")
 HELD = "volume home-bob (/home, 1.0 MiB in it) in pool default"

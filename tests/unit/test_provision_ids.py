@@ -18,9 +18,9 @@ from lab.lxd.model import Instance, InstanceSpec
 from lab.lxd.port import OnProgress
 from lab.report import Silent
 from provision import lifecycle
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import EPOCH, FakeInstance
-from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.builders.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import EPOCH, FakeInstance
 from tests.unit.test_ids import mapped
 
 HOME = ("default", "home-bob")

@@ -19,9 +19,9 @@ from lab.report import Silent
 from provision import lifecycle
 from provision.lifecycle import Removed
 from provision.listing import containers, show
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeInstance
-from tests.unit.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.builders.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 BOB = ("default", "bob")
 HOME = "volume home-bob (/home, 1.0 MiB in it) in pool default"

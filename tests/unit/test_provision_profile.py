@@ -9,8 +9,8 @@ import pytest
 
 from commands.views.containers import of_container
 from lab.errors import InputError
-from tests.fake_lxd import FakeLxd
-from tests.unit.stamping import a_lab, bob, stamp
+from tests.support.builders.stamping import a_lab, bob, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
 
 HERE = ("default", "bob")
 

@@ -22,9 +22,9 @@ from provision.create.ready import (
     wait_for_ssh,
     wait_until_up,
 )
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeInstance
-from tests.unit.stamping import banner, hasty
+from tests.support.builders.stamping import banner, hasty
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 LISTENS = "  sl  local_address rem_address   st\n   0: 00000000:0016 00000000:0000 0A 0 0\n"
 CONNECTED = LISTENS.replace(" 0A ", " 01 ")

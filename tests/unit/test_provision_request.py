@@ -14,8 +14,8 @@ from provision.create.plan import plan
 from provision.create.request import Request, differences
 from provision.ids.ranges import IdFacts
 from provision.releases import Offer
-from tests.unit.public_keys import ed25519
-from tests.unit.stamping import BASE, bob
+from tests.support.builders.public_keys import ed25519
+from tests.support.builders.stamping import BASE, bob
 
 GIB = 1 << 30
 NAMES = {

@@ -11,18 +11,18 @@ from lab.errors import InstanceCorrupted, LxdError
 from lab.process import me
 from lab.report import Silent
 from provision.create.ready import SshProbe
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeInstance
-from tests.unit.cut_off import destroy_after, stamp_after, stamp_until
-from tests.unit.death import DEAD, dies
-from tests.unit.public_keys import ed25519, fingerprint
-from tests.unit.stamping import (
+from tests.support.builders.cut_off import destroy_after, stamp_after, stamp_until
+from tests.support.builders.death import DEAD, dies
+from tests.support.builders.public_keys import ed25519, fingerprint
+from tests.support.builders.stamping import (
     a_lab,
     bob,
     inside,
     refusal,
     stamp,
 )
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 HERE = ("default", "bob")
 HOME = ("default", "home-bob")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from provision.create.cloud_config import user_data
-from tests.unit.stamping import DOCKER, SETTINGS, bob
+from tests.support.builders.stamping import DOCKER, SETTINGS, bob
 
 
 def test_the_account_and_nothing_of_the_template() -> None:

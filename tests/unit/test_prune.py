@@ -14,8 +14,8 @@ from lab.lxd.model import InstanceSpec
 from lab.process import me
 from lab.release import Smoke
 from lab.sizes import format_size
-from tests.unit.death import DEAD
-from tests.unit.releases import PREFIX, Shelf, fits
+from tests.support.builders.death import DEAD
+from tests.support.builders.releases import PREFIX, Shelf, fits
 
 VERSIONS = [f"2026112{day}.1" for day in range(1, 6)]
 

@@ -8,7 +8,7 @@ import pytest
 from images.checks.reboot import MARKER, reboot
 from lab.errors import LxdError, LxdUnreachable
 from lab.lxd.model import Completed, InstanceSpec
-from tests.fake_lxd import FakeLxd
+from tests.support.fake_lxd.lxd import FakeLxd
 
 DONE = Completed(exit_code=0, stdout="", stderr="")
 ABSENT = Completed(exit_code=1, stdout="", stderr="")

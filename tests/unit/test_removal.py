@@ -11,8 +11,8 @@ import pytest
 from lab import labels
 from lab.errors import Conflict
 from lab.instances.removal import remove_image, remove_instance, remove_volume
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeInstance
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 ROOT = Path(__file__).resolve().parents[2]
 DELETING = {"delete", "delete_volume", "delete_image"}

@@ -17,7 +17,7 @@ import pytest
 
 from images.checks.secrets import CLEANED, Look, read, span_of, special_verdict, verdict
 from lab.lxd.model import Completed, Image
-from tests.fake_store import EPOCH
+from tests.support.fake_lxd.store import EPOCH
 
 SCRIPT = Path(__file__).resolve().parents[2] / "images" / "scripts" / "look.py"
 PEM = "-----BEGIN PRIVATE KEY-----\n" + base64.b64encode(bytes(range(48))).decode() + "\n"

@@ -9,10 +9,10 @@ import pytest
 
 from lab.instances.ssh_keys import CONFIG, DROP_IN, give_keys, includes_drop_ins, revocation_list
 from lab.lxd.model import InstanceSpec
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeFile
-from tests.unit.public_keys import ed25519, fingerprint
-from tests.unit.stamping import a_lab
+from tests.support.builders.public_keys import ed25519, fingerprint
+from tests.support.builders.stamping import a_lab
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeFile
 
 KEYS = "/etc/ssh/labstamp/keys/bob"
 REVOKED = "/etc/ssh/labstamp/revoked"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.driver.userland_sources import run_version
-from tests.live.standins import NEW, OLD, Scheme, make_debs, make_run, unpacked
+from tests.support.live_lab.standins import NEW, OLD, Scheme, make_debs, make_run, unpacked
 
 Smi = Callable[..., "tuple[int, list[str]]"]
 ALL = "--query-gpu=index,pci.bus_id,uuid,name,driver_version"

@@ -16,9 +16,9 @@ from lab.lxd.idmap import IdRange
 from lab.lxd.model import State
 from lab.process import me
 from provision.ids.marker import MoveMarker
-from tests.fake_lxd import FakeLxd
-from tests.unit.death import DEAD, dies_after
-from tests.unit.driven import NEW, OLD, Installer, has, inside, put, run
+from tests.support.builders.death import DEAD, dies_after
+from tests.support.builders.driven import NEW, OLD, Installer, has, inside, put, run
+from tests.support.fake_lxd.lxd import FakeLxd
 
 UNKNOWN = "nowhere 1 1"
 """The mark of a builder of which nobody here can tell whether it lives."""

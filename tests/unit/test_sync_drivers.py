@@ -15,8 +15,19 @@ from provision.drivers import sync
 from provision.drivers.actions import Install
 from provision.drivers.plan import Options
 from provision.drivers.sync import Outcome
-from tests.fake_lxd import FakeLxd
-from tests.unit.driven import GPUS, NEW, OLD, Installer, has, inside, put, run, settings, smi
+from tests.support.builders.driven import (
+    GPUS,
+    NEW,
+    OLD,
+    Installer,
+    has,
+    inside,
+    put,
+    run,
+    settings,
+    smi,
+)
+from tests.support.fake_lxd.lxd import FakeLxd
 
 
 def test_those_that_drift_are_mended_and_a_second_run_changes_nothing(driven: FakeLxd) -> None:

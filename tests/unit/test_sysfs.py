@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from lab.hardware.sysfs import graphics_cards, root_seen_by
-from tests.unit.four_gpus import PCI
+from tests.support.builders.four_gpus import PCI
 
 
 def device(root: Path, address: str, klass: str, driver: str | None = None, **files: str) -> Path:

@@ -9,7 +9,7 @@ from images.check_kinds.provision import Provision
 from images.checks.trial import Trial
 from lab.lxd.model import Image
 from lab.release import Needs
-from tests.fake_store import EPOCH
+from tests.support.fake_lxd.store import EPOCH
 
 
 def test_every_image_is_tried_as_it_is_provisioned() -> None:

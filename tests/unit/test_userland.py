@@ -13,8 +13,8 @@ from lab.errors import CheckError, InputError, NotFound
 from lab.lxd.model import Completed, State
 from lab.settings.driver import DriverSettings, RunSettings
 from lab.settings.settings import Settings
-from tests.fake_lxd import FakeLxd
-from tests.fake_store import FakeFile, FakeInstance
+from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeFile, FakeInstance
 
 OLD, NEW = "535.261.03", "550.163.01"
 MULTIARCH = "/usr/lib/x86_64-linux-gnu"

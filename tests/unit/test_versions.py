@@ -11,8 +11,8 @@ from images.releases.published import PublishedRelease
 from lab.errors import CheckError, InputError, LxdError
 from lab.process import in_words
 from lab.release import Needs, Smoke, smoke_property
-from tests.unit.death import DEAD
-from tests.unit.releases import PREFIX, Shelf, fits, unjudged
+from tests.support.builders.death import DEAD
+from tests.support.builders.releases import PREFIX, Shelf, fits, unjudged
 
 A, B, C, D = (f"2026112{day}.1" for day in range(1, 5))
 

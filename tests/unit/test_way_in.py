@@ -12,7 +12,7 @@ import pytest
 
 from images.checks.reach import FromHere, FromInstance, brought, run_argv, way_in, why_apart
 from lab.lxd.model import Completed, InstanceSpec, Network
-from tests.fake_lxd import FakeLxd
+from tests.support.fake_lxd.lxd import FakeLxd
 
 NETWORKS = (
     Network(name="lxdbr0", type="bridge", managed=True),

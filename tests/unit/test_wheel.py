@@ -30,7 +30,7 @@ from images.context import open_context
 from lab.places import ROOT
 from lab.report import Silent
 from lab.settings.settings import Settings
-from tests.unit.releases import Shelf
+from tests.support.builders.releases import Shelf
 
 settings = Settings.model_validate({
     "distribution": "debian-12", "mirror": "https://mirror.example/debian",

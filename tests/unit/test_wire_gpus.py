@@ -18,7 +18,7 @@ from lab.lxd.model import Gpu
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
 from lab.lxd.transport import handshake
-from tests.unit.four_gpus import FOUR, PARTS, PCI, gpu, uuid
+from tests.support.builders.four_gpus import FOUR, PARTS, PCI, gpu, uuid
 
 URL = "https://lab.example:8443"
 NINTH = Known(uuid=uuid(9), model="nine")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.hostile.five import Five, lab_of_five
-from tests.live.lab import Lab
+from tests.support.live_lab.lab import Lab
 
 
 @pytest.fixture(scope="package")

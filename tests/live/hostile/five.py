@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lab.wait import poll
-from tests.live.gpu_containers import destroy
-from tests.live.lab import Lab, lxc
+from tests.support.live_lab.gpu_containers import destroy
+from tests.support.live_lab.lab import Lab, lxc
 
 MALLORY: Final = "lh-mallory"
 OTHERS: Final = ("lh-ann", "lh-ben", "lh-cho", "lh-dan")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.gpu_host import where_lxd_is
 from tests.live.hostile.five import MALLORY, OTHERS, Five, attack
-from tests.live.lab import INVOKE, Lab, Said, lxc, ssh
+from tests.support.live_lab.gpu_host import where_lxd_is
+from tests.support.live_lab.lab import INVOKE, Lab, Said, lxc, ssh
 
 PATIENCE = 120
 """Seconds after which a command has hung; most of it is what this machine takes."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.hostile.five import OTHERS, Five
-from tests.live.lab import lxc, lxc_ended, ssh
+from tests.support.live_lab.lab import lxc, lxc_ended, ssh
 
 ANN, BEN = OTHERS[:2]
 SHARE = Path("/srv/labstamp-test-share")

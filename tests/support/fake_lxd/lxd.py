@@ -1,0 +1,158 @@
+"""LXD in memory, behind the same port as the real one; tests/contract holds the two together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from lab.errors import LabError
+from lab.lxd.changes import changed
+from lab.lxd.errors import refused
+from lab.lxd.idmap import IdRange
+from lab.lxd.model import Gpu, Network, Pool, Profile, Server, Volume
+from tests.support.fake_lxd.commands import FakeCommands
+from tests.support.fake_lxd.images import FakeImages
+from tests.support.fake_lxd.instances import FakeInstances
+from tests.support.fake_lxd.snapshots import FakeSnapshots
+from tests.support.fake_lxd.store import OnRun
+
+
+class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
+    """Set `on_run` to answer commands; read and write `store` to arrange and to look behind."""
+
+    @property
+    def project(self) -> str:
+        return self._project
+
+    @property
+    def on_run(self) -> OnRun:
+        return self.store.on_run
+
+    @on_run.setter
+    def on_run(self, answer: OnRun) -> None:
+        self.store.on_run = answer
+
+    @property
+    def changes(self) -> list[str]:
+        return self.store.changes
+
+    @property
+    def failures(self) -> dict[str, LabError]:
+        return self.store.failures
+
+    @property
+    def host_gpus(self) -> tuple[Gpu, ...]:
+        return self.store.host_gpus
+
+    @host_gpus.setter
+    def host_gpus(self, gpus: tuple[Gpu, ...]) -> None:
+        self.store.host_gpus = gpus
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        return self.store.host_gpus
+
+    def in_project(self, name: str) -> FakeLxd:
+        return FakeLxd(name, self.store)
+
+    def server(self) -> Server:
+        return self.store.server
+
+    def now(self) -> datetime:
+        return self.store.now
+
+    def id_range(self) -> IdRange | None:
+        return self.store.id_range
+
+    def projects(self) -> Mapping[str, Mapping[str, str]]:
+        return {name: dict(config) for name, config in self.store.projects.items()}
+
+    def create_project(self, name: str, config: Mapping[str, str]) -> None:
+        self._do("create_project", name)
+        if name in self.store.projects:
+            raise refused(f"create the project {name}", "The project already exists")
+        self.store.projects[name] = dict(config)
+
+    def delete_project(self, name: str) -> None:
+        self._do("delete_project", name)
+        what = f"delete the project {name}"
+        if name not in self.store.projects:
+            raise refused(what, "Project not found", status=404)
+        if any(project == name for project, _ in self.store.instances):
+            raise refused(what, "Only empty projects can be removed", status=400)
+        del self.store.projects[name]
+
+    def pools(self) -> tuple[Pool, ...]:
+        return tuple(self.store.pools.values())
+
+    def create_pool(self, name: str, driver: str, config: Mapping[str, str]) -> None:
+        self._do("create_pool", name)
+        if name in self.store.pools:
+            raise refused(f"create the storage pool {name}", "The storage pool already exists")
+        self.store.pools[name] = Pool(name=name, driver=driver)
+
+    def networks(self) -> tuple[Network, ...]:
+        return tuple(self.store.networks.values())
+
+    def create_network(self, name: str, config: Mapping[str, str]) -> None:
+        self._do("create_network", name)
+        if name in self.store.networks:
+            raise refused(f"create the network {name}", "The network already exists")
+        self.store.networks[name] = Network(
+            name=name, type="bridge", managed=True, config=dict(config)
+        )
+
+    def set_network_acl(self, name: str, ingress: Sequence[Mapping[str, str]]) -> None:
+        self._do("set_network_acl", name)
+        self.store.acls[name] = tuple(ingress)
+
+    def profile(self, name: str) -> Profile | None:
+        return self.store.profiles.get(name)
+
+    def set_profile_devices(self, name: str, devices: Mapping[str, Mapping[str, str]]) -> None:
+        self._do("set_profile_devices", name)
+        if name not in self.store.profiles:
+            raise refused(f"change the profile {name}", "Profile not found", status=404)
+        self.store.profiles[name] = replace(self.store.profiles[name], devices=dict(devices))
+
+    def volumes(self, pool: str) -> tuple[Volume, ...]:
+        if pool not in self.store.pools:
+            raise refused(f"list the volumes of {pool}", "Storage pool not found", status=404)
+        return tuple(
+            Volume(pool=pool, name=name, config=dict(config), used_by=self._users(pool, name))
+            for (within, name), config in sorted(self.store.volumes.items())
+            if within == pool
+        )
+
+    def create_volume(self, pool: str, name: str, config: Mapping[str, str]) -> None:
+        self._do("create_volume", name)
+        what = f"create the volume {name} in {pool}"
+        if pool not in self.store.pools:
+            raise refused(what, "Storage pool not found", status=404)
+        if (pool, name) in self.store.volumes:
+            raise refused(what, "Volume by that name already exists", status=409)
+        self.store.volumes[pool, name] = dict(config)
+
+    def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None:
+        self._do("update_volume", name)
+        if (pool, name) not in self.store.volumes:
+            what = f"change the volume {name} in {pool}"
+            raise refused(what, "Storage pool volume not found", status=404)
+        self.store.volumes[pool, name] = changed(self.store.volumes[pool, name], config)
+
+    def volume_used(self, pool: str, name: str) -> int | None:
+        if (pool, name) not in self.store.volumes:
+            what = f"see how much is in the volume {name} of {pool}"
+            raise refused(what, "Storage pool volume not found", status=404)
+        return 1 << 20
+
+    def delete_volume(self, pool: str, name: str) -> None:
+        self._do("delete_volume", name)
+        if self._users(pool, name):
+            what = f"delete the volume {name} in {pool}"
+            raise refused(what, "The storage volume is still in use", status=400)
+        self.store.volumes.pop((pool, name), None)
+        self.store.contents.pop((pool, name), None)
+
+    def _users(self, pool: str, volume: str) -> tuple[str, ...]:
+        return tuple(sorted(name for _, name in self._uses(pool, volume)))
