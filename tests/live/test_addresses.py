@@ -18,6 +18,8 @@ from tests.support.live_lab.lab import Lab, lxc, query, ssh
 from tests.support.live_lab.making import PREFIX
 from tests.support.live_lab.removing import remove_instance
 
+pytestmark = pytest.mark.plain
+
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
 ROGUE = Path(__file__).with_name("rogue.py")

@@ -14,6 +14,8 @@ import pytest
 from lab.wait import poll
 from tests.support.live_lab.lab import Lab, lxc, lxc_ended, query, ssh
 
+pytestmark = pytest.mark.plain
+
 Pair = tuple[dict[str, Any], dict[str, Any]]
 ANN, BEN = "lt-ann", "lt-ben"
 SECRET = "lt-topsecret"

@@ -63,7 +63,9 @@ def test_base_is_built_checked_and_given_to_users(plain: Plain) -> None:
     lab = plain.lab
     assert where_lxd_is(lab.environment({}), lab.root) == ()
     assert query("/1.0/projects") == [f"/1.0/projects/{one}" for one in ("default", BUILD_PROJECT)]
-    (told,) = (line for line in plain.said.splitlines() if " is current, " in line)
+    (told,) = (
+        line for line in plain.said.splitlines() if "base: " in line and " is current, " in line
+    )
     assert ", passed (" in told
     documents = lab.succeed("images", "--json").document["templates"]
     (base,) = [one for one in documents if one["name"] == "base"]

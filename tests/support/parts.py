@@ -1,6 +1,6 @@
 """Two parts of all tests, which ci/test runs side by side, each with an LXD of its own.
 
-`plain`: on a host without GPUs, with base alone built: unit tests, and what is marked `plain`.
+`plain`: on a host without GPUs, with base and docker: unit tests, and what is marked `plain`.
 `cards`: on the simulated host with four GPUs, with all templates: everything else.
 Without TEST_PART both run one after the other, on the LXD that LXD_DIR names.
 """

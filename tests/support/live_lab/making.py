@@ -21,13 +21,13 @@ _PATIENCE: Final = 1800
 class Making:
     """All four templates, built from nothing by one plain command, with the host's userland.
 
-    In the part without GPUs: base alone, as a newcomer's is.
+    In the part without GPUs: base and docker-nested, as a newcomer's is.
     """
 
     def __init__(self, directory: Path) -> None:
         plain = part() == PLAIN
         self._lab = Lab(settings=_plain(directory) if plain else _settings(directory))
-        only = ("--only", "base") if plain else ()
+        only = ("--only", "base,docker") if plain else ()
         self._said = directory / "said"
         remove_lab(PREFIX, BUILD_PROJECT)
         with self._said.open("w") as said:
