@@ -24,8 +24,8 @@ def gpus(lxd: Lxd, settings: Settings) -> list[Row]:
             "uuid": gpu.uuid,
             "model": gpu.model,
             "driver": gpu.driver,
-            "users": list(having[gpu.pci]),
-            "parts": [{"uuid": part, "users": list(having[part])} for part in gpu.mig],
+            "users": list(having[gpu.label]),
+            "parts": [{"uuid": part.uuid, "users": list(having[part.label])} for part in gpu.parts],
         }
         for gpu in found
     ]

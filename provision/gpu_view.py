@@ -9,7 +9,6 @@ from lab import labels
 from lab.driver.delivery import Delivery, delivery_of_instance
 from lab.driver.version import drifts
 from lab.errors import CapacityError
-from lab.gpus.allocation import index_of
 from lab.gpus.devices import Missing, held_by, missing
 from lab.host_gpus import HostGpus
 from lab.lxd.model import Gpu, Instance
@@ -22,7 +21,7 @@ def in_brief(instance: Instance, host: HostGpus) -> dict[str, Any]:
     return {
         "gpus": sorted({*(gpu.pci for gpu in gpus), *(one.pci for one in gone)}),
         "driver": instance.config.get(labels.DRIVER),
-        "drift": _drifts(instance, gpus, host),
+        "drift": _drifts(instance, host, has_gpus=bool(gpus)),
     }
 
 
@@ -32,22 +31,30 @@ def in_full(instance: Instance, host: HostGpus) -> dict[str, Any]:
     return {
         "host_driver": host.driver,
         "delivery": instance.config.get(labels.DELIVERY),
-        "cards": [
-            {
-                "index": index_of(gpu, host.gpus),
-                "pci": gpu.pci,
-                "uuid": gpu.uuid,
-                "model": gpu.model,
-                "mig": list(gpu.mig),
-            }
-            for gpu in held_by(instance, host.gpus)
-        ],
+        "cards": _held(instance, host.gpus),
         "missing_cards": [
             {"pci": one.pci, "uuid": one.uuid, "now": one.now.pci if one.now else None}
             for one in gone
         ],
         "mend": mend(instance, host.gpus) if gone else None,
     }
+
+
+def _held(instance: Instance, gpus: Sequence[Gpu]) -> list[dict[str, Any]]:
+    """A row for each GPU, with those of its parts that INSTANCE has."""
+    held = held_by(instance, gpus)
+    addresses = {one.pci for one in held}
+    return [
+        {
+            "index": index,
+            "pci": gpu.pci,
+            "uuid": gpu.uuid,
+            "model": gpu.model,
+            "mig": [part.uuid for part in gpu.parts if part in held],
+        }
+        for index, gpu in enumerate(gpus)
+        if gpu.pci in addresses
+    ]
 
 
 def refuse_without_gpus(instance: Instance, gpus: Sequence[Gpu]) -> None:
@@ -66,19 +73,18 @@ def refuse_without_gpus(instance: Instance, gpus: Sequence[Gpu]) -> None:
 def mend(instance: Instance, gpus: Sequence[Gpu]) -> str:
     """The command that gives INSTANCE what is left of its GPUs, where they are now."""
     gone = missing(instance, gpus)
-    there = [gpu for gpu in held_by(instance, gpus) if gpu.pci not in {one.pci for one in gone}]
-    left = [*there, *(one.now for one in gone if one.now is not None)]
-    parts = [part for gpu in left for part in (gpu.mig or (gpu.pci,))]
+    left = [one for one in held_by(instance, gpus) if one.pci not in {each.pci for each in gone}]
+    left += [grant for one in gone if one.now is not None for grant in one.now.grants]
     # All vanished: as many others.
-    wish = ",".join(dict.fromkeys(parts)) or str(len(gone))
+    wish = ",".join(dict.fromkeys(one.label for one in left)) or str(len(gone))
     return f"invoke provision {instance.name} --gpus {wish}"
 
 
-def _drifts(instance: Instance, gpus: Sequence[Gpu], host: HostGpus) -> bool:
+def _drifts(instance: Instance, host: HostGpus, *, has_gpus: bool) -> bool:
     driver = instance.config.get(labels.DRIVER)
     # Without a word on it: as an image of the days before these keys.
     delivery = delivery_of_instance(instance, Delivery.IMAGE)
-    return delivery is Delivery.IMAGE and drifts(host.driver, driver, due=bool(gpus))
+    return delivery is Delivery.IMAGE and drifts(host.driver, driver, due=has_gpus)
 
 
 def _called(gone: Sequence[Missing]) -> str:

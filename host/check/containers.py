@@ -130,9 +130,8 @@ def _regiven(user: GpuUser, scene: Scene, more: Iterable[str] = ()) -> str:
     """Ours: the GPUs that it has by their names, those that moved where they are now, and MORE."""
     named = {name: keys for name, keys in user.gpus.items() if not _is_loose(keys)}
     there = held_by(replace(user.instance, devices=named, expanded_devices=named), scene.gpus)
-    moved = [one.now.pci for one in missing(user.instance, scene.gpus) if one.now]
-    labels = [label for gpu in there for label in (gpu.mig or (gpu.pci,))]
-    wanted = dict.fromkeys((*labels, *moved, *more))
+    moved = [one.now for one in missing(user.instance, scene.gpus) if one.now]
+    wanted = dict.fromkeys((*(one.label for one in (*there, *moved)), *more))
     fallback = "1" if scene.gpus else "none"
     return f"invoke provision {quote(user.instance.name)} --gpus {','.join(wanted) or fallback}"
 

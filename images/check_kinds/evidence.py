@@ -59,7 +59,8 @@ class GpuAccess:
 
     @property
     def devices(self) -> Mapping[str, Mapping[str, str]]:
-        return {} if self.skipped else gpu_devices(self.gpus, self.delivery)
+        grants = (grant for gpu in self.gpus for grant in gpu.grants)
+        return {} if self.skipped else gpu_devices(grants, self.delivery)
 
     @property
     def config(self) -> Mapping[str, str]:

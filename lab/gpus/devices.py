@@ -5,15 +5,15 @@ What each key of such a device does: https://documentation.ubuntu.com/lxd/stable
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from lab import labels
 from lab.driver.delivery import Delivery
 from lab.errors import LxdError
 from lab.hardware.pci import pci_address
-from lab.lxd.model import Gpu, Instance
+from lab.lxd.model import Gpu, Grant, Instance, MigPart
 
 _CDI_VENDOR: Final = "nvidia.com/"
 _CDI: Final = _CDI_VENDOR + "gpu="
@@ -29,40 +29,43 @@ class Missing:
 
     pci: str
     uuid: str | None
-    now: Gpu | None
-    """Where its UUID is found today; None when it is gone."""
+    now: Grant | None
+    """What has its UUID today; None when it is gone."""
 
 
-def gpu_devices(gpus: Iterable[Gpu], delivery: Delivery) -> dict[str, dict[str, str]]:
-    """The devices that give an instance CARDS, and nothing else.
+def with_parts(gpus: Iterable[Gpu]) -> Iterator[Grant]:
+    """Each of GPUS, followed by its parts."""
+    for gpu in gpus:
+        yield gpu
+        yield from gpu.parts
+
+
+def gpu_devices(grants: Iterable[Grant], delivery: Delivery) -> dict[str, dict[str, str]]:
+    """The devices that give an instance GRANTS, and nothing else.
 
     Never LXD's `id` with a number: LXD 5.0.2 passes every GPU then.
     LxdError where CDI must name a GPU whose UUID is not known.
     """
-    return {
-        _name(gpu, part): _device(gpu, part, delivery)
-        for gpu in gpus
-        for part in (gpu.mig or (None,))
+    return {_name(grant): _device(grant, delivery) for grant in grants}
+
+
+def held_by(instance: Instance, gpus: Sequence[Gpu]) -> tuple[Grant, ...]:
+    """What INSTANCE has of GPUS, in their order.
+
+    A GPU that is split stands for itself where its device names none of its parts.
+    """
+    held = {
+        grant
+        for device in _gpus(instance)
+        for gpu in _passed(device, gpus)
+        for grant in _granted(device, gpu)
     }
+    return tuple(grant for grant in with_parts(gpus) if grant in held)
 
 
-def held_by(instance: Instance, gpus: Sequence[Gpu]) -> tuple[Gpu, ...]:
-    """Those of CARDS that INSTANCE has; of a GPU in parts, with those parts in `mig`."""
-    held: dict[str, set[str]] = {}
-    for device in _gpus(instance):
-        for gpu in _passed(device, gpus):
-            held.setdefault(gpu.pci, set()).update(_parts(device, gpu))
-    return tuple(
-        replace(gpu, mig=tuple(part for part in gpu.mig if part in held[gpu.pci]))
-        for gpu in gpus
-        if gpu.pci in held
-    )
-
-
-def remembered(gpus: Iterable[Gpu]) -> str:
+def remembered(grants: Iterable[Grant]) -> str:
     """The value of `user.lab.gpus`: `0000:b1:00.0=GPU-…,…`."""
-    pairs = ((gpu.pci, id_) for gpu in gpus for id_ in (gpu.mig or (gpu.uuid,)))
-    return ",".join(f"{pci}={uuid}" if uuid else pci for pci, uuid in pairs)
+    return ",".join(f"{one.pci}={one.uuid}" if one.uuid else one.pci for one in grants)
 
 
 def recall(text: str) -> tuple[Pair, ...]:
@@ -86,24 +89,26 @@ def missing(instance: Instance, gpus: Sequence[Gpu]) -> tuple[Missing, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _name(gpu: Gpu, part: str | None) -> str:
-    name = "gpu-" + gpu.pci.replace(":", "-").replace(".", "-")
-    return name if part is None else f"{name}-{part.removeprefix('MIG-')[:8].lower()}"
+def _name(grant: Grant) -> str:
+    name = "gpu-" + grant.pci.replace(":", "-").replace(".", "-")
+    if isinstance(grant, MigPart):
+        return f"{name}-{grant.uuid.removeprefix('MIG-')[:8].lower()}"
+    return name
 
 
-def _device(gpu: Gpu, part: str | None, delivery: Delivery) -> dict[str, str]:
-    if part is not None:
+def _device(grant: Grant, delivery: Delivery) -> dict[str, str]:
+    if isinstance(grant, MigPart):
         # With every delivery: where LXD knows CDI, it makes its name of this by itself.
-        return {"type": "gpu", "gputype": "mig", "pci": gpu.pci, "mig.uuid": part}
+        return {"type": "gpu", "gputype": "mig", "pci": grant.pci, "mig.uuid": grant.uuid}
     if delivery is not Delivery.CDI:
-        return {"type": "gpu", "pci": gpu.pci}
-    if gpu.uuid is None:
+        return {"type": "gpu", "pci": grant.pci}
+    if grant.uuid is None:
         raise LxdError(
-            f"The GPU {gpu.pci} cannot be given by CDI: its UUID is not known.",
+            f"The GPU {grant.pci} cannot be given by CDI: its UUID is not known.",
             fix="Set `driver: {delivery: image}` in lab.yaml, or install nvidia-container-cli "
             "where LXD runs.",
         )
-    return {"type": "gpu", "gputype": "physical", "id": f"{_CDI}{gpu.uuid}"}
+    return {"type": "gpu", "gputype": "physical", "id": f"{_CDI}{grant.uuid}"}
 
 
 def _gpus(instance: Instance) -> list[Device]:
@@ -137,15 +142,16 @@ def _by_name(name: str, gpus: Sequence[Gpu]) -> Sequence[Gpu]:
     return [
         gpu
         for index, gpu in enumerate(gpus)
-        if name in {"all", gpu.uuid, *gpu.mig} or number == str(index)
+        if name == "all" or number == str(index) or _where(name, [gpu])
     ]
 
 
-def _parts(device: Device, gpu: Gpu) -> Sequence[str]:
+def _granted(device: Device, gpu: Gpu) -> Sequence[Grant]:
+    """What DEVICE, which passes GPU, gives of it."""
     named = device.get("mig.uuid") or _cdi_name(device)
     # LXD takes it without its prefix, too.
-    found = [part for part in gpu.mig if part in {named, f"MIG-{named}"}]
-    return found or ([] if device.get("gputype") == "mig" else gpu.mig)
+    parts = [part for part in gpu.parts if part.uuid in {named, f"MIG-{named}"}]
+    return parts or ([gpu] if device.get("gputype") == "mig" else gpu.grants)
 
 
 def _given(device: Device, known: Iterable[Pair]) -> Pair | None:
@@ -160,8 +166,8 @@ def _given(device: Device, known: Iterable[Pair]) -> Pair | None:
     return next((pair for pair in known if pair[0] == pci), (pci, None))
 
 
-def _where(uuid: str | None, gpus: Sequence[Gpu]) -> Gpu | None:
-    return next((gpu for gpu in gpus if uuid and uuid in {gpu.uuid, *gpu.mig}), None)
+def _where(uuid: str | None, gpus: Iterable[Gpu]) -> Grant | None:
+    return next((grant for grant in with_parts(gpus) if uuid and grant.uuid == uuid), None)
 
 
 def _finds(device: Device, given: Pair, gpus: Sequence[Gpu]) -> bool:
@@ -174,6 +180,6 @@ def _finds(device: Device, given: Pair, gpus: Sequence[Gpu]) -> bool:
         return False
     if uuid and uuid.startswith("MIG-"):
         # A reboot takes the parts of a GPU away, and NVIDIA's tools make new ones.
-        return uuid in gpu.mig
+        return _where(uuid, [gpu]) is not None
     # Without UUIDs to compare, the slot has to do.
     return None in {uuid, gpu.uuid} or uuid == gpu.uuid

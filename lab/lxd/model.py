@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import TypeAlias
 
 
 class State(str, Enum):
@@ -87,6 +88,25 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MigPart:
+    """A part of a GPU, made by NVIDIA's Multi-Instance GPU."""
+
+    pci: str
+    """Of the GPU, as `Gpu.pci`."""
+    uuid: str
+    """`MIG-…`."""
+
+    @property
+    def label(self) -> str:
+        """What people are shown, and what they write after `--gpus`."""
+        return self.uuid
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
     """A GPU of NVIDIA's in the server."""
 
@@ -97,8 +117,22 @@ class Gpu:
     model: str
     driver: str | None = None
     """Version of the kernel module that runs it, as the daemon sees it; None without NVIDIA's."""
-    mig: tuple[str, ...] = ()
-    """UUIDs (`MIG-…`) of the parts it is split into; of an allotted GPU, those that are given."""
+    parts: tuple[MigPart, ...] = ()
+    """What it is split into; empty where it is whole."""
+
+    @property
+    def label(self) -> str:
+        """What people are shown, and what they write after `--gpus`."""
+        return self.pci
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """What of it can be given: of a GPU that is split, its parts alone."""
+        return self.parts or (self,)
+
+
+Grant: TypeAlias = Gpu | MigPart
+"""What an instance has of the server's GPUs: a whole one, or a part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from lab.lxd.model import (
     Image,
     Instance,
     InstanceState,
+    MigPart,
     Network,
     Pool,
     Profile,
@@ -88,7 +89,7 @@ def _gpu(raw: Json, known: Mapping[str, Known], parts: Mapping[str, tuple[str, .
         model=told.get("model") or here.model or raw.get("product") or _nameless(raw),
         # Of another driver, nouveau's for one, it would be the kernel's version.
         driver=(raw.get("driver_version") or None) if raw.get("driver") == "nvidia" else None,
-        mig=parts.get(uuid or "", ()),
+        parts=tuple(MigPart(pci=pci, uuid=part) for part in parts.get(uuid or "", ())),
     )
 
 

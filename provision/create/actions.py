@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
 from lab.lxd.idmap import IdRange
-from lab.lxd.model import Gpu, InstanceSpec
+from lab.lxd.model import Grant, InstanceSpec
 from lab.sizes import format_size
 from provision.keys.public_key import PublicKey
 from provision.limits import ROOT, named_device
@@ -77,7 +77,7 @@ class CreateInstance:
     spec: InstanceSpec
     release: str
     """`base 20261121.1`."""
-    gpus: tuple[Gpu, ...] = ()
+    gpus: tuple[Grant, ...] = ()
     unfiltered: tuple[str, ...] = ()
     """What keeps it from other addresses than its own is lacking, and why."""
     ids: IdRange | None = None
@@ -92,7 +92,7 @@ class CreateInstance:
             config.get("limits.processes", "unlimited") + " processes",
             ((root[1].get("size") if root else None) or "unlimited") + " disk",
             *([f"ids {self.ids}"] if self.ids else []),
-            *(f"GPU {part}" for gpu in self.gpus for part in gpu.mig or (gpu.pci,)),
+            *(f"GPU {gpu.label}" for gpu in self.gpus),
         ]
         lacking = f"; its network is not filtered: {'; '.join(self.unfiltered)}"
         return (
@@ -161,7 +161,7 @@ class ChangeGpus:
     name: str
     devices: Mapping[str, Mapping[str, str] | None]
     config: Mapping[str, str | None]
-    added: tuple[Gpu, ...] = ()
+    added: tuple[Grant, ...] = ()
     given: tuple[str, ...] = ()
     """PCI addresses and UUIDs of parts: what it has afterwards."""
     taken: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lab.errors import CapacityError
 from lab.gpus.allocation import Policy, users
-from lab.lxd.model import Gpu, Instance
+from lab.lxd.model import Gpu, Grant, Instance
 from provision.create.actions import Action, ChangeGpus, CreateInstance
 from provision.create.gpu_facts import GpuFacts
 
@@ -30,7 +30,7 @@ def refuse_second(actions: Sequence[Action], instances: Sequence[Instance], host
 
 def _check(
     name: str,
-    added: Sequence[Gpu],
+    added: Sequence[Grant],
     instances: Sequence[Instance],
     gpus: Sequence[Gpu],
     policy: Policy,
@@ -39,7 +39,7 @@ def _check(
 ) -> None:
     now = users(instances, gpus)
     made = {instance.name: instance.created_at for instance in instances}
-    for key in (key for gpu in added for key in (gpu.mig or (gpu.pci,))):
+    for key in (grant.label for grant in added):
         order = sorted(now.get(key, ()), key=lambda user: (made[user], user))
         first = order[: policy.limit]
         if len(order) == len(first) or (new and name in first):

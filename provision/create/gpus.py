@@ -10,7 +10,7 @@ from lab.driver.delivery import Delivery, delivery_of_instance, instance_config
 from lab.errors import InputError
 from lab.gpus.allocation import Users, allocate
 from lab.gpus.devices import gpu_devices, held_by, missing, remembered
-from lab.lxd.model import Gpu, Instance, Profile, State
+from lab.lxd.model import Gpu, Grant, Instance, MigPart, Profile, State
 from provision.create.actions import ChangeGpus
 from provision.create.drift import refuse_drift
 from provision.create.facts import Facts
@@ -27,7 +27,7 @@ Devices = Mapping[str, Mapping[str, str]]
 class Share:
     """The GPUs of a new container, with what its create call says of them."""
 
-    gpus: tuple[Gpu, ...] = ()
+    gpus: tuple[Grant, ...] = ()
     devices: Devices = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,9 +83,9 @@ def change_of_gpus(request: Request, instance: Instance, facts: Facts) -> tuple[
     )
 
 
-def _config(gpus: Sequence[Gpu], delivery: Delivery, profile: Profile) -> dict[str, str | None]:
+def _config(gpus: Sequence[Grant], delivery: Delivery, profile: Profile) -> dict[str, str | None]:
     # LXD gives parts of GPUs through nvidia.runtime alone, except by CDI.
-    parts = any(gpu.mig for gpu in gpus) and delivery is not Delivery.CDI
+    parts = any(isinstance(one, MigPart) for one in gpus) and delivery is not Delivery.CDI
     config = instance_config(Delivery.RUNTIME if parts else delivery) if gpus else {}
     none = dict.fromkeys(instance_config(Delivery.RUNTIME))
     return {labels.GPUS: remembered(gpus) or None, **none, **outright(profile), **config}
@@ -114,7 +114,7 @@ def _device_changes(instance: Instance, wanted: Devices) -> dict[str, Mapping[st
 
 def _with_moved(instance: Instance, gpus: Sequence[Gpu], users: Users) -> Users:
     """A GPU that moved to another slot is INSTANCE's there, too."""
-    moved = {one.now.pci for one in missing(instance, gpus) if one.now is not None}
+    moved = {one.now.label for one in missing(instance, gpus) if one.now is not None}
     return {
         key: (*names, instance.name) if key in moved and instance.name not in names else names
         for key, names in users.items()
@@ -143,5 +143,5 @@ def _takes_effect(
     return delivery is not Delivery.CDI or facts.server.has("gpu_cdi_hotplug")
 
 
-def _labels(gpus: Sequence[Gpu]) -> tuple[str, ...]:
-    return tuple(part for gpu in gpus for part in (gpu.mig or (gpu.pci,)))
+def _labels(gpus: Sequence[Grant]) -> tuple[str, ...]:
+    return tuple(one.label for one in gpus)

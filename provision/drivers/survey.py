@@ -100,7 +100,7 @@ def look_at(lxd: Lxd, host: HostGpus, instance: Instance) -> InContainer | None:
     except LxdError as error:
         # Said beside its name: the others are to be seen all the same.
         driver, trouble = None, not_seen(error)
-    gpus = tuple(gpu.pci for gpu in held_by(instance, host.gpus))
+    gpus = tuple(dict.fromkeys(one.pci for one in held_by(instance, host.gpus)))
     due = delivery is Delivery.IMAGE and bool(gpus)
     return InContainer(
         name=instance.name,

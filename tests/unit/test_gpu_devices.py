@@ -10,10 +10,28 @@ from lab import labels
 from lab.driver.delivery import Delivery
 from lab.errors import LxdError
 from lab.gpus.devices import Missing, gpu_devices, held_by, missing, recall, remembered
-from lab.lxd.model import Gpu, Instance
-from tests.support.builders.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, instance, uuid
+from lab.lxd.model import Gpu, Grant, Instance, MigPart
+from tests.support.builders.four_gpus import (
+    FOUR,
+    PARTS,
+    PCI,
+    SPLIT,
+    gpu,
+    instance,
+    parts,
+    split,
+    uuid,
+)
 
-Cards = tuple[Gpu, ...]
+Gpus = tuple[Gpu, ...]
+Grants = tuple[Grant, ...]
+
+
+def test_of_a_split_gpu_parts_alone_can_be_given() -> None:
+    (whole, split_one, _) = SPLIT
+    assert whole.grants == (whole,)
+    assert split_one.grants == parts(1, *PARTS)
+    assert [one.label for one in (whole, *split_one.grants)] == [PCI[0], *PARTS]
 
 
 @pytest.mark.parametrize("delivery", [Delivery.IMAGE, Delivery.RUNTIME, Delivery.NONE])
@@ -41,8 +59,7 @@ def test_cdi_names_them_by_uuid() -> None:
 
 @pytest.mark.parametrize("delivery", list(Delivery))
 def test_parts_are_devices_of_their_own(delivery: Delivery) -> None:
-    parts = (gpu(1, mig=PARTS[:1]), gpu(1, mig=PARTS[1:2]))
-    assert gpu_devices(parts, delivery) == {
+    assert gpu_devices(parts(1, *PARTS[:2]), delivery) == {
         f"gpu-0000-4b-00-0-0000000{n}": {
             "type": "gpu",
             "gputype": "mig",
@@ -55,10 +72,10 @@ def test_parts_are_devices_of_their_own(delivery: Delivery) -> None:
 
 @pytest.mark.parametrize("delivery", [Delivery.IMAGE, Delivery.RUNTIME, Delivery.CDI])
 @pytest.mark.parametrize(
-    "gpus", [(), FOUR[:1], FOUR, (SPLIT[0], gpu(1, mig=PARTS[:2]))], ids=["0", "1", "4", "parts"]
+    "gpus", [(), FOUR[:1], FOUR, (SPLIT[0], *parts(1, *PARTS[:2]))], ids=["0", "1", "4", "parts"]
 )
-def test_what_is_given_is_what_is_held(gpus: Cards, delivery: Delivery) -> None:
-    host = SPLIT if any(one.mig for one in gpus) else FOUR
+def test_what_is_given_is_what_is_held(gpus: Grants, delivery: Delivery) -> None:
+    host = SPLIT if any(isinstance(one, MigPart) for one in gpus) else FOUR
     one = instance("ann", *gpu_devices(gpus, delivery).values())
     assert held_by(one, host) == gpus
 
@@ -77,23 +94,24 @@ def test_what_is_given_is_what_is_held(gpus: Cards, delivery: Delivery) -> None:
         ({"type": "disk", "path": "/"}, ()),
     ],
 )
-def test_devices_of_others_are_understood(device: dict[str, str], held: Cards) -> None:
+def test_devices_of_others_are_understood(device: dict[str, str], held: Gpus) -> None:
     assert held_by(instance("bob", device), FOUR) == held
 
 
 @pytest.mark.parametrize(
-    ("device", "parts"),
+    ("device", "held"),
     [
-        ({"gputype": "mig", "pci": PCI[1], "mig.uuid": PARTS[0].removeprefix("MIG-")}, PARTS[:1]),
-        ({"gputype": "mig", "pci": PCI[1], "mig.gi": "3", "mig.ci": "0"}, ()),
-        ({"id": f"nvidia.com/mig={PARTS[1]}"}, PARTS[1:2]),
-        ({"pci": PCI[1]}, PARTS),
+        (
+            {"gputype": "mig", "pci": PCI[1], "mig.uuid": PARTS[0].removeprefix("MIG-")},
+            SPLIT[1].parts[:1],
+        ),
+        ({"gputype": "mig", "pci": PCI[1], "mig.gi": "3", "mig.ci": "0"}, (SPLIT[1],)),
+        ({"id": f"nvidia.com/mig={PARTS[1]}"}, SPLIT[1].parts[1:2]),
+        ({"pci": PCI[1]}, SPLIT[1].parts),
     ],
 )
-def test_parts_given_by_others_are_understood(
-    device: dict[str, str], parts: tuple[str, ...]
-) -> None:
-    assert held_by(instance("bob", {"type": "gpu", **device}), SPLIT) == (gpu(1, mig=parts),)
+def test_parts_given_by_others_are_understood(device: dict[str, str], held: Grants) -> None:
+    assert held_by(instance("bob", {"type": "gpu", **device}), SPLIT) == held
 
 
 def test_a_profile_gives_gpus_too() -> None:
@@ -112,14 +130,14 @@ def test_a_profile_gives_gpus_too() -> None:
             ((PCI[0], None), (PCI[3], uuid(3))),
         ),
         (
-            (gpu(1, mig=PARTS[:2]),),
+            parts(1, *PARTS[:2]),
             f"{PCI[1]}={PARTS[0]},{PCI[1]}={PARTS[1]}",
             ((PCI[1], PARTS[0]), (PCI[1], PARTS[1])),
         ),
     ],
 )
 def test_gpus_are_remembered_by_address_and_uuid(
-    gpus: Cards,
+    gpus: Grants,
     text: str,
     pairs: tuple[tuple[str, str | None], ...],
 ) -> None:
@@ -127,7 +145,7 @@ def test_gpus_are_remembered_by_address_and_uuid(
     assert recall(text) == pairs
 
 
-def stamped(*gpus: Gpu, delivery: Delivery = Delivery.IMAGE) -> Instance:
+def stamped(*gpus: Grant, delivery: Delivery = Delivery.IMAGE) -> Instance:
     devices = gpu_devices(gpus, delivery).values()
     return instance("ann", *devices, **{labels.GPUS: remembered(gpus)})
 
@@ -151,7 +169,7 @@ def stamped(*gpus: Gpu, delivery: Delivery = Delivery.IMAGE) -> Instance:
     ],
     ids=["there", "gone", "all-gone", "moved", "swapped", "replaced", "uuids-unknown"],
 )
-def test_a_gpu_that_vanished_or_moved(now: Cards, found: tuple[Missing, ...]) -> None:
+def test_a_gpu_that_vanished_or_moved(now: Gpus, found: tuple[Missing, ...]) -> None:
     assert missing(stamped(FOUR[0]), now) == found
 
 
@@ -162,10 +180,16 @@ def test_cdi_finds_a_moved_gpu_by_itself() -> None:
 
 
 def test_a_part_that_was_made_anew_is_missing() -> None:
-    one = stamped(gpu(1, mig=PARTS[:2]))
+    one = stamped(*parts(1, *PARTS[:2]))
     assert missing(one, SPLIT) == ()
     assert len(missing(one, FOUR)) == 2
-    assert missing(one, (gpu(1, mig=PARTS[1:]),)) == (Missing(pci=PCI[1], uuid=PARTS[0], now=None),)
+    assert missing(one, (split(1, *PARTS[1:]),)) == (Missing(pci=PCI[1], uuid=PARTS[0], now=None),)
+
+
+def test_a_part_that_moved_with_its_gpu_is_that_part_alone() -> None:
+    (there, *_) = moved = parts(2, *PARTS)
+    one = stamped(*parts(1, PARTS[0]))
+    assert missing(one, (gpu(2, parts=moved),)) == (Missing(pci=PCI[1], uuid=PARTS[0], now=there),)
 
 
 def test_gpus_that_labstamp_did_not_give_are_missed_by_their_slot() -> None:

@@ -12,7 +12,7 @@ from lab.errors import CapacityError, InputError
 from lab.gpus.allocation import Policy, Users, allocate, index_of, users
 from lab.gpus.selection import parse_selection
 from lab.lxd.model import Gpu
-from tests.support.builders.four_gpus import FOUR, PARTS, PCI, SPLIT, gpu, instance, uuid
+from tests.support.builders.four_gpus import FOUR, PARTS, PCI, SPLIT, instance, parts, uuid
 
 SHARED = Policy()
 EXCLUSIVE = Policy(limit=1)
@@ -191,12 +191,11 @@ def test_a_gpu_that_is_not_there_is_told_with_those_that_are(selector: str) -> N
     )
 
 
-def test_a_part_is_given_as_its_gpu_with_that_part_alone() -> None:
+def test_parts_are_given_beside_whole_gpus() -> None:
     wish = parse_selection(f"{PARTS[2]},{PARTS[0]},idx:0")
     assert allocate(wish, SPLIT, {}, SHARED, name="ann") == (
         SPLIT[0],
-        gpu(1, mig=(PARTS[0],)),
-        gpu(1, mig=(PARTS[2],)),
+        *parts(1, PARTS[0], PARTS[2]),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from host.finding import Status
 from host.machine import Machine
 from lab import labels
+from lab.lxd.model import MigPart
 from tests.support.builders.gpu_machine import GPUS, OURS, give, lxd_with_gpus, problems
 from tests.support.builders.machines import give_network, machine_in
 from tests.support.fake_lxd.lxd import FakeLxd
@@ -74,7 +75,8 @@ def test_ours_keeps_its_other_gpus(lxd: FakeLxd, machine: Machine) -> None:
 
 def test_cdi_parts_and_other_makers_name_their_gpu(lxd: FakeLxd, machine: Machine) -> None:
     lxd.store.host_gpus = tuple(
-        replace(gpu, mig=("MIG-1",)) if gpu.uuid == "GPU-2" else gpu for gpu in GPUS
+        replace(gpu, parts=(MigPart(pci=gpu.pci, uuid="MIG-1"),)) if gpu.uuid == "GPU-2" else gpu
+        for gpu in GPUS
     )
     give(
         lxd,

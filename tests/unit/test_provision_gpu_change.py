@@ -8,7 +8,7 @@ import pytest
 
 from lab.errors import CapacityError, InputError, LxdError
 from lab.lxd.model import State
-from tests.support.builders.four_gpus import FOUR, gpu, uuid
+from tests.support.builders.four_gpus import FOUR, PARTS, gpu, split, uuid
 from tests.support.builders.gpu_lab import (
     EXCLUSIVE,
     HERE,
@@ -110,6 +110,17 @@ def test_a_gpu_that_moved_is_found_by_its_uuid(lxd: FakeLxd) -> None:
     assert held(lxd) == [D]
     change(lxd, "1", settings=EXCLUSIVE)
     assert held(lxd) == ["0000:17:00.0"]
+
+
+def test_a_part_that_moved_is_found_alone(lxd: FakeLxd) -> None:
+    lxd.host_gpus = (*FOUR[:3], split(3, *PARTS))
+    give(lxd, PARTS[1])
+    moved = tuple(replace(part, pci="0000:17:00.0") for part in lxd.host_gpus[3].parts)
+    lxd.host_gpus = (*FOUR[:3], gpu(3, pci="0000:17:00.0", parts=moved))
+    done = give(lxd, None)
+    assert done.summary is not None
+    assert done.summary["missing_cards"] == [{"pci": D, "uuid": PARTS[1], "now": "0000:17:00.0"}]
+    assert done.summary["mend"] == f"invoke provision bob --gpus {PARTS[1]}"
 
 
 def test_a_gpu_that_vanished_is_replaced_by_a_count(lxd: FakeLxd) -> None:

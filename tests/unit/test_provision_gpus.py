@@ -14,7 +14,7 @@ from lab.report import Silent
 from lab.settings.gpus import GpuSettings
 from lab.settings.settings import Settings
 from provision.create.provision import GPUS_LOCK
-from tests.support.builders.four_gpus import FOUR, PCI, gpu, uuid
+from tests.support.builders.four_gpus import FOUR, PCI, split, uuid
 from tests.support.builders.gpu_lab import (
     EXCLUSIVE,
     HERE,
@@ -156,7 +156,7 @@ def test_delivery_cdi_names_the_gpu_by_uuid_and_shows_it_by_address(lxd: FakeLxd
 
 def test_a_part_of_a_gpu_brings_what_lxd_wants_for_it(lxd: FakeLxd) -> None:
     part = "MIG-11111111-2222-3333-4444-555555555555"
-    lxd.host_gpus = (gpu(0, mig=(part,)), *FOUR[1:])
+    lxd.host_gpus = (split(0, part), *FOUR[1:])
     give(lxd, part)
     assert list(gpus_of(lxd).values()) == [
         {"type": "gpu", "gputype": "mig", "pci": A, "mig.uuid": part}

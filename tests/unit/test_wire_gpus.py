@@ -18,7 +18,7 @@ from lab.lxd.model import Gpu
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
 from lab.lxd.transport import handshake
-from tests.support.builders.four_gpus import FOUR, PARTS, PCI, gpu, uuid
+from tests.support.builders.four_gpus import FOUR, PARTS, PCI, gpu, split, uuid
 
 URL = "https://lab.example:8443"
 NINTH = Known(uuid=uuid(9), model="nine")
@@ -104,7 +104,7 @@ def test_what_lxd_leaves_out_is_filled_in(
 
 def test_parts_belong_to_the_gpu_with_their_uuid() -> None:
     parts = {uuid(1): PARTS}
-    assert parse.gpus([raw(0), raw(1)], parts=parts) == (gpu(0), gpu(1, mig=PARTS))
+    assert parse.gpus([raw(0), raw(1)], parts=parts) == (gpu(0), split(1, *PARTS))
 
 
 @pytest.mark.parametrize("gpu", [None, {}, {"cards": None, "total": 0}, {"cards": []}])
@@ -132,7 +132,7 @@ def test_of_this_machines_own_gpus_its_kernel_is_asked(monkeypatch: pytest.Monke
         rest = Rest(handshake(place, URL, tls_session(None, None)))
         found = Client(rest, "default").gpus()
         assert {request.path for request in http.request_history} == {"/1.0"}
-    assert found == (gpu(0, uuid=uuid(9), model="nine", mig=PARTS[:1]),)
+    assert found == (split(0, *PARTS[:1], uuid=uuid(9), model="nine"),)
     assert seen == [Path("/"), Path("/proc/driver/nvidia")]
     # They count for its own LXD alone.
     told = {"gpu": {"cards": [raw(0, nvidia=None)]}}

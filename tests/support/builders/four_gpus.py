@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.lxd.model import Gpu, Instance, State
+from lab.lxd.model import Gpu, Instance, MigPart, State
 from tests.support.fake_lxd.store import EPOCH
 
 PCI = ("0000:31:00.0", "0000:4b:00.0", "0000:b1:00.0", "0000:ca:00.0")
@@ -25,8 +25,17 @@ def gpu(number: int, **changes: object) -> Gpu:
     return Gpu(**{**values, **changes})  # type: ignore[arg-type]
 
 
+def parts(number: int, *uuids: str) -> tuple[MigPart, ...]:
+    return tuple(MigPart(pci=PCI[number], uuid=uuid) for uuid in uuids)
+
+
+def split(number: int, *uuids: str, **changes: object) -> Gpu:
+    """The GPU NUMBER in the parts UUIDS."""
+    return gpu(number, parts=parts(number, *uuids), **changes)
+
+
 FOUR = tuple(gpu(number) for number in range(4))
-SPLIT = (gpu(0), gpu(1, mig=PARTS), gpu(2))
+SPLIT = (gpu(0), split(1, *PARTS), gpu(2))
 """The second is in three parts."""
 
 
