@@ -46,7 +46,7 @@ def provision(
 ) -> None:
     """Make NAME's container from a template: address, account, quota, ready for ssh."""
     from commands.views import containers as view
-    from lab.gpus.selection import parse_selection
+    from lab.gpu_selection import parse_selection
     from provision.create import request
     from provision.keys import ssh_keys
 

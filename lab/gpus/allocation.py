@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lab.errors import CapacityError, InputError
+from lab.gpu_selection import GpuSelection
 from lab.gpus.devices import held_by, with_parts
-from lab.gpus.selection import GpuSelection
 from lab.lxd.model import Gpu, Grant, Instance, MigPart
 
 Users = Mapping[str, tuple[str, ...]]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lab.driver.delivery import Delivery
+from lab.gpu_selection import GpuSelection
 from lab.gpus.allocation import Policy, Users, users
-from lab.gpus.selection import GpuSelection, parse_selection
 from lab.gpus.users import instances_with_gpus
 from lab.host_gpus import HostGpus
 from lab.lxd.model import Gpu
@@ -36,7 +36,7 @@ def read_gpus(lxd: Lxd, host: HostGpus, release: Release | None) -> GpuFacts:
         users=_users(lxd, settings, host.gpus),
         policy=Policy(limit=settings.gpus.limit),
         # Nobody who asks for no GPU is refused for want of one.
-        usual=parse_selection(settings.gpus.default) if host.gpus else GpuSelection(),
+        usual=settings.gpus.default if host.gpus else GpuSelection(),
         driver=host.driver,
         delivery=host.delivery(release) if release is not None else host.chosen().delivery,
     )

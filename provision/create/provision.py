@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab.errors import LabError
-from lab.gpus.selection import parse_selection
 from lab.gpus.users import instances_with_gpus
 from lab.lxd.nic_filters import bridged_ipv6
 from lab.lxd.port import Lxd
@@ -100,7 +99,7 @@ def provision(
 
 
 def _wants_gpus(request: Request, settings: Settings) -> bool:
-    wish = parse_selection(settings.gpus.default) if request.gpus is None else request.gpus
+    wish = settings.gpus.default if request.gpus is None else request.gpus
     return not wish.is_none
 
 

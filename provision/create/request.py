@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 
 from lab.errors import InputError
-from lab.gpus.selection import GpuSelection
+from lab.gpu_selection import GpuSelection
 from lab.names import check_account, check_instance_name, nearest_name
 from lab.sizes import format_size
 from provision.keys.public_key import PublicKey

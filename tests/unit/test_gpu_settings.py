@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import InputError
-from lab.gpus.selection import GpuSelection, parse_selection
+from lab.gpu_selection import GpuSelection
 from lab.settings.gpus import GpuSettings
 from lab.settings.settings import load_settings
 
@@ -20,7 +20,7 @@ def loaded(directory: Path, text: str) -> GpuSettings:
 def test_without_a_word_everybody_gets_one_gpu_and_shares_it(tmp_path: Path) -> None:
     settings = load_settings(tmp_path, {}).gpus
     assert settings == GpuSettings()
-    assert parse_selection(settings.default) == GpuSelection(count=1)
+    assert settings.default == GpuSelection(count=1)
     assert settings.limit is None
 
 
@@ -35,7 +35,7 @@ def test_without_a_word_everybody_gets_one_gpu_and_shares_it(tmp_path: Path) -> 
     ],
 )
 def test_the_default(tmp_path: Path, text: str, wish: GpuSelection) -> None:
-    assert parse_selection(loaded(tmp_path, text).default) == wish
+    assert loaded(tmp_path, text).default == wish
 
 
 @pytest.mark.parametrize(

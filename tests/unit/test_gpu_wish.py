@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import InputError
-from lab.gpus.selection import GpuSelection, parse_selection
+from lab.gpu_selection import GpuSelection, parse_selection
 from lab.hardware.pci import canonical_uuid
 from tests.support.builders.four_gpus import PARTS, PCI, uuid
 

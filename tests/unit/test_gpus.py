@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import CapacityError, InputError
+from lab.gpu_selection import parse_selection
 from lab.gpus.allocation import Policy, Users, allocate, index_of, users
-from lab.gpus.selection import parse_selection
 from lab.lxd.model import Gpu
 from tests.support.builders.four_gpus import FOUR, PARTS, PCI, SPLIT, instance, parts, uuid
 

@@ -11,7 +11,7 @@ from commands.provisioning import Stamp, stamp_or_build
 from commands.views import containers
 from lab.driver.delivery import Delivery
 from lab.errors import CapacityError
-from lab.gpus.selection import parse_selection
+from lab.gpu_selection import parse_selection
 from lab.lxd.model import State
 from lab.machine import lock
 from lab.report import Silent

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lab.errors import CapacityError, InputError
-from lab.gpus.selection import parse_selection
+from lab.gpu_selection import GpuSelection, parse_selection
 from lab.machine import lock
 from lab.report import Silent
 from lab.settings.gpus import GpuSettings
@@ -89,9 +89,14 @@ def test_a_host_without_gpus_gives_none_and_says_nothing(lxd: FakeLxd) -> None:
 
 
 def test_the_lab_says_what_is_usual(lxd: FakeLxd) -> None:
-    give(lxd, None, settings=Settings(gpus=GpuSettings(default="none")))
+    give(lxd, None, settings=Settings(gpus=GpuSettings(default=GpuSelection())))
     assert held(lxd) == []
-    give(lxd, None, name="eve", settings=Settings(gpus=GpuSettings(default="all")))
+    give(
+        lxd,
+        None,
+        name="eve",
+        settings=Settings(gpus=GpuSettings(default=GpuSelection(everything=True))),
+    )
     assert held(lxd, "eve") == list(PCI)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lab import labels
 from lab.errors import CapacityError
-from lab.gpus.selection import parse_selection
+from lab.gpu_selection import parse_selection
 from lab.lxd.idmap import IdRange, own_range
 from lab.lxd.model import Instance, InstanceSpec
 from lab.lxd.port import OnProgress

@@ -49,6 +49,17 @@ def test_each_value_has_its_line(tmp_path: Path) -> None:
     assert (found["driver.on-drift"].value, found["driver.on-drift"].line) == ("refuse", None)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("", "1"), ("gpus: {default: 2}", "2"), ("gpus: {default: all}", "all")]
+    + [(f"gpus: {{default: {none}}}", "none") for none in ("none", "0")],
+)
+def test_the_usual_gpus_are_told_as_they_are_asked_for(
+    tmp_path: Path, text: str, value: str
+) -> None:
+    assert told(tmp_path, text)["gpus.default"].value == value
+
+
 def test_without_a_file_all_are_defaults(tmp_path: Path) -> None:
     found = origins(Settings(), Tree(path=tmp_path / "lab.yaml"))
     assert {one.line for one in found} == {None}

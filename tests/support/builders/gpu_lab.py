@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from lab.gpus.selection import parse_selection
+from lab.gpu_selection import parse_selection
 from lab.lxd.model import InstanceSpec
 from lab.settings.gpus import GpuSettings
 from lab.settings.settings import Settings

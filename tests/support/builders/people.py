@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lab import labels
-from lab.gpus.selection import parse_selection
+from lab.gpu_selection import parse_selection
 from lab.lxd.model import State
 from lab.report import Silent
 from lab.settings.settings import Settings
