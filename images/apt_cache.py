@@ -10,9 +10,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 from images.context import BuildContext
-from images.placement import Devices, pool_of
+from images.placement import pool_of
 from lab import labels
 from lab.errors import Conflict
+from lab.lxd.devices import Devices
 
 DEVICE = "aptcache"
 SIZE = "8GiB"

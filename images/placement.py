@@ -13,12 +13,10 @@ from typing import Final
 from images.context import BuildContext
 from lab import labels
 from lab.errors import InputError
+from lab.lxd.devices import NIC, ROOT, Devices, choose_pool, connection, find_network, nic_of
 from lab.lxd.model import Network, Pool, Profile
 from lab.lxd.nic_filters import Wanted, bridged_ipv6, filtering
-from lab.names import did_you_mean
 from lab.settings.settings import Settings
-
-Devices = Mapping[str, Mapping[str, str]]
 
 NO_PROFILES: Final = ()
 """For each `InstanceSpec` of the build project."""
@@ -50,7 +48,7 @@ def apart(devices: Devices, networks: Sequence[Network]) -> Devices:
     own = next((one for one in networks if one.managed and labels.BUILDERS in one.config), None)
     if own is None:
         return devices
-    return {**devices, "eth0": {"type": "nic", "name": "eth0", "network": own.name}}
+    return {**devices, "eth0": {**NIC, "name": "eth0", **connection(own)}}
 
 
 def placed_as_users(context: BuildContext) -> Devices:
@@ -68,14 +66,9 @@ def placed_as_users(context: BuildContext) -> Devices:
 
 
 def pool_of(context: BuildContext) -> Pool | None:
-    """The pool that builds fill; None where LXD has no such one."""
-    pools = {pool.name: pool for pool in context.lxd.pools()}
-    try:
-        return pools.get(_pool(context.settings, context.lxd.profile("default"), pools))
-    except InputError:
-        if context.settings.pool is not None:
-            raise
-        return None
+    """The pool that builds fill; None where neither settings nor profile name one."""
+    profile = context.lxd.profile("default")
+    return choose_pool(context.settings.pool, _devices(profile), context.lxd.pools())
 
 
 def places(
@@ -85,41 +78,32 @@ def places(
 
     InputError where neither names a pool or a network.
     """
-    pool = _pool(settings, profile, {one.name: one for one in pools})
+    devices = _devices(profile)
     return {
-        "root": {"type": "disk", "path": "/", "pool": pool},
-        "eth0": {"type": "nic", "name": "eth0", **_nic(settings, profile, networks)},
+        "root": {**ROOT, "pool": _pool(settings, devices, pools).name},
+        "eth0": {**NIC, "name": "eth0", **_nic(settings, devices, networks)},
     }
 
 
-def _pool(settings: Settings, profile: Profile | None, pools: Mapping[str, Pool]) -> str:
-    if settings.pool is not None:
-        if settings.pool not in pools:
-            raise InputError(
-                f"pool: LXD has no storage pool {settings.pool}"
-                f"{did_you_mean(settings.pool, pools)}.",
-                details=f"It has: {', '.join(pools) or 'none'}.",
-                fix="Correct `pool:` in lab.yaml.",
-            )
-        return settings.pool
-    root = _first(profile, "disk", path="/")
-    if root is not None:
-        return root[1].get("pool", "")
-    if len(pools) == 1:
-        return next(iter(pools))
-    raise InputError(
-        "It is not known in which storage pool to build: the default profile has no root disk.",
-        details=f"LXD has the pools: {', '.join(pools) or 'none'}.",
-        fix=f"{_SET_IT_UP} `pool:` in lab.yaml.",
-    )
+def _devices(profile: Profile | None) -> Devices:
+    return profile.devices if profile else {}
 
 
-def _nic(
-    settings: Settings, profile: Profile | None, networks: Sequence[Network]
-) -> Mapping[str, str]:
+def _pool(settings: Settings, devices: Devices, pools: Sequence[Pool]) -> Pool:
+    pool = choose_pool(settings.pool, devices, pools)
+    if pool is None:
+        raise InputError(
+            "It is not known in which storage pool to build: the default profile has no root disk.",
+            details=f"LXD has the pools: {', '.join(one.name for one in pools) or 'none'}.",
+            fix=f"{_SET_IT_UP} `pool:` in lab.yaml.",
+        )
+    return pool
+
+
+def _nic(settings: Settings, devices: Devices, networks: Sequence[Network]) -> Mapping[str, str]:
     if settings.network is not None:
-        return _connection(_chosen(settings.network, networks))
-    nic = _first(profile, "nic")
+        return connection(find_network(settings.network, networks))
+    nic = nic_of(devices)
     if nic is None:
         raise InputError(
             "It is not known on which network to build: the default profile has no NIC.",
@@ -133,30 +117,3 @@ def _nic(
             fix="Name a bridge as `network:` in lab.yaml.",
         )
     return {key: device[key] for key in _CONNECTION if key in device}
-
-
-def _first(profile: Profile | None, kind: str, **keys: str) -> tuple[str, Mapping[str, str]] | None:
-    """The first device of KIND with these KEYS, and its name."""
-    wanted = {"type": kind, **keys}
-    devices: Devices = profile.devices if profile else {}
-    return next((one for one in devices.items() if wanted.items() <= one[1].items()), None)
-
-
-def _chosen(name: str, networks: Sequence[Network]) -> Network:
-    for network in networks:
-        if network.name == name:
-            return network
-    known = [network.name for network in networks]
-    raise InputError(
-        f"network: LXD has no network {name}{did_you_mean(name, known)}.",
-        details=f"It has: {', '.join(known) or 'none'}.",
-        fix="Correct `network:` in lab.yaml.",
-    )
-
-
-def _connection(network: Network) -> dict[str, str]:
-    if network.managed:
-        return {"network": network.name}
-    # A bridge of the host's own; any other interface can be shared by macvlan only.
-    kind = "bridged" if network.type == "bridge" else "macvlan"
-    return {"nictype": kind, "parent": network.name}

@@ -9,7 +9,8 @@ from lab import labels
 from lab.driver.delivery import Delivery, delivery_of_instance
 from lab.driver.version import drifts
 from lab.errors import CapacityError
-from lab.gpus.devices import Missing, held_by, missing
+from lab.gpus.devices import held_by
+from lab.gpus.missing import Missing, missing
 from lab.host_gpus import HostGpus
 from lab.lxd.model import Gpu, Instance
 

@@ -12,11 +12,12 @@ from typing import Final
 
 from lab import labels
 from lab.errors import InputError
+from lab.lxd.devices import Device, first
 from lab.lxd.model import Instance, Volume
 from lab.lxd.port import Lxd
-from provision.limits import HOME, named_device
 from provision.managed import is_managed
 
+HOME: Final[Device] = {"type": "disk", "path": "/home"}
 _PREFIX: Final = "home-"
 
 
@@ -81,7 +82,7 @@ def read_stores(lxd: Lxd) -> Stores:
 
 def home_place(instance: Instance) -> tuple[str, str] | None:
     """Pool and name of the volume that INSTANCE has as /home."""
-    device = named_device(instance.devices, HOME)
+    device = first(instance.devices, HOME)
     if device is None or "pool" not in device[1] or "source" not in device[1]:
         return None
     return device[1]["pool"], device[1]["source"]

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from lab import labels
 from lab.errors import InputError, LxdError
 from lab.instances.removal import remove_instance, remove_volume
+from lab.lxd.devices import of_type
 from lab.lxd.model import Instance, State, Volume
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
@@ -116,9 +117,9 @@ def _used(lxd: Lxd, homes: Sequence[Volume]) -> dict[str, int | None]:
 
 
 def _attached(instance: Instance, homes: Container[str]) -> Iterator[str]:
-    for name, device in sorted(instance.devices.items()):
+    for name, device in sorted(of_type("disk", instance.devices).items()):
         source = device.get("source", "")
-        if device.get("type") == "disk" and source and source not in homes:
+        if source and source not in homes:
             what = f"volume {source} in pool {device['pool']}" if "pool" in device else source
             yield f"{what} (device {name}, {device.get('path', '')})"
 
@@ -152,7 +153,7 @@ def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
 
 
 def _refuse_without_gpus(lxd: Lxd, instance: Instance) -> None:
-    if any(device.get("type") == "gpu" for device in instance.expanded_devices.values()):
+    if of_type("gpu", instance.expanded_devices):
         refuse_without_gpus(instance, lxd.gpus())
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from lab.errors import InputError
 from lab.sizes import as_limit, parse_size
 
-__all__ = ["HOME", "NIC", "ROOT", "as_limit", "bytes_of", "cpus_of", "named_device"]
+__all__ = ["as_limit", "bytes_of", "cpus_of"]
 
 
 def bytes_of(limit: str | None) -> int | None:
@@ -35,18 +33,3 @@ def cpus_of(limit: str | None) -> int | None:
             return None
         count += int(last) - int(first) + 1 if dash else 1
     return count
-
-
-def named_device(
-    devices: Mapping[str, Mapping[str, str]], wanted: Mapping[str, str]
-) -> tuple[str, Mapping[str, str]] | None:
-    """The first of DEVICES that has all of WANTED (`{"type": "disk", "path": "/"}`)."""
-    for name, device in devices.items():
-        if all(device.get(key) == value for key, value in wanted.items()):
-            return name, device
-    return None
-
-
-ROOT = {"type": "disk", "path": "/"}
-HOME = {"type": "disk", "path": "/home"}
-NIC = {"type": "nic"}

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 from lab import labels
 from lab.errors import LxdError, LxdUnreachable, NotFound
 from lab.host_gpus import HostGpus, read_host_gpus
+from lab.lxd.devices import of_type, root_of
 from lab.lxd.idmap import own_range
 from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
@@ -15,7 +16,7 @@ from lab.process import in_words, is_alive
 from lab.settings.settings import Settings
 from provision.gpu_view import in_brief, in_full
 from provision.keys.own import own_keys
-from provision.limits import ROOT, bytes_of, cpus_of, named_device
+from provision.limits import bytes_of, cpus_of
 from provision.managed import is_managed, is_preparing, managed_container
 from provision.needs import needs_of
 from provision.profile import inherited
@@ -72,7 +73,7 @@ def _profiles(lxd: Lxd, instance: Instance) -> tuple[Profile, ...]:
 
 
 def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
-    root = named_device(instance.expanded_devices, ROOT)
+    root = root_of(instance.expanded_devices)
     config = instance.config
     return {
         "name": instance.name,
@@ -137,9 +138,9 @@ def _in_url(address: str) -> str:
 
 def _volumes(lxd: Lxd, instance: Instance, state: InstanceState) -> list[Row]:
     rows: list[Row] = []
-    for name, device in instance.expanded_devices.items():
+    for name, device in of_type("disk", instance.expanded_devices).items():
         pool, source = device.get("pool"), device.get("source")
-        if device.get("type") != "disk" or not pool or not source:
+        if not pool or not source:
             continue
         sizes = {each.name: each.config.get("size") for each in lxd.volumes(pool)}
         rows.append(

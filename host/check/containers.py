@@ -12,7 +12,8 @@ from shlex import quote
 from host.check.gpu_users import GpuUser
 from host.finding import Finding, Status
 from lab.gpus.allocation import users
-from lab.gpus.devices import held_by, missing
+from lab.gpus.devices import held_by
+from lab.gpus.missing import missing
 from lab.lxd.model import Gpu, Server
 
 _CDI = "nvidia.com/"

@@ -9,6 +9,7 @@ from typing import Final
 
 from lab import labels
 from lab.errors import LxdError
+from lab.gpus.devices import gpus_of
 from lab.lxd.model import Instance, State
 from lab.lxd.port import Lxd
 from lab.machine.container_processes import device_nodes
@@ -61,11 +62,6 @@ def read_gpu_users(lxd: Lxd) -> tuple[GpuUser, ...]:
             GpuUser(instance=instance, home=lxd.project, nodes=seen)
             for (_, instance), seen in zip(found, nodes, strict=True)
         )
-
-
-def gpus_of(instance: Instance) -> Mapping[str, Mapping[str, str]]:
-    devices = instance.expanded_devices or instance.devices
-    return {name: one for name, one in devices.items() if one.get("type") == "gpu"}
 
 
 def _nodes(lxd: Lxd, instance: Instance) -> frozenset[str] | None:

@@ -9,6 +9,7 @@ from host.check.packet import Table
 from host.check.ruleset import read_tables
 from host.machine import Machine
 from lab import labels
+from lab.lxd.devices import nic_of, plug_of
 from lab.lxd.model import Network
 from lab.lxd.port import Lxd
 from lab.settings.settings import Settings
@@ -70,9 +71,8 @@ def users_network(lxd: Lxd, settings: Settings) -> Network | None:
     name = settings.network
     if name is None:
         profile = lxd.profile("default")
-        devices = profile.devices.values() if profile else ()
-        nic = next((device for device in devices if device.get("type") == "nic"), {})
-        name = nic.get("network") or nic.get("parent")
+        nic = nic_of(profile.devices) if profile else None
+        name = plug_of(nic[1]) if nic else None
     return next((one for one in lxd.networks() if one.name == name), None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from shlex import quote
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from host.builders_bridge import can_be_apart
 from host.finding import Finding, Status
 from lab import labels
+from lab.lxd.devices import devices_of, nic_of
 from lab.lxd.model import Instance, Network, Server
 from lab.lxd.nic_filters import IPV6, ISOLATION, Wanted, filtering
 
@@ -43,9 +44,10 @@ def findings(facts: NicFacts, server: Server, sudo: str) -> Iterator[Finding]:
 
 
 def _judged(instance: Instance, facts: NicFacts, sudo: str) -> Iterator[Finding]:
-    name, nic = _nic(instance)
-    if nic is None:
+    found = nic_of(devices_of(instance))
+    if found is None:
         return
+    name, nic = found
     if facts.wanted.ipv6 is False and nic.get(IPV6) == "true":
         yield Finding(
             name=_NAME,
@@ -69,12 +71,6 @@ def _judged(instance: Instance, facts: NicFacts, sudo: str) -> Iterator[Finding]
             fix=f"lxc config device {verb}{project} {quote(instance.name)} {quote(name)} "
             + " ".join(added),
         )
-
-
-def _nic(instance: Instance) -> tuple[str, Mapping[str, str] | None]:
-    """The first: others are the server's own wish."""
-    devices = instance.expanded_devices or instance.devices
-    return next((one for one in devices.items() if one[1].get("type") == "nic"), ("", None))
 
 
 def _builders(facts: NicFacts, server: Server) -> Iterator[Finding]:

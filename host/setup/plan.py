@@ -22,6 +22,7 @@ from host.setup.facts import Facts
 from host.setup.subnet import bridge_address
 from lab import labels
 from lab.errors import CapacityError, InputError
+from lab.lxd.devices import NIC, ROOT, connection, nic_of, root_of
 from lab.lxd.model import Network
 from lab.sizes import format_size
 
@@ -32,8 +33,6 @@ _MOST: Final = 8 * 1024 * _GIB
 """The limit of ext4 is 16 TiB for a file; larger pools need a disk of their own."""
 _SHARE: Final = 0.8
 """The host keeps a fifth of its disk free of containers."""
-
-_Devices = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +48,14 @@ def plan_setup(facts: Facts, wishes: Wishes) -> tuple[Action, ...]:
     actions: list[Action] = []
     added: dict[str, Mapping[str, str]] = {}
     profile = facts.profile_devices
-    root, nic = _root(profile), _nic(profile)
+    root, nic = root_of(profile), nic_of(profile)
 
-    pool = wishes.pool or root.get("pool") or _one_of((p.name for p in facts.pools), "default")
+    named = root[1].get("pool") if root else None
+    pool = wishes.pool or named or _one_of((p.name for p in facts.pools), "default")
     if pool not in {found.name for found in facts.pools}:
         actions.append(CreatePool(name=pool, driver="btrfs", size_bytes=_pool_size(facts)))
     if not root:
-        added[_free("root", profile)] = {"type": "disk", "path": "/", "pool": pool}
+        added[_free("root", profile)] = {**ROOT, "pool": pool}
 
     if wishes.network is not None or not nic:
         network = _wanted_network(facts, wishes.network)
@@ -63,7 +63,7 @@ def plan_setup(facts: Facts, wishes: Wishes) -> tuple[Action, ...]:
             address = bridge_address(facts.subnets)
             actions.append(CreateNetwork(name=network.name, ipv4=address))
         if not nic:
-            added[_free("eth0", profile)] = _nic_on(network)
+            added[_free("eth0", profile)] = {**NIC, "name": "eth0", **connection(network)}
 
     builders = _builders_network(facts, wishes, actions)
     if builders is not None:
@@ -84,7 +84,9 @@ def _builders_network(
     if any(labels.BUILDERS in network.config for network in facts.networks):
         return None
     made = {action.name: action for action in actions if isinstance(action, CreateNetwork)}
-    users = next(iter(made), None) or wishes.network or _nic(facts.profile_devices).get("network")
+    nic = nic_of(facts.profile_devices)
+    plugged_in = nic[1].get("network") if nic else None
+    users = next(iter(made), None) or wishes.network or plugged_in
     there = {network.name: network for network in facts.networks}
     plugged = there.get(users or "")
     if users in made:
@@ -107,15 +109,6 @@ def _bridged(bridges: Iterable[CreateNetwork | Network]) -> Sequence[IPv4Network
         for one in bridges
     )
     return [IPv4Interface(address).network for address in addresses if "/" in address]
-
-
-def _root(devices: _Devices) -> Mapping[str, str]:
-    disks = (d for d in devices.values() if d.get("type") == "disk" and d.get("path") == "/")
-    return next(disks, {})
-
-
-def _nic(devices: _Devices) -> Mapping[str, str]:
-    return next((d for d in devices.values() if d.get("type") == "nic"), {})
 
 
 def _pool_size(facts: Facts) -> int | None:
@@ -155,12 +148,6 @@ def _one_of(present: Iterable[str], usual: str) -> str:
     """The usual one if it is there, else the first that is, else the usual one to be made."""
     names = sorted(present)
     return usual if usual in names or not names else names[0]
-
-
-def _nic_on(network: Network) -> dict[str, str]:
-    if network.managed:
-        return {"type": "nic", "name": "eth0", "network": network.name}
-    return {"type": "nic", "name": "eth0", "nictype": "bridged", "parent": network.name}
 
 
 def _free(name: str, taken: Container[str]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from images.context import BuildContext
-from images.placement import Devices, pool_of
+from images.placement import pool_of
 from lab import labels
 from lab.instances.removal import remove_volume
+from lab.lxd.devices import Devices
 from lab.process import is_alive, me
 
 _DEVICE = "home"

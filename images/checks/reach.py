@@ -8,15 +8,15 @@ image, or, without one, by the instance itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from images.checks.network import read_banner, ssh_login
-from images.placement import Devices
 from lab.errors import CommandTimeout
 from lab.instances.boot import wait_for_init
+from lab.lxd.devices import Devices, kind_of, of_type
 from lab.lxd.model import Completed, Network
 from lab.lxd.port import Lxd
 from lab.places import ROOT
@@ -53,10 +53,8 @@ _LATE = 45
 def why_apart(devices: Devices, networks: Sequence[Network], *, local: bool) -> tuple[str, bool]:
     """Why this host cannot meet an instance with DEVICES, empty when it can; and whether another
     instance can be made that meets it. Pure."""
-    for nic in devices.values():
-        if nic.get("type") != "nic":
-            continue
-        kind = _kind(nic, networks)
+    for nic in of_type("nic", devices).values():
+        kind = kind_of(nic, networks)
         if not local:
             return "LXD is on another machine", kind not in _ALONE
         if kind in _APART:
@@ -64,14 +62,6 @@ def why_apart(devices: Devices, networks: Sequence[Network], *, local: bool) -> 
         if kind == "bridged" and nic.get("vlan"):
             return f"it is in VLAN {nic['vlan']}", True
     return "", True
-
-
-def _kind(nic: Mapping[str, str], networks: Sequence[Network]) -> str:
-    """`bridged`, `macvlan`, …, as LXD calls what NIC is."""
-    found = {network.name: network for network in networks}.get(nic.get("network", ""))
-    if found is None:
-        return nic.get("nictype", "")
-    return "bridged" if found.type == "bridge" else found.type
 
 
 class Way(Protocol):

@@ -14,6 +14,7 @@ from typing import Final
 
 from lab import labels
 from lab.errors import InputError
+from lab.lxd.devices import of_type
 from lab.lxd.model import Gpu, Instance, Server
 from lab.settings.settings import Settings
 
@@ -96,7 +97,7 @@ def delivery_of_instance(instance: Instance, usual: Delivery) -> Delivery:
     written = instance.config.get(labels.DELIVERY)
     if written in {each.value for each in Delivery}:
         return Delivery(written)
-    gpus = [each for each in instance.expanded_devices.values() if each.get("type") == "gpu"]
+    gpus = of_type("gpu", instance.expanded_devices).values()
     if any(gpu.get("id", "").startswith("nvidia.com/") for gpu in gpus):
         return Delivery.CDI
     if instance.config.get("nvidia.runtime") == "true":

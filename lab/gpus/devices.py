@@ -5,39 +5,23 @@ What each key of such a device does: https://documentation.ubuntu.com/lxd/stable
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from lab import labels
 from lab.driver.delivery import Delivery
 from lab.errors import LxdError
 from lab.hardware.pci import pci_address
+from lab.lxd.devices import Device, devices_of, of_type
 from lab.lxd.model import Gpu, Grant, Instance, MigPart
 
 _CDI_VENDOR: Final = "nvidia.com/"
 _CDI: Final = _CDI_VENDOR + "gpu="
 _NVIDIA: Final = "10de"
-Device = Mapping[str, str]
-Pair = tuple[str, "str | None"]
-"""PCI address and UUID."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """A GPU that an instance was given and that is not where it was."""
-
-    pci: str
-    uuid: str | None
-    now: Grant | None
-    """What has its UUID today; None when it is gone."""
-
-
-def with_parts(gpus: Iterable[Gpu]) -> Iterator[Grant]:
-    """Each of GPUS, followed by its parts."""
-    for gpu in gpus:
-        yield gpu
-        yield from gpu.parts
+def gpus_of(instance: Instance) -> dict[str, Device]:
+    """Its gpu devices by name, its profiles' too."""
+    return of_type("gpu", devices_of(instance))
 
 
 def gpu_devices(grants: Iterable[Grant], delivery: Delivery) -> dict[str, dict[str, str]]:
@@ -56,37 +40,33 @@ def held_by(instance: Instance, gpus: Sequence[Gpu]) -> tuple[Grant, ...]:
     """
     held = {
         grant
-        for device in _gpus(instance)
+        for device in gpus_of(instance).values()
         for gpu in _passed(device, gpus)
         for grant in _granted(device, gpu)
     }
     return tuple(grant for grant in with_parts(gpus) if grant in held)
 
 
-def remembered(grants: Iterable[Grant]) -> str:
-    """The value of `user.lab.gpus`: `0000:b1:00.0=GPU-…,…`."""
-    return ",".join(f"{one.pci}={one.uuid}" if one.uuid else one.pci for one in grants)
+def with_parts(gpus: Iterable[Gpu]) -> Iterator[Grant]:
+    """Each of GPUS, followed by its parts."""
+    for gpu in gpus:
+        yield gpu
+        yield from gpu.parts
 
 
-def recall(text: str) -> tuple[Pair, ...]:
-    """PCI address and UUID (None where it was not known) of what `remembered` wrote."""
-    pairs = (pair.partition("=") for pair in text.split(",") if pair)
-    return tuple((pci, uuid or None) for pci, _, uuid in pairs)
+def with_uuid(uuid: str | None, gpus: Iterable[Gpu]) -> Grant | None:
+    return next((grant for grant in with_parts(gpus) if uuid and grant.uuid == uuid), None)
 
 
-def missing(instance: Instance, gpus: Sequence[Gpu]) -> tuple[Missing, ...]:
-    """The GPUs of INSTANCE that vanished, or are in another slot than its devices name.
+def pci_of(device: Device) -> str | None:
+    """The PCI address that DEVICE names, as `Gpu.pci` is written."""
+    return pci_address(device["pci"]) if device.get("pci") else None
 
-    What CDI names by UUID is followed by LXD itself, wherever it is.
-    """
-    known = recall(instance.config.get(labels.GPUS, ""))
-    found = []
-    for device in _gpus(instance):
-        given = _given(device, known)
-        if given is not None and not _finds(device, given, gpus):
-            pci, uuid = given
-            found.append(Missing(pci=pci, uuid=uuid, now=_where(uuid, gpus)))
-    return tuple(dict.fromkeys(found))
+
+def cdi_name(device: Device) -> str | None:
+    """`UUID`, `0`, `0:1` or `all` of a name such as `nvidia.com/gpu=UUID`."""
+    kind, equals, name = device.get("id", "").partition("=")
+    return name if equals and kind.startswith(_CDI_VENDOR) else None
 
 
 def _name(grant: Grant) -> str:
@@ -111,30 +91,15 @@ def _device(grant: Grant, delivery: Delivery) -> dict[str, str]:
     return {"type": "gpu", "gputype": "physical", "id": f"{_CDI}{grant.uuid}"}
 
 
-def _gpus(instance: Instance) -> list[Device]:
-    devices = instance.expanded_devices or instance.devices
-    return [device for device in devices.values() if device.get("type") == "gpu"]
-
-
-def _pci(device: Device) -> str | None:
-    return pci_address(device["pci"]) if device.get("pci") else None
-
-
 def _passed(device: Device, gpus: Sequence[Gpu]) -> Sequence[Gpu]:
     if device.get("vendorid", _NVIDIA).lower() != _NVIDIA:
         return ()
-    if pci := _pci(device):
+    if pci := pci_of(device):
         return [gpu for gpu in gpus if gpu.pci == pci]
-    if name := _cdi_name(device):
+    if name := cdi_name(device):
         return _by_name(name, gpus)
     # By number, by product or not at all: LXD 5.0.2 then passes every GPU's node.
     return gpus
-
-
-def _cdi_name(device: Device) -> str | None:
-    """`UUID`, `0`, `0:1` or `all` of a name such as `nvidia.com/gpu=UUID`."""
-    kind, equals, name = device.get("id", "").partition("=")
-    return name if equals and kind.startswith(_CDI_VENDOR) else None
 
 
 def _by_name(name: str, gpus: Sequence[Gpu]) -> Sequence[Gpu]:
@@ -142,44 +107,13 @@ def _by_name(name: str, gpus: Sequence[Gpu]) -> Sequence[Gpu]:
     return [
         gpu
         for index, gpu in enumerate(gpus)
-        if name == "all" or number == str(index) or _where(name, [gpu])
+        if name == "all" or number == str(index) or with_uuid(name, [gpu])
     ]
 
 
 def _granted(device: Device, gpu: Gpu) -> Sequence[Grant]:
     """What DEVICE, which passes GPU, gives of it."""
-    named = device.get("mig.uuid") or _cdi_name(device)
+    named = device.get("mig.uuid") or cdi_name(device)
     # LXD takes it without its prefix, too.
     parts = [part for part in gpu.parts if part.uuid in {named, f"MIG-{named}"}]
     return parts or ([gpu] if device.get("gputype") == "mig" else gpu.grants)
-
-
-def _given(device: Device, known: Iterable[Pair]) -> Pair | None:
-    """Where DEVICE looks for a GPU, and the UUID that was there when it was given."""
-    pci = _pci(device)
-    if pci is None:
-        name = _cdi_name(device) or ""
-        return next((pair for pair in known if pair[1] == name), None)
-    part = device.get("mig.uuid")
-    if part is not None:
-        return pci, f"MIG-{part.removeprefix('MIG-')}"
-    return next((pair for pair in known if pair[0] == pci), (pci, None))
-
-
-def _where(uuid: str | None, gpus: Iterable[Gpu]) -> Grant | None:
-    return next((grant for grant in with_parts(gpus) if uuid and grant.uuid == uuid), None)
-
-
-def _finds(device: Device, given: Pair, gpus: Sequence[Gpu]) -> bool:
-    """Whether DEVICE still passes what it was GIVEN."""
-    pci, uuid = given
-    if _pci(device) is None:
-        return _where(uuid, gpus) is not None
-    gpu = next((gpu for gpu in gpus if gpu.pci == pci), None)
-    if gpu is None:
-        return False
-    if uuid and uuid.startswith("MIG-"):
-        # A reboot takes the parts of a GPU away, and NVIDIA's tools make new ones.
-        return _where(uuid, [gpu]) is not None
-    # Without UUIDs to compare, the slot has to do.
-    return None in {uuid, gpu.uuid} or uuid == gpu.uuid

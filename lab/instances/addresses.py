@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from lab.errors import LabError, LxdError
+from lab.lxd.devices import nic_of, plug_of
 from lab.lxd.model import Network
 from lab.lxd.port import Lxd
 
@@ -66,9 +67,8 @@ def what_next(lxd: Lxd, name: str) -> str:
 def _plug(lxd: Lxd, name: str) -> str:
     """The network or the interface that its first nic is plugged into; empty without a nic."""
     instance = lxd.instance(name)
-    devices = instance.expanded_devices.values() if instance else ()
-    nics = (device for device in devices if device.get("type") == "nic")
-    return next((nic.get("network") or nic.get("parent") or "" for nic in nics), "")
+    nic = nic_of(instance.expanded_devices) if instance else None
+    return plug_of(nic[1]) if nic else ""
 
 
 def _networks(lxd: Lxd) -> tuple[Network, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from lab.lxd.devices import kind_of, network_of
 from lab.lxd.model import Network
 
 MAC: Final = "security.mac_filtering"
@@ -55,9 +56,7 @@ def filtering(nic: Mapping[str, str], networks: Sequence[Network], wanted: Wante
     """What NIC gets beside its own keys; what it says of a filter itself stays."""
     if not (wanted.filters or wanted.isolation):
         return Filtering()
-    by_name = {network.name: network for network in networks}
-    network = by_name.get(nic.get("network") or nic.get("parent", ""))
-    kind = _kind(nic, network)
+    network, kind = network_of(nic, networks), kind_of(nic, networks)
     if kind != "bridged":
         return Filtering(lacking=(f"addresses: LXD has no filters for {kind or 'its kind'}",))
     if network is not None and network.config.get("bridge.driver") == "openvswitch":
@@ -78,14 +77,6 @@ def filtering(nic: Mapping[str, str], networks: Sequence[Network], wanted: Wante
 
 
 _NAMES: Final = {MAC: "MAC addresses", IPV4: "IPv4", IPV6: "IPv6"}
-
-
-def _kind(nic: Mapping[str, str], network: Network | None) -> str:
-    if "network" not in nic:
-        return nic.get("nictype", "")
-    if network is None:
-        return ""
-    return "bridged" if network.type == "bridge" else network.type
 
 
 def _judged(

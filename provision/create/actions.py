@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 
+from lab.lxd.devices import root_of
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import Grant, InstanceSpec
 from lab.sizes import format_size
 from provision.keys.public_key import PublicKey
-from provision.limits import ROOT, named_device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class CreateInstance:
 
     def __str__(self) -> str:
         config = self.spec.config
-        root = named_device(self.spec.devices, ROOT)
+        root = root_of(self.spec.devices)
         said = [
             f"{config['limits.cpu']} CPUs" if "limits.cpu" in config else "all CPUs",
             config.get("limits.memory", "all") + " memory",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import labels
-from lab.errors import InputError, LxdError
+from lab.errors import LxdError
 from lab.host_gpus import read_host_gpus
+from lab.lxd.devices import choose_pool, find_network
 from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
 from lab.lxd.nic_filters import Wanted, bridged_ipv6
 from lab.lxd.port import Lxd
-from lab.names import nearest
 from lab.process import is_alive, me
 from lab.settings.limits import LimitSettings
 from lab.settings.settings import Settings
@@ -23,7 +23,6 @@ from provision.create.request import Request
 from provision.homes import read_stores
 from provision.ids.facts import read_ids
 from provision.ids.ranges import IdFacts
-from provision.limits import ROOT, named_device
 from provision.managed import is_preparing
 from provision.releases import Offer, find_offer, read_offers, read_unreadable
 
@@ -99,7 +98,7 @@ def read(
         project=lxd.project,
         home=home or there.get((pool.name, home_name)),
         home_name=home_name,
-        network=_network(networks, settings),
+        network=find_network(settings.network, networks) if settings.network else None,
         networks=networks,
         wanted=Wanted(
             filters=settings.network_filters,
@@ -131,39 +130,15 @@ def _made_of(instance: Instance | None, offers: tuple[Offer, ...]) -> Offer | No
 
 
 def _pool(lxd: Lxd, settings: Settings, profile: Profile) -> Pool:
-    pools = {pool.name: pool for pool in lxd.pools()}
-    root = named_device(profile.devices, ROOT)
-    name = settings.pool or (root[1].get("pool") if root else None)
-    if name is None and len(pools) == 1:
-        name = next(iter(pools))
-    if name is None:
+    pools = lxd.pools()
+    pool = choose_pool(settings.pool, profile.devices, pools)
+    if pool is None:
         raise LxdError(
             "No storage pool is set, neither in the settings nor in the default profile.",
-            details=f"There are: {', '.join(pools) or 'none'}",
+            details=f"LXD has the pools: {', '.join(one.name for one in pools) or 'none'}.",
             fix="Set `pool:` in lab.yaml, or prepare the host: invoke host.setup",
         )
-    if name not in pools:
-        close = nearest(name, pools)
-        raise InputError(
-            f'There is no storage pool "{name}".',
-            details=f"There are: {', '.join(pools) or 'none'}",
-            fix=f"Set `pool: {close}` in lab.yaml." if close else "Set `pool:` in lab.yaml.",
-        )
-    return pools[name]
-
-
-def _network(there: Sequence[Network], settings: Settings) -> Network | None:
-    if settings.network is None:
-        return None
-    networks = {network.name: network for network in there}
-    if settings.network not in networks:
-        close = nearest(settings.network, networks)
-        raise InputError(
-            f'There is no network "{settings.network}".',
-            details=f"There are: {', '.join(networks) or 'none'}",
-            fix=f"Set `network: {close}` in lab.yaml." if close else "Set `network:` in lab.yaml.",
-        )
-    return networks[settings.network]
+    return pool
 
 
 def _alive(instance: Instance | None, home: Volume | None) -> dict[str, bool | None]:

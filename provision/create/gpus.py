@@ -9,7 +9,9 @@ from lab import labels
 from lab.driver.delivery import Delivery, delivery_of_instance, instance_config
 from lab.errors import InputError
 from lab.gpus.allocation import Users, allocate
-from lab.gpus.devices import gpu_devices, held_by, missing, remembered
+from lab.gpus.devices import gpu_devices, held_by
+from lab.gpus.missing import missing, remembered
+from lab.lxd.devices import Devices, of_type
 from lab.lxd.model import Gpu, Grant, Instance, MigPart, Profile, State
 from provision.create.actions import ChangeGpus
 from provision.create.drift import refuse_drift
@@ -20,7 +22,6 @@ from provision.releases import Offer
 
 _NOT_HERE = {"type": "none"}
 """What hides a profile's device of the same name."""
-Devices = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +94,12 @@ def _config(gpus: Sequence[Grant], delivery: Delivery, profile: Profile) -> dict
 
 def _hidden(profile: Devices) -> dict[str, dict[str, str]]:
     """Guides put all GPUs into the default profile; labstamp decides for each container."""
-    return {name: _NOT_HERE for name, device in profile.items() if device.get("type") == "gpu"}
+    return dict.fromkeys(of_type("gpu", profile), _NOT_HERE)
 
 
 def _device_changes(instance: Instance, wanted: Devices) -> dict[str, Mapping[str, str] | None]:
     """From INSTANCE's gpu devices to WANTED. One that gives a wanted GPU already stays."""
-    own = {name: device for name, device in instance.devices.items() if device.get("type") == "gpu"}
+    own = of_type("gpu", instance.devices)
     kept = {name for name, device in own.items() if device in wanted.values()}
     there = [own[name] for name in kept]
     inherited = {

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from lab import labels
 from lab.allowed import refuse_ungranted
 from lab.errors import LxdError
+from lab.lxd.devices import NIC, ROOT, connection, nic_of, root_of
 from lab.lxd.idmap import IdRange
-from lab.lxd.model import InstanceSpec, Network
+from lab.lxd.model import InstanceSpec
 from lab.lxd.nic_filters import filtering
 from provision.create.capacity import disk_size
 from provision.create.closed import closed
@@ -16,7 +17,8 @@ from provision.create.defaults import default_limits
 from provision.create.facts import Facts
 from provision.create.gpus import Share
 from provision.create.request import Request
-from provision.limits import HOME, NIC, ROOT, as_limit, named_device
+from provision.homes import HOME
+from provision.limits import as_limit
 from provision.releases import Offer
 
 
@@ -62,7 +64,7 @@ def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
 
 
 def _devices(request: Request, offer: Offer, facts: Facts) -> dict[str, Mapping[str, str]]:
-    root = named_device(facts.profile.devices, ROOT)
+    root = root_of(facts.profile.devices)
     disk: dict[str, str] = {**ROOT, "pool": facts.pool.name}
     size = disk_size(request, offer)
     if size is not None:
@@ -93,21 +95,13 @@ def _nic(facts: Facts) -> dict[str, dict[str, str]]:
 
 def _plugged(facts: Facts) -> tuple[str, dict[str, str]]:
     """The NIC without filters, and its name: of the settings, else all that the profile says."""
-    nic = named_device(facts.profile.devices, NIC)
+    nic = nic_of(facts.profile.devices)
     if facts.network is not None:
         name = nic[0] if nic else "eth0"
-        return name, {**NIC, "name": "eth0", **_connection(facts.network)}
+        return name, {**NIC, "name": "eth0", **connection(facts.network)}
     if nic is None:
         raise LxdError(
             "The default profile has no network, and none is set in the settings.",
             fix="Set `network:` in lab.yaml, or prepare the host: invoke host.setup",
         )
     return nic[0], dict(nic[1])
-
-
-def _connection(network: Network) -> dict[str, str]:
-    if network.managed:
-        return {"network": network.name}
-    if network.type == "bridge":
-        return {"nictype": "bridged", "parent": network.name}
-    return {"nictype": "macvlan", "parent": network.name}

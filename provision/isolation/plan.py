@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from lab import labels
+from lab.lxd.devices import of_type
 from lab.lxd.idmap import SIZE, IdRange, is_privileged, kept_range, shares
 from lab.lxd.model import Instance, State, Volume
 from lab.process import in_words
@@ -185,8 +186,8 @@ def _is_of(device: Mapping[str, str], volume: Volume) -> bool:
 
 
 def _host_paths(instance: Instance) -> Iterator[HostPath]:
-    for device in instance.expanded_devices.values():
-        source = device.get("source") if device.get("type") == "disk" else None
+    for device in of_type("disk", instance.expanded_devices).values():
+        source = device.get("source")
         if source and not device.get("pool") and device.get("shift") != "true":
             yield HostPath(path=device.get("path", ""), source=source)
 

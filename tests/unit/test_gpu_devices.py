@@ -9,7 +9,8 @@ import pytest
 from lab import labels
 from lab.driver.delivery import Delivery
 from lab.errors import LxdError
-from lab.gpus.devices import Missing, gpu_devices, held_by, missing, recall, remembered
+from lab.gpus.devices import gpu_devices, held_by
+from lab.gpus.missing import Missing, missing, recall, remembered
 from lab.lxd.model import Gpu, Grant, Instance, MigPart
 from tests.support.builders.four_gpus import (
     FOUR,

@@ -340,13 +340,15 @@ def test_a_pool_and_a_network_that_are_not_there(lxd: FakeLxd) -> None:
     with pytest.raises(InputError) as error:
         stamp(lxd, bob(), settings=Settings(pool="defualt"))
     assert str(error.value) == (
-        'There is no storage pool "defualt".\n'
-        "  There are: default\n"
-        "Next: Set `pool: default` in lab.yaml."
+        'pool: LXD has no storage pool defualt (did you mean "default"?).\n'
+        "  It has: default.\n"
+        "Next: Correct `pool:` in lab.yaml."
     )
     with pytest.raises(InputError) as error:
         stamp(lxd, bob(), settings=Settings(network="br0"))
     assert str(error.value) == (
-        'There is no network "br0".\n  There are: lxdbr0\nNext: Set `network: lxdbr0` in lab.yaml.'
+        'network: LXD has no network br0 (did you mean "lxdbr0"?).\n'
+        "  It has: lxdbr0.\n"
+        "Next: Correct `network:` in lab.yaml."
     )
     assert lxd.changes == []
