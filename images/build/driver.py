@@ -58,8 +58,8 @@ def driver_choices(context: BuildContext, templates: Iterable[str]) -> Mapping[s
 def in_words(found: Mapping[str, DriverChoice]) -> tuple[str, ...]:
     """One line where all templates get it the same way, else a line each."""
     if len(set(map(str, found.values()))) > 1:
-        return tuple(f"{name}: {layer}" for name, layer in found.items())
-    return tuple(str(layer) for layer in list(found.values())[:1])
+        return tuple(f"{name}: {choice}" for name, choice in found.items())
+    return tuple(str(choice) for choice in list(found.values())[:1])
 
 
 def _version(here: HostGpus) -> str:

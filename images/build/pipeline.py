@@ -50,7 +50,7 @@ def plan_images(
 def deliveries(every: Iterable[Target]) -> tuple[str, ...]:
     """How the driver gets into what is built, and why so, for people."""
     return in_words(
-        {one.definition.name: one.layer for one in every if not one.definition.abstract}
+        {one.definition.name: one.driver for one in every if not one.definition.abstract}
     )
 
 
@@ -118,7 +118,7 @@ def _prepare(context: BuildContext, every: Sequence[Target]) -> None:
     """Say how drivers get into images, and fetch what that takes before anything is made."""
     for line in (*deliveries(every), *context.mirrors.remarks()):
         context.report.say(line)
-    for userland in {target.layer.userland for target in every if target.layer.userland}:
+    for userland in {target.driver.userland for target in every if target.driver.userland}:
         userland.prepare()
 
 

@@ -77,7 +77,7 @@ def _release(context: BuildContext, target: Target) -> Release:
         inputs=target.recipes.release.inputs,
         parent=definition.parent,
         distro=context.distro.name,
-        driver=target.layer.version,
+        driver=target.driver.version,
         built_at=now,
         commit=context.commit,
         pipeline=PIPELINE,

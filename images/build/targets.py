@@ -36,7 +36,7 @@ class Target:
     definition: Definition
     recipes: TemplateRecipes
     user_data: str
-    layer: DriverChoice
+    driver: DriverChoice
 
 
 def targets(context: BuildContext, selected: Sequence[Definition]) -> tuple[Target, ...]:
@@ -53,7 +53,7 @@ def targets(context: BuildContext, selected: Sequence[Definition]) -> tuple[Targ
 
 
 def _target(
-    context: BuildContext, definition: Definition, made: Mapping[str, Target], layer: DriverChoice
+    context: BuildContext, definition: Definition, made: Mapping[str, Target], driver: DriverChoice
 ) -> Target:
     reason = context.catalog.refusal(definition.name, context.distro.name)
     if reason is not None:
@@ -69,13 +69,13 @@ def _target(
     return Target(
         definition=definition,
         user_data=text,
-        layer=layer,
+        driver=driver,
         recipes=TemplateRecipes(
             template=definition.name,
             parent=definition.parent,
             abstract=definition.abstract,
             body=body,
-            release=_release_recipe(context, definition, body, layer),
+            release=_release_recipe(context, definition, body, driver),
         ),
     )
 
@@ -104,7 +104,7 @@ def _body_recipe(
 
 
 def _release_recipe(
-    context: BuildContext, definition: Definition, body: Recipe, layer: DriverChoice
+    context: BuildContext, definition: Definition, body: Recipe, driver: DriverChoice
 ) -> Recipe:
     # Keys that came later make nothing stale where they say nothing.
     later = {"abstract"} if definition.allow_special else {"abstract", "allow_special"}
@@ -115,6 +115,6 @@ def _release_recipe(
             f"images/definitions/{definition.name}.yaml": content(whole),
             "checks": content(checks),
             "compression": context.settings.compression,
-            **layer.inputs(),
+            **driver.inputs(),
         }
     )

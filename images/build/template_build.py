@@ -54,7 +54,7 @@ class TemplateBuild:
             with ExitStack() as undo:
                 target = self._target
                 finished = finish(
-                    self._context, target.definition, target.layer.userland, self._log, undo
+                    self._context, target.definition, target.driver.userland, self._log, undo
                 )
                 release, image, outcome = publish_release(
                     self._context,

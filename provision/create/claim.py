@@ -11,7 +11,9 @@ from provision.create.actions import Action, ChangeGpus, CreateInstance
 from provision.create.gpu_facts import GpuFacts
 
 
-def refuse_second(actions: Sequence[Action], instances: Sequence[Instance], host: GpuFacts) -> None:
+def refuse_second(
+    actions: Sequence[Action], instances: Sequence[Instance], facts: GpuFacts
+) -> None:
     """CapacityError where what ACTIONS gave has too many users now, and ours came last.
 
     INSTANCES are those read after it was given. Of new containers the later one, by the server's
@@ -21,9 +23,9 @@ def refuse_second(actions: Sequence[Action], instances: Sequence[Instance], host
     for action in actions:
         match action:
             case CreateInstance(spec=spec, gpus=gpus):
-                _check(spec.name, gpus, instances, host.gpus, host.policy, new=True)
+                _check(spec.name, gpus, instances, facts.host.gpus, facts.policy, new=True)
             case ChangeGpus(name=name, added=gpus):
-                _check(name, gpus, instances, host.gpus, host.policy, new=False)
+                _check(name, gpus, instances, facts.host.gpus, facts.policy, new=False)
             case _:
                 pass
 

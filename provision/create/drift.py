@@ -26,22 +26,22 @@ def refuse_drift(release: Release, gpus: GpuFacts, *, with_gpus: bool) -> None:
     """DriftError where RELEASE would not work; CapacityError where no release could."""
     if gpus.delivery is Delivery.NONE:
         return
-    if gpus.driver is None:
+    if gpus.host.driver is None:
         if with_gpus:
             raise _no_module()
         return
     due = with_gpus and gpus.delivery is Delivery.IMAGE
-    if not drifts(gpus.driver, release.driver, due=due):
+    if not drifts(gpus.host.driver, release.driver, due=due):
         return
     if release.driver is None:
         raise DriftError(
             release,
-            f"has no NVIDIA userland, the host runs driver {gpus.driver}",
+            f"has no NVIDIA userland, the host runs driver {gpus.host.driver}",
             details="It cannot use a GPU.",
         )
     raise DriftError(
         release,
-        f"is for driver {release.driver}, the host runs {gpus.driver}",
+        f"is for driver {release.driver}, the host runs {gpus.host.driver}",
         details="nvidia-smi would fail in it: Driver/library version mismatch.",
     )
 

@@ -63,7 +63,7 @@ class Facts:
     """Of the settings: for what the request leaves open."""
     user_data: str | None = None
     """For a new instance, once its template is known."""
-    gpus: GpuFacts = field(default_factory=GpuFacts)
+    gpus: GpuFacts
     ids: IdFacts = field(default_factory=IdFacts)
 
 

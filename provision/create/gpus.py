@@ -35,18 +35,18 @@ class Share:
 
 def share(request: Request, offer: Offer, facts: Facts) -> Share:
     """CapacityError, InputError or DriftError where what is asked for cannot be given."""
-    host = facts.gpus
-    wish = host.usual if request.gpus is None else request.gpus
-    gpus = allocate(wish, host.gpus, host.users, host.policy, name=request.name)
-    refuse_drift(offer.release, host, with_gpus=bool(gpus))
-    config = _config(gpus, host.delivery, facts.profile)
+    known, delivery = facts.gpus, facts.gpus.delivery
+    wish = known.usual if request.gpus is None else request.gpus
+    gpus = allocate(wish, known.host.gpus, known.users, known.policy, name=request.name)
+    refuse_drift(offer.release, known, with_gpus=bool(gpus))
+    config = _config(gpus, delivery, facts.profile)
     if gpus or offer.release.driver:
-        config[labels.DELIVERY] = host.delivery.value
-    if host.delivery is Delivery.IMAGE:
+        config[labels.DELIVERY] = delivery.value
+    if delivery is Delivery.IMAGE:
         config[labels.DRIVER] = offer.release.driver
     return Share(
         gpus=gpus,
-        devices={**_hidden(facts.profile.devices), **gpu_devices(gpus, host.delivery)},
+        devices={**_hidden(facts.profile.devices), **gpu_devices(gpus, delivery)},
         config={key: value for key, value in config.items() if value},
     )
 
@@ -55,10 +55,10 @@ def change_of_gpus(request: Request, instance: Instance, facts: Facts) -> tuple[
     """() without --gpus, and where INSTANCE has what is asked for."""
     if request.gpus is None:
         return ()
-    host = facts.gpus
-    users = _with_moved(instance, host.gpus, host.users)
-    gpus = allocate(request.gpus, host.gpus, users, host.policy, name=request.name)
-    delivery = delivery_of_instance(instance, host.delivery)
+    known, there = facts.gpus, facts.gpus.host.gpus
+    users = _with_moved(instance, there, known.users)
+    gpus = allocate(request.gpus, there, users, known.policy, name=request.name)
+    delivery = delivery_of_instance(instance, known.delivery)
     devices = _device_changes(instance, gpu_devices(gpus, delivery))
     wanted = _config(gpus, delivery, facts.profile)
     if gpus:
@@ -69,7 +69,7 @@ def change_of_gpus(request: Request, instance: Instance, facts: Facts) -> tuple[
     running = instance.state is not State.STOPPED
     if running:
         _refuse_parts(instance, devices)
-    before = held_by(instance, host.gpus)
+    before = held_by(instance, there)
     return (
         ChangeGpus(
             name=instance.name,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from lab import labels
 from lab.driver.delivery import Delivery
 from lab.lxd.model import State
-from lab.process import in_words
 from provision.drivers.actions import Action, Forget, Install, Leave, Note, Restart
 from provision.drivers.marker import SyncMarker, read_mark
 from provision.drivers.survey import InContainer
+from provision.other_run import in_other_hands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def _obstacle(
 ) -> Leave | None:
     name = container.name
     if mark is not None and mark.alive is not False:
-        return _in_other_hands(name, mark)
+        return _left_to(name, mark)
     if container.delivery is Delivery.NONE:
         return Leave(name=name, reason="its user looks after its driver (delivery none)")
     if container.trouble is not None:
@@ -128,12 +128,11 @@ def _command(container: InContainer) -> str:
     return f"invoke sync-drivers {container.name}{restart}"
 
 
-def _in_other_hands(name: str, mark: SyncMarker) -> Leave:
-    who = in_words(mark.builder)
-    if mark.alive:
-        return Leave(name=name, reason=f"{who} is syncing it")
-    return Leave(
-        name=name,
-        reason=f"{who} may still be syncing it. If that process no longer exists, clear its mark",
+def _left_to(name: str, mark: SyncMarker) -> Leave:
+    reason, fix = in_other_hands(
+        mark,
+        "syncing",
+        once_over="clear its mark",
         fix=f"lxc config unset {name} {labels.SYNC}",
     )
+    return Leave(name=name, reason=reason, fix=fix)

@@ -10,11 +10,11 @@ from lab import labels
 from lab.lxd.devices import of_type
 from lab.lxd.idmap import SIZE, IdRange, is_privileged, kept_range, shares
 from lab.lxd.model import Instance, State, Volume
-from lab.process import in_words
 from provision.homes import home_place
 from provision.ids.marker import MoveMarker, read_mark
 from provision.ids.ranges import IdFacts, Person, choose
 from provision.managed import is_preparing
+from provision.other_run import in_other_hands
 
 _UNSHIFTED = ("security.shifted", "security.unmapped")
 _ACCOUNT = 1000
@@ -119,7 +119,7 @@ def _obstacle(
     facts: IdFacts, instance: Instance, mark: MoveMarker | None, volumes: tuple[Volume, ...]
 ) -> Leave | None:
     if mark is not None:
-        return None if mark.alive is False else _in_other_hands(instance.name, mark)
+        return None if mark.alive is False else _left_to(instance.name, mark)
     reasons = (*_reasons(instance), *(_shared(facts, instance, one) for one in volumes))
     return next((one for one in reasons if one is not None), None)
 
@@ -192,13 +192,8 @@ def _host_paths(instance: Instance) -> Iterator[HostPath]:
             yield HostPath(path=device.get("path", ""), source=source)
 
 
-def _in_other_hands(name: str, mark: MoveMarker) -> Leave:
-    who = in_words(mark.builder)
-    if mark.alive:
-        return Leave(name=name, reason=f"{who} is moving it")
-    return Leave(
-        name=name,
-        reason=f"{who} may still be moving it. If that process no longer exists, run on that "
-        "machine",
-        fix=f"invoke isolate {name}",
+def _left_to(name: str, mark: MoveMarker) -> Leave:
+    reason, fix = in_other_hands(
+        mark, "moving", once_over="run on that machine", fix=f"invoke isolate {name}"
     )
+    return Leave(name=name, reason=reason, fix=fix)

@@ -211,7 +211,7 @@ def test_no_driver_is_fetched_for_it(checkout: Checkout) -> None:
     lxd, _ = lab()
     lxd.host_gpus = FOUR
     every, _ = plan_images(fresh(checkout, lxd))
-    assert {one.definition.name: one.layer.userland for one in every} == dict.fromkeys(
+    assert {one.definition.name: one.driver.userland for one in every} == dict.fromkeys(
         ("tiny", "shared", "left", "right")
     )
 

@@ -120,13 +120,13 @@ def test_a_layer_is_of_the_hosts_version_and_says_why() -> None:
     assert str(made(lxd)) == "no driver inside: the host has no NVIDIA GPU"
     lxd.host_gpus = FOUR
     lxd.store.server = Server(version="5.0", api_extensions=frozenset(), name="lab")
-    layer = made(lxd)
-    assert str(layer) == f"driver {OLD} by image: LXD has neither gpu_cdi nor nvidia_runtime"
-    assert (layer.version, layer.inputs()["driver"]) == (OLD, OLD)
+    choice = made(lxd)
+    assert str(choice) == f"driver {OLD} by image: LXD has neither gpu_cdi nor nvidia_runtime"
+    assert (choice.version, choice.inputs()["driver"]) == (OLD, OLD)
     assert made(lxd, delivery="none").inputs() == {}
-    assert in_words({"base": layer, "docker-nested": layer}) == (str(layer),)
-    other = DriverChoice(chosen=layer.chosen)
-    assert in_words({"a": layer, "b": other}) == (f"a: {layer}", f"b: {other}")
+    assert in_words({"base": choice, "docker-nested": choice}) == (str(choice),)
+    other = DriverChoice(chosen=choice.chosen)
+    assert in_words({"a": choice, "b": other}) == (f"a: {choice}", f"b: {other}")
 
 
 def test_no_other_version_than_the_hosts_is_built() -> None:

@@ -8,19 +8,24 @@ from typing import Any
 import pytest
 
 from lab.errors import InputError
+from lab.host_gpus import HostGpus
 from lab.lxd.model import Pool, Profile, Server
 from lab.settings.limits import LimitSettings, share_of
-from lab.settings.settings import load_settings
+from lab.settings.settings import Settings, load_settings
 from provision.create.defaults import default_limits
 from provision.create.facts import Facts
+from provision.create.gpu_facts import GpuFacts
 
 GIB = 1 << 30
 
 
 def facts(limits: LimitSettings, profile: dict[str, str] | None = None, **more: Any) -> Facts:
     usual: dict[str, Any] = {"host_memory_bytes": 256 * GIB, "host_pids": 4194304}
+    server = Server(version="5.0.2", api_extensions=frozenset(), name="lab")
+    host = HostGpus(gpus=(), driver=None, server=server, settings=Settings())
     return Facts(
-        server=Server(version="5.0.2", api_extensions=frozenset(), name="lab"),
+        server=server,
+        gpus=GpuFacts(host=host),
         profile=Profile(name="default", config=profile or {}),
         pool=Pool(name="default", driver="btrfs"),
         builder="",

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 import pytest
 
 from lab.errors import CapacityError, InputError, LabError
+from lab.host_gpus import HostGpus
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import Pool, Profile, Server
+from lab.settings.settings import Settings
 from provision.create.facts import Facts
+from provision.create.gpu_facts import GpuFacts
 from provision.create.plan import plan
 from provision.create.request import Request, differences
 from provision.ids.ranges import IdFacts
@@ -29,9 +32,14 @@ NAMES = {
 }
 
 
+SERVER = Server(version="5.0.2", api_extensions=frozenset({"cloud_init"}), name="x")
+
+
 def facts(**known: object) -> Facts:
+    host = HostGpus(gpus=(), driver=None, server=SERVER, settings=Settings())
     usual: dict[str, object] = {
-        "server": Server(version="5.0.2", api_extensions=frozenset({"cloud_init"}), name="x"),
+        "server": SERVER,
+        "gpus": GpuFacts(host=host),
         "offers": (Offer(release=BASE, fingerprint="f"),),
         "profile": Profile(name="default", devices={"eth0": {"type": "nic"}}),
         "pool": Pool(name="default", driver="btrfs", total_bytes=40 * GIB, used_bytes=GIB),
