@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -16,7 +16,7 @@ from lab.process import in_words, is_alive
 from lab.report import Report
 from lab.settings.settings import Settings
 from lab.sizes import format_size
-from provision.create.ready import Timeouts, wait_until_up
+from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
 from provision.filtered import EXPLAINED, needs_netfilter
 from provision.gpu_view import refuse_without_gpus
 from provision.homes import changes, home_marks, read_stores
@@ -40,9 +40,15 @@ class Removed:
 
 
 def start(
-    lxd: Lxd, settings: Settings, name: str, *, report: Report, timeouts: Timeouts | None = None
+    lxd: Lxd,
+    settings: Settings,
+    name: str,
+    *,
+    report: Report,
+    timeouts: Timeouts | None = None,
+    probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> bool:
-    """Running, its services started, afterwards. False when it was running already."""
+    """Running, with ssh answering, afterwards. False when it was running already."""
     with container_lock(settings, name, report, f"start {name}"):
         instance = _whole(lxd, name)
         if instance.state is State.RUNNING:
@@ -50,7 +56,8 @@ def start(
         _refuse_without_gpus(lxd, instance)
         report.phase(name, "boot")
         _start(lxd, name)
-        address = wait_until_up(lxd, name, report, timeouts=timeouts or Timeouts())
+        waits = timeouts or Timeouts()
+        address = wait_until_up(lxd, name, report, timeouts=waits, probe_ssh=probe_ssh)
         report.done(name, f"runs at {address}")
         return True
 
@@ -67,12 +74,18 @@ def stop(lxd: Lxd, settings: Settings, name: str, *, report: Report) -> bool:
 
 
 def restart(
-    lxd: Lxd, settings: Settings, name: str, *, report: Report, timeouts: Timeouts | None = None
+    lxd: Lxd,
+    settings: Settings,
+    name: str,
+    *,
+    report: Report,
+    timeouts: Timeouts | None = None,
+    probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> None:
     """Also starts one that is stopped. One that could not start again is not stopped."""
     _refuse_without_gpus(lxd, managed_container(lxd, name))
     stop(lxd, settings, name, report=report)
-    start(lxd, settings, name, report=report, timeouts=timeouts)
+    start(lxd, settings, name, report=report, timeouts=timeouts, probe_ssh=probe_ssh)
 
 
 def look(lxd: Lxd, name: str, *, purge: bool) -> Removed:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lab.errors import InputError, LabError, LxdError
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
-from provision.create.ready import Timeouts, wait_until_up
+from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
 from provision.ids.facts import read_ids
 from provision.isolation.move import MoveContext, move
 from provision.isolation.plan import Action, Leave, Move, plan_one
@@ -58,6 +58,7 @@ def isolate(
     report: Report,
     *,
     timeouts: Timeouts | None = None,
+    probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> Outcome:
     """Carry out the plan. A failure of one container does not stop the others."""
     bench = MoveContext(lxd=lxd, report=report, remote=settings.remote)
@@ -78,7 +79,8 @@ def isolate(
                     move(bench, now)
                     done.append(name)
                     if not now.asleep:
-                        wait_until_up(lxd, name, report, timeouts=timeouts or Timeouts())
+                        waits = timeouts or Timeouts()
+                        wait_until_up(lxd, name, report, timeouts=waits, probe_ssh=probe_ssh)
         except LabError as error:
             report.failed(name, error.brief)
             failed.append((name, error))

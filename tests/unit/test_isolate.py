@@ -19,7 +19,7 @@ from provision.ids.marker import MoveMarker, Stage, read_mark
 from provision.isolation.isolate import Outcome, failure, isolate, plan_isolation
 from provision.listing import show
 from tests.support.builders.death import deaths
-from tests.support.builders.stamping import SETTINGS, a_lab, bob, hasty, stamp
+from tests.support.builders.stamping import SETTINGS, a_lab, banner, bob, hasty, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 from tests.support.fake_lxd.store import MIXED, FakeInstance
 from tests.unit.test_ids import mapped
@@ -49,7 +49,9 @@ def share(lxd: FakeLxd, name: str) -> None:
 
 
 def run(lxd: FakeLxd, *names: str) -> Outcome:
-    return isolate(lxd, SETTINGS, plan_isolation(lxd, names), Silent(), timeouts=hasty())
+    return isolate(
+        lxd, SETTINGS, plan_isolation(lxd, names), Silent(), timeouts=hasty(), probe_ssh=banner
+    )
 
 
 def owners(lxd: FakeLxd) -> tuple[IdRange | None, IdRange | None]:
@@ -210,7 +212,7 @@ def test_where_going_back_fails_the_next_run_goes_on(lxd: FakeLxd) -> None:
     # The server's boot would go on with LXD's wrong notes.
     assert lxd.store.instances[HERE].config["boot.autostart"] == "false"
     for forbidden in (
-        lambda: lifecycle.start(lxd, SETTINGS, "bob", report=Silent()),
+        lambda: lifecycle.start(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner),
         lambda: lifecycle.destroy(lxd, SETTINGS, "bob", purge=True, report=Silent()),
     ):
         with pytest.raises(InputError) as caught:

@@ -22,7 +22,7 @@ from provision.create.provision import Provisioned
 from tests.support.builders.four_gpus import FOUR, uuid
 from tests.support.builders.four_gpus import gpu as a_gpu
 from tests.support.builders.gpu_lab import A, D, a_gpu_lab
-from tests.support.builders.stamping import BASE, bob, hasty, publish, stamp
+from tests.support.builders.stamping import BASE, banner, bob, hasty, publish, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 
 OLD, NEW = "535.261.03", "550.163.01"
@@ -209,7 +209,7 @@ def test_a_start_without_its_gpu_says_what_to_do(lxd: FakeLxd) -> None:
     stamp(lxd, bob(gpus=parse_selection(f"{A},{D}")))
     lxd.host_gpus = FOUR[:3]
     with pytest.raises(CapacityError) as error:
-        lifecycle.restart(lxd, Settings(), "bob", report=Silent())
+        lifecycle.restart(lxd, Settings(), "bob", report=Silent(), probe_ssh=banner)
     assert str(error.value) == (
         f"bob cannot start: its GPU {D} is not where it was.\n"
         f"  {D} ({uuid(3)}) is gone, or its driver does not run it\n"
@@ -219,7 +219,7 @@ def test_a_start_without_its_gpu_says_what_to_do(lxd: FakeLxd) -> None:
     assert lxd.store.instances["default", "bob"].state is State.RUNNING
     lxd.stop("bob")
     with pytest.raises(CapacityError):
-        lifecycle.start(lxd, Settings(), "bob", report=Silent())
+        lifecycle.start(lxd, Settings(), "bob", report=Silent(), probe_ssh=banner)
     assert "start bob" not in lxd.changes[-1:]
 
 
@@ -228,12 +228,14 @@ def test_a_start_with_its_gpu_elsewhere_says_where(lxd: FakeLxd) -> None:
     lxd.stop("bob")
     lxd.host_gpus = (*FOUR[:3], a_gpu(3, pci="0000:e1:00.0"))
     with pytest.raises(CapacityError) as error:
-        lifecycle.start(lxd, Settings(), "bob", report=Silent())
+        lifecycle.start(lxd, Settings(), "bob", report=Silent(), probe_ssh=banner)
     assert f"{D} ({uuid(3)}) is at 0000:e1:00.0 now" in str(error.value)
     assert error.value.fix is not None
     assert error.value.fix.startswith("invoke provision bob --gpus 0000:e1:00.0\n")
     stamp(lxd, bob(keys=(), gpus=parse_selection("0000:e1:00.0"), only_gpus=True))
-    assert lifecycle.start(lxd, Settings(), "bob", report=Silent(), timeouts=hasty())
+    assert lifecycle.start(
+        lxd, Settings(), "bob", report=Silent(), timeouts=hasty(), probe_ssh=banner
+    )
 
 
 def test_the_gpu_of_a_container_names_what_is_missing(lxd: FakeLxd) -> None:

@@ -8,7 +8,7 @@ from lab.errors import LxdError
 from lab.lxd.nic_filters import IPV4, IPV6, MAC
 from lab.report import Silent
 from provision import lifecycle
-from tests.support.builders.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.builders.stamping import SETTINGS, a_lab, banner, bob, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 
 BOB = ("default", "bob")
@@ -37,7 +37,7 @@ def test_one_that_was_filtered_is_not_started_without_and_the_cure_is_told(lxd: 
     lifecycle.stop(lxd, SETTINGS, "bob", report=Silent())
     lxd.failures["start bob"] = LxdError("LXD could not start bob.", details=REFUSED)
     with pytest.raises(LxdError) as error:
-        lifecycle.start(lxd, SETTINGS, "bob", report=Silent())
+        lifecycle.start(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner)
     assert (error.value.fix or "").splitlines()[1].startswith("sudo modprobe br_netfilter && ")
 
 

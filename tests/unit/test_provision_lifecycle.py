@@ -19,7 +19,7 @@ from lab.report import Silent
 from provision import lifecycle
 from provision.lifecycle import Removed
 from provision.listing import containers, show
-from tests.support.builders.stamping import SETTINGS, a_lab, bob, stamp
+from tests.support.builders.stamping import SETTINGS, a_lab, banner, bob, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 from tests.support.fake_lxd.store import FakeInstance
 
@@ -119,11 +119,13 @@ def test_stopping_and_starting_twice_changes_nothing(lxd: FakeLxd) -> None:
         True,
         False,
     ]
-    assert [lifecycle.start(lxd, SETTINGS, "bob", report=Silent()) for _ in range(2)] == [
+    assert [
+        lifecycle.start(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner) for _ in range(2)
+    ] == [
         True,
         False,
     ]
-    lifecycle.restart(lxd, SETTINGS, "bob", report=Silent())
+    lifecycle.restart(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner)
     assert lxd.changes == ["stop bob", "start bob", "stop bob", "start bob"]
 
 
@@ -194,7 +196,7 @@ def test_a_container_whose_disk_is_full_cannot_start_and_says_why(lxd: FakeLxd) 
         "LXD could not start bob.", details="saving config file for the container failed"
     )
     with pytest.raises(LxdError) as error:
-        lifecycle.start(lxd, SETTINGS, "bob", report=Silent())
+        lifecycle.start(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner)
     assert str(error.value) == (
         "LXD could not start bob.\n"
         "  saving config file for the container failed\n"
@@ -203,10 +205,10 @@ def test_a_container_whose_disk_is_full_cannot_start_and_says_why(lxd: FakeLxd) 
     # Of its disk, and not of the pool, as for anything else that LXD says it of.
     lxd.failures["start"] = refused("start bob", "No space left on device")
     with pytest.raises(LxdError, match="make room in it"):
-        lifecycle.start(lxd, SETTINGS, "bob", report=Silent())
+        lifecycle.start(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner)
     lxd.failures["start"] = LxdError("No.")
     with pytest.raises(LxdError, match=r"^No\.$"):
-        lifecycle.start(lxd, SETTINGS, "bob", report=Silent())
+        lifecycle.start(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner)
 
 
 def test_purge_takes_the_home_too_also_later(lxd: FakeLxd) -> None:

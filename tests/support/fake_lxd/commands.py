@@ -30,11 +30,6 @@ class FakeCommands(FakeCalls):
             raise refused(what, "Instance is not running", status=400)
         if list(argv) == ["cat", "/proc/1/comm"]:
             return Completed(exit_code=0, stdout=f"{self._init(name, what)}\n", stderr="")
-        if list(argv) == ["systemctl", "is-system-running"]:
-            booted = self.store.system_state == "running"
-            return Completed(
-                exit_code=int(not booted), stdout=f"{self.store.system_state}\n", stderr=""
-            )
         completed = self.store.on_run(name, argv, stdin)
         for text in (completed.stdout, completed.stderr):
             if on_output is not None and text:

@@ -140,8 +140,6 @@ class Store:
     failures: dict[str, LabError] = field(default_factory=dict)
     """What to raise, once, instead of doing: by `verb` or `verb subject` as in `changes`."""
     on_run: OnRun = nothing_said
-    system_state: str = "running"
-    """What systemd says of itself in every instance, systemctl(1)."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     count: int = 0
 
