@@ -35,6 +35,7 @@ namespace = Collection(
     containers.start,
     containers.stop,
     containers.restart,
+    containers.resize,
     containers.destroy,
     drivers.drivers,
     drivers.sync_drivers,

@@ -149,6 +149,51 @@ def restart(_c: Context, name: str) -> None:
 @command(
     help={
         "name": "The container.",
+        "cpus": "How many CPUs it may use.",
+        "memory": "How much memory: 16GiB.",
+        "disk": "Quota of its root: 50GiB.",
+        "home": "Quota of its /home: 100GiB.",
+        "processes": "How many processes it may have.",
+        "plan": "Show what would be changed; change nothing.",
+    }
+)
+def resize(
+    _c: Context,
+    name: str,
+    cpus: str = "",
+    memory: str = "",
+    disk: str = "",
+    home: str = "",
+    processes: str = "",
+    plan: bool = False,
+) -> None:
+    """Change the limits and quotas of a container while it runs."""
+    from provision.resize import resize as resizing
+    from provision.resize.sizes import Sizes
+
+    sizes = Sizes(
+        cpus=count("cpus", cpus),
+        memory=size("memory", memory),
+        disk=size("disk", disk),
+        home=size("home", home),
+        processes=count("processes", processes),
+    )
+    settings = read_settings()
+    with console.reporter() as report:
+        if not plan:
+            keep_quotas(settings, report)
+        changes = resizing.resize(
+            connect_to(settings), settings, name, sizes, report, only_plan=plan
+        )
+    for change in changes:
+        console.print_text(str(change))
+    if not changes:
+        console.print_text(f"{name} already is as requested; nothing to do.")
+
+
+@command(
+    help={
+        "name": "The container.",
         "yes": "Do not ask.",
         "purge": "Also remove the home volume, which is otherwise kept.",
     }

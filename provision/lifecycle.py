@@ -6,13 +6,11 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from lab import labels
-from lab.errors import InputError, LxdError
+from lab.errors import LxdError
 from lab.instances.removal import remove_instance, remove_volume
 from lab.lxd.devices import of_type
 from lab.lxd.model import Instance, State, Volume
 from lab.lxd.port import Lxd
-from lab.process import in_words, is_alive
 from lab.report import Report
 from lab.settings.settings import Settings
 from lab.sizes import format_size
@@ -22,7 +20,8 @@ from provision.gpu_view import refuse_without_gpus
 from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
-from provision.managed import container_lock, is_preparing, managed_container, no_container
+from provision.managed import container_lock, managed_container, no_container
+from provision.whole import refuse_while_made, whole_container
 
 _PROTECTION = "security.protection.delete"
 _FULL_DISK = ("disk quota exceeded", "no space left on device", "saving config file")
@@ -50,7 +49,7 @@ def start(
 ) -> bool:
     """Running, with ssh answering, afterwards. False when it was running already."""
     with container_lock(settings, name, report, f"start {name}"):
-        instance = _whole(lxd, name)
+        instance = whole_container(lxd, name)
         if instance.state is State.RUNNING:
             return False
         _refuse_without_gpus(lxd, instance)
@@ -65,7 +64,7 @@ def start(
 def stop(lxd: Lxd, settings: Settings, name: str, *, report: Report) -> bool:
     """Stopped afterwards. False when it was already."""
     with container_lock(settings, name, report, f"stop {name}"):
-        if _whole(lxd, name).state is State.STOPPED:
+        if whole_container(lxd, name).state is State.STOPPED:
             return False
         report.phase(name, "stop")
         lxd.stop(name)
@@ -202,7 +201,7 @@ def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
     homes = _homes(lxd, name)
     if lxd.instance(name) is not None:
         instance = managed_container(lxd, name)
-        _refuse_while_made(instance)
+        refuse_while_made(instance)
         refuse_while_isolated(instance)
         return instance, homes
     if not homes:
@@ -217,26 +216,3 @@ def _homes(lxd: Lxd, name: str) -> tuple[Volume, ...]:
         for home in read_stores(lxd).homes(name)
         if set(home.used_by) <= {name} and not home.used_elsewhere
     )
-
-
-def _refuse_while_made(instance: Instance) -> None:
-    builder = instance.config.get(labels.BUILDER, "")
-    if is_preparing(instance) and is_alive(builder):
-        raise InputError(
-            f'The container "{instance.name}" is being provisioned by {in_words(builder)}.',
-            fix="Wait for it, or end that run with Ctrl-C.",
-        )
-
-
-def _whole(lxd: Lxd, name: str) -> Instance:
-    """The container NAME, when its provisioning came to an end."""
-    instance = managed_container(lxd, name)
-    refuse_while_isolated(instance)
-    if is_preparing(instance):
-        _refuse_while_made(instance)
-        raise InputError(
-            f'The container "{name}" is only half made.',
-            fix=f"Finish it: invoke provision {name}\n"
-            f"or remove it (/home is kept): invoke destroy {name}",
-        )
-    return instance

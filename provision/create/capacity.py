@@ -33,18 +33,15 @@ def home_size(request: Request, offer: Offer) -> int | None:
 def check_capacity(request: Request, offer: Offer, facts: Facts) -> None:
     """InputError for what no machine can do, CapacityError for what this one cannot."""
     disk, home = disk_size(request, offer), home_size(request, offer)
-    _at_least("--disk", disk, MIN_DISK)
-    _at_least("--home", home, MIN_HOME)
-    _at_least("--memory", request.memory_bytes, MIN_MEMORY)
-    if request.cpus is not None and request.cpus < 1:
-        raise InputError(f"--cpus {request.cpus}: a container needs at least 1 CPU.")
-    _fits_pool("disk", disk, facts.pool)
-    _fits_pool("home", home, facts.pool)
+    at_least("--disk", disk, MIN_DISK)
+    at_least("--home", home, MIN_HOME)
+    fits_pool("disk", disk, facts.pool)
+    fits_pool("home", home, facts.pool)
     _has_space(facts.pool)
-    _fits_host(request, facts)
+    fits_host(request.cpus, request.memory_bytes, facts.host_cpus, facts.host_memory_bytes)
 
 
-def _at_least(option: str, size: int | None, least: int) -> None:
+def at_least(option: str, size: int | None, least: int) -> None:
     if size is not None and size < least:
         # `--memory 16` is sixteen bytes to LXD, and never meant so.
         unit = f" A number without a unit is bytes: {option} {size}GiB?" if size < 1024 else ""
@@ -54,7 +51,7 @@ def _at_least(option: str, size: int | None, least: int) -> None:
         )
 
 
-def _fits_pool(what: str, size: int | None, pool: Pool) -> None:
+def fits_pool(what: str, size: int | None, pool: Pool) -> None:
     if size is None or pool.total_bytes is None or size <= pool.total_bytes:
         return
     raise CapacityError(
@@ -79,15 +76,20 @@ def _has_space(pool: Pool) -> None:
     )
 
 
-def _fits_host(request: Request, facts: Facts) -> None:
-    if request.cpus and facts.host_cpus and request.cpus > facts.host_cpus:
+def fits_host(
+    cpus: int | None, memory: int | None, host_cpus: int | None, host_memory: int | None
+) -> None:
+    """CPUS and bytes of MEMORY, where they are asked for; the host's where they are known."""
+    at_least("--memory", memory, MIN_MEMORY)
+    if cpus is not None and cpus < 1:
+        raise InputError(f"--cpus {cpus}: a container needs at least 1 CPU.")
+    if cpus and host_cpus and cpus > host_cpus:
         raise CapacityError(
-            f"{request.cpus} CPUs requested, the host has {facts.host_cpus}.",
+            f"{cpus} CPUs requested, the host has {host_cpus}.",
             fix="Ask for less: --cpus N",
         )
-    memory, there = request.memory_bytes, facts.host_memory_bytes
-    if memory and there and memory > there:
+    if memory and host_memory and memory > host_memory:
         raise CapacityError(
-            f"{format_size(memory)} of memory requested, the host has {format_size(there)}.",
+            f"{format_size(memory)} of memory requested, the host has {format_size(host_memory)}.",
             fix="Ask for less: --memory SIZE",
         )

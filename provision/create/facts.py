@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lab import labels
 from lab.errors import LxdError
@@ -14,6 +12,7 @@ from lab.lxd.devices import choose_pool, find_network
 from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
 from lab.lxd.nic_filters import Wanted, bridged_ipv6
 from lab.lxd.port import Lxd
+from lab.machine.host_size import HostSize, read_host_size
 from lab.process import is_alive, me
 from lab.settings.limits import LimitSettings
 from lab.settings.settings import Settings
@@ -84,6 +83,7 @@ def read(
     offers = read_offers(lxd, settings.alias_prefix)
     offer = find_offer(offers, request.template)
     local = settings.is_local
+    size = read_host_size() if local else HostSize()
     host = read_host_gpus(lxd, settings)
     made_of = _made_of(instance, offers) or offer
     networks = lxd.networks()
@@ -107,9 +107,9 @@ def read(
         ),
         builder=me(),
         alive=_alive(instance, home),
-        host_cpus=os.cpu_count() if local else None,
-        host_memory_bytes=_memory() if local else None,
-        host_pids=_pids() if local else None,
+        host_cpus=size.cpus,
+        host_memory_bytes=size.memory_bytes,
+        host_pids=size.pids,
         limits=settings.limits,
         user_data=user_data(request, offer.release, settings) if offer else None,
         gpus=read_gpus(lxd, host, made_of.release if made_of else None),
@@ -144,14 +144,3 @@ def _pool(lxd: Lxd, settings: Settings, profile: Profile) -> Pool:
 def _alive(instance: Instance | None, home: Volume | None) -> dict[str, bool | None]:
     met = [thing.config.get(labels.BUILDER) for thing in (instance, home) if thing is not None]
     return {builder: is_alive(builder) for builder in met if builder}
-
-
-def _pids() -> int | None:
-    try:
-        return int(Path("/proc/sys/kernel/pid_max").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -28,7 +28,7 @@ from provision.create.gpus import change_of_gpus, share
 from provision.create.ids import ids_of
 from provision.create.instance import instance_spec, unfiltered
 from provision.create.let_in import asked_for, keys_for
-from provision.create.request import Request, differences
+from provision.create.request import Request, differences, resize_options
 from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.keys.given import given, remembering
 from provision.limits import as_limit, bytes_of
@@ -98,14 +98,24 @@ def _refuse_differing(request: Request, instance: Instance) -> None:
     """The GPUs are no part of it."""
     if request.only_gpus:
         return
-    differing = differences(instance.config.get(labels.REQUEST, ""), request.canonical())
-    if differing:
-        raise InputError(
-            f'The container "{request.name}" exists, and this request differs from its own.',
-            details="\n".join(differing),
-            fix="Ask for the same again, choose another name, or make it again\n"
-            f"(/home is kept): invoke destroy {request.name}, then this command.",
+    kept, asked = instance.config.get(labels.REQUEST, ""), request.canonical()
+    differing = differences(kept, asked)
+    if not differing:
+        return
+    options = resize_options(kept, asked)
+    ways = (
+        [f"Change the sizes: invoke resize {request.name} {' '.join(options)}"] if options else []
+    )
+    if len(options) < len(differing):
+        ways.append(
+            "Ask for the same again, choose another name, or make it again\n"
+            f"(/home is kept): invoke destroy {request.name}, then this command."
         )
+    raise InputError(
+        f'The container "{request.name}" exists, and this request differs from its own.',
+        details="\n".join(differing),
+        fix="\n".join(ways),
+    )
 
 
 def _one_name(request: Request, namesake: str) -> InputError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from lab.errors import InputError
 from lab.gpu_selection import GpuSelection
 from lab.names import check_account, check_instance_name, nearest_name
-from lab.sizes import format_size
+from lab.sizes import as_limit, format_size
 from provision.keys.public_key import PublicKey
 
 
@@ -110,6 +110,21 @@ def differences(kept: str, asked: str) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def resize_options(kept: str, asked: str) -> tuple[str, ...]:
+    """The options of `resize` that give what ASKED wants other than KEPT, both canonical."""
+    new = json.loads(asked)
+    try:
+        old = dict(json.loads(kept))
+    except (ValueError, TypeError):
+        return ()
+    return tuple(
+        f"--{word} {new[word] if word == 'cpus' else as_limit(new[word])}"
+        for word in _RESIZED
+        if new[word] is not None and old.get(word) != new[word]
+    )
+
+
+_RESIZED = ("cpus", "memory", "disk", "home")
 _LABELS = {
     "template": "template",
     "account": "account",

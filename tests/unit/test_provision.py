@@ -215,7 +215,8 @@ def test_a_differing_request_is_told_line_by_line(lxd: FakeLxd) -> None:
         "  home: the same as the disk's now, 1.0 GiB requested\n"
         "  password: none now, one requested\n"
         f"  key: {fingerprint(ed25519())} is present, not requested\n"
-        "Next: Ask for the same again, choose another name, or make it again\n"
+        "Next: Change the sizes: invoke resize bob --cpus 1 --memory 1GiB --disk 2GiB --home 1GiB\n"
+        "      Ask for the same again, choose another name, or make it again\n"
         "      (/home is kept): invoke destroy bob, then this command."
     )
 

@@ -1,0 +1,1 @@
+"""`resize`: other limits and quotas for a container that is there."""

@@ -1,0 +1,198 @@
+"""Other limits and quotas for a container that is there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab import labels
+from lab.errors import CapacityError, InputError, LxdError
+from lab.lxd.model import Pool, State
+from lab.machine import lock
+from lab.machine.cgroup import memory_held, memory_limit
+from lab.report import Silent
+from provision.resize.plan import Change
+from provision.resize.resize import resize
+from provision.resize.sizes import Sizes, following
+from tests.support.builders.death import deaths
+from tests.support.builders.stamping import SETTINGS, a_lab, bob, refusal, stamp
+from tests.support.fake_lxd.lxd import FakeLxd
+
+BOB = ("default", "bob")
+HOME = ("default", "home-bob")
+GIB = 1 << 30
+ALL = Sizes(cpus=1, memory=2 * GIB, disk=6 * GIB, home=3 * GIB, processes=900)
+
+
+@pytest.fixture
+def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
+    monkeypatch.setattr(lock, "have_place", lambda _remote: tmp_path)
+    lxd = a_lab()
+    stamp(lxd, bob(memory_bytes=GIB, disk_bytes=4 * GIB))
+    lxd.store.instances[BOB].config["limits.processes"] = "3000"
+    lxd.changes.clear()
+    return lxd
+
+
+def run(lxd: FakeLxd, sizes: Sizes, *, only_plan: bool = False) -> tuple[Change, ...]:
+    return resize(lxd, SETTINGS, "bob", sizes, Silent(), only_plan=only_plan)
+
+
+def has(lxd: FakeLxd) -> tuple[str | None, ...]:
+    config, devices = lxd.store.instances[BOB].config, lxd.store.instances[BOB].devices
+    limits = (config.get(f"limits.{key}") for key in ("cpu", "memory", "processes"))
+    return (*limits, devices["root"]["size"], lxd.store.volumes[HOME]["size"])
+
+
+def test_all_is_changed_while_it_runs_and_a_second_run_changes_nothing(lxd: FakeLxd) -> None:
+    before = lxd.store.instances[BOB].devices["root"]
+    changes = run(lxd, ALL)
+    assert [str(change) for change in changes] == [
+        "cpus: not set now, 1 requested",
+        "memory: 1.0 GiB now, 2.0 GiB requested",
+        "processes: 3000 now, 900 requested",
+        "disk: 4.0 GiB now, 6.0 GiB requested",
+        "home: 4.0 GiB now, 3.0 GiB requested",
+    ]
+    assert has(lxd) == ("1", "2GiB", "900", "6GiB", "3GiB")
+    assert lxd.store.instances[BOB].devices["root"] == {**before, "size": "6GiB"}
+    assert lxd.store.instances[BOB].state is State.RUNNING
+    lxd.changes.clear()
+    assert run(lxd, ALL) == ()
+    assert lxd.changes == []
+
+
+def test_what_is_not_named_stays(lxd: FakeLxd) -> None:
+    before = has(lxd)
+    run(lxd, Sizes(memory=3 * GIB))
+    assert has(lxd) == (before[0], "3GiB", *before[2:])
+
+
+def test_a_plan_changes_nothing(lxd: FakeLxd) -> None:
+    assert len(run(lxd, ALL, only_plan=True)) == 5
+    assert lxd.changes == []
+
+
+def test_provision_names_the_resize_and_finds_it_done_afterwards(lxd: FakeLxd) -> None:
+    wish = {"memory_bytes": 2 * GIB, "disk_bytes": 4 * GIB, "home_bytes": 5 * GIB, "cpus": 1}
+    told = refusal(lxd, **wish)
+    assert told.endswith("Change the sizes: invoke resize bob --cpus 1 --memory 2GiB --home 5GiB")
+    also = refusal(lxd, **wish, password=True)
+    assert "--home 5GiB\n      Ask for the same again" in also
+    run(lxd, Sizes(cpus=1, memory=2 * GIB, home=5 * GIB))
+    lxd.changes.clear()
+    assert not stamp(lxd, bob(**wish)).changed
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        (Sizes(disk=256 << 20), "--disk 256.0 MiB is too small."),
+        (Sizes(home=1 << 20), "--home 1.0 MiB is too small."),
+        (Sizes(memory=16), "--memory 16 B is too small."),
+        (Sizes(cpus=0), "--cpus 0: a container needs at least 1 CPU."),
+        (Sizes(processes=3), "--processes 3 is too small."),
+    ],
+)
+def test_what_makes_no_sense_is_refused(lxd: FakeLxd, sizes: Sizes, told: str) -> None:
+    with pytest.raises(InputError) as error:
+        run(lxd, sizes)
+    assert (error.value.brief, lxd.changes) == (told, [])
+
+
+def test_nothing_named_is_refused() -> None:
+    with pytest.raises(InputError, match="resize needs at least one size"):
+        Sizes()
+
+
+def test_a_quota_below_what_is_in_it_is_refused(lxd: FakeLxd) -> None:
+    with pytest.raises(CapacityError) as error:
+        run(lxd, Sizes(home=16 << 20))
+    assert str(error.value) == (
+        "16.0 MiB is too small for the home: 1.0 MiB are in use.\n"
+        "Next: Give at least 17.0 MiB, or delete files in it first."
+    )
+    assert lxd.changes == []
+
+
+def test_a_quota_above_the_pool_is_refused(lxd: FakeLxd) -> None:
+    lxd.store.pools["default"] = Pool(
+        name="default", driver="btrfs", total_bytes=5 * GIB, used_bytes=0
+    )
+    with pytest.raises(CapacityError, match="for the disk is more than the pool has"):
+        run(lxd, Sizes(disk=6 * GIB))
+
+
+def test_a_half_made_one_is_not_resized(lxd: FakeLxd) -> None:
+    lxd.store.instances[BOB].config[labels.PHASE] = labels.PREPARING
+    with pytest.raises(InputError, match='The container "bob" is only half made'):
+        run(lxd, ALL)
+
+
+def test_killed_before_any_change_the_next_run_finishes(lxd: FakeLxd) -> None:
+    for killed in deaths(lxd, lambda one: run(one, ALL), least=2):
+        run(killed, ALL)
+        assert has(killed) == ("1", "2GiB", "900", "6GiB", "3GiB")
+
+
+def test_the_request_follows_and_keeps_the_rest() -> None:
+    kept = json.dumps({"template": "base", "cpus": None, "memory": 1, "keys": ["SHA256:x"]})
+    assert json.loads(following(kept, Sizes(memory=2, home=3)) or "") == {
+        "template": "base",
+        "cpus": None,
+        "memory": 2,
+        "keys": ["SHA256:x"],
+    }
+    assert following("no JSON", Sizes(memory=2)) is None
+
+
+V1 = {
+    "proc/7/cgroup": "9:memory:/lxc.payload.bob/init.scope\n0::/lxc.payload.bob/init.scope\n",
+    "sys/memory/lxc.payload.bob/memory.limit_in_bytes": "1073741824\n",
+    "sys/memory/lxc.payload.bob/memory.stat": "rss 1\ntotal_rss 4096\ntotal_shmem 100\n",
+}
+V2 = {
+    "proc/7/cgroup": "0::/lxc.payload.lab_bob/init.scope\n",
+    "sys/lxc.payload.lab_bob/memory.max": "max\n",
+    "sys/lxc.payload.lab_bob/memory.stat": "anon 4096\nshmem 100\nfile 99999\n",
+}
+
+
+@pytest.mark.parametrize(("files", "limit"), [(V1, GIB), (V2, None)])
+def test_the_kernel_is_asked_in_both_layouts(
+    tmp_path: Path, files: dict[str, str], limit: int | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    proc, mount = tmp_path / "proc", tmp_path / "sys"
+    assert memory_limit(7, proc=proc, mount=mount) == limit
+    assert memory_held(7, proc=proc, mount=mount) == 4196
+    assert memory_held(8, proc=proc, mount=mount) is None
+
+
+class Seen(FakeLxd):
+    """Whose containers run on this machine."""
+
+    def init_pid(self, name: str) -> int | None:
+        return 7
+
+
+def test_the_kernels_own_account_counts(lxd: FakeLxd) -> None:
+    seen = Seen(store=lxd.store)
+
+    def run_with(memory: int, limit: int, held: int) -> None:
+        resize(
+            *(seen, SETTINGS, "bob", Sizes(memory=memory), Silent()),
+            memory_limit={7: limit}.get,
+            memory_held={7: held}.get,
+        )
+
+    with pytest.raises(CapacityError) as refused:
+        run_with(GIB // 2, limit=GIB, held=GIB // 2)
+    assert (refused.value.details, lxd.changes) == ("Its processes hold 512.0 MiB.", [])
+    with pytest.raises(LxdError, match=r"but the kernel still limits it to 1\.0 GiB\."):
+        run_with(2 * GIB, limit=GIB, held=0)
+    run_with(3 * GIB, limit=3 * GIB, held=0)
