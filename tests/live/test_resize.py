@@ -15,6 +15,7 @@ pytestmark = pytest.mark.plain
 
 NAME = "lt-size"
 FILL = "head -c 200M /dev/zero >~/big; sync; stat -c %s ~/big"
+HOLDS = "until grep -q 1 ~/hog; do sleep 0.1; done"
 # The share of a container in the kernel's own files, in either layout of cgroups.
 MEMORY = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null"
 
@@ -54,8 +55,8 @@ def test_less_than_what_is_in_use_is_refused(lab: Lab, person: dict[str, Any], k
     _in(person, key, FILL)
     said = lab.invoke("resize", NAME, "--home", "150MiB")
     assert (said.code, "150.0 MiB is too small for the home" in said.err) == (3, True)
-    hog = "python3 -c 'x = bytearray(400 << 20); print(1, flush=True); input()'"
-    _in(person, key, f"sleep 600 | {hog} >~/hog 2>&1 & until grep -q 1 ~/hog; do sleep .1; done")
+    hog = "python3 -c 'x = b\"x\" * (400 << 20); print(1, flush=True); input()'"
+    _in(person, key, f"(sleep 600 | {hog}) >~/hog 2>&1 </dev/null & {HOLDS}")
     said = lab.invoke("resize", NAME, "--memory", "300MiB")
     assert (said.code, "is less than lt-size needs now" in said.err) == (3, True), said.err
     after = lab.succeed("show", NAME, "--json").document["volumes"]
