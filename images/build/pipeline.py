@@ -20,6 +20,7 @@ from images.placement import pool_of
 from images.releases.cleanup import has_leftovers, remove_kept_failures, remove_leftovers
 from lab.errors import CapacityError, CheckError
 from lab.lxd import loop_file
+from lab.machine.host_size import host_memory
 from lab.machine.local_daemon import lxd_directory
 from lab.sizes import format_size
 
@@ -86,8 +87,7 @@ def build_images(
 
 def default_jobs() -> int:
     """As many as there are cores, and 2 GiB of memory for each."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(os.cpu_count() or 1, memory // MEMORY_PER_JOB))
+    return max(1, min(os.cpu_count() or 1, host_memory() // MEMORY_PER_JOB))
 
 
 def _build_all(

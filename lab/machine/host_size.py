@@ -23,9 +23,14 @@ class HostSize:
 def read_host_size() -> HostSize:
     return HostSize(
         cpus=os.cpu_count(),
-        memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        memory_bytes=host_memory(),
         pids=_pids(),
     )
+
+
+def host_memory() -> int:
+    """Bytes of memory in all."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _pids() -> int | None:

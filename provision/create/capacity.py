@@ -5,6 +5,7 @@ from __future__ import annotations
 from lab.errors import CapacityError, InputError
 from lab.lxd.loop_file import in_words, way_out
 from lab.lxd.model import Pool
+from lab.machine.host_size import HostSize
 from lab.sizes import format_size, parse_size
 from provision.create.facts import Facts
 from provision.create.request import Request
@@ -38,7 +39,7 @@ def check_capacity(request: Request, offer: Offer, facts: Facts) -> None:
     fits_pool("disk", disk, facts.pool)
     fits_pool("home", home, facts.pool)
     _has_space(facts.pool)
-    fits_host(request.cpus, request.memory_bytes, facts.host_cpus, facts.host_memory_bytes)
+    fits_host(request.cpus, request.memory_bytes, facts.host)
 
 
 def at_least(option: str, size: int | None, least: int) -> None:
@@ -76,20 +77,19 @@ def _has_space(pool: Pool) -> None:
     )
 
 
-def fits_host(
-    cpus: int | None, memory: int | None, host_cpus: int | None, host_memory: int | None
-) -> None:
-    """CPUS and bytes of MEMORY, where they are asked for; the host's where they are known."""
+def fits_host(cpus: int | None, memory: int | None, host: HostSize) -> None:
+    """CPUS and bytes of MEMORY, where they are asked for."""
     at_least("--memory", memory, MIN_MEMORY)
     if cpus is not None and cpus < 1:
         raise InputError(f"--cpus {cpus}: a container needs at least 1 CPU.")
-    if cpus and host_cpus and cpus > host_cpus:
+    if cpus and host.cpus and cpus > host.cpus:
         raise CapacityError(
-            f"{cpus} CPUs requested, the host has {host_cpus}.",
+            f"{cpus} CPUs requested, the host has {host.cpus}.",
             fix="Ask for less: --cpus N",
         )
-    if memory and host_memory and memory > host_memory:
+    there = host.memory_bytes
+    if memory and there and memory > there:
         raise CapacityError(
-            f"{format_size(memory)} of memory requested, the host has {format_size(host_memory)}.",
+            f"{format_size(memory)} of memory requested, the host has {format_size(there)}.",
             fix="Ask for less: --memory SIZE",
         )

@@ -19,8 +19,8 @@ def default_limits(template: str, facts: Facts) -> dict[str, str]:
     """For a new container of TEMPLATE. What the default profile limits stays unless lab.yaml says
     otherwise."""
     said: Mapping[str, str | None] = {
-        MEMORY: _memory(facts.limits.memory_of(template), facts.host_memory_bytes),
-        PROCESSES: _processes(facts.limits.processes_of(template), facts.host_pids),
+        MEMORY: _memory(facts.limits.memory_of(template), facts.host.memory_bytes),
+        PROCESSES: _processes(facts.limits.processes_of(template), facts.host.pids),
     }
     return {
         key: value

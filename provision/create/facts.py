@@ -54,10 +54,7 @@ class Facts:
     """This process, as `user.lab.builder`."""
     alive: Mapping[str, bool | None] = field(default_factory=dict)
     """Builder → whether it runs, for every builder met."""
-    host_cpus: int | None = None
-    host_memory_bytes: int | None = None
-    host_pids: int | None = None
-    """How many processes its kernel can number. None, all three, for a server elsewhere."""
+    host: HostSize = field(default_factory=HostSize)
     limits: LimitSettings = field(default_factory=LimitSettings)
     """Of the settings: for what the request leaves open."""
     user_data: str | None = None
@@ -83,12 +80,11 @@ def read(
     offers = read_offers(lxd, settings.alias_prefix)
     offer = find_offer(offers, request.template)
     local = settings.is_local
-    size = read_host_size() if local else HostSize()
-    host = read_host_gpus(lxd, settings)
+    host_gpus = read_host_gpus(lxd, settings)
     made_of = _made_of(instance, offers) or offer
     networks = lxd.networks()
     return Facts(
-        server=host.server,
+        server=host_gpus.server,
         instance=instance,
         namesake=None if instance else _namesake(stores.instances, request.name),
         offers=offers,
@@ -107,12 +103,10 @@ def read(
         ),
         builder=me(),
         alive=_alive(instance, home),
-        host_cpus=size.cpus,
-        host_memory_bytes=size.memory_bytes,
-        host_pids=size.pids,
+        host=read_host_size() if local else HostSize(),
         limits=settings.limits,
         user_data=user_data(request, offer.release, settings) if offer else None,
-        gpus=read_gpus(lxd, host, made_of.release if made_of else None),
+        gpus=read_gpus(lxd, host_gpus, made_of.release if made_of else None),
         ids=read_ids(lxd),
     )
 

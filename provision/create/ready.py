@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from lab.errors import LxdError
+from lab.errors import LabError, LxdError
 from lab.instances.addresses import ADDRESS_SECONDS, looked_at, no_address, what_next
 from lab.instances.boot import BootFailed, NoAddress, excerpt, wait_for_cloud_init
 from lab.lxd.model import State
@@ -132,24 +132,14 @@ def wait_until_up(
     A user may have removed ssh. So it is reported when no answer comes in time, and no failure.
     """
     address = wait_for_address(lxd, name, report, timeouts=timeouts)
-    report.phase(name, "ssh")
 
-    def probe() -> bool | None:
-        found = probe_ssh(address)
-        if found is SshProbe.UNREACHABLE:
-            init = lxd.init_pid(name)
-            # On another server nothing tells more from here.
-            return init is None or listens(init, _SSH_PORT) or None
-        return found is SshProbe.BANNER or None
+    def listens_seen() -> bool:
+        init = lxd.init_pid(name)
+        # On another server nothing tells more from here.
+        return init is None or listens(init, _SSH_PORT)
 
     try:
-        poll(
-            probe,
-            what=f"ssh in {name}",
-            timeout=timeouts.ssh,
-            clock=timeouts.clock,
-            sleep=timeouts.sleep,
-        )
+        _poll_ssh(name, address, report, listens_seen, timeouts=timeouts, probe_ssh=probe_ssh)
     except TimedOut:
         report.say(
             f"{name}: runs, but ssh did not answer within {timeouts.ssh:.0f} s. "
@@ -168,25 +158,44 @@ def wait_for_ssh(
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> None:
     """Until ADDRESS greets as ssh does, or, where nobody here can reach it, port 22 is open."""
+    _poll_ssh(
+        name,
+        address,
+        report,
+        lambda: _listens_inside(lxd, name),
+        timeouts=timeouts,
+        probe_ssh=probe_ssh,
+        on_timeout=lambda: LxdError(
+            f"ssh in {name} ({address}) did not answer within {timeouts.ssh:.0f} s.",
+            details=_ssh_log(lxd, name),
+        ),
+    )
+
+
+def _poll_ssh(
+    name: str,
+    address: str,
+    report: Report,
+    listens: Callable[[], bool],
+    *,
+    timeouts: Timeouts,
+    probe_ssh: Callable[[str], SshProbe],
+    on_timeout: Callable[[], LabError] | None = None,
+) -> None:
+    """LISTENS is asked where nobody here can reach ADDRESS."""
     report.phase(name, "ssh")
 
     def probe() -> bool | None:
         found = probe_ssh(address)
-        if found is SshProbe.BANNER:
-            return True
         # On macvlan the host and its containers never reach one another, and LXD may be remote.
-        if found is SshProbe.UNREACHABLE and _listens_inside(lxd, name):
-            return True
-        return None
+        unseen = found is SshProbe.UNREACHABLE and listens()
+        return found is SshProbe.BANNER or unseen or None
 
     poll(
         probe,
         what=f"ssh in {name}",
         timeout=timeouts.ssh,
-        on_timeout=lambda: LxdError(
-            f"ssh in {name} ({address}) did not answer within {timeouts.ssh:.0f} s.",
-            details=_ssh_log(lxd, name),
-        ),
+        on_timeout=on_timeout,
         clock=timeouts.clock,
         sleep=timeouts.sleep,
     )

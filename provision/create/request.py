@@ -119,12 +119,12 @@ def resize_options(kept: str, asked: str) -> tuple[str, ...]:
         return ()
     return tuple(
         f"--{word} {new[word] if word == 'cpus' else as_limit(new[word])}"
-        for word in _RESIZED
+        for word in RESIZED
         if new[word] is not None and old.get(word) != new[word]
     )
 
 
-_RESIZED = ("cpus", "memory", "disk", "home")
+RESIZED = ("cpus", "memory", "disk", "home")
 _LABELS = {
     "template": "template",
     "account": "account",

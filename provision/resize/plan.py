@@ -10,11 +10,12 @@ from lab.errors import CapacityError, InputError
 from lab.lxd.model import Pool
 from lab.sizes import format_size
 from provision.create.capacity import MIN_DISK, MIN_HOME, at_least, fits_host, fits_pool
+from provision.create.defaults import MEMORY, PROCESSES
 from provision.limits import as_limit, bytes_of, cpus_of
 from provision.resize.facts import Facts
 from provision.resize.sizes import Sizes, following
 
-_CPU, _MEMORY, _PROCESSES = "limits.cpu", "limits.memory", "limits.processes"
+_CPU = "limits.cpu"
 MIN_PROCESSES = 200
 """systemd, ssh and one login take some 40; docker with a container as many again."""
 _UNSET = "not set"
@@ -56,16 +57,16 @@ def plan(sizes: Sizes, facts: Facts) -> Resize:
     config, device = facts.instance.config, facts.root[1]
     changes = [
         *_change("cpus", cpus_of(config.get(_CPU)), sizes.cpus),
-        *_sized("memory", bytes_of(config.get(_MEMORY)), sizes.memory),
-        *_change("processes", _number(config.get(_PROCESSES)), sizes.processes),
+        *_sized("memory", bytes_of(config.get(MEMORY)), sizes.memory),
+        *_change("processes", _number(config.get(PROCESSES)), sizes.processes),
         *_sized("disk", bytes_of(device.get("size")), sizes.disk),
         *_sized("home", _home_size(facts), sizes.home),
     ]
     changed = {change.what for change in changes}
     written = {
         _CPU: str(sizes.cpus) if "cpus" in changed else None,
-        _MEMORY: as_limit(sizes.memory) if sizes.memory and "memory" in changed else None,
-        _PROCESSES: str(sizes.processes) if "processes" in changed else None,
+        MEMORY: as_limit(sizes.memory) if sizes.memory and "memory" in changed else None,
+        PROCESSES: str(sizes.processes) if "processes" in changed else None,
         labels.REQUEST: _request(sizes, facts),
     }
     name = facts.root[0]
@@ -92,7 +93,7 @@ def _request(sizes: Sizes, facts: Facts) -> str | None:
 def _check(sizes: Sizes, facts: Facts) -> None:
     at_least("--disk", sizes.disk, MIN_DISK)
     at_least("--home", sizes.home, MIN_HOME)
-    fits_host(sizes.cpus, sizes.memory, facts.host.cpus, facts.host.memory_bytes)
+    fits_host(sizes.cpus, sizes.memory, facts.host)
     _check_processes(sizes.processes, facts.host.pids)
     if sizes.home is not None and facts.home is None:
         raise InputError(

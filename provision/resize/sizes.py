@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, fields
 
 from lab.errors import InputError
+from provision.create.request import RESIZED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,7 @@ def following(kept: str, sizes: Sizes) -> str | None:
         wish = dict(json.loads(kept))
     except (ValueError, TypeError):
         return None
-    for word in ("cpus", "memory", "disk", "home"):
+    for word in RESIZED:
         value = getattr(sizes, word)
         if value is not None and word in wish:
             wish[word] = value

@@ -10,6 +10,7 @@ import pytest
 from lab.errors import InputError
 from lab.host_gpus import HostGpus
 from lab.lxd.model import Pool, Profile, Server
+from lab.machine.host_size import HostSize
 from lab.settings.limits import LimitSettings, share_of
 from lab.settings.settings import Settings, load_settings
 from provision.create.defaults import default_limits
@@ -20,12 +21,12 @@ GIB = 1 << 30
 
 
 def facts(limits: LimitSettings, profile: dict[str, str] | None = None, **more: Any) -> Facts:
-    usual: dict[str, Any] = {"host_memory_bytes": 256 * GIB, "host_pids": 4194304}
+    usual: dict[str, Any] = {"host": HostSize(memory_bytes=256 * GIB, pids=4194304)}
     server = Server(version="5.0.2", api_extensions=frozenset(), name="lab")
-    host = HostGpus(gpus=(), driver=None, server=server, settings=Settings())
+    host_gpus = HostGpus(gpus=(), driver=None, server=server, settings=Settings())
     return Facts(
         server=server,
-        gpus=GpuFacts(host=host),
+        gpus=GpuFacts(host=host_gpus),
         profile=Profile(name="default", config=profile or {}),
         pool=Pool(name="default", driver="btrfs"),
         builder="",
@@ -47,7 +48,7 @@ def test_without_a_word_half_of_the_memory_is_left_and_a_bomb_ends_somewhere() -
 
 def test_a_small_machine() -> None:
     """Without systemd there are 32768 process ids; and below 256 MiB nothing boots."""
-    small = facts(LimitSettings(), host_memory_bytes=400 << 20, host_pids=32768)
+    small = facts(LimitSettings(), host=HostSize(memory_bytes=400 << 20, pids=32768))
     assert default_limits("base", small) == {
         "limits.memory": "256MiB",
         "limits.processes": "8192",
@@ -55,9 +56,9 @@ def test_a_small_machine() -> None:
 
 
 def test_a_server_elsewhere_counts_its_memory_itself() -> None:
-    elsewhere = facts(LimitSettings(), host_memory_bytes=None, host_pids=None)
+    elsewhere = facts(LimitSettings(), host=HostSize())
     assert default_limits("base", elsewhere)["limits.memory"] == "50%"
-    sized = facts(written(memory="64GiB"), host_memory_bytes=None, host_pids=None)
+    sized = facts(written(memory="64GiB"), host=HostSize())
     assert default_limits("base", sized)["limits.memory"] == "64GiB"
 
 

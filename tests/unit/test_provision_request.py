@@ -10,6 +10,7 @@ from lab.errors import CapacityError, InputError, LabError
 from lab.host_gpus import HostGpus
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import Pool, Profile, Server
+from lab.machine.host_size import HostSize
 from lab.settings.settings import Settings
 from provision.create.facts import Facts
 from provision.create.gpu_facts import GpuFacts
@@ -44,8 +45,7 @@ def facts(**known: object) -> Facts:
         "profile": Profile(name="default", devices={"eth0": {"type": "nic"}}),
         "pool": Pool(name="default", driver="btrfs", total_bytes=40 * GIB, used_bytes=GIB),
         "builder": "here 1 1",
-        "host_cpus": 4,
-        "host_memory_bytes": 8 * GIB,
+        "host": HostSize(cpus=4, memory_bytes=8 * GIB),
         "user_data": "#cloud-config\n",
         "ids": IdFacts(reserved=IdRange(1_000_000, 1_000_000_000)),
     }
@@ -179,7 +179,7 @@ def test_a_full_pool() -> None:
 
 
 def test_another_machine_is_not_judged_by_this_one() -> None:
-    assert plan(bob(cpus=512), facts(host_cpus=None, host_memory_bytes=None))
+    assert plan(bob(cpus=512), facts(host=HostSize()))
 
 
 def test_no_network_anywhere() -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.live.hostile.five import MALLORY, OTHERS, Five, attack
-from tests.support.live_lab.gpu_host import where_lxd_is
-from tests.support.live_lab.lab import INVOKE, Lab, Said, lxc, ssh
+from tests.support.live_lab.lab import Lab, Said, lxc, ssh
 
 PATIENCE = 120
 """Seconds after which a command has hung; most of it is what this machine takes."""
@@ -44,18 +42,7 @@ def mallory(five: Five) -> None:
 
 def _run(lab: Lab, *arguments: str) -> Said:
     """To its end, or a failure after PATIENCE."""
-    environ = lab.environment({})
-    ended = subprocess.run(
-        [*where_lxd_is(environ, lab.root), str(INVOKE), *arguments],
-        cwd=lab.root,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    return Said(code=ended.returncode, out=ended.stdout, err=ended.stderr)
+    return lab.invoke(*arguments, timeout=PATIENCE)
 
 
 def _written() -> int:

@@ -48,7 +48,9 @@ class Lab:
     settings: Path
     root: Path = ROOT
 
-    def invoke(self, *arguments: str, stdin: str = "", **environ: str) -> Said:
+    def invoke(
+        self, *arguments: str, stdin: str = "", timeout: float = 1800, **environ: str
+    ) -> Said:
         """Run `invoke ARGUMENTS` to its end."""
         environment = self.environment(environ)
         ended = subprocess.run(
@@ -58,7 +60,7 @@ class Lab:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=1800,
+            timeout=timeout,
             check=False,
         )
         return Said(code=ended.returncode, out=ended.stdout, err=ended.stderr)
@@ -188,13 +190,13 @@ def _recorded(
     if ended.returncode != 0:
         return ended
     told = json.loads(ended.stdout)["metadata"]
+    place = (environ or os.environ).get("LXD_DIR")
+    logs = Path(place) / "logs" if place else Path("/var/log/lxd")
+    kept = logs / (name if project == "default" else f"{project}_{name}")
     texts = []
     for number in ("1", "2"):
         file = told["output"][number].rpartition("/")[2]
-        inside = name if project == "default" else f"{project}_{name}"
-        place = Path((environ or os.environ).get("LXD_DIR", "/var/log/lxd"))
-        logs = place / "logs" if "LXD_DIR" in (environ or os.environ) else place
-        texts.append((logs / inside / file).read_text(errors="replace"))
+        texts.append((kept / file).read_text(errors="replace"))
         gone = f"{where}/logs/{file}?project={project}"
         _client("query", "-X", "DELETE", gone, environ=environ, timeout=timeout)
     return subprocess.CompletedProcess(argv, told["return"], texts[0], texts[1])
