@@ -42,7 +42,6 @@ def turns(rounds: int) -> list[Turn]:
         every.append((packer.NAME, "cold", number, packer.measure))
         every.append((labstamp.NAME, "cold", number, labstamp.measure))
     every.append((floor.NAME, "cold", rounds, floor.measure))
-    every.append((labstamp.NAME, labstamp.CHECKS, rounds, labstamp.measure_checks))
     return every
 
 

@@ -55,7 +55,7 @@ def measured() -> list[Measured]:
         *ran("Packer", "cold", 300.0, 900.0, 400.0),
         *ran("labstamp", "cold", 240.0, 220.0, 230.0),
         *ran("labstamp", "driver change", 30.0, 40.0, 50.0),
-        *ran("labstamp", "nothing", 1.0, 2.0),
+        *ran("labstamp", "nothing", 0.5, 0.7),
         *ran("floor", "cold", 200.0),
     ]
 
@@ -69,9 +69,10 @@ def test_ratios_are_of_medians_to_the_better_contender(measured: list[Measured])
     assert cold.over_floor == pytest.approx(1.15)
     assert changed.by_hand == cold.by_hand
     assert changed.ratio == pytest.approx(0.1)
-    assert changed.met
+    assert not changed.met
     assert changed.over_floor is None
-    assert nothing.ratio == pytest.approx(1.5 / 400)
+    assert nothing.ratio == pytest.approx(0.6 / 400)
+    assert nothing.met
 
 
 def test_the_typical_run_is_the_one_in_the_middle(measured: list[Measured]) -> None:
@@ -79,8 +80,8 @@ def test_the_typical_run_is_the_one_in_the_middle(measured: list[Measured]) -> N
     nothing = typical(measured, "labstamp", "nothing")
     assert cold is not None
     assert nothing is not None
-    assert (cold.seconds, nothing.seconds) == (230.0, 1.0)
-    assert typical(measured, "labstamp", "checks") is None
+    assert (cold.seconds, nothing.seconds) == (230.0, 0.5)
+    assert typical(measured, "labstamp", labstamp.DEFAULT) is None
 
 
 def test_a_case_that_was_not_measured_has_no_row(measured: list[Measured]) -> None:
@@ -93,9 +94,9 @@ def test_the_report_tells_what_missed_its_target_and_the_floor(measured: list[Me
     assert "| processor | A, 2 cores |\n" in text
     assert "| cold | 500.0 (480.0–520.0, 3) | 400.0 (300.0–900.0, 3) | 230.0 (220.0" in text
     assert "| **0.575** | ≤ 0.5 | missed |" in text
-    assert "| **0.100** | ≤ 0.15 | met |" in text
+    assert "| **0.100** | ≤ 0.08 | missed |" in text
     assert "- cold: 0.575 instead of 0.5. labstamp takes 1.15 × the floor (200.0 s)" in text
-    assert "- driver change" not in text
+    assert "- nothing" not in text
     assert "**Preliminary: 2 of 3 rounds.**" in text
     assert "### Cold: 230.0 s" in text
     assert "| publish | 230.0 | 230.0 |" in text
