@@ -27,7 +27,7 @@ insist_on_own() {
     else
         command="chmod go-w $above"
     fi
-    fail 2 "Another account may write files that root runs, and so become root: $(ls -ld "${inside:-$above}")" \
+    fail 2 "Another account may change files that root runs, and could so become root: $(ls -ld "${inside:-$above}")" \
         "check whether somebody changed it, then run as root: $command"
 }
 

@@ -43,7 +43,7 @@ _FALSE: Final = r"(?i:false|0|no|off)"
 _SIZE: Final = r"[1-9][0-9]{0,14}(?:B|[kMGTP]B|[KMGTP]iB)?"
 
 _SWITCH: Final = _value(f"{_TRUE}|{_FALSE}", "true or false", "true")
-_ONLY_ON: Final = _value(_TRUE, "true: it only takes away", "true")
+_ONLY_ON: Final = _value(_TRUE, "true, since it only removes rights", "true")
 _ONLY_OFF: Final = _value(_FALSE, "false", "false")
 _ORDER: Final = _value(r"[0-9]{1,4}", "a number of at most four digits", "10")
 _RANK: Final = _value(r"[0-9]|10", "a number from 0 to 10", "5")
@@ -157,9 +157,9 @@ def granted(needs: Needs, whose: str) -> Needs:
         raise InputError(
             f"{whose} requests settings or devices that containers may not have.",
             details="\n".join(found),
-            fix="Remove them from its definition in images/definitions/ and build it again. Do "
-            "not use\n"
-            "an image that somebody else sent. The list of what is allowed: docs/templates.md.",
+            fix="Remove them from the definition in images/definitions/, then build the image "
+            "again.\nDo not use such an image that somebody else built. "
+            "What is allowed: docs/templates.md.",
         )
     return needs
 
@@ -216,15 +216,15 @@ def _character_objection(device: Device) -> str | None:
         if given is not None and given not in CHARACTER_DEVICES:
             return f"{why_no_device('unix-char')}, not {quote(given[:80])}"
     if device.get("source", device.get("path")) is None:
-        return "a source is missing"
+        return "`source` is missing"
     if device.get("path", device.get("source")) != device.get("source", device.get("path")):
-        return "must have the same path inside"
+        return "`source` and `path` must be the same path"
     for key, value in device.items():
         allowed = _OPTIONS.get(key)
         if key in ("type", "source", "path"):
             continue
         if allowed is None:
-            return f"{key}: name a device of the server by its path alone"
+            return f"{key}: not allowed; name the device by `source` alone"
         if not allowed.takes(value):
             return f"{key}: must be {allowed.like}, not {quote(value[:80])}"
     return None

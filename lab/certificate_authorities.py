@@ -35,7 +35,7 @@ def untrusted(output: str) -> tuple[str, str] | None:
     said = match.group(0).strip()
     if "issuer is unknown" in said:
         return said, "Name the authority that signed it: `ca-certificates: [FILE]` in lab.yaml."
-    return said, "Check that its certificate is still valid and made for that name."
+    return said, "Check that the certificate has not expired, and names the host of the URL."
 
 
 def _certificates(file: Path) -> tuple[str, ...]:
@@ -44,12 +44,12 @@ def _certificates(file: Path) -> tuple[str, ...]:
     except OSError as error:
         raise _refused(file, f"It cannot be read: {error.strerror}.") from error
     if b"PRIVATE KEY" in content:
-        raise _refused(file, "It holds a private key, which must not get into images.")
+        raise _refused(file, "It contains a private key, which must not get into images.")
     text = content.decode(errors="replace").replace("\r\n", "\n")
     # As Windows exports them: one certificate, not armoured.
     blocks = [ssl.DER_cert_to_PEM_cert(content)] if content[:1] == b"\x30" else _PEM.findall(text)
     if not blocks:
-        raise _refused(file, "It holds no certificate.")
+        raise _refused(file, "It contains no certificate.")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata="\n".join(blocks))
     except (ssl.SSLError, ValueError) as error:

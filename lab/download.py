@@ -47,7 +47,7 @@ def _download(url: str, part: Path, limit: int) -> None:
         with requests.get(url, timeout=_SECONDS, stream=True) as answer, part.open("wb") as file:
             if answer.status_code != requests.codes.ok:
                 raise InputError(
-                    f"{url} cannot be fetched: the server says {answer.status_code} "
+                    f"{url} cannot be fetched: the server answered {answer.status_code} "
                     f"{answer.reason}.",
                     fix="Correct the url in lab.yaml, or download the file by hand and set its "
                     "path there.",
@@ -55,7 +55,10 @@ def _download(url: str, part: Path, limit: int) -> None:
             for piece in answer.iter_content(_PIECE):
                 done += len(piece)
                 if done > limit:
-                    raise InputError(f"{url} is larger than {format_size(limit)}.")
+                    raise InputError(
+                        f"{url} is larger than {format_size(limit)}.",
+                        fix="Correct the url in lab.yaml.",
+                    )
                 file.write(piece)
     except requests.RequestException as error:
         raise InputError(
@@ -70,7 +73,7 @@ def _compare(url: str, found: str, wanted: str) -> None:
     if found != wanted:
         raise InputError(
             f"{url} has another checksum than the one in lab.yaml.",
-            details=f"sha256 there:       {found}\nsha256 in lab.yaml: {wanted}",
+            details=f"sha256 of the file: {found}\nsha256 in lab.yaml: {wanted}",
             fix="Find out which of the two is right before you use the file.",
         )
 

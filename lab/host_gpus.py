@@ -40,10 +40,8 @@ class HostGpus:
         if not drifts(self.driver, release.driver, due=chosen is Delivery.IMAGE):
             return None
         if release.driver is not None:
-            return f"it carries driver {release.driver}, this host's kernel module is {self.driver}"
-        return (
-            f"it carries no driver, and this host's {self.driver} is not delivered in another way"
-        )
+            return f"it has driver {release.driver}, and this host's kernel module is {self.driver}"
+        return f"it has no driver, and LXD does not mount this host's driver {self.driver} either"
 
 
 def read_host_gpus(lxd: Lxd, settings: Settings) -> HostGpus:

@@ -109,7 +109,7 @@ def _instance_reason(name: str) -> str:
     if len(name) > 63:
         return f"It has {len(name)} characters."
     if strange := _strange(name, r"[A-Za-z0-9-]"):
-        return f"It has {strange} in it."
+        return f"It contains {strange}."
     return "It ends with a dash." if name[0].isalpha() else f"It begins with {quote(name[0])}."
 
 
@@ -119,7 +119,7 @@ def _account_reason(name: str) -> str:
     if len(name) > 32:
         return f"It has {len(name)} characters."
     if strange := _strange(name, r"[a-z0-9_-]"):
-        return f"It has {strange} in it."
+        return f"It contains {strange}."
     return f"It begins with {quote(name[0])}."
 
 

@@ -73,7 +73,9 @@ def insist(
     """
     if os.geteuid() == 0 and (found := tuple(faults(paths, trees, trusted()))):
         raise refusal(
-            f"Another account may write files that root {what}, and so become root.", found, whole
+            f"Another account may change files that root {what}, and could so become root.",
+            found,
+            whole,
         )
 
 

@@ -32,10 +32,10 @@ _NEGOTIATION_FAILURE = 3
 _TLS = 1
 _PROTOCOLS = {0: "RDP's own encryption", _TLS: "TLS", 2: "CredSSP", 8: "CredSSP with early user"}
 _REFUSALS = {
-    1: "it insists on TLS",
+    1: "it requires TLS",
     2: "it has no TLS",
     3: "it has no certificate",
-    5: "it insists on CredSSP",
+    5: "it requires CredSSP",
 }
 
 
@@ -71,7 +71,7 @@ def greet(address: str, port: int = PORT, *, timeout: float = SECONDS) -> Greeti
         plain.sendall(connection_request())
         protocol = selected_protocol(_answer(plain))
         if protocol != _TLS:
-            raise NotRdp(f"it wants {_PROTOCOLS.get(protocol, f'protocol {protocol}')}, not TLS")
+            raise NotRdp(f"it uses {_PROTOCOLS.get(protocol, f'protocol {protocol}')}, not TLS")
         try:
             with _any_certificate().wrap_socket(plain, server_hostname=address) as encrypted:
                 certificate = encrypted.getpeercert(binary_form=True) or b""
@@ -144,7 +144,7 @@ def selected_protocol(packet: bytes) -> int:
     if kind == _NEGOTIATION_FAILURE:
         raise NotRdp(f"it refuses TLS: {_REFUSALS.get(value, f'reason {value}')}")
     if kind != _NEGOTIATION_RESPONSE:
-        raise NotRdp(f"the answer negotiates nothing: {packet[:24].hex()}")
+        raise NotRdp(f"the answer contains no RDP negotiation: {packet[:24].hex()}")
     return int(value)
 
 

@@ -11,8 +11,8 @@ _GPUS: Final = "GPUs and their driver are given by --gpus and `driver:`"
 
 _KEYS: Final[Mapping[str, str]] = {
     "cloud-init.": _CLOUD_INIT,
-    "cluster.": "where containers go is decided by the server's admin",
-    "environment.": "LXD's hooks on the server see it, too; write /etc/environment by the "
+    "cluster.": "the server's admin decides where containers are placed",
+    "environment.": "LXD's hooks on the server see it, too; write /etc/environment in the "
     "cloud-init source",
     "image.": "LXD copies it from the image",
     "limits.kernel.nice": "its processes would come before those of others",
@@ -20,48 +20,48 @@ _KEYS: Final[Mapping[str, str]] = {
     "limits.network.priority": "its packets would come before those of others",
     "linux.kernel_modules": "it would load modules into the server's kernel, for all; name them in "
     "/etc/modules-load.d/ of the server",
-    "linux.sysctl.": "it is not the container's own; write it on the server",
+    "linux.sysctl.": "it changes the whole server, not one container; set it on the server",
     "migration.": "labstamp moves no running containers",
     "nvidia.": _GPUS,
-    "raw.": "raw keys go past LXD's own safeguards",
+    "raw.": "raw keys bypass LXD's checks",
     "security.devlxd.images": "it would read the server's images",
-    "security.idmap.": "whose ids a container has is decided by labstamp",
+    "security.idmap.": "labstamp decides which ids a container has",
     "security.privileged": "containers here are unprivileged",
-    "security.protection.": "labstamp could not remove it, or give it other ids",
-    "security.syscalls.allow": "it would take the place of LXD's own list",
-    "security.syscalls.blacklist": "it would take the place of LXD's own list",
-    "security.syscalls.deny": "LXD writes the text into its filter as it is",
-    "security.syscalls.deny_default": "it would take the place of LXD's own list",
+    "security.protection.": "labstamp could not remove the container or change its ids",
+    "security.syscalls.allow": "it would replace LXD's list of system calls",
+    "security.syscalls.blacklist": "it would replace LXD's list of system calls",
+    "security.syscalls.deny": "LXD writes the text unchecked into its filter",
+    "security.syscalls.deny_default": "it would replace LXD's list of system calls",
     "security.syscalls.intercept.bpf": "LXD would load programs into the server's kernel for it",
     "security.syscalls.intercept.mount": "the server's kernel would read file systems that users "
-    "make; /dev/fuse is there for that",
+    "make; use /dev/fuse instead",
     "security.syscalls.intercept.sched_setscheduler": "its processes would come before those of "
     "others",
-    "security.syscalls.whitelist": "it would take the place of LXD's own list",
-    "snapshots.": "snapshots fill the pool of all; its admin decides",
-    "user.lab.": "labstamp's own marks have such names",
+    "security.syscalls.whitelist": "it would replace LXD's list of system calls",
+    "snapshots.": "snapshots fill the storage pool that all share; its admin decides",
+    "user.lab.": "these names are reserved for labstamp",
     "user.meta-data": _CLOUD_INIT,
     "user.network-config": _CLOUD_INIT,
     "user.user-data": _CLOUD_INIT,
     "user.vendor-data": _CLOUD_INIT,
-    "volatile.": "LXD's own memory",
+    "volatile.": "LXD writes these keys itself",
 }
 """Key, or all that begin so → why. The longest counts."""
 
 _BY_HAND: Final = "give it to one container by hand: lxc config device add"
 _DEVICES: Final[Mapping[str, str]] = {
     "": "a device needs a type",
-    "disk": "it would bring in files of the server, or somebody's volume; put a device that all "
-    "share into the default profile",
-    "gpu": f"{_GPUS}; in a builder they would leave stubs",
+    "disk": "it would show files of the server or another user's volume; put a device for all "
+    "containers into the default profile",
+    "gpu": f"{_GPUS}; in a builder they would leave empty files",
     "infiniband": _BY_HAND,
     "nic": "labstamp gives each container its NIC",
-    "none": "it would take out what the profile gives to all",
+    "none": "it would remove a device that the profile gives to all containers",
     "pci": _BY_HAND,
     "proxy": "it would reach the server's own sockets and ports",
-    "tpm": "LXD would run a program on the server for each; " + _BY_HAND,
+    "tpm": "LXD would run a program on the server for each device; " + _BY_HAND,
     "unix-block": "containers here are unprivileged, and get no disks of the server",
-    "unix-char": "of the server's devices there may be /dev/fuse and /dev/net/tun",
+    "unix-char": "of the server's devices, only /dev/fuse and /dev/net/tun are allowed",
     "unix-hotplug": _BY_HAND,
     "usb": _BY_HAND,
 }

@@ -37,7 +37,7 @@ def parse_size(text: str) -> int:
             if size == 0
             else f"A size must be at most {_MOST // 1024**5} PiB."
         )
-        raise InputError(f"{quote(text)} is an impossible size.", details=reason)
+        raise InputError(f"{quote(text)} cannot be used as a size.", details=reason)
     return size
 
 

@@ -112,9 +112,9 @@ def _asked(delivery: Delivery, server: Server, reason: str) -> Chosen:
         raise InputError(
             f"LXD {server.version} cannot deliver the driver by {delivery.value}: it lacks the "
             f"API extension {extension}.",
-            details=f"It can do: {', '.join(['image', *able])}.",
-            fix="Set `driver: {delivery: auto}` in lab.yaml, and no other delivery in the "
-            "definition.",
+            details=f"It supports: {', '.join(['image', *able])}.",
+            fix="Set `driver: {delivery: auto}` in lab.yaml, and remove `driver:` from the "
+            "template's definition.",
         )
     return Chosen(delivery=delivery, reason=reason)
 

@@ -164,7 +164,7 @@ class Installation:
         offers = ("It has:", *dict.fromkeys(str(package) for package in plan.offers))
         return InputError(
             f"Driver {self.version} is not available from {self.origin.name}.",
-            details="\n".join(offers) if plan.offers else "It has no NVIDIA userland at all.",
+            details="\n".join(offers) if plan.offers else "It has no package of the NVIDIA driver.",
             fix=self.origin.instead(self.version),
         )
 
@@ -179,6 +179,7 @@ class Installation:
             f"Driver {self.version} could not be installed in {self.instance}, "
             f"from {self.origin.name}.",
             details="\n".join(said.strip().splitlines()[-_SHOWN_LINES:]),
+            fix="Correct what these lines report, then run the same command again.",
         )
 
 

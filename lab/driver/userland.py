@@ -100,7 +100,8 @@ def install(
     if found != userland.version:
         raise CheckError(
             f"{instance} has driver {found or 'none'} after {userland.version} was installed.",
-            details=f"It came from {userland.origin.name}.",
+            details=f"Its driver packages came from {userland.origin.name}.",
+            fix=userland.origin.instead(userland.version),
         )
 
 

@@ -45,8 +45,8 @@ class Apt:
     def instead(self, version: str) -> str:
         return (
             f"Set {_INSTALLER % version}, or {_DIRECTORY};\n"
-            "or bring the host's module to a version that apt has, and correct "
-            "`driver: {version: …}` where lab.yaml sets it."
+            "or install a driver version on the host that apt has, and correct "
+            "`driver: {version: …}` if lab.yaml sets it."
         )
 
 
@@ -110,8 +110,8 @@ def origin_of(settings: DriverSettings, version: str) -> Origin:
         directory = _filled(settings.packages, version)
         if not any(directory.glob("*.deb")):
             raise InputError(
-                f"There is no .deb of driver {version} to install.",
-                details=f"{directory} holds none.",
+                f"There is no .deb file of driver {version}.",
+                details=f"The directory {directory} contains no .deb file.",
                 fix="Set `driver: {packages: DIRECTORY}` in lab.yaml to a directory of .deb files.",
             )
         return Debs(directory=directory)
@@ -119,7 +119,7 @@ def origin_of(settings: DriverSettings, version: str) -> Origin:
         origin = Run(settings=settings.run, version=version)
         if origin.is_missing:
             raise InputError(
-                f"There is no file {origin.name}, to install driver {version} from.",
+                f"The installer of driver {version} does not exist: {origin.name}",
                 fix=origin.instead(version),
             )
         return origin
@@ -136,13 +136,14 @@ def _checked(settings: RunSettings, local: Path, version: str) -> Path:
         file = local
         if settings.sha256 and _sum(file) != settings.sha256:
             raise InputError(
-                f"{file} is not the file that lab.yaml means: its sha256 is {_sum(file)}.",
-                fix="Fetch it again, or correct `driver: {run: {sha256: …}}`.",
+                f"{file} has another checksum than the one in lab.yaml.",
+                details=f"sha256 of the file: {_sum(file)}\nsha256 in lab.yaml: {settings.sha256}",
+                fix="Download it again, or correct `driver: {run: {sha256: …}}` in lab.yaml.",
             )
     holds = run_version(file)
     if holds is not None and holds != version:
         raise InputError(
-            f"{settings.url or file} installs driver {holds}, {version} is wanted.",
+            f"{settings.url or file} installs driver {holds}, but {version} is needed.",
             fix=f"Name the installer of {version} under `driver: {{run: …}}` in lab.yaml.",
         )
     return file

@@ -100,10 +100,10 @@ def _unknown(selector: str, gpus: Sequence[Gpu]) -> InputError:
     lines = [f"{number}  {gpu.pci}  {gpu.uuid or '-'}" for number, gpu in enumerate(gpus)]
     lines += [f"   {part.label}  part of {gpu.pci}" for gpu in gpus for part in gpu.parts]
     if selector.startswith("MIG-"):
-        lines.append("Parts of GPUs are known where labstamp runs on the host itself.")
+        lines.append("labstamp finds parts of GPUs (MIG) only if it runs on the GPU host itself.")
     return InputError(
         f"There is no GPU {selector}.",
-        details="\n".join(["There are:", *lines]) if gpus else _NO_GPU,
+        details="\n".join(["The host has:", *lines]) if gpus else _NO_GPU,
         fix=_WHO,
     )
 
@@ -121,7 +121,7 @@ def _taken(
 ) -> CapacityError:
     names = ", ".join(one.label for one in crowded)
     verb = "is" if len(crowded) == 1 else "are"
-    return CapacityError(f"{names} {verb} taken.", details=_holders(gpus, users, policy), fix=_WHO)
+    return CapacityError(f"{names} {verb} in use.", details=_holders(gpus, users, policy), fix=_WHO)
 
 
 def _too_few(

@@ -55,12 +55,14 @@ def looked_at(lxd: Lxd, name: str) -> str:
 def what_next(lxd: Lxd, name: str) -> str:
     plug = _plug(lxd, name)
     if not plug:
-        return f"Give it a network, or set `network:` in lab.yaml: lxc config show -e {name}"
+        return (
+            f"Set `network:` in lab.yaml, or add a NIC. See its devices: lxc config show -e {name}"
+        )
     if any(one.name == plug and one.managed for one in _networks(lxd)):
         return "Find the cause, as root: invoke host.check"
     return (
         f"Check the DHCP server of {plug}, or leave `network:` out of "
-        "lab.yaml: then a bridge of LXD's own is used."
+        "lab.yaml to use a bridge of LXD."
     )
 
 
@@ -83,8 +85,8 @@ def _who_answers(plug: str, network: Network | None) -> str:
         return "It has no network."
     if network is None or not network.managed:
         return (
-            f"It is connected to {plug}, which LXD does not manage: a DHCP server of that "
-            "network must answer, and none did."
+            f"It is connected to {plug}, which LXD does not manage, and no DHCP server of that "
+            "network answered."
         )
     address = network.config.get("ipv4.address", "none")
     serves = "its DHCP is off" if network.config.get("ipv4.dhcp") == "false" else "by DHCP"

@@ -45,7 +45,7 @@ _NOT_ENTERED = "Failed to retrieve PID of executing child process"
 _ENTRIES = 5
 
 
-_ENDED: Final = "Something outside of labstamp ended it."
+_ENDED: Final = "Another program ended it."
 _MAY_GO_ON: Final = (
     "It may still run, and LXD may still record its output. Stop the instance to end it."
 )

@@ -154,10 +154,10 @@ def _network_trouble(place: Place, causes: tuple[BaseException, ...]) -> LxdUnre
     texts = " ".join(str(cause) for cause in causes)
     if "Fingerprint" in texts and place.server_certificate is not None:
         return LxdUnreachable(
-            f"The certificate of {place} is not {place.server_certificate}.",
+            f"The certificate of {place} differs from {place.server_certificate}.",
             details="Another machine answers there, or its certificate was replaced.",
-            fix="If you know why it changed, copy that server's /var/lib/lxd/server.crt here "
-            "again.",
+            fix="Ask the server's admin whether the certificate was replaced. If it was, copy "
+            "that server's /var/lib/lxd/server.crt here again.",
         )
     if _first(causes, ssl.SSLCertVerificationError):
         return LxdUnreachable(
@@ -175,7 +175,7 @@ def _network_trouble(place: Place, causes: tuple[BaseException, ...]) -> LxdUnre
     if _first(causes, TimeoutError) or "timed out" in texts:
         return LxdUnreachable(
             f"{host} does not answer.",
-            fix="Check `remote` in lab.yaml, and the firewalls on the way there",
+            fix="Check `remote` in lab.yaml, and the firewalls between here and that server",
         )
     return LxdUnreachable(
         f"LXD at {place} cannot be reached.",

@@ -14,9 +14,8 @@ from typing import Final
 from lab.machine.kill import kill_if
 
 STILL_HELD: Final = (
-    "LXD's process that serves its files may be stuck in it. Until that process "
-    "ends, the instance does not start.\nRun on that server, as root: pkill -f "
-    "'lxd forkfile'"
+    "LXD's process `lxd forkfile` may hang on that path. Until the process ends, the "
+    "instance does not start.\nRun on that server, as root: pkill -f 'lxd forkfile'"
 )
 _PROC: Final = Path("/proc")
 

@@ -60,7 +60,7 @@ def filtering(nic: Mapping[str, str], networks: Sequence[Network], wanted: Wante
     if kind != "bridged":
         return Filtering(lacking=(f"addresses: LXD has no filters for {kind or 'its kind'}",))
     if network is not None and network.config.get("bridge.driver") == "openvswitch":
-        return Filtering(lacking=("addresses: LXD's filters do not see Open vSwitch",))
+        return Filtering(lacking=("addresses: LXD's filters do not work on Open vSwitch",))
     keys: dict[str, str] = {}
     lacking: list[str] = []
     if wanted.filters:
@@ -99,7 +99,7 @@ def _why_not(nic: Mapping[str, str], network: Network | None) -> str:
 def _unserved(network: Network, family: str) -> str:
     """LXD drops all of a FAMILY in which it gives no addresses, though somebody else may."""
     if network.config.get(f"{family}.address", "") in _NONE:
-        return f"{network.name} has no address of its own"
+        return f"{network.name} has no {family} address"
     if network.config.get(f"{family}.dhcp") == "false":
         return f"{network.name} has {family}.dhcp=false"
     return ""

@@ -58,7 +58,7 @@ class VolumeCalls(Calls):
     def volume_used(self, pool: str, name: str) -> int | None:
         found = self._rest.get(
             path("storage-pools", pool, "volumes", "custom", name, "state"),
-            what=f"see how much is in the volume {name} of {pool}",
+            what=f"read the used space of the volume {name} in {pool}",
             params=self._here,
         )
         used = ((found or {}).get("usage") or {}).get("used")

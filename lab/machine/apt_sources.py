@@ -27,11 +27,11 @@ class Terms:
     def remarks(self, uri: str) -> Iterator[str]:
         """What differs from the usual, for people."""
         if self.key is not None:
-            yield f"{uri} is signed with a key of its own, which goes into the images."
+            yield f"{uri} is signed with a separate key, which is copied into the images."
         if not self.check_valid_until:
-            yield f"{uri} is used although its lists may have expired, as on this host."
+            yield f"{uri}: expired package lists are accepted, as on this host."
         if self.trusted:
-            yield f"{uri} is used without a signature, as on this host."
+            yield f"{uri}: unsigned packages are accepted, as on this host."
 
 
 USUAL: Final = Terms()
@@ -130,7 +130,7 @@ def _first(entries: Iterable[Entry], unusable: list[str]) -> tuple[str, Entry] |
         for uri in _addresses(entry.uri):
             if is_loopback(uri):
                 shown = without_password(uri)
-                unusable.append(f"{shown} is this host itself, which containers reach elsewhere")
+                unusable.append(f"containers cannot reach {shown}, a loopback address of this host")
                 continue
             return uri, entry
     return None

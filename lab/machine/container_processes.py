@@ -141,7 +141,7 @@ def _open_files(process: Path, deadline: float) -> Iterator[str]:
             with suppress(FileNotFoundError):
                 yield str(Path(each.path).readlink())
             if time.monotonic() > deadline:
-                raise TooMuch("Its processes have too many files open to look at all of them.")
+                raise TooMuch("Its processes have too many open files to check them all.")
 
 
 def _numbers(process: Path) -> list[int]:
@@ -164,6 +164,6 @@ def _lines(file: Path) -> list[str]:
     with suppress(FileNotFoundError, ProcessLookupError), file.open("rb") as opened:
         content = opened.read(_MOST + 1)
         if len(content) > _MOST:
-            raise TooMuch(f"There is too much in {file} to look at.")
+            raise TooMuch(f"{file} is too long to read.")
         return content.decode(errors="replace").splitlines()
     return []

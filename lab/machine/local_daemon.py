@@ -95,7 +95,7 @@ def _is_mounted(snap_mounts: Sequence[Path]) -> bool:
 
 def _two(places: Sequence[Path]) -> InputError:
     return InputError(
-        "Two LXD daemons run on this machine, and it is not set which one to use.",
+        "Two LXD daemons run on this machine, and LXD_DIR does not say which one to use.",
         details="\n".join(f"{place / SOCKET} answers" for place in places),
         fix="Choose the one for the containers (`lxc` uses the same variable):\n"
         + "\n".join(f"export LXD_DIR={place}" for place in places),

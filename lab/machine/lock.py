@@ -23,7 +23,7 @@ _EVERY: Final = 0.2
 _FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _KINDS: Final = {
     stat.S_IFDIR: "a directory",
-    stat.S_IFLNK: "a link",
+    stat.S_IFLNK: "a symbolic link",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
@@ -94,7 +94,7 @@ def _taken(file: _File, report: Report, timeout: float) -> int:
         if time.monotonic() >= deadline:
             raise Conflict(
                 f"Timed out after {timeout:.0f} s waiting for {holder}.",
-                fix=f"Try again when it has ended. Show its process: fuser -v {file.path}",
+                fix=f"Wait until that process ends, then try again. Show it: fuser -v {file.path}",
             )
         time.sleep(_EVERY)
 
@@ -148,7 +148,7 @@ def _refused(file: _File, why: str | None = None) -> InputError:
     found = os.stat(file.name, dir_fd=file.directory, follow_symlinks=False)
     kind = _KINDS.get(stat.S_IFMT(found.st_mode))
     if kind is None and found.st_nlink > 1:
-        kind = "a file with a second name elsewhere"
+        kind = "a file with a second name (a hard link)"
     return InputError(
         f"The lock {file.path} is {kind}, which labstamp did not make."
         if kind

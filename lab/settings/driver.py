@@ -48,7 +48,7 @@ class RunSettings(StrictModel):
             raise value_error("needs either file or url")
         if self.url is not None and self.sha256 is None:
             raise value_error(
-                "needs the sha256 of what the url holds: root runs it in every container"
+                "needs `sha256`, the checksum of the file at `url`: root runs it in every container"
             )
         return self
 

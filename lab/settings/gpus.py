@@ -48,5 +48,5 @@ class GpuSettings(StrictModel):
     @model_validator(mode="after")
     def _agree(self) -> GpuSettings:
         if self.policy == "exclusive" and (self.max_users_per_card or 1) > 1:
-            raise value_error("max-users-per-card is 1 where the policy is exclusive; leave it out")
+            raise value_error("max-users-per-card must be 1 where policy is exclusive; remove it")
         return self

@@ -12,7 +12,7 @@ def of_its_own(value: str, info: ValidationInfo) -> str:
     """The build project's name, where users' containers are in another."""
     if value in {"default", info.data.get("project")}:
         raise value_error(
-            "must be a project of its own",
+            "must be a project that holds nothing else",
             hint=": labstamp removes unfinished instances there. Users' containers are in "
             f"{'default' if value == 'default' else 'project:'}",
         )
@@ -26,6 +26,6 @@ def not_removed(value: Source, info: ValidationInfo) -> Source:
         raise value_error(
             f"must not be in {project}, whose instances labstamp removes",
             hint=f": lxc --project {project} copy {value.name} my-{value.name} "
-            "--target-project default, and name that",
+            "--target-project default, and name that copy",
         )
     return value

@@ -129,7 +129,7 @@ class Settings(StrictModel):
         if toolkit is not None and toolkit.key_url and self.proxy and login_of(self.proxy):
             raise value_error(
                 "nvidia-container-toolkit: key-url cannot be fetched through a proxy with a "
-                "password; fetch it, and name the file: key: FILE"
+                "password; download the key, and set key: FILE instead of key-url"
             )
         return self
 
@@ -149,7 +149,7 @@ def load_settings(root: Path, environ: Mapping[str, str] = os.environ) -> Settin
             read = usual if is_installed(root) else f"{usual.name} beside tasks.py"
             raise InputError(
                 f"There is no settings file {shown(path)}.",
-                fix=f"Correct or unset {VARIABLE}; without it {read} is read.",
+                fix=f"Correct or unset {VARIABLE}; without it labstamp reads {read}.",
             )
         return Settings()
     return load_yaml(path, Settings)

@@ -32,9 +32,9 @@ class Toolkit(StrictModel):
     @model_validator(mode="after")
     def _whole(self) -> Toolkit:
         if (self.key is None) == (self.key_url is None):
-            raise value_error("needs either key (a file) or key-url: apt takes nothing unsigned")
+            raise value_error("needs either key (a file) or key-url: apt refuses unsigned packages")
         if self.suite.endswith("/") and self.components:
-            raise value_error("components belong to a suite; one that ends with / has none")
+            raise value_error("a suite that ends with / has no components; remove them")
         if not self.suite.endswith("/") and not self.components:
             raise value_error("a suite needs components, such as [main]")
         return self

@@ -110,8 +110,7 @@ def test_a_flood_of_output_is_ended(backend: Backend, mallory: str, behind: str)
         with pytest.raises(TooMuch) as caught:
             backend.lxd.run(mallory, ["true"])
         assert str(caught.value) == (
-            f"true in {mallory} wrote more than 16.0 MiB.\n  Something outside of labstamp "
-            "ended it."
+            f"true in {mallory} wrote more than 16.0 MiB.\n  Another program ended it."
         )
     # Nobody has a file of the server's open for writing any more.
     assert users_of(init, "/") != ()

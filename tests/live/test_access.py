@@ -179,10 +179,10 @@ def test_another_machine_that_answers_in_its_place(far: Far, client: Pair, tmp_p
     assert (said.code, said.out, said.err) == (
         4,
         "",
-        f"error: The certificate of {url} is not {far.certificate}.\n"
+        f"error: The certificate of {url} differs from {far.certificate}.\n"
         "  Another machine answers there, or its certificate was replaced.\n"
-        "Next: If you know why it changed, copy that server's /var/lib/lxd/server.crt here "
-        "again.\n",
+        "Next: Ask the server's admin whether the certificate was replaced. If it was, copy that "
+        "server's /var/lib/lxd/server.crt here again.\n",
     )
 
 

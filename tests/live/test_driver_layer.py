@@ -80,8 +80,8 @@ def _no_way_back(tiny: Tiny, old: str) -> None:
     promoted = tiny.lab.invoke("promote", "tiny", old)
     assert promoted.code == 2
     assert promoted.err.splitlines()[-2:] == [
-        f"error: tiny {old} cannot be used on this host: it carries driver {OLD}, this "
-        f"host's kernel module is {NEW}.",
+        f"error: tiny {old} cannot be used on this host: it has driver {OLD}, and this host's "
+        f"kernel module is {NEW}.",
         "Next: Make one that fits: invoke build-images --only tiny",
     ]
     assert tiny.release() == before
@@ -111,7 +111,7 @@ def test_an_imported_release_that_does_not_fit_says_so(
     lxc("image", "delete", fingerprint)
     gpu_host.driver(NEW)
     said = tiny.lab.succeed("import-image", str(file)).out
-    assert f"it carries driver {OLD}, this host's kernel module is {NEW}" in said
+    assert f"it has driver {OLD}, and this host's kernel module is {NEW}" in said
     assert "invoke build-images --only tiny" in said
     assert tiny.lab.invoke("promote", "tiny", version).code == 2
     assert tiny.release() is None
@@ -140,8 +140,8 @@ def test_a_driver_without_packages_is_told_before_anything_is_made(
     said = tiny.lab.invoke("build-images")
     assert said.code == 2
     assert said.err.splitlines()[-3:] == [
-        f"error: There is no .deb of driver {OLD} to install.",
-        f"  {tmp_path}/empty holds none.",
+        f"error: There is no .deb file of driver {OLD}.",
+        f"  The directory {tmp_path}/empty contains no .deb file.",
         "Next: Set `driver: {packages: DIRECTORY}` in lab.yaml to a directory of .deb files.",
     ]
     assert tiny.release() == before

@@ -60,11 +60,11 @@ HOSTILE = Needs(
     },
 )
 REFUSED = (
-    "  security.idmap.base: whose ids a container has is decided by labstamp\n"
-    "  security.idmap.isolated: whose ids a container has is decided by labstamp\n"
+    "  security.idmap.base: labstamp decides which ids a container has\n"
+    "  security.idmap.isolated: labstamp decides which ids a container has\n"
     "  device api: it would reach the server's own sockets and ports\n"
-    "  device rootfs: it would bring in files of the server, or somebody's volume; put a device "
-    "that all share into the default profile\n"
+    "  device rootfs: it would show files of the server or another user's volume; put a device for "
+    "all containers into the default profile\n"
 )
 CLOCK = """\
 import datetime, os, time
@@ -182,7 +182,9 @@ def test_an_image_that_is_there_already_is_not_booted_with_what_it_asks_for(file
     assert files.refused("provision", "ltfile-ann", "--password").startswith(told + REFUSED)
     said = files.lab.invoke("smoke-images", "--only", "base")
     assert said.code == 5
-    assert "base, needs: security.idmap.base: whose ids a container has is decided" in said.err
+    assert (
+        "base, needs: security.idmap.base: labstamp decides which ids a container has" in said.err
+    )
     assert query(f"/1.0/instances?project={PROJECT}") == []
     # It failed by that, and is no way back; nor is it where it passed elsewhere.
     lxc("image", "alias", "delete", f"{PREFIX}/base")
@@ -323,6 +325,7 @@ def test_a_repaired_builder_is_no_source_and_stays(files: Files) -> None:
         "build-images"
     )
     path.write_text(json.dumps({"alias-prefix": PREFIX, "build-project": "default"}))
-    assert 'build-project: must be a project of its own, not "default"' in files.refused(
-        "build-images"
+    assert (
+        'build-project: must be a project that holds nothing else, not "default"'
+        in files.refused("build-images")
     )

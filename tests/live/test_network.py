@@ -147,6 +147,6 @@ def test_a_dhcp_server_that_is_silent(silent: str) -> None:
     told = str(caught.value)
     assert told.startswith(
         f"{silent} got no address within {SOON} s.\n"
-        f"  It is connected to {SILENT}, which LXD does not manage: a DHCP server of that "
-        "network must answer, and none did.\n  Inside: eth0@"
+        f"  It is connected to {SILENT}, which LXD does not manage, and no DHCP server of that "
+        "network answered.\n  Inside: eth0@"
     ), told

@@ -115,7 +115,7 @@ def test_root_reads_no_settings_that_another_account_may_write(settings: Path) -
     assert (answer.code, answer.err.splitlines()[:2]) == (
         2,
         [
-            "error: Another account may write files that root reads, and so become root.",
+            "error: Another account may change files that root reads, and could so become root.",
             f"  {settings} belongs to nobody",
         ],
     )
@@ -148,7 +148,9 @@ def test_root_runs_no_script_of_another_account(tmp_path: Path, path: str) -> No
     refused = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     first, fix = refused.stderr.splitlines()
     assert refused.returncode == 2
-    assert first.startswith("Another account may write files that root runs, and so become root: ")
+    assert first.startswith(
+        "Another account may change files that root runs, and could so become root: "
+    )
     assert fix.endswith(f"chown -R root: {tmp_path}/lab && chmod -R go-w {tmp_path}/lab")
     environ["SUDO_UID"] = str(NOBODY)
     assert subprocess.run(command, env=environ, capture_output=True, check=False).returncode == 0

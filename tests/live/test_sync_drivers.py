@@ -153,7 +153,7 @@ def test_a_driver_update_is_one_command(people: People) -> None:
     away = people.packages.rename(people.packages.with_name("away"))
     refused = people.sync()
     assert (refused.code, refused.out) == (2, "")
-    assert f"There is no .deb of driver {NEW} to install." in refused.err
+    assert f"There is no .deb file of driver {NEW}." in refused.err
     away.rename(people.packages)
     assert [snapshots(name) for name in PEOPLE] == [[]] * len(PEOPLE)
     planned = people.sync("--plan").out.splitlines()

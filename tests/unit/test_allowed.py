@@ -13,7 +13,7 @@ from lab.errors import InputError
 from lab.release import Needs
 
 ROOT = Path(__file__).parents[2]
-ISOLATED = "whose ids a container has is decided by labstamp"
+ISOLATED = "labstamp decides which ids a container has"
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -31,22 +31,22 @@ def test_each_key_takes_its_example_and_no_nonsense(key: str) -> None:
         ("security.privileged", "YES", "containers here are unprivileged"),
         ("security.idmap.isolated", "true", ISOLATED),
         ("security.idmap.base", "0", ISOLATED),
-        ("raw.idmap", "both 0 0", "raw keys go past LXD's own safeguards"),
-        ("raw.of-a-later-lxd", "", "raw keys go past LXD's own safeguards"),
+        ("raw.idmap", "both 0 0", "raw keys bypass LXD's checks"),
+        ("raw.of-a-later-lxd", "", "raw keys bypass LXD's checks"),
         ("user.user-data", "#cloud-config", "write a cloud-init source instead"),
         ("cloud-init.vendor-data", "#cloud-config", "write a cloud-init source instead"),
-        ("user.lab.owner", "bob", "labstamp's own marks have such names"),
-        ("user.lab.", "bob", "labstamp's own marks have such names"),
-        ("volatile.idmap.base", "0", "LXD's own memory"),
+        ("user.lab.owner", "bob", "these names are reserved for labstamp"),
+        ("user.lab.", "bob", "these names are reserved for labstamp"),
+        ("volatile.idmap.base", "0", "LXD writes these keys itself"),
         (
             "security.syscalls.deny_default",
             "false",
-            "it would take the place of LXD's own list",
+            "it would replace LXD's list of system calls",
         ),
         (
             "linux.sysctl.kernel.core_pattern",
             "|/bin/x",
-            "it is not the container's own; write it on the server",
+            "it changes the whole server, not one container; set it on the server",
         ),
         (
             "limits.memory",
@@ -122,7 +122,7 @@ LXD = {
         ("api", LXD, "it would reach the server's own sockets and ports"),
         ("web", {"type": "proxy", "nat": "true"}, "it would reach the server's own"),
         ("rootfs", {"type": "disk", "source": "/", "path": "/mnt"}, "files of the server"),
-        ("ann", {"type": "disk", "pool": "default", "source": "home-ann"}, "somebody's volume"),
+        ("ann", {"type": "disk", "pool": "default", "source": "home-ann"}, "another user's volume"),
         ("sda", {"type": "unix-block", "source": "/dev/sda"}, "no disks of the server"),
         ("key", {"type": "usb"}, "by hand"),
         ("x", {"type": "pci"}, "by hand"),
@@ -131,7 +131,7 @@ LXD = {
         ("x", {"type": "tpm"}, "a program on the server"),
         ("x", {"type": "gpu"}, "by --gpus"),
         ("x", {"type": "nic", "network": "lxdbr0"}, "its NIC"),
-        ("nas", {"type": "none"}, "what the profile gives"),
+        ("nas", {"type": "none"}, "a device that the profile gives"),
         ("x", {"type": "later"}, "is not a device type"),
         ("x", {}, "a device needs a type"),
         ("root", FUSE, "labstamp's own devices"),
@@ -139,11 +139,15 @@ LXD = {
         ("../x", FUSE, "is named by small letters"),
         ("x", {**FUSE, "source": "/dev/sda"}, 'not "/dev/sda"'),
         ("x", {**FUSE, "source": "/dev/fuse/../sda"}, 'not "/dev/fuse/../sda"'),
-        ("x", {**FUSE, "path": "/dev/net/tun"}, "the same path inside"),
+        ("x", {**FUSE, "path": "/dev/net/tun"}, "must be the same path"),
         ("x", {**FUSE, "path": "/etc/shadow"}, 'not "/etc/shadow"'),
-        ("x", {**FUSE, "major": "8", "minor": "0"}, "major: name a device of the server by"),
+        (
+            "x",
+            {**FUSE, "major": "8", "minor": "0"},
+            "major: not allowed; name the device by `source`",
+        ),
         ("x", {**FUSE, "mode": "4666"}, "mode: must be a mode such as 0660"),
-        ("x", {"type": "unix-char"}, "a source is missing"),
+        ("x", {"type": "unix-char"}, "`source` is missing"),
     ],
 )
 def test_other_devices_are_refused_with_the_reason(
@@ -159,7 +163,7 @@ def test_what_is_granted_comes_back_and_what_is_not_names_everything() -> None:
         granted(Needs(config={"raw.lxc": "x", "security.idmap.base": "0"}, devices={"a": LXD}), "b")
     assert caught.value.brief == "b requests settings or devices that containers may not have."
     assert caught.value.details == (
-        "raw.lxc: raw keys go past LXD's own safeguards\n"
+        "raw.lxc: raw keys bypass LXD's checks\n"
         f"security.idmap.base: {ISOLATED}\n"
         "device a: it would reach the server's own sockets and ports"
     )

@@ -144,8 +144,8 @@ def test_a_key_within_the_source(apt: Path) -> None:
     found = host_mirrors("debian", "bookworm", apt, fetched(URI, "bookworm"))
     assert found == Mirrors(main=URI, main_terms=Terms(key=KEY.encode(), check_valid_until=False))
     assert found.remarks() == (
-        f"{URI} is signed with a key of its own, which goes into the images.",
-        f"{URI} is used although its lists may have expired, as on this host.",
+        f"{URI} is signed with a separate key, which is copied into the images.",
+        f"{URI}: expired package lists are accepted, as on this host.",
     )
     # Before apt has fetched it nothing tells it from a third party's.
     assert host_mirrors("debian", "bookworm", apt) == Mirrors()
@@ -164,7 +164,7 @@ def test_options_of_one_line(apt: Path, tmp_path: Path) -> None:
     assert found.main_terms == Terms(key=b"\x99\x01", check_valid_until=False)
     assert found.security_terms == Terms(trusted=True)
     assert found.remarks()[-1] == (
-        "http://zhang:***@s.example/s is used without a signature, as on this host."
+        "http://zhang:***@s.example/s: unsigned packages are accepted, as on this host."
     )
 
 
@@ -194,7 +194,7 @@ def test_a_mirror_on_the_host_itself_is_left_out_and_told(apt: Path) -> None:
     cache = "http://localhost:3142/debian"
     (apt / "sources.list").write_text(f"deb {cache} bookworm main\n")
     assert host_mirrors("debian", "bookworm", apt) == Mirrors(
-        unusable=(f"{cache} is this host itself, which containers reach elsewhere",)
+        unusable=(f"containers cannot reach {cache}, a loopback address of this host",)
     )
     (apt / "sources.list").write_text(f"deb {cache} bookworm main\ndeb {URI} bookworm main\n")
     assert host_mirrors("debian", "bookworm", apt).main == URI

@@ -56,8 +56,9 @@ def test_certificates_each_once_in_their_order(tmp_path: Path, pairs: tuple[Pair
 def test_what_is_no_certificate(tmp_path: Path, pairs: tuple[Pair, Pair]) -> None:
     whole = pairs[0].certificate.read_text()
     files = {
-        "It holds no certificate.": "-----BEGIN CERTIFICATE REQUEST-----\nMII=\n",
-        "It holds a private key, which must not get into images.": whole + pairs[0].key.read_text(),
+        "It contains no certificate.": "-----BEGIN CERTIFICATE REQUEST-----\nMII=\n",
+        "It contains a private key, which must not get into images.": whole
+        + pairs[0].key.read_text(),
         "A certificate in it is damaged.": whole.replace("MII", "MIJ", 1),
     }
     for why, text in files.items():
@@ -142,13 +143,13 @@ def test_the_terms_of_a_mirror_are_part_of_the_source_s_recipe() -> None:
 
 
 def test_a_host_whose_only_mirror_is_its_own_loopback(tmp_path: Path) -> None:
-    mirrors = Mirrors(unusable=("http://localhost:3142/debian is this host itself, …",))
+    mirrors = Mirrors(unusable=("containers cannot reach http://localhost:3142/debian, …",))
     source = Bootstrap(kind="bootstrap", suite="bookworm")
     with pytest.raises(InputError) as caught:
         make_root(context(mirrors), source, tmp_path, cast("Log", None))
     assert str(caught.value) == (
         "No apt mirror for debian-12: this host's apt sources name none.\n"
-        "  http://localhost:3142/debian is this host itself, …\n"
+        "  containers cannot reach http://localhost:3142/debian, …\n"
         "Next: Set `mirror:` in lab.yaml, for instance mirror: https://mirror.example/debian"
     )
 
@@ -221,5 +222,5 @@ def test_a_certificate_that_nobody_knows_is_told_as_such() -> None:
     expired = UNKNOWN.replace("issuer is unknown", "chain uses expired certificate")
     said = untrusted(expired)
     assert said is not None
-    assert said[1] == "Check that its certificate is still valid and made for that name."
+    assert said[1] == "Check that the certificate has not expired, and names the host of the URL."
     assert untrusted("W: Failed to fetch https://m.example  Could not connect to m.example") is None

@@ -30,10 +30,10 @@ def _said(lab: Lab, *arguments: str, stdin: str = "") -> Said:
 @pytest.mark.parametrize(
     ("name", "reason", "offer"),
     [
-        ("bob; rm -rf /", 'It has ";", " ", "/" in it.', f"{NEAR}bob-rm-rf\n"),
-        ("../x", 'It has ".", "/" in it.', f"{NEAR}x\n"),
+        ("bob; rm -rf /", 'It contains ";", " ", "/".', f"{NEAR}bob-rm-rf\n"),
+        ("../x", 'It contains ".", "/".', f"{NEAR}x\n"),
         ("b" * 64, "It has 64 characters.", f"{NEAR}{'b' * 32}\n"),
-        ("bøb", 'It has "ø" in it.', "      Write it in Latin letters, as in pinyin: zhang-san\n"),
+        ("bøb", 'It contains "ø".', "      Write it in Latin letters, as in pinyin: zhang-san\n"),
         ("", "It is empty.", ""),
     ],
 )
@@ -133,11 +133,15 @@ def test_a_key_that_is_none(typed: Lab, key: str, told: str) -> None:
             'error: "-5GiB" is not a size.\n'
             "Next: Write a number and its unit: 500MB, 16GiB, 1TiB.\n",
         ),
-        ("--memory", "0", 'error: "0" is an impossible size.\n  A size must be greater than 0.\n'),
+        (
+            "--memory",
+            "0",
+            'error: "0" cannot be used as a size.\n  A size must be greater than 0.\n',
+        ),
         (
             "--disk",
             "99999999TiB",
-            'error: "99999999TiB" is an impossible size.\n  A size must be at most 8191 PiB.\n',
+            'error: "99999999TiB" cannot be used as a size.\n  A size must be at most 8191 PiB.\n',
         ),
         (
             "--cpus",

@@ -51,7 +51,9 @@ def test_what_everybody_may_write_is_refused(checkout: Path, path: str) -> None:
     code, said = judged(checkout)
     first, fix = said.splitlines()
     assert code == 2
-    assert first.startswith("Another account may write files that root runs, and so become root: ")
+    assert first.startswith(
+        "Another account may change files that root runs, and could so become root: "
+    )
     assert first.endswith(str(checkout / path) if path != "." else str(checkout))
     assert fix.endswith(f"chown -R root: {checkout} && chmod -R go-w {checkout}")
 

@@ -144,9 +144,9 @@ def test_privileges_are_refused_with_the_reason(lab: Lab) -> None:
     assert lab.told() == (
         "definitions/base.yaml cannot be used.\n"
         "  definitions/base.yaml:6: base: security.privileged: containers here are unprivileged\n"
-        "  definitions/base.yaml:7: base: raw.lxc: raw keys go past LXD's own safeguards\n"
+        "  definitions/base.yaml:7: base: raw.lxc: raw keys bypass LXD's checks\n"
         "  definitions/base.yaml:10: base: device card: GPUs and their driver are given by --gpus "
-        "and `driver:`; in a builder they would leave stubs\n"
+        "and `driver:`; in a builder they would leave empty files\n"
         "  definitions/base.yaml:11: base: device disk: a device needs a type"
     )
 

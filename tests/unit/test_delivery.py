@@ -96,8 +96,9 @@ def test_what_the_daemon_cannot_do_is_refused() -> None:
         told("nvidia_runtime", asked="cdi")
     assert str(caught.value) == (
         "LXD 5.21 cannot deliver the driver by cdi: it lacks the API extension gpu_cdi.\n"
-        "  It can do: image, runtime.\n"
-        "Next: Set `driver: {delivery: auto}` in lab.yaml, and no other delivery in the definition."
+        "  It supports: image, runtime.\n"
+        "Next: Set `driver: {delivery: auto}` in lab.yaml, and remove `driver:` from the "
+        "template's definition."
     )
 
 

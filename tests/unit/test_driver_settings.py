@@ -43,7 +43,8 @@ def test_paths_start_from_the_file(tmp_path: Path) -> None:
     [
         (
             "{run: {url: https://mirror.example/it.run}}",
-            "driver.run: needs the sha256 of what the url holds: root runs it in every container",
+            "driver.run: needs `sha256`, the checksum of the file at `url`: root runs it in every "
+            "container",
         ),
         ("{run: {sha256: " + SUM + "}}", "driver.run: needs either file or url"),
         (

@@ -183,7 +183,9 @@ def test_places_where_no_file_can_be(shelf: Shelf, tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path} is a directory.\nNext: Name the file, too."
     with pytest.raises(InputError) as caught:
         export(shelf, tmp_path / "none" / "x")
-    assert str(caught.value) == f"There is no directory {tmp_path / 'none'}."
+    assert str(caught.value) == (
+        f"There is no directory {tmp_path / 'none'}.\nNext: Make it: mkdir -p {tmp_path / 'none'}"
+    )
 
 
 def test_an_older_version_can_be_exported(shelf: Shelf, tmp_path: Path) -> None:

@@ -40,18 +40,18 @@ def settings(**driver: object) -> Settings:
         (OLD, None, Delivery.NONE, None),
         (None, OLD, Delivery.RUNTIME, None),
         (None, OLD, Delivery.NONE, None),
-        (OLD, NEW, Delivery.IMAGE, f"it carries driver {OLD}, this host's kernel module is {NEW}"),
+        (OLD, NEW, Delivery.IMAGE, f"it has driver {OLD}, and this host's kernel module is {NEW}"),
         (
             OLD,
             NEW,
             Delivery.RUNTIME,
-            f"it carries driver {OLD}, this host's kernel module is {NEW}",
+            f"it has driver {OLD}, and this host's kernel module is {NEW}",
         ),
         (
             None,
             NEW,
             Delivery.IMAGE,
-            f"it carries no driver, and this host's {NEW} is not delivered in another way",
+            f"it has no driver, and LXD does not mount this host's driver {NEW} either",
         ),
     ],
 )
@@ -73,8 +73,8 @@ def test_neither_promote_nor_rollback_moves_to_a_misfit() -> None:
     with pytest.raises(InputError) as caught:
         rollback(lxd, PREFIX, "base", fits=here)
     assert str(caught.value) == (
-        "base 20261121.1 cannot be used on this host: it carries no driver, and this "
-        f"host's {OLD} is not delivered in another way.\n"
+        "base 20261121.1 cannot be used on this host: it has no driver, and LXD does not mount "
+        f"this host's driver {OLD} either.\n"
         "Next: Make one that fits: invoke build-images --only base"
     )
     with pytest.raises(InputError):

@@ -64,7 +64,7 @@ def test_how_many_may_share_a_gpu(tmp_path: Path, text: str, limit: int | None) 
         ("{max-users-per-card: 0}", "gpus.max-users-per-card: must be 1 or more, not 0"),
         (
             "{policy: exclusive, max-users-per-card: 2}",
-            "gpus: max-users-per-card is 1 where the policy is exclusive; leave it out",
+            "gpus: max-users-per-card must be 1 where policy is exclusive; remove it",
         ),
         (
             "{max-user-per-card: 2}",

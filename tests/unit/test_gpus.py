@@ -148,7 +148,7 @@ def test_sixteen_of_twenty_find_room_evenly() -> None:
             "idx:0,idx:3",
             using("bob", "", "", "eve"),
             EXCLUSIVE,
-            "0000:31:00.0, 0000:ca:00.0 are taken.\n"
+            "0000:31:00.0, 0000:ca:00.0 are in use.\n"
             "  0  0000:31:00.0  bob\n  1  0000:4b:00.0  free\n"
             "  2  0000:b1:00.0  free\n  3  0000:ca:00.0  eve\n"
             "  `gpus:` in lab.yaml allows one container per GPU.\n"
@@ -185,7 +185,7 @@ def test_a_gpu_that_is_not_there_is_told_with_those_that_are(selector: str) -> N
     with pytest.raises(InputError) as caught:
         given_to("ann", f"idx:0,{selector}", gpus=FOUR[:2])
     assert str(caught.value) == (
-        f"There is no GPU {selector}.\n  There are:\n"
+        f"There is no GPU {selector}.\n  The host has:\n"
         f"  0  0000:31:00.0  {uuid(0)}\n  1  0000:4b:00.0  {uuid(1)}\n"
         "Next: List the GPUs and their users: invoke host.gpus"
     )
@@ -226,14 +226,14 @@ def test_parts_of_one_gpu_are_taken_one_by_one() -> None:
     assert given_to("ann", PARTS[1], busy, EXCLUSIVE, SPLIT) == "1"
     with pytest.raises(CapacityError) as caught:
         given_to("ann", PARTS[0], busy, EXCLUSIVE, SPLIT)
-    assert caught.value.brief == f"{PARTS[0]} is taken."
+    assert caught.value.brief == f"{PARTS[0]} is in use."
     assert f"   {PARTS[0]}  bob\n   {PARTS[1]}  free\n" in (caught.value.details or "")
 
 
 def test_a_part_that_nobody_knows_is_told_where_it_would_be_known() -> None:
     with pytest.raises(InputError) as caught:
         given_to("ann", PARTS[0])
-    assert "known where labstamp runs on the host itself" in str(caught.value)
+    assert "only if it runs on the GPU host itself" in str(caught.value)
 
 
 def test_users_are_those_whose_devices_pass_a_gpu() -> None:

@@ -109,8 +109,8 @@ def test_a_foreign_file_is_refused(write: Callable[[Path], None], tmp_path: Path
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    assert refused(tmp_path / "x") == "There is no file FILE."
-    assert refused(tmp_path) == "There is no file FILE."
+    assert refused(tmp_path / "x") == "There is no file FILE.\nNext: Check the path."
+    assert refused(tmp_path) == "There is no file FILE.\nNext: Check the path."
 
 
 def test_a_later_format_is_refused(exported: Path, tmp_path: Path) -> None:

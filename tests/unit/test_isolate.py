@@ -110,7 +110,7 @@ def test_the_gpu_says_what_gives_it_ids_of_its_own(lxd: FakeLxd) -> None:
 
     assert told() == "shared with others; its own: invoke isolate bob"
     run(lxd)
-    assert told() == "its own, 1065536 to 1131071 of the server's"
+    assert told() == "its own: 1065536 to 1131071 on the server"
 
 
 def test_one_that_was_stopped_is_stopped_afterwards(lxd: FakeLxd) -> None:

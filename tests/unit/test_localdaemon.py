@@ -75,7 +75,7 @@ def test_where_two_answer_both_are_named(places: Places, listen: Listen) -> None
         found(places)
     snap, package = places
     assert str(caught.value) == (
-        "Two LXD daemons run on this machine, and it is not set which one to use.\n"
+        "Two LXD daemons run on this machine, and LXD_DIR does not say which one to use.\n"
         f"  {snap}/unix.socket answers\n"
         f"  {package}/unix.socket answers\n"
         "Next: Choose the one for the containers (`lxc` uses the same variable):\n"

@@ -67,7 +67,8 @@ def test_who_waits_is_told_for_whom(tmp_path: Path) -> None:
     assert heard.said[0].startswith(f'Waiting for "provision bob" (process {holder.pid} on ')
     assert str(error.value).startswith("Timed out after 0 s waiting for ")
     assert str(error.value).endswith(
-        f".\nNext: Try again when it has ended. Show its process: fuser -v {tmp_path}/bob.lock"
+        ".\nNext: Wait until that process ends, then try again. Show it: fuser -v "
+        f"{tmp_path}/bob.lock"
     )
 
 
@@ -123,8 +124,8 @@ def second_name(path: Path) -> None:
     [
         (Path.mkdir, "a directory"),
         (os.mkfifo, "a named pipe"),
-        (link, "a link"),
-        (second_name, "a file with a second name elsewhere"),
+        (link, "a symbolic link"),
+        (second_name, "a file with a second name (a hard link)"),
         (lambda path: socket.socket(socket.AF_UNIX).bind(str(path)), "a socket"),
     ],
 )

@@ -26,22 +26,22 @@ def test_names_of_containers(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "shown", "reason", "offer"),
     [
-        ("Zhang.San", '"Zhang.San"', 'It has "." in it.', near("zhang-san")),
-        ("zhang_san", '"zhang_san"', 'It has "_" in it.', near("zhang-san --account zhang_san")),
-        ("Zoë", '"Zoë"', 'It has "ë" in it.', near("zoe")),
+        ("Zhang.San", '"Zhang.San"', 'It contains ".".', near("zhang-san")),
+        ("zhang_san", '"zhang_san"', 'It contains "_".', near("zhang-san --account zhang_san")),
+        ("Zoë", '"Zoë"', 'It contains "ë".', near("zoe")),
         ("2021302111", '"2021302111"', 'It begins with "2".', near("s2021302111")),
-        ("root.", '"root."', 'It has "." in it.', ""),
+        ("root.", '"root."', 'It contains ".".', ""),
         ("", '""', "It is empty.", ""),
-        ("bob; rm -rf /", '"bob; rm -rf /"', 'It has ";", " ", "/" in it.', near("bob-rm-rf")),
-        ("../x", '"../x"', 'It has ".", "/" in it.', near("x")),
+        ("bob; rm -rf /", '"bob; rm -rf /"', 'It contains ";", " ", "/".', near("bob-rm-rf")),
+        ("../x", '"../x"', 'It contains ".", "/".', near("x")),
         ("-x", '"-x"', 'It begins with "-".', near("x")),
         ("3d", '"3d"', 'It begins with "3".', near("s3d")),
         ("x-", '"x-"', "It ends with a dash.", near("x")),
         ("a" * 64, f'"{"a" * 64}"', "It has 64 characters.", near("a" * 32)),
-        ("张三", '"张三"', 'It has "张", "三" in it.', PINYIN),
-        ("bоb", '"bоb"', 'It has "о" in it.', PINYIN),  # a Cyrillic о
-        ("bob\n", '"bob\\n"', 'It has "\\n" in it.', near("bob")),
-        ("a\x1b[2J", '"a\\x1b[2J"', 'It has "\\x1b", "[" in it.', near("a-2j")),
+        ("张三", '"张三"', 'It contains "张", "三".', PINYIN),
+        ("bоb", '"bоb"', 'It contains "о".', PINYIN),  # a Cyrillic о
+        ("bob\n", '"bob\\n"', 'It contains "\\n".', near("bob")),
+        ("a\x1b[2J", '"a\\x1b[2J"', 'It contains "\\x1b", "[".', near("a-2j")),
     ],
 )
 def test_what_no_container_may_be_called(name: str, shown: str, reason: str, offer: str) -> None:
@@ -61,16 +61,16 @@ def test_names_of_accounts(name: str) -> None:
     ("name", "reason", "offer"),
     [
         ("_bob", 'It begins with "_".', near("bob")),
-        ("Zhang_San", 'It has "Z", "S" in it.', near("zhang_san")),
-        ("李四", 'It has "李", "四" in it.', PINYIN),
+        ("Zhang_San", 'It contains "Z", "S".', near("zhang_san")),
+        ("李四", 'It contains "李", "四".', PINYIN),
         ("", "It is empty.", ""),
-        ("Bob", 'It has "B" in it.', near("bob")),
-        ("bob; rm -rf /", 'It has ";", " ", "/" in it.', near("bob-rm-rf")),
-        ("../x", 'It has ".", "/" in it.', near("x")),
+        ("Bob", 'It contains "B".', near("bob")),
+        ("bob; rm -rf /", 'It contains ";", " ", "/".', near("bob-rm-rf")),
+        ("../x", 'It contains ".", "/".', near("x")),
         ("-x", 'It begins with "-".', near("x")),
         ("1st", 'It begins with "1".', near("s1st")),
         ("a" * 33, "It has 33 characters.", near("a" * 32)),
-        ("bob\n", 'It has "\\n" in it.', near("bob")),
+        ("bob\n", 'It contains "\\n".', near("bob")),
     ],
 )
 def test_what_no_account_may_be_called(name: str, reason: str, offer: str) -> None:

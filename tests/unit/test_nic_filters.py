@@ -53,7 +53,7 @@ def test_a_bridge_named_as_parent_is_the_same() -> None:
     ("network", "family", "why"),
     [
         (having("ipv4.dhcp=false"), IPV4, "IPv4: lxdbr0 has ipv4.dhcp=false"),
-        (having("ipv4.address=none"), IPV4, "IPv4: lxdbr0 has no address of its own"),
+        (having("ipv4.address=none"), IPV4, "IPv4: lxdbr0 has no ipv4 address"),
         (
             having("ipv6.address=fd42::1/64", "ipv6.dhcp=false"),
             IPV6,
@@ -62,7 +62,7 @@ def test_a_bridge_named_as_parent_is_the_same() -> None:
         (
             having("bridge.external_interfaces=eno1"),
             IPV6,
-            "IPv6: lxdbr0 has no address of its own",
+            "IPv6: lxdbr0 has no ipv6 address",
         ),
     ],
 )

@@ -55,7 +55,7 @@ def test_each_part_of_the_program_counts(checkout: Path, path: str) -> None:
     insist_on_program(checkout)
     (checkout / path).chmod(0o777)
     with pytest.raises(
-        InputError, match="Another account may write files that root runs, and so become"
+        InputError, match="Another account may change files that root runs, and could so become"
     ):
         insist_on_program(checkout)
     assert every_fault(checkout, Settings(), OURS) != ()
@@ -67,7 +67,7 @@ def test_each_part_of_an_installed_program_counts(tmp_path: Path, path: str) -> 
     insist_on_program(installed)
     (installed / path).chmod(0o777)
     with pytest.raises(
-        InputError, match="Another account may write files that root runs"
+        InputError, match="Another account may change files that root runs"
     ) as caught:
         insist_on_program(installed)
     told = (caught.value.details or "").splitlines()

@@ -178,7 +178,7 @@ def test_a_release_that_asks_for_too_much_is_given_to_nobody(lxd: FakeLxd) -> No
     assert refusal(lxd, name="ann").startswith(
         "base 20261122.1, in its property lab.needs, requests settings or devices that "
         "containers may not have.\n"
-        "  security.idmap.base: whose ids a container has is decided by labstamp\n"
+        "  security.idmap.base: labstamp decides which ids a container has\n"
         "  device a: it would reach the server's own sockets and ports\n"
     )
     assert lxd.changes == before

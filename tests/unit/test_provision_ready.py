@@ -119,7 +119,7 @@ def plugged_into(nic: dict[str, str], network: Network | None = None) -> FakeLxd
     return lxd
 
 
-LAN = "Check the DHCP server of br-lan, or leave `network:` out of lab.yaml: then a bridge of "
+LAN = "Check the DHCP server of br-lan, or leave `network:` out of lab.yaml to use a bridge of "
 OURS = Network(name="lxdbr7", type="bridge", managed=True, config={"ipv4.address": "10.7.7.1/24"})
 
 
@@ -129,9 +129,9 @@ OURS = Network(name="lxdbr7", type="bridge", managed=True, config={"ipv4.address
         (
             {"nictype": "bridged", "parent": "br-lan"},
             Network(name="br-lan", type="bridge", managed=False),
-            "  It is connected to br-lan, which LXD does not manage: a DHCP server of that "
-            "network must answer, and none did.\n  Inside: eth0@if9 UP fe80::1/64\n"
-            f"Next: {LAN}LXD's own is used.",
+            "  It is connected to br-lan, which LXD does not manage, and no DHCP server of that "
+            "network answered.\n  Inside: eth0@if9 UP fe80::1/64\n"
+            f"Next: {LAN}LXD.",
         ),
         (
             {"network": "lxdbr7"},

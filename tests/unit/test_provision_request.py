@@ -23,11 +23,11 @@ from tests.support.builders.stamping import BASE, bob
 
 GIB = 1 << 30
 NAMES = {
-    "bob; rm -rf /": 'It has ";", " ", "/" in it.',
-    "../x": 'It has ".", "/" in it.',
+    "bob; rm -rf /": 'It contains ";", " ", "/".',
+    "../x": 'It contains ".", "/".',
     "-x": 'It begins with "-".',
     "b" * 64: "It has 64 characters.",
-    "bøb": 'It has "ø" in it.',
+    "bøb": 'It contains "ø".',
     "": "It is empty.",
     "bob-": "It ends with a dash.",
 }
@@ -68,8 +68,8 @@ def test_a_name_that_is_no_account() -> None:
     with pytest.raises(InputError) as error:
         Request(name="Bob", template="base")
     assert str(error.value) == (
-        "The container may be called Bob, an account inside may not.\n"
-        '  "Bob" cannot be an account. It has "B" in it.\n'
+        "Bob can be the name of the container, but not of the account in it.\n"
+        '  "Bob" cannot be an account. It contains "B".\n'
         "Next: Name the account: --account bob (the container stays Bob)."
     )
     with pytest.raises(InputError) as error:

@@ -271,7 +271,8 @@ def test_cloud_init_failing_inside_is_told_with_the_log_that_matters(lxd: FakeLx
         "  three\n"
         "  four\n"
         "  E: useradd: UID 1000 is not unique\n"
-        "  last"
+        "  last\n"
+        "Next: Correct what these lines report, then run the same command again."
     )
     assert lxd.store.instances == {}
 

@@ -104,7 +104,10 @@ def test_the_server_s_choice_is_read() -> None:
             b"SSH-2.0-OpenSSH_9.2\r\n",
             "the answer is not an X.224 connection confirm: 5353482d322e302d4f",
         ),
-        (CHOOSES_TLS[:11] + b"\x07" + CHOOSES_TLS[12:], "the answer negotiates nothing: 0300"),
+        (
+            CHOOSES_TLS[:11] + b"\x07" + CHOOSES_TLS[12:],
+            "the answer contains no RDP negotiation: 0300",
+        ),
     ],
 )
 def test_a_wrong_answer_is_told(packet: bytes, why: str) -> None:
@@ -129,8 +132,8 @@ def _sha256(data: bytes) -> str:
 @pytest.mark.parametrize(
     ("talk", "why"),
     [
-        (answers(CHOOSES_CREDSSP), "it wants CredSSP, not TLS"),
-        (answers(BEFORE_TLS), "it wants RDP's own encryption, not TLS"),
+        (answers(CHOOSES_CREDSSP), "it uses CredSSP, not TLS"),
+        (answers(BEFORE_TLS), "it uses RDP's own encryption, not TLS"),
         (
             answers(b"SSH-2.0-OpenSSH_9.2\r\n"),
             "the answer is not an X.224 connection confirm: 5353482d",

@@ -75,7 +75,7 @@ def test_a_chosen_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Mon
         load_settings(tmp_path, {"LAB_SETTINGS": str(tmp_path / "other.yaml")})
     assert str(caught.value) == (
         "There is no settings file other.yaml.\n"
-        "Next: Correct or unset LAB_SETTINGS; without it lab.yaml beside tasks.py is read."
+        "Next: Correct or unset LAB_SETTINGS; without it labstamp reads lab.yaml beside tasks.py."
     )
 
 
@@ -101,11 +101,11 @@ def _keys() -> set[str]:
     [
         (
             "{url: https://mirror.example/t}",
-            "needs either key (a file) or key-url: apt takes nothing unsigned",
+            "needs either key (a file) or key-url: apt refuses unsigned packages",
         ),
         (
             "{url: https://mirror.example/t, key: a.asc, components: [main]}",
-            "components belong to a suite; one that ends with / has none",
+            "a suite that ends with / has no components; remove them",
         ),
         (
             "{url: https://mirror.example/t, key: a.asc, suite: stable}",
@@ -133,7 +133,7 @@ def told(tmp_path: Path, text: str) -> str:
 
 
 def test_builds_are_never_among_users_containers(tmp_path: Path) -> None:
-    refusal = "build-project: must be a project of its own, not "
+    refusal = "build-project: must be a project that holds nothing else, not "
     assert told(tmp_path, "build-project: default\n").startswith(f':1: {refusal}"default"')
     assert told(tmp_path, "project: a\nbuild-project: a\n").startswith(f':2: {refusal}"a"')
     assert told(tmp_path, "build-project: a\nproject: a\n").startswith(f':1: {refusal}"a"')
@@ -145,7 +145,7 @@ def test_a_source_is_never_where_labstamp_removes(tmp_path: Path) -> None:
     source = "source: {kind: instance, name: failed-base, project: lab-build}\n"
     assert told(tmp_path, source) == (
         ":1: source: must not be in lab-build, whose instances labstamp removes: lxc --project "
-        "lab-build copy failed-base my-failed-base --target-project default, and name that"
+        "lab-build copy failed-base my-failed-base --target-project default, and name that copy"
     )
     (tmp_path / "lab.yaml").write_text(f"build-project: other\n{source}")
     assert load_settings(tmp_path, {}).source is not None

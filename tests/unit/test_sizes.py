@@ -52,9 +52,9 @@ def test_sizes_are_bytes(text: str, size: int) -> None:
         ),
         ("", '"" is not a size.\nNext: Write a number and its unit: 500MB, 16GiB, 1TiB.'),
         ("half", '"half" is not a size.\nNext: Write a number and its unit: 500MB, 16GiB, 1TiB.'),
-        ("0.1", '"0.1" is an impossible size.\n  A size must be greater than 0.'),
-        ("0GiB", '"0GiB" is an impossible size.\n  A size must be greater than 0.'),
-        ("9999PiB", '"9999PiB" is an impossible size.\n  A size must be at most 8191 PiB.'),
+        ("0.1", '"0.1" cannot be used as a size.\n  A size must be greater than 0.'),
+        ("0GiB", '"0GiB" cannot be used as a size.\n  A size must be greater than 0.'),
+        ("9999PiB", '"9999PiB" cannot be used as a size.\n  A size must be at most 8191 PiB.'),
     ],
 )
 def test_what_is_no_size_is_refused(text: str, message: str) -> None:

@@ -245,7 +245,7 @@ def test_a_version_that_is_not_available_names_those_that_are(lxd: FakeLxd) -> N
 
 def test_an_archive_without_any_driver_is_told(lxd: FakeLxd) -> None:
     Script(lxd)
-    with pytest.raises(InputError, match="It has no NVIDIA userland at all"):
+    with pytest.raises(InputError, match="It has no package of the NVIDIA driver"):
         install(lxd, "bob", of())
 
 
@@ -270,7 +270,8 @@ def test_a_package_of_the_users_is_never_removed(lxd: FakeLxd) -> None:
         install(lxd, "bob", of())
     assert str(caught.value) == (
         "Driver 550.163.01 could not be installed in bob, from the container's apt.\n"
-        "  apt would have to remove ann-simulator, which is not part of the driver."
+        "  apt would have to remove ann-simulator, which is not part of the driver.\n"
+        "Next: Correct what these lines report, then run the same command again."
     )
     assert script.verbs == ["installed", "offers", "simulate", "rm"]
 
@@ -287,7 +288,8 @@ def test_a_failure_is_told_in_apts_own_words(lxd: FakeLxd) -> None:
         install(lxd, "bob", of(), on_output=said.append)
     assert str(caught.value) == (
         "Driver 550.163.01 could not be installed in bob, from the container's apt.\n"
-        "  E: No space left"
+        "  E: No space left\n"
+        "Next: Correct what these lines report, then run the same command again."
     )
     assert said == ["Fetched 3 MB\n", "E: No space left\n"]
     assert script.ran[-1] == ["rm", "-rf", INBOX]

@@ -64,20 +64,20 @@ def test_a_file_is_taken_by_its_version(installer: Path) -> None:
 
 def test_an_installer_of_another_version_is_refused(installer: Path) -> None:
     assert refused(by_run(file=installer), "550.163.01") == (
-        f"{installer} installs driver 535.261.03, 550.163.01 is wanted.\n"
+        f"{installer} installs driver 535.261.03, but 550.163.01 is needed.\n"
         "Next: Name the installer of 550.163.01 under `driver: {run: …}` in lab.yaml."
     )
 
 
 def test_a_file_that_is_not_there_or_another_one_is_refused(installer: Path) -> None:
-    assert "There is no file" in refused(by_run(file=installer.with_name("nothing.run")))
+    assert "does not exist: " in refused(by_run(file=installer.with_name("nothing.run")))
     said = refused(by_run(file=installer, sha256="0" * 64))
-    assert f"its sha256 is {sum_of(installer)}" in said
+    assert f"sha256 of the file: {sum_of(installer)}" in said
 
 
 def test_a_directory_without_packages_is_refused(tmp_path: Path) -> None:
     settings = DriverSettings(packages=tmp_path / "{version}")
-    assert f"{tmp_path}/{VERSION} holds none" in refused(settings)
+    assert f"The directory {tmp_path}/{VERSION} contains no .deb file." in refused(settings)
 
 
 def test_a_url_is_fetched_once(installer: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_url_that_holds_something_else_is_not_kept(installer: Path) -> None:
 def test_a_url_that_is_gone_too_large_or_out_of_reach_is_told(installer: Path) -> None:
     with requests_mock.Mocker() as web:
         web.get(URL, status_code=404, reason="Not Found")
-        assert "the server says 404 Not Found" in refused(by_run(url=URL, sha256="1" * 64))
+        assert "the server answered 404 Not Found" in refused(by_run(url=URL, sha256="1" * 64))
         web.get(URL, exc=requests.ConnectTimeout("nobody answers"))
         assert "nobody answers" in refused(by_run(url=URL, sha256="2" * 64))
         web.get(URL, content=b"x" * 100)

@@ -142,7 +142,7 @@ def test_its_settings_are_the_machines(installed: Installed) -> None:
     ]
     ended = installed.labstamp("settings", LAB_SETTINGS="gone.yaml")
     assert ended.returncode == 2
-    assert ended.stderr.endswith("without it /etc/labstamp/lab.yaml is read.\n")
+    assert ended.stderr.endswith("without it labstamp reads /etc/labstamp/lab.yaml.\n")
     ended = installed.labstamp("settings --example")
     assert ended.stdout == (ROOT / "lab.example.yaml").read_text()
 

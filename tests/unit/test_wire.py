@@ -107,7 +107,7 @@ def test_a_refusal_is_told_in_lxds_words(
             requests.ConnectTimeout("timed out"),
             LxdUnreachable,
             "lab.example does not answer.\n"
-            "Next: Check `remote` in lab.yaml, and the firewalls on the way there",
+            "Next: Check `remote` in lab.yaml, and the firewalls between here and that server",
         ),
         (
             requests.ConnectionError("Connection reset"),

@@ -106,9 +106,10 @@ def test_another_certificate_is_another_machine(
             server_certificate=other,
         )
     assert str(caught.value) == (
-        f"The certificate of {url} is not {other}.\n"
+        f"The certificate of {url} differs from {other}.\n"
         "  Another machine answers there, or its certificate was replaced.\n"
-        "Next: If you know why it changed, copy that server's /var/lib/lxd/server.crt here again."
+        "Next: Ask the server's admin whether the certificate was replaced. If it was, copy that "
+        "server's /var/lib/lxd/server.crt here again."
     )
 
 

@@ -142,7 +142,7 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
 
     def volume_used(self, pool: str, name: str) -> int | None:
         if (pool, name) not in self.store.volumes:
-            what = f"see how much is in the volume {name} of {pool}"
+            what = f"read the used space of the volume {name} in {pool}"
             raise refused(what, "Storage pool volume not found", status=404)
         return 1 << 20
 
