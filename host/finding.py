@@ -62,5 +62,5 @@ def verdict(findings: Sequence[Finding]) -> HostCheckFailed | None:
     names = dict.fromkeys(one.name for one in failed)
     return HostCheckFailed(
         f"{len(failed)} of {len(findings)} checks failed: {', '.join(names)}.",
-        fix="Run the commands above, from the top; then again: invoke host.check",
+        fix="Run the commands above, from the first to the last. Then run again: invoke host.check",
     )

@@ -57,7 +57,7 @@ def _nodes(
         name=name,
         subject=user.name,
         status=Status.FAIL,
-        found="it has GPUs but no /dev/nvidia-uvm: it was started before the host had one",
+        found="it has GPUs but no /dev/nvidia-uvm: it was started before the host had that file",
         why="nvidia-smi works in it, CUDA does not (torch.cuda.is_available() is False).",
         fix=f"invoke restart {quote(user.instance.name)}" if user.is_managed else restart,
     )
@@ -70,7 +70,7 @@ def _gpus_there(
     if not lost:
         return
     told = [
-        f"{one.pci} moved to {one.now.pci}" if one.now else f"{one.pci} is gone" for one in lost
+        f"{one.pci} moved to {one.now.pci}" if one.now else f"{one.pci} is missing" for one in lost
     ]
     yield Finding(
         name=name,
@@ -117,7 +117,10 @@ def _why(chosen: str, scene: Scene) -> str:
     many = f"LXD {scene.server.version} may pass every GPU: {len(scene.gpus)} here."
     if not chosen:
         return f"It is not limited to one GPU. {many}"
-    return f"The number is not nvidia-smi's (the board's own VGA is counted, too), and {many}"
+    return (
+        "LXD numbers GPUs differently from nvidia-smi (LXD counts the board's VGA card, too), and "
+        f"{many}"
+    )
 
 
 def _addressed(user: GpuUser, device: str, address: str) -> str:

@@ -51,12 +51,12 @@ def findings(versions: Versions) -> Iterator[Finding]:
 def _releases(versions: Versions) -> Finding:
     name, drifting = "release-driver", versions.releases
     if not drifting:
-        return Finding(name=name, found=f"no release drifts from {versions.host}")
+        return Finding(name=name, found=f"every release fits {versions.host}")
     only = ",".join(one.name for one in drifting)
     return Finding(
         name=name,
         status=Status.WARN,
-        found=f"not {versions.host}: {_listed(drifting)}",
+        found=f"not driver {versions.host}: {_listed(drifting)}",
         why="A container that is made from it now could not use its GPUs.",
         fix=f"invoke build-images --only {only}",
     )
@@ -71,11 +71,11 @@ def _containers(versions: Versions) -> Iterator[Finding]:
             subject=subject,
             status=Status.WARN,
             found=trouble,
-            why="It is not known whether its driver fits. Ask its user: only root inside can "
-            "cause this.",
+            why="It is not known whether its driver fits. Ask its user: only root in the "
+            "container can cause this.",
         )
     if not (versions.containers or versions.restarts or versions.unseen):
-        yield Finding(name=name, found=f"no container drifts from {versions.host}")
+        yield Finding(name=name, found=f"every container fits {versions.host}")
     for drifting, fix in (
         (versions.containers, "invoke sync-drivers"),
         (versions.restarts, "invoke sync-drivers --restart"),
@@ -84,7 +84,7 @@ def _containers(versions: Versions) -> Iterator[Finding]:
             yield Finding(
                 name=name,
                 status=Status.FAIL,
-                found=f"not {versions.host}: {_listed(drifting)}",
+                found=f"not driver {versions.host}: {_listed(drifting)}",
                 why=why,
                 fix=fix,
             )

@@ -34,7 +34,7 @@ def _module(facts: GpuFacts, gpus: Sequence[Gpu], sudo: str) -> Finding:
         found = f"not loaded, though {facts.module_on_disk} is installed"
     else:
         fix = f"{sudo}apt-get install linux-headers-$(uname -r) && {sudo}dkms autoinstall"
-        found = "there is none for the running kernel; a new kernel was installed without it"
+        found = "the running kernel has no NVIDIA module; a new kernel was installed without it"
     return Finding(
         name=name,
         status=Status.FAIL,
@@ -50,7 +50,7 @@ def _libraries(facts: GpuFacts, sudo: str) -> Finding:
     if not facts.libraries:
         return Finding(name=name, found="the host has none; containers have their own")
     if not odd:
-        return Finding(name=name, found=f"{facts.module}, as the module")
+        return Finding(name=name, found=f"{facts.module}, the same as the kernel module")
     reboot = f"{sudo}reboot"
     # A module of the libraries' version lies ready: an upgrade that waits for its reboot.
     ready = facts.module_on_disk in {*odd, None}
@@ -70,7 +70,7 @@ def _nodes(facts: GpuFacts, sudo: str, boot_script: str) -> Finding:
     lost = [f"/dev/{node}" for node in wanted if node not in facts.nodes]
     if not lost:
         return Finding(
-            name=name, found="/dev/nvidia-uvm, /dev/nvidiactl and every GPU's are present"
+            name=name, found="/dev/nvidia-uvm, /dev/nvidiactl and the node of each GPU exist"
         )
     return Finding(
         name=name,
@@ -96,7 +96,7 @@ def _boot_unit(facts: GpuFacts, sudo: str, boot_script: str) -> Finding:
         return Finding(
             name=name,
             status=Status.WARN,
-            found="installed, but systemd does not run this machine, so nothing starts it",
+            found="installed, but this machine was not booted with systemd, so nothing starts it",
             why=why,
             fix=f"{sudo}{boot_script}",
         )
@@ -135,17 +135,17 @@ def _hook(facts: GpuFacts, sudo: str) -> Finding:
         return Finding(
             name=name,
             status=Status.FAIL,
-            found=f"root runs it at boot, and {facts.hook_fault}",
-            why="That account is root at the next boot.",
+            found=f"root runs the hook at boot, and {facts.hook_fault}",
+            why="That account could run programs as root at the next boot.",
             fix=f"{_invoke(sudo)} host.remove-driver-hook",
         )
     if facts.hook_able:
-        return Finding(name=name, found="installed: images and containers follow at boot")
+        return Finding(name=name, found="installed: it updates images and containers at boot")
     return Finding(
         name=name,
         status=Status.WARN,
-        found="installed, but what it runs is gone",
-        why="After a driver update neither images nor containers would follow.",
+        found="installed, but the program that it runs no longer exists",
+        why="After a driver update, nothing would update images and containers.",
         fix=f"{_invoke(sudo)} host.install-driver-hook",
     )
 

@@ -25,7 +25,7 @@ def findings(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
         yield from found
         return
     unseen = "" if facts.tables is not None else "; only root can see the firewall's rules"
-    yield Finding(name="network", subject=facts.name, found=f"nothing blocks it{unseen}")
+    yield Finding(name="network", subject=facts.name, found=f"nothing blocks this network{unseen}")
 
 
 def _bridge(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
@@ -35,8 +35,8 @@ def _bridge(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
         name="network-bridge",
         subject=facts.name,
         status=Status.FAIL,
-        found="the bridge is not there",
-        why="No container starts on it.",
+        found="the bridge does not exist",
+        why="No container that uses it can start.",
         # LXD makes what is missing of a network when one of its keys changes.
         fix=_again(facts.name) if facts.managed else f"{sudo}ip link add {facts.name} type bridge",
     )
@@ -49,7 +49,7 @@ def _forwarding(facts: NetworkFacts, sudo: str) -> Iterator[Finding]:
         name="network-forwarding",
         subject=facts.name,
         status=Status.FAIL,
-        found=f"the kernel forwards nothing ({facts.unforwarded}=0)",
+        found=f"the kernel forwards no packets ({facts.unforwarded}=0)",
         why=f"{_NO_WORLD} Something turned forwarding off after LXD turned it on; search "
         "/etc/sysctl.conf and /etc/sysctl.d.",
         fix=f"{sudo}sysctl -w {facts.unforwarded}=1",
@@ -65,7 +65,7 @@ def _server(facts: NetworkFacts) -> Iterator[Finding]:
             name="network-dhcp",
             subject=facts.name,
             status=Status.FAIL,
-            found="LXD gives no addresses on it",
+            found="LXD gives no addresses on this bridge",
             why=_NO_ADDRESS,
             fix=f"lxc network set {facts.name} {key}",
         )

@@ -16,9 +16,9 @@ from lab.lxd.nic_filters import IPV6, ISOLATION, Wanted, filtering
 
 _NAME: Final = "network-filters"
 _BUILDERS: Final = "builders-network"
-_WHY: Final = "It was made before labstamp had filters, or with other settings. "
-_AT_ONCE: Final = "They work at once."
-_REPLUGS: Final = "LXD reconnects its NIC: its connections end."
+_WHY: Final = "The container was made before labstamp had filters, or with other settings. "
+_AT_ONCE: Final = "The filters take effect immediately."
+_REPLUGS: Final = "LXD reconnects the NIC: open connections end."
 _LOAD: Final = (
     "{sudo}modprobe br_netfilter && echo br_netfilter | {sudo}tee /etc/modules-load.d/labstamp.conf"
 )
@@ -39,7 +39,9 @@ def findings(facts: NicFacts, server: Server, sudo: str) -> Iterator[Finding]:
     if not (facts.wanted.filters or facts.wanted.isolation):
         yield Finding(name=_NAME, found="not asked for (network-filters: false)")
     else:
-        yield from found or [Finding(name=_NAME, found="users' containers keep to their addresses")]
+        yield from found or [
+            Finding(name=_NAME, found="users' containers can send from their own addresses only")
+        ]
     yield from _builders(facts, server)
 
 
@@ -54,7 +56,7 @@ def _judged(instance: Instance, facts: NicFacts, sudo: str) -> Iterator[Finding]
             subject=instance.name,
             status=Status.FAIL,
             found="its NIC filters IPv6, and the kernel's br_netfilter is not loaded",
-            why="LXD does not start it again.",
+            why="LXD cannot start this container again.",
             fix=_LOAD.format(sudo=sudo),
         )
     filters = filtering(nic, facts.networks, facts.wanted)
@@ -66,7 +68,7 @@ def _judged(instance: Instance, facts: NicFacts, sudo: str) -> Iterator[Finding]
             name=_NAME,
             subject=instance.name,
             status=Status.WARN,
-            found="it can take the addresses of others",
+            found="it can use the addresses of other containers",
             why=_WHY + (_REPLUGS if ISOLATION in filters.keys else _AT_ONCE),
             fix=f"lxc config device {verb}{project} {quote(instance.name)} {quote(name)} "
             + " ".join(added),
@@ -76,12 +78,16 @@ def _judged(instance: Instance, facts: NicFacts, sudo: str) -> Iterator[Finding]
 def _builders(facts: NicFacts, server: Server) -> Iterator[Finding]:
     own = next((one.name for one in facts.networks if labels.BUILDERS in one.config), None)
     if own is not None:
-        yield Finding(name=_BUILDERS, subject=own, found="users' containers do not reach it")
+        yield Finding(
+            name=_BUILDERS,
+            subject=own,
+            found="users' containers cannot reach the builders' network",
+        )
     elif facts.users is not None and can_be_apart(facts.users, server):
         yield Finding(
             name=_BUILDERS,
             status=Status.WARN,
-            found=f"builders are on users' containers' network ({facts.users.name})",
+            found=f"builders and users' containers share the network {facts.users.name}",
             why="A container may answer DHCP in place of the server while an image is built.",
             fix="invoke host.setup",
         )

@@ -14,7 +14,7 @@ _GIB: Final = 1 << 30
 _FULL: Final = _GIB // 2
 """Less, and `provision` refuses."""
 _NEARLY: Final = 10 * _GIB
-_WHY: Final = "When it is full, every container fails, no matter which of them filled it."
+_WHY: Final = "When the pool is full, all containers fail, whichever container filled it."
 
 
 def findings(pools: Sequence[Pool]) -> Iterator[Finding]:

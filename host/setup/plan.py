@@ -121,7 +121,7 @@ def _pool_size(facts: Facts) -> int | None:
             f"in {facts.directory}.",
             details=f"It needs {format_size(_LEAST)}, and a fifth of the disk stays free "
             f"for the host: {format_size(int(_LEAST / _SHARE))} in all.",
-            fix="Free some space, or give LXD a disk of its own and run this again:\n"
+            fix="Free some space, or give LXD a separate disk, and run this again:\n"
             "lxc storage create default btrfs source=/dev/DISK",
         )
     return size // _GIB * _GIB
@@ -139,7 +139,7 @@ def _wanted_network(facts: Facts, name: str | None) -> Network:
     if found is not None and not found.managed and found.type != "bridge":
         raise InputError(
             f"Containers cannot use the network {name}: it is not a bridge ({found.type}).",
-            fix="Name a bridge as `network` in lab.yaml, or leave it out to get one made.",
+            fix="Set `network:` in lab.yaml to a bridge. Without it, labstamp makes a bridge.",
         )
     return found or Network(name=name, type="bridge", managed=True)
 

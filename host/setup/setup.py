@@ -99,8 +99,8 @@ def _no_gpu_unit(facts: Facts, machine: Machine) -> str | None:
         return None
     if not machine.systemd_runs:
         return (
-            "There are NVIDIA GPUs, and systemd does not run this machine: after each boot, "
-            f"before LXD starts, run {gpu_boot.SCRIPT}"
+            "There are NVIDIA GPUs, and this machine was not booted with systemd: after each "
+            f"boot, before LXD starts, run {gpu_boot.SCRIPT}"
         )
     return "There are NVIDIA GPUs; their boot unit needs root: sudo .venv/bin/invoke host.setup"
 

@@ -70,8 +70,8 @@ def install(
     """What was done, in words; () when all of it was there."""
     if not places.program(root).exists():
         raise InputError(
-            f"{places.program(root)} does not exist, and the unit must run it.",
-            fix="Install labstamp in an environment of its own, as pipx and uv tool do."
+            f"The unit must run {places.program(root)}, which does not exist.",
+            fix="Install labstamp with pipx or uv tool."
             if places.is_installed(root)
             else "Make the environment of this checkout: sudo ci/up",
         )

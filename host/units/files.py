@@ -90,7 +90,11 @@ def _write(piece: Piece, at: Path) -> None:
     try:
         _make(piece, at)
     except OSError as error:
-        raise LxdError(f"{piece.path} cannot be written.", details=str(error)) from error
+        raise LxdError(
+            f"{piece.path} cannot be written.",
+            details=str(error),
+            fix="Check that its disk has free space and is not mounted read-only.",
+        ) from error
 
 
 def _make(piece: Piece, at: Path) -> None:

@@ -36,12 +36,12 @@ _WHY: Final[Mapping[str, str]] = MappingProxyType(
         "fs.inotify.max_queued_events": "Programs that watch files miss changes.",
         "fs.inotify.max_user_instances": 'Services fail in many containers: "Too many open files".',
         "fs.inotify.max_user_watches": 'Editors and services say "No space left on device".',
-        "kernel.keys.maxbytes": 'docker says "disk quota exceeded" once containers are many.',
-        "kernel.keys.maxkeys": 'docker says "disk quota exceeded" once containers are many.',
-        "kernel.pid_max": "A few containers with many threads take the process ids of all.",
-        "net.core.bpf_jit_limit": "Containers fail to start: seccomp filters find no memory.",
-        "net.ipv4.neigh.default.gc_thresh3": 'Addresses get lost: "neighbour table overflow".',
-        "net.ipv6.neigh.default.gc_thresh3": 'Addresses get lost: "neighbour table overflow".',
+        "kernel.keys.maxbytes": 'docker says "disk quota exceeded" when there are many containers.',
+        "kernel.keys.maxkeys": 'docker says "disk quota exceeded" when there are many containers.',
+        "kernel.pid_max": "A few containers with many threads use up all process ids.",
+        "net.core.bpf_jit_limit": "Containers fail to start: no memory for seccomp filters.",
+        "net.ipv4.neigh.default.gc_thresh3": 'Connections fail: "neighbour table overflow".',
+        "net.ipv6.neigh.default.gc_thresh3": 'Connections fail: "neighbour table overflow".',
         "vm.max_map_count": "Programs that map many files fail: Elasticsearch, large trainings.",
     }
 )
@@ -102,7 +102,7 @@ def findings(now: Mapping[str, int], sudo: str) -> Iterator[Finding]:
     """One for each limit that is too low, or one that says all are well. Pure."""
     name, low = "kernel-limits", too_low(now)
     if not low:
-        yield Finding(name=name, found="room for many containers")
+        yield Finding(name=name, found="high enough for many containers")
     invoke = f"{sudo}.venv/bin/invoke" if sudo else "invoke"
     for key, wanted in low.items():
         yield Finding(

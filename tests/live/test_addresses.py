@@ -94,7 +94,10 @@ def test_a_container_from_before_is_named_with_the_command_that_filters_it(
         assert neighbours.heard() == PASSES | ATTACKS
         found = _filters(lab)
         assert found["subject"] == "lt-ben"
-        assert (found["status"], found["found"]) == ("warn", "it can take the addresses of others")
+        assert (found["status"], found["found"]) == (
+            "warn",
+            "it can use the addresses of other containers",
+        )
         subprocess.run(
             ["bash", "-c", found["fix"]],
             check=True,

@@ -34,14 +34,14 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
     every = found(lxd, machine)
     assert {name: one.found for name, one in every.items()} == {
         "pool-room/default": "39.0 GiB free",
-        "kernel-limits": "room for many containers",
-        "network/lxdbr0": "nothing blocks it; only root can see the firewall's rules",
-        "network-filters": "users' containers keep to their addresses",
+        "kernel-limits": "high enough for many containers",
+        "network/lxdbr0": "nothing blocks this network; only root can see the firewall's rules",
+        "network-filters": "users' containers can send from their own addresses only",
         "ids": "every container has ids of its own",
         "gpu": "4 × NVIDIA GeForce RTX 4090",
         "driver-module": "535.261.03 is loaded",
         "driver-libraries": "the host has none; containers have their own",
-        "gpu-nodes": "/dev/nvidia-uvm, /dev/nvidiactl and every GPU's are present",
+        "gpu-nodes": "/dev/nvidia-uvm, /dev/nvidiactl and the node of each GPU exist",
         "gpu-boot-unit": "installed and enabled, before LXD",
         "driver-packages": "no package of the driver is installed by apt",
         "driver-hook": "not installed: after a driver update run invoke host.after-driver-update",
@@ -49,8 +49,8 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
         "cards-there": "every GPU that was given is in its slot",
         "cards-by-address": "every GPU was given by its address",
         "container-nodes": "every running container with GPUs has /dev/nvidia-uvm",
-        "release-driver": "no release drifts from 535.261.03",
-        "container-driver": "no container drifts from 535.261.03",
+        "release-driver": "every release fits 535.261.03",
+        "container-driver": "every container fits 535.261.03",
     }
     assert {one.status for one in every.values()} == {Status.OK}
     assert {one.fix for one in every.values()} == {None}
@@ -94,19 +94,19 @@ def test_drift_is_told_with_the_commands(lxd: FakeLxd, machine: Machine) -> None
         (
             "release-driver",
             Status.WARN,
-            "not 550.163.01: base (535.261.03), xfce (none)",
+            "not driver 550.163.01: base (535.261.03), xfce (none)",
             "invoke build-images --only base,xfce",
         ),
         (
             "container-driver",
             Status.FAIL,
-            "not 550.163.01: ann (535.261.03)",
+            "not driver 550.163.01: ann (535.261.03)",
             "invoke sync-drivers",
         ),
         (
             "container-driver",
             Status.FAIL,
-            "not 550.163.01: ben (535.261.03)",
+            "not driver 550.163.01: ben (535.261.03)",
             "invoke sync-drivers --restart",
         ),
     ]

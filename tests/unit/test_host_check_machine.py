@@ -31,7 +31,7 @@ def test_kernel_that_came_without_the_module(lxd: FakeLxd, machine: Machine) -> 
     (problem,) = problems(lxd, machine)
     assert (
         problem.found
-        == "there is none for the running kernel; a new kernel was installed without it"
+        == "the running kernel has no NVIDIA module; a new kernel was installed without it"
     )
     assert problem.fix is not None
     assert problem.fix.endswith("dkms autoinstall && modprobe nvidia")
@@ -88,7 +88,7 @@ def test_boot_unit_that_nothing_will_start(lxd: FakeLxd, machine: Machine) -> No
     machine.at("/run/systemd/system").rmdir()
     (problem,) = problems(lxd, machine)
     assert problem.found == (
-        "installed, but systemd does not run this machine, so nothing starts it"
+        "installed, but this machine was not booted with systemd, so nothing starts it"
     )
 
 
@@ -104,9 +104,9 @@ def test_a_hook_that_another_account_may_change(lxd: FakeLxd, machine: Machine) 
     (problem,) = problems(lxd, machine)
     assert (problem.name, problem.status) == ("driver-hook", Status.FAIL)
     assert problem.found == (
-        f"root runs it at boot, and {checkout}/.venv/bin may be written by everybody"
+        f"root runs the hook at boot, and {checkout}/.venv/bin may be written by everybody"
     )
-    assert problem.why == "That account is root at the next boot."
+    assert problem.why == "That account could run programs as root at the next boot."
 
 
 def test_packages_that_an_upgrade_may_replace(lxd: FakeLxd, machine: Machine, apt: Apt) -> None:

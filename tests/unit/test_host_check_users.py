@@ -41,7 +41,9 @@ def test_gpu_chosen_by_lxds_number(lxd: FakeLxd, machine: Machine) -> None:
     (problem,) = problems(lxd, machine)
     assert problem.found == "its device gpu0 is chosen by LXD's id 3"
     assert problem.why == (
-        "The number is not nvidia-smi's (the board's own VGA is counted, too), and LXD 5.0.2 may "
+        "LXD numbers GPUs differently from nvidia-smi (LXD counts the board's VGA card, too), and "
+        "LXD 5.0.2 "
+        "may "
         "pass every GPU: 4 here."
     )
     assert problem.fix == "lxc config device set ben gpu0 id= pci=0000:b1:00.0"
@@ -106,8 +108,8 @@ def test_gpu_that_is_gone(lxd: FakeLxd, machine: Machine) -> None:
     give(lxd, "ann", {"gpu-a": {"pci": "0000:e4:00.0"}}, config=OURS)
     give(lxd, "ben", {"gpu0": {"pci": "0000:E4:00.0"}, "gpu1": {"pci": "0000:31:00.0"}})
     assert [(one.found, one.fix) for one in problems(lxd, machine)] == [
-        ("0000:e4:00.0 is gone", "invoke provision ann --gpus 1"),
-        ("0000:e4:00.0 is gone", "lxc config device remove ben gpu0"),
+        ("0000:e4:00.0 is missing", "invoke provision ann --gpus 1"),
+        ("0000:e4:00.0 is missing", "lxc config device remove ben gpu0"),
     ]
 
 

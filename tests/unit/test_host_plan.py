@@ -123,7 +123,7 @@ def test_interface_that_is_no_bridge_is_refused() -> None:
         plan_setup(BARE, Wishes(network="eth0"))
     assert str(refused.value) == (
         "Containers cannot use the network eth0: it is not a bridge (physical).\n"
-        "Next: Name a bridge as `network` in lab.yaml, or leave it out to get one made."
+        "Next: Set `network:` in lab.yaml to a bridge. Without it, labstamp makes a bridge."
     )
 
 
@@ -133,7 +133,7 @@ def test_full_disk_is_told_before_anything_is_made() -> None:
     assert str(refused.value) == (
         "Too little room for a storage pool: 12.0 GiB free in /var/lib/lxd.\n"
         "  It needs 15.0 GiB, and a fifth of the disk stays free for the host: 18.8 GiB in all.\n"
-        "Next: Free some space, or give LXD a disk of its own and run this again:\n"
+        "Next: Free some space, or give LXD a separate disk, and run this again:\n"
         "      lxc storage create default btrfs source=/dev/DISK"
     )
     assert refused.value.exit_code == 3

@@ -177,9 +177,9 @@ def test_what_else_is_in_the_way(facts: NetworkFacts, name: str, fix: str) -> No
 
 def test_nothing_in_the_way_says_what_was_not_seen() -> None:
     (fine,) = findings(BRIDGE, "")
-    assert (fine.status, fine.found) == (Status.OK, "nothing blocks it")
+    assert (fine.status, fine.found) == (Status.OK, "nothing blocks this network")
     (unseen,) = findings(replace(BRIDGE, tables=None, serves=None), "sudo ")
-    assert unseen.found == "nothing blocks it; only root can see the firewall's rules"
+    assert unseen.found == "nothing blocks this network; only root can see the firewall's rules"
 
 
 # ---- reading ------------------------------------------------------------------------------------

@@ -49,7 +49,13 @@ def found(*instances: Instance, server: Server = OLD, **facts: object) -> list[t
 
 def test_all_is_well() -> None:
     assert found(container("ann", {**NIC, **ALL})) == [
-        ("network-filters", "", "ok", "users' containers keep to their addresses", "")
+        (
+            "network-filters",
+            "",
+            "ok",
+            "users' containers can send from their own addresses only",
+            "",
+        )
     ]
 
 
@@ -63,7 +69,7 @@ def test_all_is_well() -> None:
 )
 def test_one_from_before(own: bool, have: dict[str, str], fix: str) -> None:  # noqa: FBT001
     (one,) = found(container("ann", {**NIC, **have}, own=own))
-    assert one[1:4] == ("ann", "warn", "it can take the addresses of others")
+    assert one[1:4] == ("ann", "warn", "it can use the addresses of other containers")
     assert one[4] == f"lxc config device {fix}"
 
 
@@ -97,7 +103,7 @@ def test_only_whole_containers_of_ours() -> None:
 def test_builders_beside_users() -> None:
     name, _, status, said, fix = found(users=BRIDGE, server=SERVER)[1]
     assert (name, status, fix) == ("builders-network", "warn", "invoke host.setup")
-    assert said == "builders are on users' containers' network (lxdbr0)"
+    assert said == "builders and users' containers share the network lxdbr0"
     # There they stay, where LXD cannot close a bridge.
     assert len(found(users=BRIDGE, server=OLD)) == 1
 
