@@ -50,7 +50,9 @@ def document(
             {
                 "name": name,
                 "short": short,
-                "stale": stale.get(name, None if name in known else "its definition is gone"),
+                "stale": stale.get(
+                    name, None if name in known else "its definition no longer exists"
+                ),
                 "versions": [
                     _version(one, containers) for one in releases if one.release.template == name
                 ],

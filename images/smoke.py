@@ -21,7 +21,7 @@ from lab.allowed import objections
 from lab.errors import CheckError, InputError
 from lab.release import Release, Smoke, smoke_property
 
-GONE = "its definition is gone, and with it its checks"
+GONE = "its definition with the checks no longer exists"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +67,8 @@ def failure(judged: Sequence[Judged]) -> CheckError | None:
             line
             for one in bad
             for line in (
-                f"Give users the release of {one.template} from before: invoke rollback "
-                f"{one.short}",
-                f"The full log: {one.log}",
+                f"Give users the previous release of {one.template}: invoke rollback {one.short}",
+                f"Read the full log: {one.log}",
             )
         ),
     )

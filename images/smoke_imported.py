@@ -18,12 +18,12 @@ def judge_here(context: BuildContext, one: PublishedRelease) -> None:
     if not judged.verdicts:
         raise InputError(
             f"{one.name} cannot be checked on this machine: {GONE}.",
-            fix="Copy images/definitions/ from the machine where it was exported, too.",
+            fix="Copy images/definitions/ from the machine where the release was exported.",
         )
     if judged.failed:
         raise CheckError(
             f"{one.name} failed {len(judged.failed)} of {len(judged.verdicts)} checks on this "
             "machine; users keep the release they have.",
             details="\n".join(f"{verdict.name}: {verdict.why}" for verdict in judged.failed),
-            fix=f"The full log: {judged.log}",
+            fix=f"Read the full log: {judged.log}",
         )

@@ -39,7 +39,7 @@ def run(
         raise LxdError(
             f"{' '.join(argv)[:120]} failed with exit code {ended.returncode}.",
             details="\n".join(last),
-            fix=f"The full log: {log}",
+            fix=f"Read the full log: {log}",
         )
     return ended.stdout
 

@@ -156,12 +156,13 @@ def _check_schema(
     log.write(f"cloud-init schema: {verdict.stdout}{verdict.stderr}")
     if verdict.exit_code == 127:
         raise InputError(
-            f"The source of {definition.name} has no cloud-init.",
-            fix="Choose an image with cloud-init: on image servers its alias often ends in /cloud.",
+            f"The source image of {definition.name} has no cloud-init.",
+            fix="Set `source:` in lab.yaml to an image with cloud-init: on image servers its alias "
+            "often ends in /cloud.",
         )
     if verdict.exit_code != 0:
         raise InputError(
-            f"cloud-init in {context.distro.name} refuses what "
+            f"cloud-init in {context.distro.name} refuses the cloud-config that "
             f"cloud-init/{definition.cloud_init} renders to.",
             details=(verdict.stderr or verdict.stdout).strip(),
             fix=f"Show it with: invoke render {definition.name}",

@@ -48,7 +48,8 @@ def explain_boot(
         return NoNetwork(
             f"{definition.name}: the builder cannot reach the apt mirror.",
             details=_first(_NO_MIRROR, output),
-            fix="Check that containers can reach it, or set `mirror:` and `proxy:` in lab.yaml.",
+            fix="Check that containers can reach the mirror, or set `mirror:` and `proxy:` in "
+            "lab.yaml.",
         )
     missing = _missing_packages(output)
     if missing:
@@ -56,7 +57,7 @@ def explain_boot(
         return InputError(
             f"{definition.name}: apt in {distro.name} has no package {named}.",
             details="\n".join(_where(definition, package) for package in missing),
-            fix="Correct the name there, or map it under `names:` in "
+            fix="Correct the name in that file, or map it under `names:` in "
             f"images/distros/{distro.name}.yaml.",
         )
     command = _COMMAND.search(output)
@@ -66,13 +67,13 @@ def explain_boot(
             f"{definition.name}: a command of cloud-init/{definition.cloud_init} failed with exit "
             f"code {code}.",
             details="\n".join([which, *excerpt(output[: command.start()], lines=6).splitlines()]),
-            fix="Correct it, or write `|| true` after a command that may fail. The full log: "
-            f"{log}",
+            fix="Correct that command, or write `|| true` after a command that may fail. "
+            f"Read the full log: {log}",
         )
     return CheckError(
         f"{definition.name}: cloud-init failed in the builder.",
         details="\n".join([*errors, *excerpt(output).splitlines()]),
-        fix=f"The full log: {log}",
+        fix=f"Read the full log: {log}",
     )
 
 
@@ -87,7 +88,7 @@ def _where(definition: Definition, package: str) -> str:
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if re.search(rf"(?<![\w.+-]){re.escape(package)}(?![\w.+-])", line):
             return f"{_shown(path)}:{number}: {package}"
-    return f"{_shown(path)}: {package} (by way of its cloud-init source)"
+    return f"{_shown(path)}: {package} (in its cloud-init source)"
 
 
 def _shown(path: Path) -> str:

@@ -42,9 +42,7 @@ def make_root(
     """Metadata and root tarballs of a fresh minimal system, in SCRATCH."""
     mirror = _mirror(context)
     if shutil.which("mmdebstrap") is None:
-        raise InputError(
-            "mmdebstrap is not installed.", fix="sudo apt-get install mmdebstrap (or run ci/up)."
-        )
+        raise InputError("mmdebstrap is not installed.", fix="sudo apt-get install mmdebstrap")
     if shutil.disk_usage(scratch).free < ROOM_NEEDED:
         raise CapacityError(
             f"Less than 2 GiB free in {scratch.parent} for the scratch tree of mmdebstrap.",
@@ -143,7 +141,7 @@ def with_metadata(distro: Distro, source: File, scratch: Path) -> tuple[Path, Pa
             raise InputError(
                 f"The source file {source.path} is {content.value}; with a metadata file, "
                 "it must be a root file system.",
-                fix="Correct `source:` in lab.yaml: a whole image is named by its path alone.",
+                fix="Correct `source:` in lab.yaml: a whole image has a path and no metadata file.",
             )
         return source.metadata, source.path
     if content is Content.IMAGE:
@@ -271,12 +269,13 @@ def _explained(output: str, mirror: str, context: BuildContext, log: Log) -> Exc
         return InputError(
             f"The apt mirror {mirror} cannot be reached.",
             details="\n".join(_errors_with(unreachable, output)[:3]) or last,
-            fix="Check that it answers (curl -I), or set `mirror:` and `proxy:` in lab.yaml.",
+            fix="Check that the mirror answers (curl -I), or set `mirror:` and `proxy:` in "
+            "lab.yaml.",
         )
     return CheckError(
         "mmdebstrap could not make the root file system.",
         details=last,
-        fix=f"The full log: {log.path}",
+        fix=f"Read the full log: {log.path}",
     )
 
 

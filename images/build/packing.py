@@ -39,7 +39,7 @@ def pack_release(context: BuildContext, builder: str, log: Log) -> bool:
         context.build.write_file(builder, f"{_PLACE}/head/{name}", content)
     done = _pack(context, builder, "release", log)
     if not done:
-        log.write("So LXD packs it.\n")
+        log.write("LXD packs the image instead.\n")
     return done
 
 

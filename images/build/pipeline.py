@@ -166,7 +166,7 @@ def _check_room(context: BuildContext, builds: int) -> None:
             details=loop_file.in_words(pool),
             fix=loop_file.way_out(pool)
             if pool.is_on_a_full_disk
-            else "Remove old releases and containers, or enlarge the pool "
+            else "Remove old releases (invoke prune-images) and containers, or enlarge the pool "
             "(`lxc storage set POOL size=…` on LXD 5.1 and later).",
         )
     store = lxd_directory()

@@ -152,7 +152,7 @@ def _require_body(
     name = parent.template
     if _is_anew(name, decisions) or held.bodies.get(name) == parent.body.id:
         return
-    reason = f"{child} needs its body, which is gone"
+    reason = f"{child} needs its body, which no longer exists"
     if parent.abstract and name not in held.bodies:
         reason = f"{child} needs it"
     elif name in held.bodies or name not in decisions:

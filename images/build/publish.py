@@ -139,7 +139,7 @@ def _judge(context: BuildContext, release: Release, image: Image, log: Log) -> S
             f"{name}: the new image failed {len(failed)} of {len(verdicts)} checks; "
             "users keep the old one.",
             details="\n".join(f"{verdict.name}: {verdict.why}" for verdict in failed),
-            fix=f"The full log: {log.path}\n"
+            fix=f"Read the full log: {log.path}\n"
             "Keep the instance to inspect it: invoke build-images --keep-failed",
         )
     return gpu_outcome(checks, verdicts)

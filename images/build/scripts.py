@@ -19,7 +19,7 @@ def run_script(context: BuildContext, builder: str, script: str, log: Log, *argu
         raise CheckError(
             f"images/scripts/{script} failed with exit code {ended.exit_code}.",
             details="\n".join(last),
-            fix=f"The full log: {log.path}",
+            fix=f"Read the full log: {log.path}",
         )
 
 

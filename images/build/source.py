@@ -136,7 +136,7 @@ def _create(context: BuildContext, name: str, log: Log, undo: ExitStack) -> None
             raise InputError(
                 f"The source file {source.path} is damaged: LXD cannot unpack it.",
                 details=error.details,
-                fix="Copy or export it again, and compare its checksum.",
+                fix="Copy or export the file again, and compare its checksum.",
             ) from error
         raise
     finally:
@@ -160,7 +160,7 @@ def _copy(
     if origin.state is not State.STOPPED:
         raise InputError(
             f"source: the instance {source.name} is {origin.state.value.lower()}, not stopped.",
-            details="A copy of a running system holds half-written files.",
+            details="A copy of a running system contains half-written files.",
             fix=f"lxc --project {source.project} stop {source.name}",
         )
     devices = placed(context)

@@ -49,7 +49,7 @@ def _left(lxd: Lxd, instance: str) -> Iterator[str]:
         for place, name in ((f"{person.home}/.ssh", "authorized_keys"), (f"{KEYS}", person.name)):
             count = _keys(_read(lxd, instance, f"{place}/{name}"))
             if count:
-                yield f"ssh keys that let in as {person.name}: {count}, in {place}"
+                yield f"ssh keys that can log in as {person.name}: {count}, in {place}"
 
 
 def _keys(text: str) -> int:

@@ -60,7 +60,7 @@ def _run(argv: list[str]) -> Completed:
         why = f"{argv[0]} did not end within {_COMMAND_SECONDS} s"
         return Completed(exit_code=124, stdout="", stderr=why)
     except FileNotFoundError:
-        why = f"there is no {argv[0]} to try it with"
+        why = f"{argv[0]} is not installed, so the login was not tried"
         return Completed(exit_code=127, stdout="", stderr=why)
     return Completed(exit_code=ended.returncode, stdout=ended.stdout, stderr=ended.stderr)
 

@@ -23,11 +23,11 @@ from lab.places import ROOT
 from lab.rdp import shake_hands
 
 _APART = {
-    "macvlan": "macvlan keeps this host and its containers apart",
-    "ipvlan": "ipvlan keeps this host and its containers apart",
-    "sriov": "its network card's part is not this host's",
-    "ovn": "this host is not in its OVN network",
-    "physical": "its network card is not this host's any more",
+    "macvlan": "with macvlan, this host cannot reach its containers",
+    "ipvlan": "with ipvlan, this host cannot reach its containers",
+    "sriov": "with SR-IOV, this host cannot reach its containers",
+    "ovn": "this host is not in the OVN network of the instance",
+    "physical": "the instance has a physical network card, which this host cannot use meanwhile",
 }
 _ALONE = frozenset({"physical"})
 """Kinds of NICs that only one instance can have."""
@@ -60,7 +60,7 @@ def why_apart(devices: Devices, networks: Sequence[Network], *, local: bool) -> 
         if kind in _APART:
             return _APART[kind], kind not in _ALONE
         if kind == "bridged" and nic.get("vlan"):
-            return f"it is in VLAN {nic['vlan']}", True
+            return f"the instance is in VLAN {nic['vlan']}", True
     return "", True
 
 

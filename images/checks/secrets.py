@@ -97,12 +97,16 @@ def verdict(fresh: Look, booted: Iterable[Look], allowed: Collection[str]) -> Ve
 def special_verdict(fresh: Look, allowed: Collection[str]) -> Verdict:
     """Of the image before its first boot. ALLOWED: what its author names (`allow-special:`)."""
     found = [f"{path} ({power})" for path, power in fresh.special.items() if path not in allowed]
-    why = _unreadable((fresh,)) or (f"no package brought {_listed(sorted(found))}" if found else "")
+    why = _unreadable((fresh,)) or (
+        f"these belong to no package: {_listed(sorted(found))}" if found else ""
+    )
     return Verdict(name=SPECIAL, passed=not why, why=why)
 
 
 def _unreadable(looks: Iterable[Look]) -> str:
-    return next((f"it could not be looked at: {one.failed}" for one in looks if one.failed), "")
+    return next(
+        (f"the instance could not be checked: {one.failed}" for one in looks if one.failed), ""
+    )
 
 
 def _in_image(fresh: Look, allowed: Collection[str]) -> str:

@@ -71,14 +71,14 @@ def unpack(source: Path, directory: Path) -> tuple[Manifest, tuple[Path, ...]]:
         paths = tuple(_unpack_part(source, read, part, directory) for part in manifest.parts)
         expected = _trailer(read.digest.hexdigest())
         if file.read() != expected:
-            raise damaged(source, "Its checksum is not that of its content.")
+            raise damaged(source, "The checksum in the file differs from that of the content.")
     whole = hashlib.sha256()
     for path in paths:
         with path.open("rb") as content:
             while piece := content.read(_PIECE):
                 whole.update(piece)
     if whole.hexdigest() != manifest.fingerprint:
-        raise damaged(source, "Its image is not the one that its manifest names.")
+        raise damaged(source, "The image in the file is not the one that the manifest names.")
     return manifest, paths
 
 
@@ -117,7 +117,7 @@ def _manifest_text(source: Path, read: _Hashed) -> bytes:
         raise _foreign(source)
     text = read.read(size)
     if len(text) + len(read.read(len(_padding(size)))) < size + len(_padding(size)):
-        raise damaged(source, "It ends inside its manifest.")
+        raise damaged(source, "The file ends in the middle of its manifest.")
     return text
 
 
@@ -127,16 +127,17 @@ def _check_size(source: Path, manifest: Manifest, text: int) -> None:
     found = source.stat().st_size
     if found < expected:
         raise damaged(
-            source, f"It is incomplete: it has {format_size(found)} of {format_size(expected)}."
+            source,
+            f"The file is incomplete: it has {format_size(found)} of {format_size(expected)}.",
         )
     if found > expected:
-        raise damaged(source, f"It has {found - expected} bytes more than its manifest says.")
+        raise damaged(source, f"The file has {found - expected} bytes more than its manifest says.")
 
 
 def _unpack_part(source: Path, read: _Hashed, part: Part, directory: Path) -> Path:
     header = read.read(_BLOCK)
     if header != _header(part.name, part.size):
-        raise damaged(source, f'It has something else in place of "{part.name}".')
+        raise damaged(source, f'The file has another part in the place of "{part.name}".')
     path, digest, left = directory / part.name, hashlib.sha256(), part.size
     with path.open("xb") as file:
         while left and (piece := read.read(min(left, _PIECE))):
@@ -144,7 +145,7 @@ def _unpack_part(source: Path, read: _Hashed, part: Part, directory: Path) -> Pa
             file.write(piece)
             left -= len(piece)
     if digest.hexdigest() != part.sha256:
-        raise damaged(source, f'The checksum of its "{part.name}" is wrong.')
+        raise damaged(source, f'The checksum of the part "{part.name}" is wrong.')
     read.read(len(_padding(part.size)))
     return path
 
@@ -167,5 +168,5 @@ def _trailer(digest: str) -> bytes:
 def _foreign(source: Path) -> InputError:
     return InputError(
         f"{source} was not written by `invoke export-image`.",
-        fix="Images of LXD's own `lxc image export` are imported with `lxc image import`.",
+        fix="Import a file of `lxc image export` with `lxc image import`.",
     )

@@ -33,9 +33,10 @@ def diff_images(
     now = release_called(releases, new) if new else current_of(releases)
     if then is None or now is None:
         raise InputError(
-            f"{releases[0].release.template} has no two releases that were current, to compare.",
+            f"Fewer than two releases of {releases[0].release.template} have been current.",
             details=listed(releases),
-            fix=f"Name two: invoke diff-images {releases[0].release.short} --old V1 --new V2",
+            fix="Name two releases: "
+            f"invoke diff-images {releases[0].release.short} --old V1 --new V2",
         )
     return Difference(
         old=then,

@@ -42,7 +42,7 @@ def export_image(
         raise InputError(
             f"{releases[0].release.template} has no current release.",
             details=listed(releases),
-            fix="Choose one with --version.",
+            fix="Choose a release: --version VERSION",
         )
     _check_target(target, force=force)
     # The parts, and the file made of them.
@@ -98,9 +98,11 @@ def writing(target: Path) -> Iterator[None]:
 
 def _check_target(target: Path, *, force: bool) -> None:
     if target.is_dir():
-        raise InputError(f"{target} is a directory.", fix="Name the file, too.")
+        raise InputError(f"{target} is a directory.", fix="Add the name of the file.")
     if not target.parent.is_dir():
-        raise InputError(f"There is no directory {target.parent}.")
+        raise InputError(
+            f"There is no directory {target.parent}.", fix=f"Make it: mkdir -p {target.parent}"
+        )
     if target.exists() and not force:
         raise InputError(f"{target} exists.", fix="Choose another name, or overwrite it: --force")
 

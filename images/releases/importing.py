@@ -54,7 +54,7 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
     may fail on this machine's kernel and driver, so `promote` checks an imported release first.
     """
     if not source.is_file():
-        raise InputError(f"There is no file {source}.")
+        raise InputError(f"There is no file {source}.", fix="Check the path.")
     remove_dead_directories()
     with temp_directory() as directory:
         report.phase(source.name, "verify")
@@ -69,13 +69,13 @@ def import_image(lxd: Lxd, prefix: str, source: Path, *, report: Report) -> Impo
             return Imported(release=release, is_new=_finish(lxd, taken))
         if taken is not None:
             raise InputError(
-                f"{release.template} {release.version} is here already, with other content.",
+                f"{release.template} {release.version} exists here already, with other content.",
                 details=f"Here:    {taken}\nIn file: {manifest.fingerprint}",
-                fix=f"If the one here is not needed: lxc image delete {alias}",
+                fix=f"Delete the release here, if it is not needed: lxc image delete {alias}",
             )
         if nodes := nodes_in(paths, source, room=_room(lxd)):
             raise InputError(
-                f"{source} holds an image with device nodes, which every user of the image "
+                f"{source} contains an image with device nodes, which every user of the image "
                 "could open.",
                 details="\n".join(nodes),
                 fix="Remove them from the template where it was built: the check `special` there\n"
@@ -155,13 +155,18 @@ def _release(source: Path, manifest: Manifest) -> Release:
         )
     )
     if not any(key.startswith(PREFIX) for key in manifest.properties) or found is None:
-        raise InputError(f"{source} holds an image that is not a labstamp release.")
+        raise InputError(
+            f"{source} contains an image that is not a labstamp release.",
+            fix="Give a file that `invoke export-image` wrote.",
+        )
     found_wrong = (
         found.problems if isinstance(found, Unreadable) else objections(found.needs)
     ) + tuple(_strange(manifest.properties))
     if found_wrong or isinstance(found, Unreadable):
         raise InputError(
-            f"{source} holds a release that cannot be used here.", details="\n".join(found_wrong)
+            f"{source} contains a release that cannot be used here.",
+            details="\n".join(found_wrong),
+            fix="Correct the template on the machine that exported it, then export it again.",
         )
     return found
 
@@ -185,7 +190,8 @@ def _refuse_collision(source: Path, release: Release, here: tuple[PublishedRelea
         taken = names & {other.template, other.short}
         if other.template != release.template and taken:
             raise InputError(
-                f"{source} holds a release of {release.template} (short: {release.short}); "
+                f"{source} contains a release of {release.template} (short: {release.short}); "
                 f"{quote(min(taken))} means {other.template} here.",
-                fix="Give it another name, and another short one, where it is built.",
+                fix="Change the name and the short name on the machine that builds the template, "
+                "then export the release again.",
             )

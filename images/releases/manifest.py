@@ -45,9 +45,9 @@ def read_manifest(source: Path, text: bytes) -> Manifest:
             )
         manifest = Manifest.model_validate_json(text)
     except (ValidationError, ValueError, RecursionError) as error:
-        raise damaged(source, "Its manifest cannot be read.") from error
+        raise damaged(source, "The manifest in the file cannot be read.") from error
     if [part.name for part in manifest.parts] != _NAMES[: len(manifest.parts)]:
-        raise damaged(source, "Its manifest cannot be read.")
+        raise damaged(source, "The manifest in the file cannot be read.")
     return manifest
 
 
@@ -55,5 +55,5 @@ def damaged(source: Path, why: str) -> InputError:
     return InputError(
         f"{source} was damaged or changed after it was exported; nothing was imported.",
         details=why,
-        fix="Copy it again from where it was exported, and compare: sha256sum FILE",
+        fix="Copy the file again from the machine that exported it, and compare: sha256sum FILE",
     )

@@ -63,7 +63,9 @@ def packages_of(image: Image, name: str) -> Versions:
     try:
         return unpacked(image.properties[PACKAGES])
     except KeyError:
-        raise InputError(f"No package list is stored with {name}.") from None
+        raise InputError(
+            f"No package list is stored with {name}.", fix="Choose another release: --old or --new"
+        ) from None
     except ValueError as error:
         raise InputError(
             f"The package list stored with {name} cannot be read.", details=str(error)

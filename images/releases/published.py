@@ -73,12 +73,12 @@ def releases_of(lxd: Lxd, prefix: str, template: str) -> tuple[PublishedRelease,
         raise InputError(
             f"There is no release of {quote(template)}{meant}.",
             details="\n".join([*told, *(f"{one}." for one in unreadable(lxd, prefix))]),
-            fix=f"Name one that is made on top of it: {', '.join(children)}" if children else None,
+            fix=f"Name a template that is based on it: {', '.join(children)}" if children else None,
         )
     if len(known) > 1:
         raise InputError(
             f"{quote(template)} is short for several templates: {', '.join(known)}.",
-            fix="Name one of them.",
+            fix="Type the full name of one of them.",
         )
     return found
 
@@ -91,12 +91,13 @@ def release_called(releases: Sequence[PublishedRelease], version: str) -> Publis
     raise InputError(
         f"{releases[0].release.template} has no release {quote(version)}.",
         details=listed(releases),
+        fix="Choose one of these versions.",
     )
 
 
 def listed(releases: Sequence[PublishedRelease]) -> str:
     """A template's RELEASES, for the details of an error."""
-    return "\n".join(["It has:", *map(str, releases)])
+    return "\n".join(["Its releases:", *map(str, releases)])
 
 
 def current_of(releases: Sequence[PublishedRelease]) -> PublishedRelease | None:

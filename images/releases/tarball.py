@@ -40,7 +40,7 @@ def nodes_in(parts: tuple[Path, ...], name: Path, *, room: int | None) -> tuple[
                 return (*found[:_MOST], "and more")
             if room is not None and size > room:
                 raise CapacityError(
-                    f"{name} holds an image of more than {format_size(room)}, which is all that "
+                    f"{name} contains an image of more than {format_size(room)}, which is all that "
                     "a storage pool has free.",
                     fix="Remove old releases and containers, or enlarge the pool.",
                 )
@@ -79,6 +79,7 @@ def _listed(stream: IO[bytes], name: Path) -> Iterator[str]:
             process.kill()
     if process.returncode > 0:
         raise InputError(
-            f"{name} holds an image that cannot be inspected.",
+            f"{name} contains an image that cannot be checked.",
             details="\n".join(said.splitlines()[-3:]),
+            fix="Export the image again, and copy the file again.",
         )

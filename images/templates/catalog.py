@@ -128,11 +128,11 @@ class Catalog:
         parent = self.definitions[name]
         children = [one for one in self.released() if parent in self.lineage(one.name)]
         return InputError(
-            f"{name} is abstract: no image is made of it.",
-            details=f"Made on top of it: {_listed(children) or 'nothing yet'}.",
-            fix=f"Name one of those: {children[0].short}"
+            f"{name} is abstract: no image is made from it.",
+            details=f"Templates based on it: {_listed(children) or 'none yet'}.",
+            fix=f"Name one of them: {children[0].short}"
             if children
-            else f"Write a template whose parent it is, or take `abstract` out of "
+            else f"Write a template whose parent is {name}, or remove `abstract` from "
             f"{shown(parent.path)}.",
         )
 

@@ -60,7 +60,7 @@ def _name(one: Written) -> Iterator[Problem]:
 def _abstract(one: Written) -> Iterator[Problem]:
     definition = one.definition
     if definition.abstract and "short" in definition.model_fields_set:
-        text = "short: an abstract template has none, since nobody can ask for it; remove it"
+        text = "short: an abstract template has none, since no container is made from it; remove it"
         yield one.tree.problem(("short",), text)
 
 

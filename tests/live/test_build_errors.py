@@ -75,7 +75,7 @@ def test_a_failed_check_keeps_the_old_release(faulty: Tiny) -> None:
         "tiny: FAILED: the new image failed 1 of 4 checks; users keep the old one.\n"
         "error: tiny: the new image failed 1 of 4 checks; users keep the old one.\n"
         "  is green: the output does not match '^green$': red\n"
-        "Next: The full log: {logs}/tiny.log\n"
+        "Next: Read the full log: {logs}/tiny.log\n"
         "      Keep the instance to inspect it: invoke build-images --keep-failed\n",
     )
     assert "FAILED: is green: the output does not match '^green$': red" in faulty.kept_log()
@@ -111,7 +111,7 @@ def test_a_package_that_does_not_exist(faulty: Tiny) -> None:
         2,
         "tiny: apt in {distro} has no package ft-no-such-package.\n"
         "  {tmp}/definitions/tiny.yaml:5: ft-no-such-package\n"
-        "Next: Correct the name there, or map it under `names:` in "
+        "Next: Correct the name in that file, or map it under `names:` in "
         "images/distros/{distro}.yaml.\n",
     )
 
@@ -135,8 +135,8 @@ def test_a_command_that_fails_among_others_that_do_not(faulty: Tiny, key: str) -
         [
             "  a line before",
             "  lab-setup: error: no such disk",
-            "Next: Correct it, or write `|| true` after a command that may fail. "
-            "The full log: {logs}/tiny.log",
+            "Next: Correct that command, or write `|| true` after a command that may fail. Read "
+            "the full log: {logs}/tiny.log",
         ],
     )
 
@@ -184,7 +184,8 @@ def test_a_mirror_that_the_builder_cannot_reach(faulty: Tiny, source: dict[str, 
         "tiny: the builder cannot reach the apt mirror.\n"
         "  W: Failed to fetch http://{bridge}:9/debian/dists/{suite}/InRelease  "
         "Could not connect to {bridge}:9 ({bridge}). - connect (111: Connection refused)\n"
-        "Next: Check that containers can reach it, or set `mirror:` and `proxy:` in lab.yaml.\n",
+        "Next: Check that containers can reach the mirror, or set `mirror:` and `proxy:` in "
+        "lab.yaml.\n",
     )
 
 
@@ -200,7 +201,8 @@ def test_a_mirror_that_mmdebstrap_cannot_reach(faulty: Tiny) -> None:
         "Unable to connect to {bridge}:9:\n"
         "  E: Failed to fetch http://{bridge}:9/debian/dists/{suite}/InRelease  "
         "Unable to connect to {bridge}:9:\n"
-        "Next: Check that it answers (curl -I), or set `mirror:` and `proxy:` in lab.yaml.\n",
+        "Next: Check that the mirror answers (curl -I), or set `mirror:` and `proxy:` in "
+        "lab.yaml.\n",
     )
 
 
@@ -220,7 +222,7 @@ def test_a_cloud_config_that_its_cloud_init_refuses(faulty: Tiny) -> None:
     code, told = _failed(faulty)
     assert (code, told.partition("error: ")[2]) == (
         2,
-        "cloud-init in {distro} refuses what cloud-init/tiny.yaml.j2 renders to.\n"
+        "cloud-init in {distro} refuses the cloud-config that cloud-init/tiny.yaml.j2 renders to.\n"
         "  Error:\n"
         "  Cloud config schema errors: packages: {'hello': 1} is not of type 'array'\n"
         "Next: Show it with: invoke render tiny\n",

@@ -66,6 +66,7 @@ REFUSED = (
     "  device rootfs: it would show files of the server or another user's volume; put a device for "
     "all containers into the default profile\n"
 )
+AGAIN = "Next: Correct the template on the machine that exported it, then export it again.\n"
 CLOCK = """\
 import datetime, os, time
 ahead, told = datetime.timedelta(days=float(os.environ["TEST_DAYS_AHEAD"])), time.time
@@ -157,12 +158,12 @@ def test_a_file_that_asks_for_the_server_is_refused_by_name(files: Files) -> Non
     asking = replace(RELEASE, needs=HOSTILE).properties()
     path = files.file(asking, files.image({}))
     assert files.refused("import-image", str(path)) == (
-        f"error: {path} holds a release that cannot be used here.\n{REFUSED}"
+        f"error: {path} contains a release that cannot be used here.\n{REFUSED}{AGAIN}"
     )
     nodes = (("dev/sda", tarfile.BLKTYPE, 8, 0), ("srv/kmsg", tarfile.CHRTYPE, 1, 11))
     path = files.file(RELEASE.properties(), files.image({}, nodes))
     assert files.refused("import-image", str(path)).startswith(
-        f"error: {path} holds an image with device nodes, which every user of the image could "
+        f"error: {path} contains an image with device nodes, which every user of the image could "
         "open.\n"
         "  /dev/sda (block 8,0)\n"
         "  /srv/kmsg (character 1,11)\n"
@@ -218,7 +219,7 @@ def test_what_happened_to_a_file_elsewhere_counts_for_nothing(files: Files) -> N
     collision = replace(RELEASE, template="other", short="base").properties()
     path = files.file(collision, files.image({}))
     assert files.refused("import-image", str(path)).startswith(
-        f'error: {path} holds a release of other (short: base); "base" means base here.\n'
+        f'error: {path} contains a release of other (short: base); "base" means base here.\n'
     )
 
 
@@ -226,7 +227,7 @@ def test_an_image_beyond_reading_is_listed_and_stops_no_command(files: Files) ->
     timeless = {**RELEASE.properties(), "lab.built_at": "2026-11-21T09:00:00"}
     path = files.file(timeless, files.image({}))
     assert files.refused("import-image", str(path)) == (
-        f"error: {path} holds a release that cannot be used here.\n  {NO_TIME}\n"
+        f"error: {path} contains a release that cannot be used here.\n  {NO_TIME}\n{AGAIN}"
     )
     timeless |= promoted_property(1)
     fingerprint = files.place(timeless, f"base/{A}")
@@ -242,7 +243,7 @@ def test_an_image_beyond_reading_is_listed_and_stops_no_command(files: Files) ->
     assert (listed["fingerprint"], listed["problems"]) == (fingerprint, [NO_TIME])
     assert "no release was current before" in files.refused("rollback", "base")
     assert f'has no release "{A}"' in files.refused("promote", "base", A)
-    assert "no two releases" in files.refused("diff-images", "base")
+    assert "Fewer than two releases" in files.refused("diff-images", "base")
     files.lab.succeed("export-image", "base", str(files.directory / "out"))
     assert files.lab.succeed("build-images", "--plan", "--only", "base")
     kept = files.lab.succeed("prune-images", "--keep", "1").out

@@ -40,7 +40,7 @@ def test_a_root_whose_uid_is_taken_until_it_is_given_back(tiny: Tiny, byhand: st
     assert (
         f"{NAME}, the source, brings into every image:\n"
         "  the account ubuntu (uid 1000)\n"
-        "  ssh keys that let in as ubuntu: 1, in /home/ubuntu/.ssh\n"
+        "  ssh keys that can log in as ubuntu: 1, in /home/ubuntu/.ssh\n"
     ) in told
     assert error.startswith(
         "tiny: no container could be provisioned from this image; users keep the old one.\n"

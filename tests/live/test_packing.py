@@ -110,7 +110,7 @@ def test_without_zstd_inside_lxd_packs_it(packed: Tiny) -> None:
     packed.boot_with("runcmd: [[rm, /usr/bin/zstd]]\n")
     packed.lab.succeed("build-images")
     assert "zstd is not installed\n" in packed.kept_log()
-    assert "So LXD packs it.\n" in packed.kept_log()
+    assert "LXD packs the image instead.\n" in packed.kept_log()
     assert (newest(packed)["smoke"], newest(packed)["gpu"]) == ("passed", "passed")
 
 

@@ -62,8 +62,8 @@ def test_a_pool_without_room_is_told_before_anything_starts(
     assert (said.code, plainly(said.err)) == (
         3,
         "error: The storage pool ft-pool has {size} free, a build needs {size}.\n"
-        "Next: Remove old releases and containers, or enlarge the pool "
-        "(`lxc storage set POOL size=…` on LXD 5.1 and later).\n",
+        "Next: Remove old releases (invoke prune-images) and containers, or enlarge the pool (`lxc "
+        "storage set POOL size=…` on LXD 5.1 and later).\n",
     )
     assert instances(PROJECT) == []
 

@@ -73,8 +73,8 @@ def test_a_check_that_fails_is_exit_5_and_the_way_back(lab: Lab, harsh: Lab) -> 
     assert plainly(error) == (
         f"error: 1 of {current} current releases failed their checks; users still get them.\n"
         "  base, made to fail: exit code 3, expected 0: no\n"
-        "Next: Give users the release of base from before: invoke rollback base\n"
-        "      The full log: {logs}/base.log\n"
+        "Next: Give users the previous release of base: invoke rollback base\n"
+        "      Read the full log: {logs}/base.log\n"
     )
     assert _aliases() == before
     assert _smoke_of(f"{PREFIX}/base") == "failed"
@@ -122,7 +122,10 @@ def test_an_image_with_stubs_links_to_nowhere_and_powers_is_not_for_users(tiny: 
         "/usr/lib/libcuda.so.1 leads nowhere, to libcuda.so.535.1",
         "/usr/local/bin/tool leads nowhere, to /opt/gone",
     } <= set(told.removeprefix("  lint: ").split("; "))
-    assert "  special: no package brought /usr/local/bin/mine (set-uid, of no package)" in said.err
+    assert (
+        "  special: these belong to no package: /usr/local/bin/mine (set-uid, of no package)"
+        in said.err
+    )
     assert stable(STABLE) is None
     assert [name for name in litter() if "instance" in name] == []
 

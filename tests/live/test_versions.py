@@ -71,7 +71,7 @@ def test_rollback_and_promote_take_no_time_and_say_what_they_did(shelf: Shelf) -
     assert shelf.current() == old
     assert shelf.refused("rollback", "vers") == (
         f"error: vers: no release was current before {old}.\n"
-        "  It has:\n"
+        "  Its releases:\n"
         f"  {new} (superseded, checks: passed)\n"
         f"  {old} (current, checks: passed)\n"
         "Next: Choose one: invoke promote vers VERSION\n"
@@ -86,9 +86,10 @@ def test_what_is_not_there_is_refused(shelf: Shelf) -> None:
     old, new = shelf.versions
     assert shelf.refused("promote", "vers", "20200101.1") == (
         'error: vers has no release "20200101.1".\n'
-        "  It has:\n"
+        "  Its releases:\n"
         f"  {new} (current, checks: passed)\n"
         f"  {old} (superseded, checks: passed)\n"
+        "Next: Choose one of these versions.\n"
     )
     assert shelf.refused("rollback", "verse").startswith(
         'error: There is no release of "verse" (did you mean "vers"?).\n'
@@ -227,7 +228,7 @@ def test_a_file_that_was_tampered_with_is_refused(built: Shelf, exported: Path) 
         changed.write_bytes(content)
         assert built.refused("import-image", str(changed)).startswith(f"error: {changed} ")
     changed.write_bytes(whole[: len(whole) // 2])
-    assert "It is incomplete: it has " in built.refused("import-image", str(changed))
+    assert "The file is incomplete: it has " in built.refused("import-image", str(changed))
 
 
 def test_a_foreign_file_is_refused(built: Shelf, tmp_path: Path) -> None:
@@ -235,7 +236,7 @@ def test_a_foreign_file_is_refused(built: Shelf, tmp_path: Path) -> None:
     (path,) = tmp_path.iterdir()
     assert built.refused("import-image", str(path)) == (
         f"error: {path} was not written by `invoke export-image`.\n"
-        "Next: Images of LXD's own `lxc image export` are imported with `lxc image import`.\n"
+        "Next: Import a file of `lxc image export` with `lxc image import`.\n"
     )
 
 

@@ -19,7 +19,7 @@ SSH = {"name": "ssh", "kind": "ssh"}
 IDENTITY = {"name": "identity", "kind": "identity"}
 REBOOT = {"name": "reboot", "kind": "reboot"}
 PORT = {"name": "sshd speaks", "kind": "port", "port": 22, "stdout": "^SSH-2"}
-APART = "macvlan keeps this host and its containers apart"
+APART = "with macvlan, this host cannot reach its containers"
 
 
 def _run(*argv: str) -> None:

@@ -193,7 +193,7 @@ def test_where_it_fails_its_children_are_not_begun(checkout: Checkout) -> None:
 def test_nobody_can_ask_for_it(checkout: Checkout) -> None:
     context = fresh(checkout, lab()[0])
     for ask in (plan_images, build_images):
-        with pytest.raises(InputError, match="shared is abstract: no image is made of it"):
+        with pytest.raises(InputError, match="shared is abstract: no image is made from it"):
             ask(context, ["shared"])
     assert [one["name"] for one in images_document(context)["templates"]] == [
         "tiny",

@@ -40,7 +40,8 @@ def test_a_missing_package_is_found_in_the_definition(
     assert str(error) == (
         "gpu: apt in debian-12 has no package nvtopp.\n"
         "  images/definitions/gpu.yaml:5: nvtopp\n"
-        "Next: Correct the name there, or map it under `names:` in images/distros/debian-12.yaml."
+        "Next: Correct the name in that file, or map it under `names:` in "
+        "images/distros/debian-12.yaml."
     )
 
 
@@ -52,7 +53,8 @@ def test_an_unreachable_mirror_is_the_lab_s_to_mend(definition: Definition, dist
     assert str(error) == (
         "gpu: the builder cannot reach the apt mirror.\n"
         "  W: Failed to fetch http://m.example/dists/bookworm/InRelease  Could not connect\n"
-        "Next: Check that containers can reach it, or set `mirror:` and `proxy:` in lab.yaml."
+        "Next: Check that containers can reach the mirror, or set `mirror:` and `proxy:` in "
+        "lab.yaml."
     )
 
 
@@ -73,7 +75,7 @@ def test_anything_else_comes_with_the_excerpt_that_matters(
         "gpu: cloud-init failed in the builder.\n"
         "  ('runcmd', …)\n  line 37\n  line 38\n  line 39\n"
         "  E: Sub-process dpkg returned 1\n  last\n"
-        "Next: The full log: logs/gpu.log"
+        "Next: Read the full log: logs/gpu.log"
     )
 
 
@@ -91,6 +93,6 @@ def test_the_command_that_failed_is_named(definition: Definition, distro: Distro
     assert str(error) == (
         "gpu: a command of cloud-init/gpu.yaml.j2 failed with exit code 3.\n"
         "  runcmd[1]: mount /data\n  before\n  no such disk\n"
-        "Next: Correct it, or write `|| true` after a command that may fail. The full log: "
-        "logs/gpu.log"
+        "Next: Correct that command, or write `|| true` after a command that may fail. Read the "
+        "full log: logs/gpu.log"
     )

@@ -341,16 +341,16 @@ def test_an_abstract_template_that_is_asked_for_names_its_children(desktops: Cat
     with pytest.raises(InputError) as caught:
         desktops.released(["base", "desktop"])
     assert str(caught.value) == (
-        "desktop is abstract: no image is made of it.\n"
-        "  Made on top of it: gnome-xrdp (gnome), xfce-xrdp.\n"
-        "Next: Name one of those: gnome"
+        "desktop is abstract: no image is made from it.\n"
+        "  Templates based on it: gnome-xrdp (gnome), xfce-xrdp.\n"
+        "Next: Name one of them: gnome"
     )
     with pytest.raises(InputError) as caught:
         desktops.released(["empty"])
     assert str(caught.value) == (
-        "empty is abstract: no image is made of it.\n"
-        "  Made on top of it: nothing yet.\n"
-        "Next: Write a template whose parent it is, or take `abstract` out of "
+        "empty is abstract: no image is made from it.\n"
+        "  Templates based on it: none yet.\n"
+        "Next: Write a template whose parent is empty, or remove `abstract` from "
         "definitions/empty.yaml."
     )
     # Nor is it offered to who mistypes.
@@ -365,7 +365,7 @@ def test_an_abstract_template_has_no_short_name_and_says_so_by_a_word(lab: Lab) 
     lab.child("other", "abstract: perhaps\n")
     assert lab.told() == (
         "2 files cannot be used.\n"
-        "  definitions/desktop.yaml:5: short: an abstract template has none, since nobody can "
-        "ask for it; remove it\n"
+        "  definitions/desktop.yaml:5: short: an abstract template has none, since no container is "
+        "made from it; remove it\n"
         '  definitions/other.yaml:5: abstract: must be true or false, not "perhaps"'
     )

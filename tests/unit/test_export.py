@@ -63,10 +63,10 @@ def test_a_version_that_is_here_with_other_content_is_refused(exported: Path) ->
         bring(exported, other.lxd)
     in_file = json.loads(member(exported, "manifest.json"))["fingerprint"]
     assert str(caught.value) == (
-        f"base {V} is here already, with other content.\n"
+        f"base {V} exists here already, with other content.\n"
         f"  Here:    {here}\n"
         f"  In file: {in_file}\n"
-        f"Next: If the one here is not needed: lxc image delete lab/base/{V}"
+        f"Next: Delete the release here, if it is not needed: lxc image delete lab/base/{V}"
     )
     assert other.lxd.changes == []
 
@@ -180,7 +180,7 @@ def test_a_disk_that_fills_up_is_told_in_words(
 def test_places_where_no_file_can_be(shelf: Shelf, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         export(shelf, tmp_path)
-    assert str(caught.value) == f"{tmp_path} is a directory.\nNext: Name the file, too."
+    assert str(caught.value) == f"{tmp_path} is a directory.\nNext: Add the name of the file."
     with pytest.raises(InputError) as caught:
         export(shelf, tmp_path / "none" / "x")
     assert str(caught.value) == (

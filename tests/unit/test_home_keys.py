@@ -134,8 +134,8 @@ def shown(lxd: FakeLxd) -> tuple[object, object]:
     ("content", "count", "told"),
     [
         (f"# mine\n{OLD}\n", 0, None),
-        (f"\n{OLD}\n{NEW}\n{NEW} again\n", 1, "1 more key lets in"),
-        (f'{NEW}\nfrom="10.0.0.0/8",command="a b" {THIRD}\n', 2, "2 more keys let in"),
+        (f"\n{OLD}\n{NEW}\n{NEW} again\n", 1, "1 more key can log in"),
+        (f'{NEW}\nfrom="10.0.0.0/8",command="a b" {THIRD}\n', 2, "2 more keys can log in"),
     ],
 )
 def test_they_are_counted(

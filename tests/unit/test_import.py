@@ -78,11 +78,11 @@ def test_every_length_but_the_right_one_is_refused(exported: Path, tmp_path: Pat
         changed.write_bytes(whole[:length])
         assert refused(changed), length
     changed.write_bytes(whole + b"\0")
-    assert refused(changed) == damaged("It has 1 bytes more than its manifest says.")
+    assert refused(changed) == damaged("The file has 1 bytes more than its manifest says.")
     changed.write_bytes(whole[:-1024])
     full = len(whole) / 1024
     assert refused(changed) == damaged(
-        f"It is incomplete: it has {full - 1:.1f} KiB of {full:.1f} KiB."
+        f"The file is incomplete: it has {full - 1:.1f} KiB of {full:.1f} KiB."
     )
 
 
@@ -104,7 +104,7 @@ def test_a_foreign_file_is_refused(write: Callable[[Path], None], tmp_path: Path
     write(tmp_path / "x")
     assert refused(tmp_path / "x") == (
         "FILE was not written by `invoke export-image`.\n"
-        "Next: Images of LXD's own `lxc image export` are imported with `lxc image import`."
+        "Next: Import a file of `lxc image export` with `lxc image import`."
     )
 
 
@@ -125,7 +125,7 @@ def test_a_later_format_is_refused(exported: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../../etc/cron.d/x", "/etc/passwd", "metadata/../x", "rootfs"])
 def test_a_member_with_another_name_is_refused(name: str, tmp_path: Path) -> None:
     path = forged(tmp_path, manifest_of(b"content"), [(name, b"content")])
-    assert refused(path) == damaged('It has something else in place of "metadata".')
+    assert refused(path) == damaged('The file has another part in the place of "metadata".')
     assert sorted(one.name for one in tmp_path.iterdir()) == ["forged"]
 
 
@@ -133,7 +133,7 @@ def test_a_link_in_place_of_a_member_is_refused(tmp_path: Path) -> None:
     link = tarfile.TarInfo("metadata")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/shadow"
     path = forged(tmp_path, manifest_of(b""), [link])
-    assert refused(path) == damaged('It has something else in place of "metadata".')
+    assert refused(path) == damaged('The file has another part in the place of "metadata".')
 
 
 @pytest.mark.parametrize(
@@ -152,23 +152,26 @@ def test_a_manifest_that_export_never_writes_is_refused(
     change: dict[str, object], tmp_path: Path
 ) -> None:
     path = forged(tmp_path, {**manifest_of(b"content"), **change}, [("metadata", b"content")])
-    assert refused(path) == damaged("Its manifest cannot be read.")
+    assert refused(path) == damaged("The manifest in the file cannot be read.")
 
 
 def test_a_part_that_its_manifest_does_not_know_is_refused(tmp_path: Path) -> None:
     path = forged(tmp_path, manifest_of(b"content"), [("metadata", b"CONTENT")])
-    assert refused(path) == damaged('The checksum of its "metadata" is wrong.')
+    assert refused(path) == damaged('The checksum of the part "metadata" is wrong.')
 
 
 def test_an_image_of_another_fingerprint_is_refused(tmp_path: Path) -> None:
     manifest = {**manifest_of(b"content"), "fingerprint": "0" * 64}
     path = forged(tmp_path, manifest, [("metadata", b"content")])
-    assert refused(path) == damaged("Its image is not the one that its manifest names.")
+    assert refused(path) == damaged("The image in the file is not the one that the manifest names.")
 
 
 def test_an_image_that_is_no_release_is_refused(tmp_path: Path) -> None:
     path = forged(tmp_path, manifest_of(b"content"), [("metadata", b"content")])
-    assert refused(path) == "FILE holds an image that is not a labstamp release."
+    assert refused(path) == (
+        "FILE contains an image that is not a labstamp release.\n"
+        "Next: Give a file that `invoke export-image` wrote."
+    )
 
 
 def test_a_release_that_asks_for_privileges_is_refused(tmp_path: Path) -> None:
@@ -183,10 +186,11 @@ def test_a_release_that_asks_for_privileges_is_refused(tmp_path: Path) -> None:
     )
     export(shelf, tmp_path / "x")
     assert refused(tmp_path / "x") == (
-        "FILE holds a release that cannot be used here.\n"
-        "  raw.lxc: raw keys go past LXD's own safeguards\n"
+        "FILE contains a release that cannot be used here.\n"
+        "  raw.lxc: raw keys bypass LXD's checks\n"
         "  security.privileged: containers here are unprivileged\n"
-        "  device disk: containers here are unprivileged, and get no disks of the server"
+        "  device disk: containers here are unprivileged, and get no disks of the server\n"
+        "Next: Correct the template on the machine that exported it, then export it again."
     )
 
 
@@ -196,9 +200,10 @@ def test_a_release_with_a_strange_name_is_refused(name: str, tmp_path: Path) -> 
     manifest = {**manifest_of(b"content"), "properties": strange}
     path = forged(tmp_path, manifest, [("metadata", b"content")])
     assert refused(path) == (
-        "FILE holds a release that cannot be used here.\n"
+        "FILE contains a release that cannot be used here.\n"
         "  lab.template: is not the name of a template\n"
-        "  the property 'evil.key' is not a property of labstamp"
+        "  the property 'evil.key' is not a property of labstamp\n"
+        "Next: Correct the template on the machine that exported it, then export it again."
     )
 
 
@@ -262,7 +267,7 @@ def test_a_property_that_no_release_has_is_refused(
     key: str, value: str, told: str, tmp_path: Path
 ) -> None:
     said = refused(_file(tmp_path, {key: value}))
-    assert said.splitlines()[0] == "FILE holds a release that cannot be used here."
+    assert said.splitlines()[0] == "FILE contains a release that cannot be used here."
     assert said.splitlines()[1].startswith(f"  {told}")
 
 
@@ -289,7 +294,7 @@ def test_an_image_that_is_no_tarball_is_refused(tmp_path: Path) -> None:
     content = b"x" * 2048
     manifest = {**manifest_of(content), "properties": properties()}
     said = refused(forged(tmp_path, manifest, [("metadata", content)]))
-    assert said.startswith("FILE holds an image that cannot be inspected.\n")
+    assert said.startswith("FILE contains an image that cannot be checked.\n")
 
 
 @pytest.mark.parametrize(
@@ -303,7 +308,7 @@ def test_a_name_that_means_another_template_here_is_refused(
     fingerprint = shelf.build(V, "docker-nested")
     shelf.lxd.set_image_properties(fingerprint, {"lab.short": "docker"})
     path = _file(tmp_path, {"lab.template": template, "lab.short": short})
-    with pytest.raises(InputError, match=rf"holds a release of {template} \(short: {short}\)"):
+    with pytest.raises(InputError, match=rf"contains a release of {template} \(short: {short}\)"):
         bring(path, shelf.lxd)
 
 
@@ -337,5 +342,6 @@ def test_an_image_larger_than_any_pool_is_refused_before_it_is_unpacked(tmp_path
     with pytest.raises(CapacityError) as caught:
         bring(path)
     assert str(caught.value).splitlines()[0] == (
-        f"{path} holds an image of more than 39.0 GiB, which is all that a storage pool has free."
+        f"{path} contains an image of more than 39.0 GiB, which is all that a storage pool has "
+        "free."
     )

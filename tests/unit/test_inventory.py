@@ -101,7 +101,7 @@ def test_a_stale_template_says_why() -> None:
 
 def test_a_release_without_a_definition_is_still_shown() -> None:
     made = document([], [CURRENT], [], [])
-    assert made["templates"][0]["stale"] == "its definition is gone"
+    assert made["templates"][0]["stale"] == "its definition no longer exists"
 
 
 def test_of_an_abstract_template_only_releases_from_before_are_shown() -> None:

@@ -72,8 +72,8 @@ def test_one_that_failed_among_two_names_the_way_back() -> None:
     assert str(error) == (
         "1 of 2 current releases failed their checks; users still get them.\n"
         "  docker-nested, docker runs a container: exit code 125, expected 0: no\n"
-        "Next: Give users the release of docker-nested from before: invoke rollback dock\n"
-        "      The full log: logs/docker-nested.log"
+        "Next: Give users the previous release of docker-nested: invoke rollback dock\n"
+        "      Read the full log: logs/docker-nested.log"
     )
 
 

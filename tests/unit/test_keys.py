@@ -279,7 +279,7 @@ def test_files_that_hold_no_key(tmp_path: Path) -> None:
     )
     assert (
         refusal(str(large))
-        == f"{large} is larger than 64 KiB, so it is not a list of ssh public keys."
+        == f"{large} is larger than 64 KiB, so it is not a list of ssh public keys.\n{MAKE_ONE}"
     )
     assert refusal(f"{tmp_path}/no") == f"There is no key file {tmp_path}/no.\n{MAKE_ONE}"
     assert refusal(str(tmp_path)) == (

@@ -142,10 +142,10 @@ def test_a_single_release_has_nothing_to_be_compared_with() -> None:
     with pytest.raises(InputError) as caught:
         diff_images(shelf.lxd, PREFIX, "base")
     assert str(caught.value) == (
-        "base has no two releases that were current, to compare.\n"
-        "  It has:\n"
+        "Fewer than two releases of base have been current.\n"
+        "  Its releases:\n"
         "  20261121.1 (current, checks: passed)\n"
-        "Next: Name two: invoke diff-images base --old V1 --new V2"
+        "Next: Name two releases: invoke diff-images base --old V1 --new V2"
     )
 
 
@@ -156,7 +156,10 @@ def test_a_release_without_a_list_says_so() -> None:
     del shelf.lxd.store.images[old].image.properties[PACKAGES]  # type: ignore[attr-defined]
     with pytest.raises(InputError) as caught:
         diff_images(shelf.lxd, PREFIX, "base")
-    assert str(caught.value) == "No package list is stored with base 20261121.1."
+    assert str(caught.value) == (
+        "No package list is stored with base 20261121.1.\n"
+        "Next: Choose another release: --old or --new"
+    )
 
 
 def test_a_container_does_not_carry_the_list_around() -> None:

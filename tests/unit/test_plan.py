@@ -77,7 +77,11 @@ def test_a_parent_whose_body_is_gone_is_built_for_its_child() -> None:
         releases=held.releases, bodies={"docker-nested": held.bodies["docker-nested"]}
     )
     assert plan(_wanted(docker="2"), without, selected=BOTH) == (
-        Build(template="base", reason="docker-nested needs its body, which is gone", body=True),
+        Build(
+            template="base",
+            reason="docker-nested needs its body, which no longer exists",
+            body=True,
+        ),
         Build(template="docker-nested", reason="cloud-init/docker.yaml.j2 changed", body=True),
     )
 
@@ -192,7 +196,7 @@ def test_an_abstract_template_without_a_child_that_needs_it_is_not_built() -> No
 def test_an_abstract_template_that_is_gone_is_built_for_the_child_that_changed() -> None:
     decisions = plan(_desktops(xfce="2"), _held_desktops("desktop", "base"), selected=EVERY)
     assert _texts(decisions) == [
-        "base: build, desktop needs its body, which is gone",
+        "base: build, desktop needs its body, which no longer exists",
         "desktop: build its body, xfce needs it",
         "gnome: keep 20261121.1, nothing changed",
         "xfce: build, cloud-init/xfce.yaml.j2 changed",

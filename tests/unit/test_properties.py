@@ -158,7 +158,8 @@ def test_a_name_that_means_two_templates_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         releases_of(shelf.lxd, PREFIX, "dock")
     assert str(caught.value) == (
-        '"dock" is short for several templates: docker-nested, other.\nNext: Name one of them.'
+        '"dock" is short for several templates: docker-nested, other.\n'
+        "Next: Type the full name of one of them."
     )
 
 

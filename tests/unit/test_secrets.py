@@ -65,7 +65,7 @@ def test_what_could_not_be_looked_at_does_not_pass() -> None:
     broken = read(Completed(exit_code=127, stdout="", stderr="sh: python3: not found\n"))
     found = verdict(broken, (), ())
     assert found.failed
-    assert found.why == "it could not be looked at: sh: python3: not found"
+    assert found.why == "the instance could not be checked: sh: python3: not found"
 
 
 def test_the_span_is_from_cleaning_to_publishing() -> None:
@@ -194,7 +194,7 @@ def test_powers_are_named_and_what_the_author_allows_passes() -> None:
     fresh = Look(signs={}, digests={}, special={"/srv/b": "set-uid, of no package", "/srv/a": "x"})
     found = special_verdict(fresh, ())
     assert found.failed
-    assert found.why == "no package brought /srv/a (x), /srv/b (set-uid, of no package)"
+    assert found.why == "these belong to no package: /srv/a (x), /srv/b (set-uid, of no package)"
     assert special_verdict(fresh, ("/srv/a", "/srv/b")).passed
     broken = read(Completed(exit_code=1, stdout="", stderr="no\n"))
-    assert special_verdict(broken, ()).why == "it could not be looked at: no"
+    assert special_verdict(broken, ()).why == "the instance could not be checked: no"

@@ -96,7 +96,7 @@ def test_without_a_release_before_rollback_says_so() -> None:
         back(shelf)
     assert str(caught.value) == (
         f"base: no release was current before {A}.\n"
-        "  It has:\n"
+        "  Its releases:\n"
         f"  {A} (current, checks: passed)\n"
         "Next: Choose one: invoke promote base VERSION"
     )
@@ -105,10 +105,11 @@ def test_without_a_release_before_rollback_says_so() -> None:
 def test_an_unknown_version_lists_those_there_are(shelf: Shelf) -> None:
     assert refused(shelf, "20261129.1") == (
         'base has no release "20261129.1".\n'
-        "  It has:\n"
+        "  Its releases:\n"
         f"  {C} (current, checks: passed)\n"
         f"  {B} (superseded, checks: passed)\n"
-        f"  {A} (superseded, checks: passed)"
+        f"  {A} (superseded, checks: passed)\n"
+        "Next: Choose one of these versions."
     )
 
 
@@ -124,7 +125,7 @@ def test_a_template_without_releases_names_what_is_made_on_top_of_it(shelf: Shel
     assert refused(shelf, A, "desktop") == (
         'There is no release of "desktop".\n'
         "  There are releases of: base, gnome-xrdp, xfce-xrdp.\n"
-        "Next: Name one that is made on top of it: gnome-xrdp, xfce-xrdp"
+        "Next: Name a template that is based on it: gnome-xrdp, xfce-xrdp"
     )
 
 

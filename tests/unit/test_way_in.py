@@ -21,7 +21,7 @@ NETWORKS = (
     Network(name="eno1", type="physical", managed=False),
     Network(name="br0", type="bridge", managed=False),
 )
-APART = "macvlan keeps this host and its containers apart"
+APART = "with macvlan, this host cannot reach its containers"
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,17 @@ APART = "macvlan keeps this host and its containers apart"
         ({"nictype": "macvlan", "parent": "eno1"}, (APART, True)),
         ({"network": "lan"}, (APART, True)),
         ({"nictype": "ipvlan", "parent": "eno1"}, (APART.replace("macvlan", "ipvlan"), True)),
-        ({"network": "ovn1"}, ("this host is not in its OVN network", True)),
-        ({"nictype": "bridged", "parent": "br0", "vlan": "20"}, ("it is in VLAN 20", True)),
+        ({"network": "ovn1"}, ("this host is not in the OVN network of the instance", True)),
+        (
+            {"nictype": "bridged", "parent": "br0", "vlan": "20"},
+            ("the instance is in VLAN 20", True),
+        ),
         (
             {"nictype": "physical", "parent": "eno1"},
-            ("its network card is not this host's any more", False),
+            (
+                "the instance has a physical network card, which this host cannot use meanwhile",
+                False,
+            ),
         ),
     ],
 )

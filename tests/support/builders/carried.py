@@ -43,7 +43,7 @@ def damaged(why: str) -> str:
     return (
         "FILE was damaged or changed after it was exported; nothing was imported.\n"
         f"  {why}\n"
-        "Next: Copy it again from where it was exported, and compare: sha256sum FILE"
+        "Next: Copy the file again from the machine that exported it, and compare: sha256sum FILE"
     )
 
 
