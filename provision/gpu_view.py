@@ -65,7 +65,7 @@ def refuse_without_gpus(instance: Instance, gpus: Sequence[Gpu]) -> None:
         return
     name = instance.name
     raise CapacityError(
-        f"{name} cannot start: {_called(gone)} not where it was.",
+        f"{name} cannot start: {_called(gone)} not at the old address.",
         details="\n".join(_whereabouts(one) for one in gone),
         fix=f"{mend(instance, gpus)}\nList all GPUs: invoke host.gpus",
     )
@@ -96,4 +96,6 @@ def _called(gone: Sequence[Missing]) -> str:
 def _whereabouts(one: Missing) -> str:
     if one.now is not None:
         return f"{one.pci} ({one.uuid}) is at {one.now.pci} now"
-    return f"{one.pci}{f' ({one.uuid})' if one.uuid else ''} is gone, or its driver does not run it"
+    return (
+        f"{one.pci}{f' ({one.uuid})' if one.uuid else ''} is missing, or its driver does not run it"
+    )

@@ -182,7 +182,7 @@ def _start(lxd: Lxd, name: str) -> None:
         raise LxdError(
             error.brief,
             details=error.details,
-            fix=f"Its disk may be full; make room in it: lxc file delete {name}/PATH",
+            fix=f"Make room on its disk, which may be full: lxc file delete {name}/PATH",
         ) from error
 
 

@@ -22,8 +22,8 @@ def refuse_raw(profile: Profile) -> None:
     raw = sorted(key for key in profile.config if key.startswith("raw."))
     if raw:
         raise InputError(
-            f"The {profile.name} profile sets {', '.join(raw)}, and each container would have it.",
-            details="raw keys go past LXD's own safeguards.\n"
+            f"The {profile.name} profile sets {', '.join(raw)}, and each container would get it.",
+            details="raw keys bypass LXD's checks.\n"
             + "\n".join(f"{key}: {profile.config[key]}" for key in raw),
             fix="Remove it, or move it to a profile of the containers that need it:\n"
             + "\n".join(f"lxc profile unset {profile.name} {key}" for key in raw),

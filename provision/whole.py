@@ -31,5 +31,5 @@ def refuse_while_made(instance: Instance) -> None:
     if is_preparing(instance) and is_alive(builder):
         raise InputError(
             f'The container "{instance.name}" is being provisioned by {in_words(builder)}.',
-            fix="Wait for it, or end that run with Ctrl-C.",
+            fix="Wait until it ends, or end that run with Ctrl-C.",
         )

@@ -68,7 +68,7 @@ class ReuseVolume:
         if self.size_bytes is not None:
             text += f", grown to {format_size(self.size_bytes)}"
         if self.moved_to is not None:
-            text += f", and give its files, once and one by one, to the ids {self.moved_to}"
+            text += f", and change the owners of all its files to the ids {self.moved_to}"
         return text
 
 
@@ -182,7 +182,7 @@ class ChangeGpus:
             return f"; works after: invoke restart {self.name}"
         if self.taken and self.running:
             # LXD takes the node away, not what is open or mounted elsewhere (tried on 5.0.2).
-            return f"; processes that have it open keep it until: invoke restart {self.name}"
+            return f"; running processes keep these GPUs until: invoke restart {self.name}"
         return ""
 
 

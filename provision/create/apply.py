@@ -68,7 +68,7 @@ def apply(
         for action in actions:
             match action:
                 case RemoveLeftover(name=name):
-                    report.phase(name, "remove what a crash left")
+                    report.phase(name, "remove what an interrupted run left")
                     # LXD may still be at what the crashed run asked it for.
                     lxd.wait_until_idle(name, timeout=60)
                     remove_instance(lxd, name)
@@ -119,7 +119,7 @@ def _create_instance(action: CreateInstance, lxd: Lxd, report: Report, undo: Exi
 
 def _take_over(action: TakeOver, lxd: Lxd, report: Report, undo: ExitStack) -> None:
     name = action.name
-    report.phase(name, "go on")
+    report.phase(name, "continue")
     # LXD may still be at what the run asked it for that was cut off.
     lxd.wait_until_idle(name, timeout=60)
     lxd.update(name, config={labels.BUILDER: action.builder})
@@ -155,7 +155,7 @@ def _start(
         made = next((one for one in actions if isinstance(one, CreateInstance)), None)
         if made is None:
             raise
-        report.say(f"{name} is made once more: {error.details or error.brief}")
+        report.say(f"{name} is made again: {error.details or error.brief}")
         remove_instance(lxd, name)
         lxd.create(made.spec)
         # Its GPUs were anybody's for a moment.
@@ -211,6 +211,7 @@ def _set_password(action: SetPassword, lxd: Lxd) -> str:
         raise LxdError(
             f"The password of {action.account} in {action.name} could not be set.",
             details=done.stderr.replace(password, "…"),
+            fix="Run the same command again.",
         )
     return password
 
@@ -236,12 +237,12 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
         if instance is None or instance.config.get(labels.BUILDER) != me():
             return
         if not is_closed(instance):
-            report.say(f"{name} stays half made. Finish it: invoke provision {name}")
+            report.say(f"{name} is only half made. To finish it: invoke provision {name}")
             return
         report.phase(name, "undo")
         remove_instance(lxd, name)
     except LabError as error:
-        report.say(f"{name} stays half made: {error.brief} Finish it: invoke provision {name}")
+        report.say(f"{name} is only half made: {error.brief} To finish it: invoke provision {name}")
 
 
 def _undo_gpus(
@@ -254,7 +255,7 @@ def _undo_gpus(
     try:
         lxd.update(name, config=config, devices=devices)
     except LabError as error:
-        report.say(f"{name} may have lost the GPUs that it had: {error.brief}")
+        report.say(f"{name} may have lost its earlier GPUs: {error.brief}")
 
 
 def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:
@@ -265,6 +266,6 @@ def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:
             if volume.config.get(labels.BUILDER) == me():
                 remove_volume(lxd, pool, name)
             else:
-                report.say(f"The volume {name} (/home) is kept; the next run uses it.")
+                report.say(f"The volume {name} (/home) is kept. The next run uses it.")
     except LabError as error:
-        report.say(f"The volume {name} stays, the next run removes it: {error.brief}")
+        report.say(f"The volume {name} is still there; the next run removes it: {error.brief}")

@@ -48,7 +48,7 @@ def at_least(option: str, size: int | None, least: int) -> None:
         unit = f" A number without a unit is bytes: {option} {size}GiB?" if size < 1024 else ""
         raise InputError(
             f"{option} {format_size(size)} is too small.",
-            fix=f"The minimum is {format_size(least)}.{unit}",
+            fix=f"Ask for {format_size(least)} or more.{unit}",
         )
 
 

@@ -48,5 +48,7 @@ def open_up(lxd: Lxd, name: str, account: str) -> None:
     done = lxd.run(name, ["usermod", "--expiredate", "", account], timeout=30)
     if done.exit_code != 0:
         raise LxdError(
-            f"The account {account} in {name} could not be opened for logins.", details=done.stderr
+            f"The account {account} in {name} could not be opened for logins.",
+            details=done.stderr,
+            fix="Run the same command again.",
         )

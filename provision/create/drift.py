@@ -36,13 +36,13 @@ def refuse_drift(release: Release, gpus: GpuFacts, *, with_gpus: bool) -> None:
     if release.driver is None:
         raise DriftError(
             release,
-            f"has no NVIDIA userland, the host runs driver {gpus.host.driver}",
-            details="It cannot use a GPU.",
+            f"has no NVIDIA driver, the host runs driver {gpus.host.driver}",
+            details="A container made from it cannot use a GPU.",
         )
     raise DriftError(
         release,
         f"is for driver {release.driver}, the host runs {gpus.host.driver}",
-        details="nvidia-smi would fail in it: Driver/library version mismatch.",
+        details="In a container made from it, nvidia-smi fails: Driver/library version mismatch.",
     )
 
 
@@ -50,5 +50,5 @@ def _no_module() -> CapacityError:
     return CapacityError(
         "The host has NVIDIA GPUs, but their driver is not loaded.",
         details="A container would get GPUs that do not work.",
-        fix="Find the cause: invoke host.check\nMake it now without a GPU: --gpus none",
+        fix="Find the cause: invoke host.check\nMake the container now without a GPU: --gpus none",
     )

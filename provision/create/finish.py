@@ -30,9 +30,9 @@ def is_to_be_finished(request: Request, instance: Instance) -> bool:
     if is_closed(instance):
         return False
     raise InputError(
-        f'The container "{request.name}" is half made, and this request differs from its own.',
+        f'The container "{request.name}" is half made, and was requested with other options.',
         details="\n".join(differing),
-        fix=f"Finish it as it was asked for: invoke provision {request.name}\n"
+        fix=f"Finish it with its first options: invoke provision {request.name}\n"
         f"or remove it (/home is kept): invoke destroy {request.name}",
     )
 

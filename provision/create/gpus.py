@@ -129,7 +129,7 @@ def _refuse_parts(instance: Instance, devices: Mapping[str, Mapping[str, str] | 
     if any(device.get("gputype") == "mig" for device in touched):
         name = instance.name
         raise InputError(
-            f"{name} runs, and parts of GPUs (MIG) are not changed while it does.",
+            f"{name} is running; parts of GPUs (MIG) can be changed only while it is stopped.",
             fix=f"invoke stop {name}, then this command, then: invoke start {name}",
         )
 

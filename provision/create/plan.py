@@ -108,11 +108,11 @@ def _refuse_differing(request: Request, instance: Instance) -> None:
     )
     if len(options) < len(differing):
         ways.append(
-            "Ask for the same again, choose another name, or make it again\n"
-            f"(/home is kept): invoke destroy {request.name}, then this command."
+            "Repeat the command with the current options, choose another name, or make the\n"
+            f"container again (/home is kept): invoke destroy {request.name}, then this command."
         )
     raise InputError(
-        f'The container "{request.name}" exists, and this request differs from its own.',
+        f'The container "{request.name}" exists, and was requested with other options.',
         details="\n".join(differing),
         fix="\n".join(ways),
     )
@@ -120,9 +120,9 @@ def _refuse_differing(request: Request, instance: Instance) -> None:
 
 def _one_name(request: Request, namesake: str) -> InputError:
     return InputError(
-        f'The name "{request.name}" differs from that of "{namesake}" in case only.',
-        details="LXD and DNS take both for one name.",
-        fix=f'Choose another name, or write "{namesake}" where you mean that one.',
+        f'The names "{request.name}" and "{namesake}" differ in upper and lower case only.',
+        details="For LXD and DNS they are the same name.",
+        fix=f'Choose another name, or type "{namesake}" if you mean that container.',
     )
 
 
@@ -145,11 +145,11 @@ def _refuse_while_made(name: str, builder: str, facts: Facts) -> None:
     if alive:
         raise InputError(
             f'The container "{name}" is being provisioned by {in_words(builder)}.',
-            fix="Wait for it.",
+            fix="Wait until it ends.",
         )
     raise InputError(
         f'The container "{name}" is half made; {in_words(builder)} may still be making it.',
-        fix=f"Wait for it, or, if that process no longer exists: invoke destroy {name}",
+        fix=f"Wait until it ends, or, if that process no longer exists: invoke destroy {name}",
     )
 
 
@@ -228,7 +228,7 @@ def _reuse_home(request: Request, home: Volume, marks: Mapping[str, str | None])
     if now is None or asked < now:
         raise InputError(
             f'The kept volume "{home.name}" is larger than the --home asked for.',
-            fix="Leave --home out to use it as it is.",
+            fix="Leave --home out to use the volume unchanged.",
         )
     grown = {**marked, "size": as_limit(asked)}
     return ReuseVolume(pool=home.pool, name=home.name, config=grown, size_bytes=asked)
@@ -254,15 +254,15 @@ def _no_release(
     children = [offer.release for offer in offers if offer.release.parent == request.template]
     if children:
         fix = (
-            f"Take one that is made on top of it: {', '.join(one.short for one in children)}. "
+            f"Use a template that is based on it: {', '.join(one.short for one in children)}. "
             f"Then: invoke provision {request.name} --template {children[0].short}"
         )
     elif close:
         fix = f'Did you mean "{close}"? Then: invoke provision {request.name} --template {close}'
     else:
-        fix = "Build a template that is defined, but not released yet: invoke build-images"
+        fix = "Build it, if it is defined but has no release yet: invoke build-images"
     return InputError(
         f'There is no release of a template "{request.template}".',
-        details="\n".join([f"Released are: {there or 'none yet'}", *unreadable]),
+        details="\n".join([f"Templates with a release: {there or 'none yet'}", *unreadable]),
         fix=fix,
     )

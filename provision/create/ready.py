@@ -20,6 +20,7 @@ from lab.wait import TimedOut, poll
 
 _SSH_PORT = 22
 _TCP_LISTEN = "0A"
+_AFTER = "Correct what these lines report, then run the same command again."
 
 
 class SshProbe(str, Enum):
@@ -77,18 +78,19 @@ def wait_for_first_boot(
         raise
     except BootFailed as error:
         raise LxdError(
-            error.brief, details=_joined(error.details, excerpt(error.output))
+            error.brief, details=_joined(error.details, excerpt(error.output)), fix=_AFTER
         ) from error
     if boot.errors:
         raise LxdError(
             f"cloud-init failed in {name}.",
             details=_joined("\n".join(boot.errors), excerpt(boot.output)),
+            fix=_AFTER,
         )
     if lxd.run(name, ["getent", "passwd", account], timeout=30).exit_code != 0:
         raise LxdError(
             f"cloud-init succeeded in {name}, but made no account {account}.",
             details=excerpt(boot.output),
-            fix="Check that the release has cloud-init's users-groups module.",
+            fix="Check that cloud-init in the release has the module users-groups.",
         )
 
 
@@ -168,6 +170,7 @@ def wait_for_ssh(
         on_timeout=lambda: LxdError(
             f"ssh in {name} ({address}) did not answer within {timeouts.ssh:.0f} s.",
             details=_ssh_log(lxd, name),
+            fix=_AFTER,
         ),
     )
 
@@ -260,7 +263,7 @@ def _ssh_log(lxd: Lxd, name: str) -> str:
         found = lxd.run(name, ["systemctl", "status", "--no-pager", "--lines=8", "ssh"], timeout=30)
     except LxdError as error:
         return error.brief  # that ssh does not answer is what counts
-    return excerpt(found.stdout) or "No ssh service was found in it."
+    return excerpt(found.stdout) or "No ssh service was found in the container."
 
 
 def _joined(*parts: str | None) -> str:

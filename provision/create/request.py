@@ -46,7 +46,7 @@ class Request:
         except InputError as error:
             near = nearest_name(self.name) or "ACCOUNT"
             raise InputError(
-                f"The container may be called {self.name}, an account inside may not.",
+                f"{self.name} can be the name of the container, but not of the account in it.",
                 details=f"{error.brief} {error.details}",
                 fix=f"Name the account: --account {near} (the container stays {self.name}).",
             ) from error
@@ -95,7 +95,7 @@ def differences(kept: str, asked: str) -> tuple[str, ...]:
         old = json.loads(kept)
         old_keys = set(old["keys"])
     except (ValueError, TypeError, KeyError):
-        return ("its own request cannot be read (user.lab.request)",)
+        return ("the options stored with the container cannot be read (user.lab.request)",)
     lines = [
         f"{label}: {_shown(word, old.get(word))} now, {_shown(word, new[word])} requested"
         for word, label in _LABELS.items()

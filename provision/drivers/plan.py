@@ -69,7 +69,7 @@ def _obstacle(
     if mark is not None and mark.alive is not False:
         return _left_to(name, mark)
     if container.delivery is Delivery.NONE:
-        return Leave(name=name, reason="its user looks after its driver (delivery none)")
+        return Leave(name=name, reason="its user installs the driver (delivery none)")
     if container.trouble is not None:
         return Leave(name=name, reason=container.trouble)
     if container.state not in {State.RUNNING, State.STOPPED}:
@@ -102,7 +102,7 @@ def _restart(
     if not options.restart and not resumed:
         return Leave(
             name=name,
-            reason=f"a restart brings it {version} (delivery {container.delivery.value})",
+            reason=f"a restart gives it driver {version} (delivery {container.delivery.value})",
             fix=_command(container),
             restart=True,
         )
@@ -132,7 +132,7 @@ def _left_to(name: str, mark: SyncMarker) -> Leave:
     reason, fix = in_other_hands(
         mark,
         "syncing",
-        once_over="clear its mark",
+        once_over="remove the mark of that run",
         fix=f"lxc config unset {name} {labels.SYNC}",
     )
     return Leave(name=name, reason=reason, fix=fix)

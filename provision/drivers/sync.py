@@ -108,7 +108,7 @@ def sync_drivers(
 
 def nothing_to_do(version: str | None) -> str:
     if version is None:
-        return "No NVIDIA kernel module is loaded on this host, so there is no version to sync to."
+        return "No NVIDIA kernel module is loaded on this host, so there is no version to install."
     return f"Every container fits the host's driver {version}; nothing to do."
 
 
@@ -128,7 +128,9 @@ def failure(outcome: Outcome) -> LabError | None:
         else CheckError
     )
     names = " ".join(each.name for each in outcome.failed)
-    return kind(brief, details=told, fix=f"Correct that, then run: invoke sync-drivers {names}")
+    return kind(
+        brief, details=told, fix=f"Correct these causes, then run: invoke sync-drivers {names}"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,11 @@ def _ask_nvidia_smi(bench: SyncContext, name: str, gpus: Sequence[str], version:
     bench.phase(name, "nvidia-smi")
     wrong = complaint(bench.lxd.run(name, QUERY, timeout=120), gpus, version)
     if wrong:
-        raise CheckError(f"The GPUs of {name} do not answer.", details=wrong)
+        raise CheckError(
+            f"The GPUs of {name} do not work.",
+            details=wrong,
+            fix="Check the host: invoke host.check",
+        )
 
 
 def _undone(
@@ -137,11 +141,11 @@ def _undone(
             details=worse.details,
             fix=f"Roll back by hand: lxc restore {name} {mark.snapshots[0]}",
         )
-    how = "It is rolled back." if restored else "Nothing in it was changed."
+    how = "The container was rolled back." if restored else "Nothing in the container was changed."
     fix = error.fix
     if action.leftover is not None and action.leftover.snapshots:
         first = action.leftover.snapshots[-1]
-        fix = f"The state before the interrupted run: {name}/{first}"
+        fix = f"Restore the state before the interrupted run, if needed: lxc restore {name} {first}"
     kind = InputError if isinstance(error, InputError) else CheckError
     return kind(f"{error.brief} {how}", details=error.details, fix=fix)
 

@@ -83,6 +83,6 @@ def refuse_while_isolated(instance: Instance) -> None:
         raise InputError(
             f'The container "{instance.name}" is being moved to ids of its own.',
             details="If somebody starts or removes it now, its files may get wrong owners.",
-            fix="Wait for it. If that run was interrupted, continue it: invoke isolate "
+            fix="Wait until it ends. If that run was interrupted, continue it: invoke isolate "
             f"{instance.name}",
         )

@@ -88,8 +88,9 @@ def choose(facts: IdFacts, person: Person, kept: IdRange | None) -> IdRange:
     if whole is None:
         raise CapacityError(
             "It is not known which ids the LXD on the other machine may give to containers.",
-            details="A container without a range of its own would show them; there is none.",
-            fix="Make one there; it need not be started: lxc init IMAGE tells-ids",
+            details="labstamp reads them from a container without security.idmap.isolated, and "
+            "there is none.",
+            fix="Create such a container there, without starting it: lxc init IMAGE tells-ids",
         )
     others = tuple(claims(facts, person))
     if kept is not None and kept.size == SIZE and _is_persons(kept, whole):
@@ -127,7 +128,7 @@ def refuse_second(
                 f"The ids {mine} were given to another container at the same moment, from "
                 "another machine.",
                 details=f"{claim.who} has them now.",
-                fix="Try again: another range is taken then.",
+                fix="Try again: labstamp then chooses another range.",
             )
 
 

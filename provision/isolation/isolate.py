@@ -45,8 +45,9 @@ def plan_isolation(lxd: Lxd, names: Sequence[str]) -> tuple[Action, ...]:
     left = [action for action in found if isinstance(action, Leave)]
     if names and left:
         raise InputError(
-            "Nothing was done: some of these cannot be moved to ids of their own.",
+            "Nothing was changed: some of these containers cannot be moved to ids of their own.",
             details="\n".join(map(str, left)),
+            fix="Correct what each line says, or leave out these containers.",
         )
     return tuple(found)
 
@@ -100,5 +101,5 @@ def failure(outcome: Outcome) -> LabError | None:
     return kind(
         f"{len(outcome.failed)} containers could not be moved to ids of their own.",
         details=told,
-        fix=f"Correct that, then run: invoke isolate {names}",
+        fix=f"Correct these causes, then run: invoke isolate {names}",
     )

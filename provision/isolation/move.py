@@ -51,7 +51,7 @@ def move(bench: MoveContext, action: Move) -> None:
     except LabError as error:
         raise _undone(bench, action, error) from error
     except BaseException:
-        bench.report.say(f"{name} is only partly moved; to continue: invoke isolate {name}")
+        bench.report.say(f"{name} was moved only in part. To continue: invoke isolate {name}")
         raise
     _finish(bench, action, mark)
     bench.report.done(name, f"has the ids {mark.range}")
@@ -92,7 +92,9 @@ def _resumed(bench: MoveContext, action: Move) -> MoveMarker:
     instance = managed_container(lxd, name)
     mark = read_mark(instance.config.get(labels.ISOLATE))
     if mark is None:
-        raise InputError(f"{name} was changed meanwhile.", fix=f"invoke isolate {name}")
+        raise InputError(
+            f"Another program changed {name} at the same time.", fix=f"invoke isolate {name}"
+        )
     home = home_of(instance, action.volumes)
     if home is not None:
         lxd.update_volume(home.pool, home.name, {labels.IDS: str(mark.range)})
@@ -111,7 +113,7 @@ def _resumed(bench: MoveContext, action: Move) -> MoveMarker:
 
 def _moved(bench: MoveContext, action: Move, mark: MoveMarker) -> MoveMarker:
     lxd, name = bench.lxd, action.name
-    bench.report.phase(name, "look at its files")
+    bench.report.phase(name, "check its files")
     refuse_large_ids(lxd, name, action.volumes)
     bench.report.phase(name, "stop")
     lxd.stop(name)
@@ -123,11 +125,14 @@ def _moved(bench: MoveContext, action: Move, mark: MoveMarker) -> MoveMarker:
     # Neither the server's boot nor anybody's `lxc start --all` is to go on in between.
     begun = {**mark.range.config, _AUTOSTART: "false", labels.ISOLATE: str(mark)}
     lxd.update(name, config=begun)
-    bench.report.phase(name, f"give its files to {mark.range}")
+    bench.report.phase(name, f"change the owners of its files to {mark.range}")
     lxd.start(name)
     wait_for_init(lxd, name)
     if not has_moved(managed_container(lxd, name), _fresh(lxd, action.volumes), mark):
-        raise LxdError(f"LXD did not give the files of {name} to the ids {mark.range}.")
+        raise LxdError(
+            f"LXD did not change the owners of the files of {name} to the ids {mark.range}.",
+            fix=f"Try again: invoke isolate {name}",
+        )
     return mark.at(Stage.MOVED)
 
 
@@ -158,7 +163,7 @@ def _go_back(bench: MoveContext, action: Move, mark: MoveMarker) -> None:
     One that it got done with has the new range by LXD's own note, and is given back at the start.
     """
     lxd, name = bench.lxd, action.name
-    bench.report.phase(name, "go back")
+    bench.report.phase(name, "roll back")
     lxd.stop(name)
     wanted = managed_container(lxd, name).config.get(NEXT)
     for volume in _fresh(lxd, action.volumes):
@@ -185,11 +190,13 @@ def _undone(bench: MoveContext, action: Move, error: LabError) -> LabError:
         both = f"{error.brief} The rollback failed, too: {worse.brief}"
         return _with_way_on(LxdError(both, details=worse.details, fix=worse.fix), name)
     kind = type(error) if isinstance(error, InputError | CapacityError) else LxdError
-    return kind(f"{error.brief} {name} is as before.", details=error.details, fix=error.fix)
+    return kind(
+        f"{error.brief} {name} is in its earlier state.", details=error.details, fix=error.fix
+    )
 
 
 def _with_way_on(error: LabError, name: str) -> LabError:
-    way_on = f"Nothing is lost. Correct that, then continue: invoke isolate {name}"
+    way_on = f"Correct the cause, then continue (no file is lost): invoke isolate {name}"
     fix = "\n".join(filter(None, (error.fix, way_on)))
     return LxdError(error.brief, details=error.details, fix=fix)
 

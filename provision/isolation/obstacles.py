@@ -35,10 +35,13 @@ def refuse_large_ids(lxd: Lxd, name: str, volumes: Sequence[Volume]) -> None:
     # fmt: on
     found = lxd.run(name, look, timeout=_LOOK)
     if found.exit_code == 127:
-        raise LxdError(f"There is no `find` in {name}: the owners of its files are not known.")
+        raise LxdError(
+            f"There is no `find` in {name}, so the owners of its files cannot be checked.",
+            fix=f"Install findutils in the container, then run: invoke isolate {name}",
+        )
     if found.stdout.strip():
         raise InputError(
-            f"{name} has files of ids from {SIZE} on, which it would not have any more.",
+            f"{name} has files of the ids {SIZE} and above, which do not exist in its new range.",
             details=ascii(found.stdout.strip()[:200]),
             fix=f"Change their owners in the container, or remove them:\n"
             f"find / -xdev '(' -uid {beyond} -o -gid {beyond} ')' -ls",

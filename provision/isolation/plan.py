@@ -46,9 +46,10 @@ class Move:
 
     def __str__(self) -> str:
         files = ", ".join(["root", *(f"volume {one.name}" for one in self.volumes)])
-        how = "start it to look at its files, stop it" if self.asleep else "stop it"
+        how = "start it to check its files, stop it" if self.asleep else "stop it"
         after = "start it, stop it again" if self.asleep else "start it"
-        text = f"{self.name}: {how}, give its files ({files}) to the ids {self.ids}, {after}"
+        change = f"change the owners of its files ({files}) to the ids {self.ids}"
+        text = f"{self.name}: {how}, {change}, {after}"
         if self.leftover is not None:
             text += " (an earlier run was interrupted here)"
         return "\n".join([text, *(f"  {self._told(one)}" for one in self.paths)])
@@ -56,8 +57,8 @@ class Move:
     def _told(self, one: HostPath) -> str:
         before, after = self.whole.base + _ACCOUNT, self.ids.base + _ACCOUNT
         return (
-            f"{one.path} is {one.source} of the server, where no owners are changed: what its "
-            f"account wrote there belongs to {before}, as everybody's does, and it will be {after}"
+            f"{one.path} is {one.source} of the server, where owners are not changed: files that "
+            f"its account wrote there still belong to {before}; the account becomes {after}"
         )
 
 
@@ -135,10 +136,14 @@ def _reasons(instance: Instance) -> Iterator[Leave]:
         reason = f"it is {instance.state.value}, neither running nor stopped"
         yield Leave(name=name, reason=reason)
     if is_privileged(instance):
-        yield Leave(name=name, reason="it is privileged: its root is the server's")
+        yield Leave(name=name, reason="it is privileged: its root user is root of the server, too")
     if config.get("security.protection.shift") == "true":
         fix = f"lxc config unset {name} security.protection.shift"
-        yield Leave(name=name, reason="its files are protected against it; first", fix=fix)
+        yield Leave(
+            name=name,
+            reason="security.protection.shift forbids new owners of its files; first",
+            fix=fix,
+        )
 
 
 def _shared(facts: IdFacts, instance: Instance, volume: Volume) -> Leave | None:
@@ -154,8 +159,9 @@ def _shared(facts: IdFacts, instance: Instance, volume: Volume) -> Leave | None:
         return None
     return Leave(
         name=instance.name,
-        reason=f"its volume {volume.name} (pool {volume.pool}) is also that of "
-        f"{', '.join(others)}, and LXD attaches a volume to containers of one range only; first",
+        reason=f"its volume {volume.name} (pool {volume.pool}) is also attached "
+        f"to {', '.join(others)}, and LXD attaches a volume only to containers with the same ids; "
+        "first",
         fix=f"lxc storage volume detach {volume.pool} {volume.name} {others[0]}",
     )
 

@@ -47,7 +47,7 @@ def candidates(text: str) -> Iterator[tuple[int, str | BadKey]]:
                 break
             body.append(inner)
         else:
-            yield number, BadKey("the key is cut off: its END line is missing")
+            yield number, BadKey("the key is incomplete: its END line is missing")
             continue
         yield number, _converted(begin[1], body)
 
@@ -56,7 +56,7 @@ def _converted(kind: str, body: list[str]) -> str | BadKey:
     """The block in one-line form, good or bad."""
     if kind != _RFC_4716:
         how = "PKCS8" if kind == "PUBLIC KEY" else "PEM"
-        return BadKey(f"not in OpenSSH's form; convert it with ssh-keygen -i -m {how} -f FILE")
+        return BadKey(f"not in the format of OpenSSH; convert it: ssh-keygen -i -m {how} -f FILE")
     # Headers come first: `Comment: "…"`, gone on with after a backslash at the end of a line.
     logical = "\n".join(body).replace("\\\n", "").split("\n")
     headers = [line for line in logical if ":" in line]
@@ -67,6 +67,6 @@ def _converted(kind: str, body: list[str]) -> str | BadKey:
     except BadKey as problem:
         return problem
     except (binascii.Error, ValueError):
-        return BadKey("the key's base64 is damaged or cut off")
+        return BadKey("the key's base64 is damaged or incomplete")
     comment = comments[0][1].strip().strip('"') if comments else ""
     return f"{kind} {data} {comment}"

@@ -11,7 +11,7 @@ from lab.errors import InputError
 
 _LIMIT = 64 * 1024
 _SECONDS = 10
-_SAVE = "Save the keys in a file and give that instead."
+_SAVE = "Save the keys in a file and give its path: --key FILE"
 _SITES = {"gh": "https://github.com/{}.keys", "gl": "https://gitlab.com/{}.keys"}
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 
@@ -21,12 +21,12 @@ def url_of(source: str) -> str | None:
     site, colon, user = source.partition(":")
     if colon and site in _SITES:
         if not _USER.fullmatch(user):
-            raise InputError(f"{source!r} names no user.", fix=f"Write it as {site}:alice")
+            raise InputError(f"{source!r} contains no user name.", fix=f"Write it as {site}:alice")
         return _SITES[site].format(user)
     if source.startswith("http://"):
         raise InputError(
-            f"Keys are not taken over plain http: {source}",
-            fix="Use its https address, or save the file and give that.",
+            f"Keys are not accepted over plain http: {source}",
+            fix="Use its https address, or save the file and give its path.",
         )
     return source if source.startswith("https://") else None
 
@@ -60,13 +60,13 @@ def _check(answer: requests.Response, url: str) -> None:
     hops = [*(hop.url for hop in answer.history), answer.url]
     if not all(hop.startswith("https://") for hop in hops):
         raise InputError(
-            f"{url} redirects to plain http; keys are taken from https only.", fix=_SAVE
+            f"{url} redirects to plain http; keys are accepted over https only.", fix=_SAVE
         )
     if answer.status_code != requests.codes.ok:
         raise InputError(
             f"The keys at {url} cannot be fetched.",
             details=f"The server answered {answer.status_code} {answer.reason}.",
-            fix="Check the name.",
+            fix="Check the user name or the address.",
         )
 
 

@@ -67,22 +67,22 @@ def parse_key(line: str) -> PublicKey:
     words = line.strip().split(maxsplit=2)
     kind = words[0] if words else ""
     if kind == "ssh-dss":
-        raise BadKey("ssh-dss (DSA) keys are broken and refused; make an ed25519 one")
+        raise BadKey("ssh-dss (DSA) keys are insecure and refused; make an ed25519 key")
     if kind.endswith("-cert-v01@openssh.com"):
-        raise BadKey("this is a certificate; give the key itself")
+        raise BadKey("this is a certificate; give the public key itself")
     if kind not in _TYPES:
         if any(word in _TYPES for word in line.split()):
-            raise BadKey("options before the key are not taken; begin with its type")
+            raise BadKey("options before the key are not accepted; begin with the key type")
         raise BadKey("not an ssh public key")
     if len(words) < 2:
-        raise BadKey(f"nothing follows {kind}")
+        raise BadKey(f"no key follows {kind}")
     try:
         blob = base64.b64decode(words[1], validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadKey("the key's base64 is damaged or cut off") from error
+        raise BadKey("the key's base64 is damaged or incomplete") from error
     fields = _fields(blob)
     if fields[0] != kind.encode():
-        raise BadKey(f"says {kind}, but holds a key of another type")
+        raise BadKey(f"the line says {kind}, but contains a key of another type")
     _judge(kind, b" ".join((kind.encode(), base64.b64encode(blob))))
     return PublicKey(type=kind, blob=blob, comment=_clean(words[2] if len(words) > 2 else ""))
 
@@ -99,7 +99,7 @@ def _fields(blob: bytes) -> list[bytes]:
     while rest:
         length = int.from_bytes(rest[:4], "big")
         if len(rest) < 4 + length or len(rest) < 4:
-            raise BadKey("the key is cut off")
+            raise BadKey("the key is incomplete")
         fields.append(rest[4 : 4 + length])
         rest = rest[4 + length :]
     if not fields:
@@ -112,7 +112,7 @@ def _judge(kind: str, line: bytes) -> None:
     try:
         key = load_ssh_public_key(line)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise BadKey(f"not a whole {_TYPES[kind]} key") from error
+        raise BadKey(f"not a complete {_TYPES[kind]} key") from error
     if isinstance(key, RSAPublicKey) and key.key_size < _MIN_RSA_BITS:
         raise BadKey(
             f"an RSA key of {key.key_size} bits is too short; at least {_MIN_RSA_BITS} are needed"

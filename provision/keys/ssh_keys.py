@@ -15,11 +15,11 @@ from provision.keys.key_urls import fetch_keys, url_of
 from provision.keys.public_key import BadKey, PublicKey, looks_like_key, parse_key
 
 MAX_BYTES = 64 * 1024
-_MAKE_ONE = "Make one: ssh-keygen -t ed25519 (the file that ends in .pub is to be given)"
+_MAKE_ONE = "Make one: ssh-keygen -t ed25519 (then give the file that ends in .pub)"
 _PUTTY = (
-    "Give the public half: open the file in PuTTYgen, copy the whole field\n"
-    '"Public key for pasting into OpenSSH authorized_keys file" into a file, and give that;\n'
-    "where there is puttygen: puttygen -L FILE.ppk >FILE.pub"
+    "Give the public key: open the file in PuTTYgen, copy the whole field\n"
+    '"Public key for pasting into OpenSSH authorized_keys file" into a file, and give that file;\n'
+    "or, if puttygen is installed: puttygen -L FILE.ppk >FILE.pub"
 )
 
 
@@ -64,8 +64,8 @@ def _given(text: str, warn: Callable[[str], None]) -> tuple[PublicKey, ...]:
     _refuse_private(text, where)
     if "\n" in text.strip() and not text.lstrip().startswith("----"):
         raise InputError(
-            "The key on the command line goes over more than one line.",
-            fix="A public key is one line; give the file that it came from instead.",
+            "The key on the command line has more than one line.",
+            fix="Give the key file instead: --key FILE",
         )
     return _parsed(text, where, warn)
 
@@ -87,7 +87,9 @@ def _file(path: Path, source: str) -> str:
 
 def _text(content: bytes, where: str) -> str:
     if len(content) > MAX_BYTES:
-        raise InputError(f"{where} is larger than 64 KiB, so it is not a list of ssh public keys.")
+        raise InputError(
+            f"{where} is larger than 64 KiB, so it is not a list of ssh public keys.", fix=_MAKE_ONE
+        )
     try:
         return decoded(content)
     except UnicodeDecodeError as error:
@@ -112,7 +114,7 @@ def _parsed(text: str, where: str, warn: Callable[[str], None]) -> tuple[PublicK
     if not keys:
         raise InputError(f"There is no ssh public key in {where}.", fix=_MAKE_ONE)
     for problem_text in problems:
-        warn(f"Not taken: {problem_text}")
+        warn(f"Key not used: {problem_text}")
     return tuple(keys)
 
 
@@ -131,8 +133,8 @@ def _refuse_private(text: str, where: str) -> None:
     fix = _PUTTY
     if "PuTTY-User-Key-File" not in text:
         named = not where.startswith(("the key", "standard"))
-        other = f"{where}.pub" if Path(where).suffix != ".pub" else "the other file of the pair"
-        fix = f"Give the public one: {other if named else 'the .pub file'}"
+        other = f"{where}.pub" if Path(where).suffix != ".pub" else "the other file of the key pair"
+        fix = f"Give the public key: {other if named else 'the .pub file'}"
     raise InputError(
         f"A private key was given ({where}). It was not used, and it is not stored.", fix=fix
     )

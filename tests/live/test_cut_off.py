@@ -65,7 +65,7 @@ def test_what_a_user_wrote_is_there_after_the_same_command_again(
             assert ssh(made["ipv4"][0], NAME, key, ["true"]).code == 0
         else:
             assert process.returncode == 130
-            assert f"The volume home-{NAME} (/home) is kept; the next run uses it." in err
+            assert f"The volume home-{NAME} (/home) is kept. The next run uses it." in err
             lab.succeed(*command)
         assert lxc("exec", NAME, "--", "cat", THESIS) == "words\n"
         assert lxc("exec", NAME, "--", "stat", "-c", "%U", THESIS) == f"{NAME}\n"

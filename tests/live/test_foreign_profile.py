@@ -133,7 +133,7 @@ def test_a_raw_key_of_the_profile_is_refused_before_anything_is_made(lab: Lab) -
         lxc("profile", "unset", "default", "raw.idmap")
     assert said.code == 2
     assert said.err.startswith(
-        "error: The default profile sets raw.idmap, and each container would have it."
+        "error: The default profile sets raw.idmap, and each container would get it."
     )
     assert BOB not in instances("default")
 

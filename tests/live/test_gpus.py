@@ -185,7 +185,7 @@ def test_a_gpu_that_is_gone_is_told_and_mended(lab: Lab, given: dict[str, dict[s
     said = lab.invoke("start", "gt-g")
     assert (said.code, said.err) == (
         3,
-        "error: gt-g cannot start: its GPU 0000:e1:00.0 is not where it was.\n"
+        "error: gt-g cannot start: its GPU 0000:e1:00.0 is not at the old address.\n"
         f"  0000:e1:00.0 ({GPUS[D]}) is at {D} now\n"
         f"Next: invoke provision gt-g --gpus {D}\n"
         "      List all GPUs: invoke host.gpus\n",

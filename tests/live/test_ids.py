@@ -123,7 +123,7 @@ def test_a_home_keeps_its_ids_over_its_containers(lab: Lab, pair: Pair, key: Pat
     command = ("provision", BEN, "--key", str(key.with_suffix(".pub")), "--disk", "6GiB")
     said = lab.succeed(*command, "--plan")
     assert f"ids {base}:65536" in said.out
-    assert "give its files" not in said.out
+    assert "change the owners" not in said.out
     lab.succeed(*command)
     assert _base(BEN) == base
     # A change of owner, even to the same one, would be the file's last change.
@@ -177,7 +177,11 @@ def test_a_container_without_ids_of_its_own_is_moved_and_loses_nothing(
     refused = lab.invoke("start", ANN)
     assert (refused.code, f"invoke isolate {ANN}" in refused.err) == (2, True)
     lab.signal_at(
-        signal.SIGKILL, lambda line: ": give its files to" in line, "isolate", ANN, "--yes"
+        signal.SIGKILL,
+        lambda line: ": change the owners of its files to" in line,
+        "isolate",
+        ANN,
+        "--yes",
     )
     lab.succeed("isolate", ANN, "--yes")
 

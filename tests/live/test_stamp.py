@@ -193,7 +193,7 @@ def test_names_that_are_taken_are_told_before_anything_is_made(lab: Lab, pair: P
     assert {"docker", "messagebus", "sudo", "voice"} <= named
     for arguments, told in (
         (("voice",), '"voice" cannot be an account. That name belongs to the system.'),
-        (("LT-ANN", "--account", "ann"), "LXD and DNS take both for one name."),
+        (("LT-ANN", "--account", "ann"), "For LXD and DNS they are the same name."),
         (("lt-张三",), "Write it in Latin letters, as in pinyin: zhang-san"),
     ):
         said = lab.invoke("provision", *arguments, "--password")
@@ -217,7 +217,7 @@ def test_an_unknown_template_offers_the_nearest(lab: Lab) -> None:
     assert (said.code, said.err) == (
         2,
         'error: There is no release of a template "dokcer".\n'
-        f"  Released are: {named}\n"
+        f"  Templates with a release: {named}\n"
         'Next: Did you mean "docker"? Then: invoke provision lt-non --template docker\n',
     )
     built = lab.invoke("build-images", "--only", "dokcer")

@@ -172,7 +172,7 @@ def test_a_driver_update_is_one_command(people: People) -> None:
     assert f"{EVE}: skip, its GPUs are in use by python3 (" in said.out
     assert f"error: 1 container could not be brought to driver {NEW}." in said.err
     assert f"  {DAN}: " in said.err
-    assert "It is rolled back." in said.err
+    assert "The container was rolled back." in said.err
     assert people.drifting() == {DAN, EVE}
     # Nobody else notices: same files, same packages, the same processes.
     assert {name: shell(name, SEEN) for name in before} == before

@@ -39,4 +39,4 @@ def test_a_name_that_differs_in_case_only_changes_nothing() -> None:
     lxd = a_lab()
     stamp(lxd, bob())
     said = refusal(lxd, name="Bob", account="bob")
-    assert said.startswith('The name "Bob" differs from that of "bob" in case only.')
+    assert said.startswith('The names "Bob" and "bob" differ in upper and lower case only.')

@@ -87,7 +87,7 @@ def test_a_private_key_is_refused_and_not_echoed(typed: Lab, private: Path) -> N
             2,
             "",
             f"error: A private key was given ({place}). It was not used, and it is not stored.\n"
-            f"Next: Give the public one: {public}\n",
+            f"Next: Give the public key: {public}\n",
         )
         secret = text.splitlines()[2]
         assert secret not in said.err
@@ -99,18 +99,18 @@ def test_a_private_key_is_refused_and_not_echoed(typed: Lab, private: Path) -> N
         (
             "ssh-ed25519 AAAAbad",
             "error: No key can be used.\n"
-            "  the key on the command line:1: the key's base64 is damaged or cut off\n"
-            "Next: Make one: ssh-keygen -t ed25519 (the file that ends in .pub is to be given)\n",
+            "  the key on the command line:1: the key's base64 is damaged or incomplete\n"
+            "Next: Make one: ssh-keygen -t ed25519 (then give the file that ends in .pub)\n",
         ),
         (
             f"{ed25519()}\n{ed25519()}",
-            "error: The key on the command line goes over more than one line.\n"
-            "Next: A public key is one line; give the file that it came from instead.\n",
+            "error: The key on the command line has more than one line.\n"
+            "Next: Give the key file instead: --key FILE\n",
         ),
         (
             "/nonexistent.pub",
             "error: There is no key file /nonexistent.pub.\n"
-            "Next: Make one: ssh-keygen -t ed25519 (the file that ends in .pub is to be given)\n",
+            "Next: Make one: ssh-keygen -t ed25519 (then give the file that ends in .pub)\n",
         ),
     ],
 )

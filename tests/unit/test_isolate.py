@@ -96,7 +96,8 @@ def _with_an_autostart_of_its_own(lxd: FakeLxd) -> None:
 
 def test_root_and_home_are_moved_once_and_it_runs_as_before(lxd: FakeLxd) -> None:
     assert [str(action) for action in plan_isolation(lxd, ["bob"])] == [
-        "bob: stop it, give its files (root, volume home-bob) to the ids 1065536:65536, start it"
+        "bob: stop it, change the owners of its files (root, volume home-bob) to the ids "
+        "1065536:65536, start it"
     ]
     outcome = run(lxd, "bob")
     assert (outcome.done, failure(outcome)) == (("bob",), None)
@@ -135,8 +136,8 @@ def test_a_directory_of_the_server_is_told_of(lxd: FakeLxd) -> None:
     lxd.update("bob", devices={"data": share_of, "other": {**share_of, "shift": "true"}})
     (action,) = plan_isolation(lxd, [])
     assert str(action).splitlines()[1:] == [
-        "  /data is /srv/data of the server, where no owners are changed: what its account wrote "
-        "there belongs to 1001000, as everybody's does, and it will be 1066536"
+        "  /data is /srv/data of the server, where owners are not changed: files that its account "
+        "wrote there still belong to 1001000; the account becomes 1066536"
     ]
 
 
@@ -146,10 +147,11 @@ def test_a_home_that_two_have_is_refused_by_name(lxd: FakeLxd) -> None:
     with pytest.raises(InputError) as caught:
         plan_isolation(lxd, ["bob"])
     assert str(caught.value) == (
-        "Nothing was done: some of these cannot be moved to ids of their own.\n"
-        "  bob: skip, its volume home-bob (pool default) is also that of by-hand, and LXD attaches "
-        "a volume to containers of one range only; first: "
-        "lxc storage volume detach default home-bob by-hand"
+        "Nothing was changed: some of these containers cannot be moved to ids of their own.\n"
+        "  bob: skip, its volume home-bob (pool default) is also attached to by-hand, and LXD "
+        "attaches a volume only to containers with the same ids; first: "
+        "lxc storage volume detach default home-bob by-hand\n"
+        "Next: Correct what each line says, or leave out these containers."
     )
     outcome = run(lxd)
     assert [one.name for one in outcome.left] == ["bob"]
@@ -161,10 +163,13 @@ def test_a_home_that_two_have_is_refused_by_name(lxd: FakeLxd) -> None:
     [
         ({labels.PHASE: labels.PREPARING}, "it is only half made; first: invoke provision bob"),
         ({labels.SYNC: "x y"}, "its driver is being changed; first: invoke sync-drivers bob"),
-        ({"security.privileged": "true"}, "it is privileged: its root is the server's"),
+        (
+            {"security.privileged": "true"},
+            "it is privileged: its root user is root of the server, too",
+        ),
         (
             {"security.protection.shift": "true"},
-            "its files are protected against it; first: "
+            "security.protection.shift forbids new owners of its files; first: "
             "lxc config unset bob security.protection.shift",
         ),
     ],
@@ -184,7 +189,8 @@ def test_files_beyond_the_range_are_refused_before_anything_is_stopped(lxd: Fake
     failed = failure(run(lxd))
     assert isinstance(failed, InputError)
     assert str(failed).splitlines()[:2] == [
-        "bob has files of ids from 65536 on, which it would not have any more. bob is as before.",
+        "bob has files of the ids 65536 and above, which do not exist in its new range. bob is in "
+        "its earlier state.",
         "  '/home/x\\x1b[31m'",
     ]
     assert "stop bob" not in lxd.changes
@@ -194,7 +200,7 @@ def test_files_beyond_the_range_are_refused_before_anything_is_stopped(lxd: Fake
 def test_a_shift_that_ends_half_way_is_undone_by_the_snapshots(lxd: FakeLxd) -> None:
     lxd.store.shift_failures["bob"] = LxdError("LXD could not start bob.")
     failed = failure(run(lxd))
-    assert str(failed) == "LXD could not start bob. bob is as before."
+    assert str(failed) == "LXD could not start bob. bob is in its earlier state."
     assert_as_before(lxd)
     assert run(lxd).done == ("bob",)
     assert_isolated(lxd)
@@ -206,7 +212,7 @@ def test_where_going_back_fails_the_next_run_goes_on(lxd: FakeLxd) -> None:
     failed = failure(run(lxd))
     assert failed is not None
     assert failed.fix == (
-        "Free space.\nNothing is lost. Correct that, then continue: invoke isolate bob"
+        "Free space.\nCorrect the cause, then continue (no file is lost): invoke isolate bob"
     )
     assert lxd.store.contents[HOME].owners == MIXED
     # The server's boot would go on with LXD's wrong notes.
@@ -292,5 +298,5 @@ def test_several_failures_are_told_together() -> None:
         "2 containers could not be moved to ids of their own.\n"
         "  ann: No.\n"
         "  bob: Why.\n"
-        "Next: Correct that, then run: invoke isolate ann bob"
+        "Next: Correct these causes, then run: invoke isolate ann bob"
     )

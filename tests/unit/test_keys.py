@@ -19,11 +19,12 @@ from tests.support.builders.public_keys import ecdsa, ed25519, line, point, rsa
 SECRET = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ"
 PRIVATE = f"-----BEGIN OPENSSH {'PRIVATE'} KEY-----\n{SECRET}\n-----END OPENSSH KEY-----\n"
 PUTTY = (
-    "Next: Give the public half: open the file in PuTTYgen, copy the whole field\n"
-    '      "Public key for pasting into OpenSSH authorized_keys file" into a file, and give that;\n'
-    "      where there is puttygen: puttygen -L FILE.ppk >FILE.pub"
+    "Next: Give the public key: open the file in PuTTYgen, copy the whole field\n"
+    '      "Public key for pasting into OpenSSH authorized_keys file" into a file, and give that '
+    "file;\n"
+    "      or, if puttygen is installed: puttygen -L FILE.ppk >FILE.pub"
 )
-MAKE_ONE = "Next: Make one: ssh-keygen -t ed25519 (the file that ends in .pub is to be given)"
+MAKE_ONE = "Next: Make one: ssh-keygen -t ed25519 (then give the file that ends in .pub)"
 
 
 def read(
@@ -103,7 +104,7 @@ def test_a_private_key_file_is_refused_and_never_echoed(tmp_path: Path) -> None:
     text = refusal(str(file))
     assert text == (
         f"A private key was given ({file}). It was not used, and it is not stored.\n"
-        f"Next: Give the public one: {file}.pub"
+        f"Next: Give the public key: {file}.pub"
     )
 
 
@@ -112,7 +113,7 @@ def test_a_private_key_on_the_command_line_is_never_echoed(text: str) -> None:
     assert refusal(text) == (
         "A private key was given (the key on the command line). "
         "It was not used, and it is not stored.\n"
-        "Next: Give the public one: the .pub file"
+        "Next: Give the public key: the .pub file"
     )
 
 
@@ -142,34 +143,36 @@ def test_a_piece_of_a_private_key_is_never_echoed() -> None:
 
 
 DAMAGED = {
-    "ssh-dss " + "A" * 40: "ssh-dss (DSA) keys are broken and refused; make an ed25519 one",
+    "ssh-dss " + "A" * 40: "ssh-dss (DSA) keys are insecure and refused; make an ed25519 key",
     rsa(1024): "an RSA key of 1024 bits is too short; at least 2048 are needed",
-    "ssh-ed25519": "nothing follows ssh-ed25519",
-    ed25519()[:40]: "the key is cut off",
-    ed25519(comment="")[:-1]: "the key's base64 is damaged or cut off",
-    "ssh-ed25519 !!!!": "the key's base64 is damaged or cut off",
+    "ssh-ed25519": "no key follows ssh-ed25519",
+    ed25519()[:40]: "the key is incomplete",
+    ed25519(comment="")[:-1]: "the key's base64 is damaged or incomplete",
+    "ssh-ed25519 !!!!": "the key's base64 is damaged or incomplete",
     ed25519().replace("ssh-ed25519", "ssh-rsa", 1): (
-        "says ssh-rsa, but holds a key of another type"
+        "the line says ssh-rsa, but contains a key of another type"
     ),
-    line("ssh-ed25519", b"short"): "not a whole ed25519 key",
-    line("ecdsa-sha2-nistp256", b"nistp384", b"\4" * 65): "not a whole nistp256 key",
+    line("ssh-ed25519", b"short"): "not a complete ed25519 key",
+    line("ecdsa-sha2-nistp256", b"nistp384", b"\4" * 65): "not a complete nistp256 key",
     # Right in length, and on no curve: nobody has the private half.
-    line("ecdsa-sha2-nistp256", b"nistp256", b"\4" * 65): "not a whole nistp256 key",
-    line("sk-ssh-ed25519@openssh.com", b"\1" * 32): "not a whole sk-ssh-ed25519 key",
-    f'command="rm -rf /" {ed25519()}': "options before the key are not taken; begin with its type",
-    "ssh-ed25519-cert-v01@openssh.com AAAA": "this is a certificate; give the key itself",
-    "---- BEGIN SSH2 PUBLIC KEY ----": "the key is cut off: its END line is missing",
+    line("ecdsa-sha2-nistp256", b"nistp256", b"\4" * 65): "not a complete nistp256 key",
+    line("sk-ssh-ed25519@openssh.com", b"\1" * 32): "not a complete sk-ssh-ed25519 key",
+    f'command="rm -rf /" {ed25519()}': (
+        "options before the key are not accepted; begin with the key type"
+    ),
+    "ssh-ed25519-cert-v01@openssh.com AAAA": "this is a certificate; give the public key itself",
+    "---- BEGIN SSH2 PUBLIC KEY ----": "the key is incomplete: its END line is missing",
     "-----BEGIN PUBLIC KEY-----\nMFk\n-----END PUBLIC KEY-----": (
-        "not in OpenSSH's form; convert it with ssh-keygen -i -m PKCS8 -f FILE"
+        "not in the format of OpenSSH; convert it: ssh-keygen -i -m PKCS8 -f FILE"
     ),
     "-----BEGIN RSA PUBLIC KEY-----\nMFk\n-----END RSA PUBLIC KEY-----": (
-        "not in OpenSSH's form; convert it with ssh-keygen -i -m PEM -f FILE"
+        "not in the format of OpenSSH; convert it: ssh-keygen -i -m PEM -f FILE"
     ),
     "---- BEGIN SSH2 PUBLIC KEY ----\n!!\n---- END SSH2 PUBLIC KEY ----": (
-        "the key's base64 is damaged or cut off"
+        "the key's base64 is damaged or incomplete"
     ),
     "---- BEGIN SSH2 PUBLIC KEY ----\nAAAAC3Nz\n---- END SSH2 PUBLIC KEY ----": (
-        "the key is cut off"
+        "the key is incomplete"
     ),
     "hello": "not an ssh public key",
 }
@@ -183,7 +186,7 @@ def test_a_bad_line_is_told_with_its_place_and_the_good_ones_are_taken(
     taken = read("-", stdin=f"{ed25519(1)}\n{text}\n{ed25519(2)}\n", warned=warned)
     cut_off = text.startswith("----") and "END" not in text
     assert taken == ((ed25519(1),) if cut_off else (ed25519(1), ed25519(2)))
-    assert warned == [f"Not taken: standard input:2: {reason}"]
+    assert warned == [f"Key not used: standard input:2: {reason}"]
     assert refusal("-", stdin=f"{text}\n") == (
         f"No key can be used.\n  standard input:1: {reason}\n{MAKE_ONE}"
     )
@@ -197,8 +200,8 @@ def test_authorized_keys_of_many_years(tmp_path: Path) -> None:
     warned: list[str] = []
     assert read(str(file), warned=warned) == tuple(good)
     assert warned == [
-        f"Not taken: {file}:2: ssh-dss (DSA) keys are broken and refused; make an ed25519 one",
-        f"Not taken: {file}:6: options before the key are not taken; begin with its type",
+        f"Key not used: {file}:2: ssh-dss (DSA) keys are insecure and refused; make an ed25519 key",
+        f"Key not used: {file}:6: options before the key are not accepted; begin with the key type",
     ]
 
 
@@ -212,7 +215,7 @@ def test_all_bad_lines_at_once(tmp_path: Path) -> None:
     assert refusal(str(file)) == (
         "No key can be used.\n"
         f"  {file}:1: not an ssh public key\n"
-        f"  {file}:3: nothing follows ssh-rsa\n{MAKE_ONE}"
+        f"  {file}:3: no key follows ssh-rsa\n{MAKE_ONE}"
     )
 
 
@@ -253,16 +256,16 @@ def test_the_form_of_rfc_4716_is_taken(tmp_path: Path, kind: str, bits: str) -> 
 
 def test_a_key_over_two_lines() -> None:
     assert refusal(ed25519()[:50] + "\n" + ed25519()[50:]) == (
-        "The key on the command line goes over more than one line.\n"
-        "Next: A public key is one line; give the file that it came from instead."
+        "The key on the command line has more than one line.\n"
+        "Next: Give the key file instead: --key FILE"
     )
 
 
 def test_options_on_the_command_line() -> None:
     assert refusal(f"no-pty {ed25519()}") == (
         "No key can be used.\n"
-        "  the key on the command line:1: options before the key are not taken; "
-        f"begin with its type\n{MAKE_ONE}"
+        "  the key on the command line:1: options before the key are not accepted; begin with the "
+        f"key type\n{MAKE_ONE}"
     )
 
 
@@ -307,29 +310,29 @@ def test_what_the_web_may_answer(requests_mock: requests_mock.Mocker) -> None:
     assert refusal("gh:alice") == (
         f"The keys at {url} cannot be fetched.\n"
         "  The server answered 404 Not Found.\n"
-        "Next: Check the name."
+        "Next: Check the user name or the address."
     )
     requests_mock.get(url, exc=requests.ConnectTimeout)
     assert refusal("gh:alice") == (
         f"The keys at {url} cannot be fetched.\n"
         "  No answer within 10 s.\n"
-        "Next: Save the keys in a file and give that instead."
+        "Next: Save the keys in a file and give its path: --key FILE"
     )
     requests_mock.get(url, text="x" * 70_000)
-    save = "\nNext: Save the keys in a file and give that instead."
+    save = "\nNext: Save the keys in a file and give its path: --key FILE"
     too_large = f"{url} is larger than 64 KiB, so it is not a list of ssh keys."
     assert refusal("gh:alice") == too_large + save
     requests_mock.get(url, text="")
     assert refusal("gh:alice") == f"There is no ssh public key in gh:alice.\n{MAKE_ONE}"
     requests_mock.get(url, status_code=302, headers={"Location": "http://github.com/a"})
     requests_mock.get("http://github.com/a", text=ed25519())
-    to_http = f"{url} redirects to plain http; keys are taken from https only."
+    to_http = f"{url} redirects to plain http; keys are accepted over https only."
     assert refusal("gh:alice") == to_http + save
 
 
 def test_sources_that_name_nobody() -> None:
-    assert refusal("gh:../x") == "'gh:../x' names no user.\nNext: Write it as gh:alice"
+    assert refusal("gh:../x") == "'gh:../x' contains no user name.\nNext: Write it as gh:alice"
     assert refusal("http://keys.example/a") == (
-        "Keys are not taken over plain http: http://keys.example/a\n"
-        "Next: Use its https address, or save the file and give that."
+        "Keys are not accepted over plain http: http://keys.example/a\n"
+        "Next: Use its https address, or save the file and give its path."
     )

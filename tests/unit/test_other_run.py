@@ -23,7 +23,7 @@ class Note:
             Note(),
             (
                 "process 4711 on lab1 may still be syncing it. If that process no longer exists, "
-                "clear its mark",
+                "remove the mark of that run",
                 "lxc config unset ann",
             ),
         ),
@@ -33,4 +33,4 @@ def test_who_is_at_work_and_what_helps_once_that_is_over(
     note: Note, told: tuple[str, str | None]
 ) -> None:
     fix = "lxc config unset ann"
-    assert in_other_hands(note, "syncing", once_over="clear its mark", fix=fix) == told
+    assert in_other_hands(note, "syncing", once_over="remove the mark of that run", fix=fix) == told

@@ -207,7 +207,7 @@ def test_a_differing_request_is_told_line_by_line(lxd: FakeLxd) -> None:
         home_bytes=1 << 30,
         keys=(),
     ) == (
-        'The container "bob" exists, and this request differs from its own.\n'
+        'The container "bob" exists, and was requested with other options.\n'
         "  template: base now, docker-nested requested\n"
         "  CPUs: no limit now, 1 requested\n"
         "  memory: 512.0 MiB now, 1.0 GiB requested\n"
@@ -216,8 +216,8 @@ def test_a_differing_request_is_told_line_by_line(lxd: FakeLxd) -> None:
         "  password: none now, one requested\n"
         f"  key: {fingerprint(ed25519())} is present, not requested\n"
         "Next: Change the sizes: invoke resize bob --cpus 1 --memory 1GiB --disk 2GiB --home 1GiB\n"
-        "      Ask for the same again, choose another name, or make it again\n"
-        "      (/home is kept): invoke destroy bob, then this command."
+        "      Repeat the command with the current options, choose another name, or make the\n"
+        "      container again (/home is kept): invoke destroy bob, then this command."
     )
 
 
@@ -265,7 +265,7 @@ def test_a_kept_home_never_shrinks(lxd: FakeLxd) -> None:
     lxd.store.volumes[HOME] = {"user.lab.owner": "bob", "size": "2GiB"}
     assert refusal(lxd, home_bytes=1 << 30) == (
         'The kept volume "home-bob" is larger than the --home asked for.\n'
-        "Next: Leave --home out to use it as it is."
+        "Next: Leave --home out to use the volume unchanged."
     )
 
 
@@ -302,20 +302,23 @@ def test_a_password_that_cannot_be_set_is_not_echoed(lxd: FakeLxd) -> None:
     inside(lxd).chpasswd = 1
     with pytest.raises(LxdError) as error:
         stamp(lxd, bob(keys=()))
-    assert str(error.value) == ("The password of bob in bob could not be set.\n  bad line: bob:…")
+    assert str(error.value) == (
+        "The password of bob in bob could not be set.\n  bad line: bob:…\n"
+        "Next: Run the same command again."
+    )
 
 
 def test_an_unknown_template(lxd: FakeLxd) -> None:
     assert refusal(lxd, template="dokcer") == (
         'There is no release of a template "dokcer".\n'
-        "  Released are: base, docker-nested (docker)\n"
+        "  Templates with a release: base, docker-nested (docker)\n"
         'Next: Did you mean "docker"? Then: invoke provision bob --template docker'
     )
     lxd.store.aliases.clear()
     assert refusal(lxd, template="base") == (
         'There is no release of a template "base".\n'
-        "  Released are: none yet\n"
-        "Next: Build a template that is defined, but not released yet: invoke build-images"
+        "  Templates with a release: none yet\n"
+        "Next: Build it, if it is defined but has no release yet: invoke build-images"
     )
 
 
@@ -324,9 +327,10 @@ def test_a_template_without_releases_names_what_is_made_on_top_of_it(lxd: FakeLx
         publish(lxd, replace(release(name, short, BASE.needs), parent="desktop"))
     assert refusal(lxd, template="desktop") == (
         'There is no release of a template "desktop".\n'
-        "  Released are: base, docker-nested (docker), gnome-xrdp (gnome), xfce-xrdp (xfce)\n"
-        "Next: Take one that is made on top of it: gnome, xfce. "
-        "Then: invoke provision bob --template gnome"
+        "  Templates with a release: base, docker-nested (docker), gnome-xrdp (gnome), xfce-xrdp "
+        "(xfce)\n"
+        "Next: Use a template that is based on it: gnome, xfce. Then: invoke provision bob "
+        "--template gnome"
     )
 
 
@@ -334,7 +338,9 @@ def test_only_promoted_images_of_ours_are_releases(lxd: FakeLxd) -> None:
     other = release("other", "other", BASE.needs)
     publish(lxd, other)
     lxd.store.aliases["lab/other/20261121.1"] = lxd.store.aliases.pop("lab/other")
-    assert "Released are: base, docker-nested (docker)\n" in refusal(lxd, template="other")
+    assert "Templates with a release: base, docker-nested (docker)\n" in refusal(
+        lxd, template="other"
+    )
 
 
 def test_a_pool_and_a_network_that_are_not_there(lxd: FakeLxd) -> None:

@@ -56,7 +56,7 @@ def test_a_release_that_drifts_is_given_to_nobody(lxd: FakeLxd) -> None:
     assert error.value.template == "base"
     assert str(error.value) == (
         f"The release base 20261121.1 is for driver {OLD}, the host runs {NEW}.\n"
-        "  nvidia-smi would fail in it: Driver/library version mismatch.\n"
+        "  In a container made from it, nvidia-smi fails: Driver/library version mismatch.\n"
         "Next: invoke build-images --only base\n"
         "      (with `driver: {on-drift: build}` in lab.yaml, provision does that by itself)"
     )
@@ -68,7 +68,7 @@ def test_a_release_without_userland_is_for_those_without_gpus(lxd: FakeLxd) -> N
     with pytest.raises(DriftError) as error:
         stamp(lxd, bob(**gpus("1")))
     assert error.value.brief == (
-        f"The release base 20261121.1 has no NVIDIA userland, the host runs driver {OLD}."
+        f"The release base 20261121.1 has no NVIDIA driver, the host runs driver {OLD}."
     )
     stamp(lxd, bob(**gpus("none")))
 
@@ -115,7 +115,7 @@ def test_gpus_without_a_driver_are_no_use(lxd: FakeLxd) -> None:
         "The host has NVIDIA GPUs, but their driver is not loaded.\n"
         "  A container would get GPUs that do not work.\n"
         "Next: Find the cause: invoke host.check\n"
-        "      Make it now without a GPU: --gpus none"
+        "      Make the container now without a GPU: --gpus none"
     )
     stamp(lxd, bob(**gpus("none")))
 
@@ -211,8 +211,8 @@ def test_a_start_without_its_gpu_says_what_to_do(lxd: FakeLxd) -> None:
     with pytest.raises(CapacityError) as error:
         lifecycle.restart(lxd, Settings(), "bob", report=Silent(), probe_ssh=banner)
     assert str(error.value) == (
-        f"bob cannot start: its GPU {D} is not where it was.\n"
-        f"  {D} ({uuid(3)}) is gone, or its driver does not run it\n"
+        f"bob cannot start: its GPU {D} is not at the old address.\n"
+        f"  {D} ({uuid(3)}) is missing, or its driver does not run it\n"
         f"Next: invoke provision bob --gpus {A}\n"
         "      List all GPUs: invoke host.gpus"
     )
@@ -244,7 +244,7 @@ def test_the_gpu_of_a_container_names_what_is_missing(lxd: FakeLxd) -> None:
     rows = containers.of_container(listing.show(lxd, Settings(), "bob"))[1]
     assert rows[rows.index(("gpu", f"0  {A}  {FOUR[0].model}")) :][:4] == [
         ("gpu", f"0  {A}  {FOUR[0].model}"),
-        ("gpu", f"{D} is gone"),
+        ("gpu", f"{D} is missing"),
         ("", f"fix: invoke provision bob --gpus {A}"),
         ("driver", OLD),
     ]

@@ -36,7 +36,7 @@ def test_gpus_alone_change_nothing_else(lxd: FakeLxd) -> None:
     before = len(lxd.changes)
     done = change(lxd, C)
     assert str(done.actions[0]) == (
-        f"give bob the GPUs {C}, take {A} from bob; processes that have it open keep it until: "
+        f"give bob the GPUs {C}, take {A} from bob; running processes keep these GPUs until: "
         "invoke restart bob"
     )
     assert lxd.changes[before:] == ["update bob"]

@@ -59,8 +59,8 @@ def test_a_kept_home_of_an_earlier_version_gets_one_and_the_plan_says_so(lxd: Fa
     lxd.store.contents[HOME].owners = shared
     done = stamp(lxd, bob())
     assert str(done.actions[0]) == (
-        "use the kept volume home-bob in pool default as /home again, "
-        "and give its files, once and one by one, to the ids 1065536:65536"
+        "use the kept volume home-bob in pool default as /home again, and change the owners of all "
+        "its files to the ids 1065536:65536"
     )
     assert lxd.store.volumes[HOME][labels.IDS] == str(FIRST)
 

@@ -200,11 +200,11 @@ def test_a_container_whose_disk_is_full_cannot_start_and_says_why(lxd: FakeLxd) 
     assert str(error.value) == (
         "LXD could not start bob.\n"
         "  saving config file for the container failed\n"
-        "Next: Its disk may be full; make room in it: lxc file delete bob/PATH"
+        "Next: Make room on its disk, which may be full: lxc file delete bob/PATH"
     )
     # Of its disk, and not of the pool, as for anything else that LXD says it of.
     lxd.failures["start"] = refused("start bob", "No space left on device")
-    with pytest.raises(LxdError, match="make room in it"):
+    with pytest.raises(LxdError, match="Make room on its disk"):
         lifecycle.start(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner)
     lxd.failures["start"] = LxdError("No.")
     with pytest.raises(LxdError, match=r"^No\.$"):

@@ -60,8 +60,8 @@ def test_raw_keys_are_refused_by_name_before_anything_is_made() -> None:
     with pytest.raises(InputError) as error:
         stamp(lxd, bob())
     assert str(error.value) == (
-        "The default profile sets raw.idmap, raw.lxc, and each container would have it.\n"
-        "  raw keys go past LXD's own safeguards.\n"
+        "The default profile sets raw.idmap, raw.lxc, and each container would get it.\n"
+        "  raw keys bypass LXD's checks.\n"
         "  raw.idmap: both 1000 1000\n"
         "  raw.lxc: lxc.cap.drop =\n"
         "Next: Remove it, or move it to a profile of the containers that need it:\n"

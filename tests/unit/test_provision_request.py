@@ -75,7 +75,7 @@ def test_a_name_that_is_no_account() -> None:
     with pytest.raises(InputError) as error:
         Request(name="voice", template="base")
     assert str(error.value) == (
-        "The container may be called voice, an account inside may not.\n"
+        "voice can be the name of the container, but not of the account in it.\n"
         '  "voice" cannot be an account. That name belongs to the system.\n'
         "Next: Name the account: --account ACCOUNT (the container stays voice)."
     )
@@ -110,9 +110,9 @@ def test_a_name_that_differs_in_case_only() -> None:
     with pytest.raises(InputError) as error:
         plan(bob(), facts(namesake="Bob"))
     assert str(error.value) == (
-        'The name "bob" differs from that of "Bob" in case only.\n'
-        "  LXD and DNS take both for one name.\n"
-        'Next: Choose another name, or write "Bob" where you mean that one.'
+        'The names "bob" and "Bob" differ in upper and lower case only.\n'
+        "  For LXD and DNS they are the same name.\n"
+        'Next: Choose another name, or type "Bob" if you mean that container.'
     )
 
 
@@ -120,18 +120,18 @@ REFUSED: tuple[tuple[Mapping[str, int], type[LabError], str], ...] = (
     (
         {"disk_bytes": 500 << 20},
         InputError,
-        "--disk 500.0 MiB is too small.\nNext: The minimum is 1.0 GiB.",
+        "--disk 500.0 MiB is too small.\nNext: Ask for 1.0 GiB or more.",
     ),
     (
         {"home_bytes": 1},
         InputError,
         "--home 1 B is too small.\n"
-        "Next: The minimum is 16.0 MiB. A number without a unit is bytes: --home 1GiB?",
+        "Next: Ask for 16.0 MiB or more. A number without a unit is bytes: --home 1GiB?",
     ),
     (
         {"memory_bytes": 100 << 20},
         InputError,
-        "--memory 100.0 MiB is too small.\nNext: The minimum is 256.0 MiB.",
+        "--memory 100.0 MiB is too small.\nNext: Ask for 256.0 MiB or more.",
     ),
     ({"cpus": 0}, InputError, "--cpus 0: a container needs at least 1 CPU."),
     (
@@ -204,5 +204,5 @@ def test_a_request_is_kept_without_its_keys() -> None:
 def test_a_kept_request_that_nobody_can_read() -> None:
     for kept in ("", "null", "[]", '{"keys": 1}'):
         assert differences(kept, bob().canonical()) == (
-            "its own request cannot be read (user.lab.request)",
+            "the options stored with the container cannot be read (user.lab.request)",
         )

@@ -74,9 +74,9 @@ def test_another_wish_is_refused_once_somebody_may_have_logged_in(lxd: FakeLxd) 
     stamp_until(lxd, "start bob")
     del lxd.store.instances[HERE].config["user.lab.closed"]
     assert refusal(lxd, cpus=1) == (
-        'The container "bob" is half made, and this request differs from its own.\n'
+        'The container "bob" is half made, and was requested with other options.\n'
         "  CPUs: no limit now, 1 requested\n"
-        "Next: Finish it as it was asked for: invoke provision bob\n"
+        "Next: Finish it with its first options: invoke provision bob\n"
         "      or remove it (/home is kept): invoke destroy bob"
     )
 
@@ -95,7 +95,7 @@ def test_keys_that_somebody_changed_meanwhile_are_refused(lxd: FakeLxd) -> None:
     lxd.store.instances[HERE].config[labels.AUTHORIZED] = "ssh-ed25519 AAAA-private"
     assert refusal(lxd) == (
         'The ssh keys kept with the half made container "bob" cannot be used.\n'
-        "  user.lab.authorized-keys: the key's base64 is damaged or cut off\n"
+        "  user.lab.authorized-keys: the key's base64 is damaged or incomplete\n"
         "Next: Remove it (/home is kept): invoke destroy bob\n"
         "      Then make it again, with --key."
     )
@@ -147,12 +147,12 @@ def test_a_container_in_the_making_is_left_to_its_maker(lxd: FakeLxd) -> None:
     pid = me().split()[1]
     assert refusal(lxd) == (
         f'The container "bob" is being provisioned by process {pid} on {socket.gethostname()}.\n'
-        "Next: Wait for it."
+        "Next: Wait until it ends."
     )
     leave_half_made(lxd, "elsewhere 12 34")
     assert refusal(lxd) == (
         'The container "bob" is half made; process 12 on elsewhere may still be making it.\n'
-        "Next: Wait for it, or, if that process no longer exists: invoke destroy bob"
+        "Next: Wait until it ends, or, if that process no longer exists: invoke destroy bob"
     )
 
 
@@ -209,8 +209,8 @@ def test_what_cannot_be_removed_is_told_and_left_to_the_next_run(
     with pytest.raises(LxdError, match=r"No\."):
         stamp(lxd, bob(), report=Heard())
     assert said == [
-        "bob stays half made: Gone away. Finish it: invoke provision bob",
-        "The volume home-bob (/home) is kept; the next run uses it.",
+        "bob is only half made: Gone away. To finish it: invoke provision bob",
+        "The volume home-bob (/home) is kept. The next run uses it.",
     ]
     lxd.store.instances[HERE].config["user.lab.builder"] = DEAD
     assert stamp(lxd, bob()).changed
@@ -283,7 +283,7 @@ def test_an_account_that_nobody_made(lxd: FakeLxd) -> None:
         stamp(lxd, bob())
     assert str(error.value) == (
         "cloud-init succeeded in bob, but made no account bob.\n"
-        "Next: Check that the release has cloud-init's users-groups module."
+        "Next: Check that cloud-init in the release has the module users-groups."
     )
 
 

@@ -47,7 +47,10 @@ def test_the_way_back_from_before_a_crash_outlives_another_failure(
     ann.config[labels.SYNC] = f"{DEAD} sync-20261120-101500"
     installer.failures["ann"] = CheckError("apt broke.")
     (failed,) = run(driven, "ann").failed
-    assert failed.error.fix == ("The state before the interrupted run: ann/sync-20261120-101500")
+    assert failed.error.fix == (
+        "Restore the state before the interrupted run, if needed: lxc restore ann "
+        "sync-20261120-101500"
+    )
     assert ann.snapshots == ("sync-20261120-101500",)
     assert ann.config[labels.SYNC] == f"{DEAD} sync-20261120-101500"
     installer.failures.clear()
@@ -64,7 +67,10 @@ def test_what_several_crashes_left_is_known_until_it_is_removed(
     assert ann.config[labels.SYNC].endswith(f" {second},{first}")
     installer.failures["ann"] = CheckError("apt broke.")
     (failed,) = run(driven, "ann").failed
-    assert failed.error.fix == f"The state before the interrupted run: ann/{first}"
+    assert (
+        failed.error.fix
+        == f"Restore the state before the interrupted run, if needed: lxc restore ann {first}"
+    )
     assert ann.snapshots == (first, second)
     installer.failures.clear()
     assert run(driven, "ann").failed == ()
@@ -92,7 +98,7 @@ def test_what_another_run_is_at_is_left_to_it(
     inside(driven, "ann").config[labels.SYNC] = f"{UNKNOWN} sync-20261120-101500"
     assert str(run(driven, "ann").left[0]) == (
         "ann: skip, process 1 on nowhere may still be syncing it. If that process no longer "
-        "exists, clear its mark: "
+        "exists, remove the mark of that run: "
         "lxc config unset ann user.lab.sync"
     )
     del inside(driven, "ann").config[labels.SYNC]

@@ -87,10 +87,10 @@ def test_a_failure_is_rolled_back_named_and_no_one_elses(
     assert isinstance(failure, CheckError)
     assert str(failure) == (
         f"1 container could not be brought to driver {NEW}.\n"
-        "  ann: apt broke. It is rolled back.\n"
+        "  ann: apt broke. The container was rolled back.\n"
         "    dpkg: error\n"
         "  Next: Mend apt.\n"
-        "Next: Correct that, then run: invoke sync-drivers ann"
+        "Next: Correct these causes, then run: invoke sync-drivers ann"
     )
 
 
@@ -102,7 +102,7 @@ def test_where_nothing_was_changed_nobody_is_interrupted_by_a_restore(
     assert not any(change.startswith("restore_snapshot") for change in driven.changes)
     failure = sync.failure(outcome)
     assert isinstance(failure, InputError)
-    assert "There is no such version. Nothing in it was changed." in str(failure)
+    assert "There is no such version. Nothing in the container was changed." in str(failure)
 
 
 def test_gpus_that_do_not_answer_are_a_failure(driven: FakeLxd) -> None:
@@ -159,7 +159,7 @@ def test_a_frozen_one_and_one_of_its_users_own_are_named(driven: FakeLxd) -> Non
     inside(driven, "ben").config[labels.DELIVERY] = "none"
     assert [str(left) for left in run(driven).left] == [
         "ann: skip, it is Frozen, neither running nor stopped",
-        "ben: skip, its user looks after its driver (delivery none)",
+        "ben: skip, its user installs the driver (delivery none)",
     ]
     assert driven.changes == []
 
@@ -170,7 +170,7 @@ def test_those_that_get_it_by_a_start_are_restarted_when_asked_for(
 ) -> None:
     inside(driven, "ann").config[labels.DELIVERY] = delivery
     assert [str(left) for left in run(driven, "ann").left] == [
-        f"ann: skip, a restart brings it {NEW} (delivery {delivery}): "
+        f"ann: skip, a restart gives it driver {NEW} (delivery {delivery}): "
         "invoke sync-drivers ann --restart"
     ]
     assert driven.changes == []
@@ -260,7 +260,7 @@ def test_where_nobody_knows_whether_it_ended_it_is_rolled_back(
     installer.early["ann"] = LxdError("The connection broke.")
     driven.changes.clear()
     (failed,) = run(driven, "ann").failed
-    assert failed.error.brief == "The connection broke. It is rolled back."
+    assert failed.error.brief == "The connection broke. The container was rolled back."
     verbs = [change.split("/")[0] for change in driven.changes]
     assert verbs[2:6] == ["stop ann", "restore_snapshot ann", "start ann", "delete_snapshot ann"]
 
