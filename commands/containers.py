@@ -14,15 +14,16 @@ from lab.errors import InputError
 
 @command(
     help={
-        "name": "The container's name, and the account's in it.",
+        "name": "Name of the container, and of the account in it.",
         "template": "Template to make it from: base (the default), docker, …",
         "key": "ssh public key: a file, -, gh:USER, gl:USER, an https URL, or the key. Repeatable.",
         "cpus": "How many CPUs it may use.",
         "memory": "How much memory: 16GiB.",
         "disk": "Quota of its root: 50GiB.",
-        "home": "Quota of its /home: 100GiB. Default: as the root's.",
-        "account": "The account's name, if it is not the container's.",
-        "gpus": "GPUs: a count, all, none, PCI addresses, UUIDs or idx:N. Alone: change them live.",
+        "home": "Quota of its /home: 100GiB. Default: the quota of the root.",
+        "account": "Name of the account. Default: the name of the container.",
+        "gpus": "GPUs: a count, all, none, PCI addresses, UUIDs or idx:N. Also for existing "
+        "containers.",
         "password": "Make a random password, even with a key.",
         "plan": "Show what would be done; change nothing.",
         "json": "One JSON document on stdout.",
@@ -208,7 +209,7 @@ def destroy(_c: Context, name: str, yes: bool = False, purge: bool = False) -> N
     would = lifecycle.look(lxd, name, purge=purge)
     if not yes and not console.ask(view.of_removal(name, would, question=True)):
         raise InputError(
-            f"{name} is left as it is.", fix=f"Confirm with: invoke destroy {name} --yes"
+            f"{name} was not removed.", fix=f"Confirm with: invoke destroy {name} --yes"
         )
     with console.reporter() as report:
         keep_quotas(settings, report)

@@ -11,7 +11,7 @@ from lab import console
 
 @command(help={"json": "One JSON document on stdout."})
 def drivers(_c: Context, json: bool = False) -> None:
-    """Show the driver of the host, the releases and the containers, and what drifts."""
+    """Show the driver of the host, releases and containers, and which do not fit the host."""
     from commands.views import drivers
     from provision.drivers.survey import survey
 

@@ -18,7 +18,7 @@ from lab.settings.settings import Settings
 if TYPE_CHECKING:
     from host.check.drift import Versions
 
-_NOT_BOOTED = "systemd does not run this machine: the unit waits until it does."
+_NOT_BOOTED = "This machine was not booted with systemd, so nothing starts the unit."
 
 
 @command()
@@ -72,7 +72,7 @@ def remove_driver_hook(_c: Context) -> None:
 
 @command()
 def after_driver_update(_c: Context) -> None:
-    """Build releases and sync containers that drift from the host's driver. Run by the hook."""
+    """Update releases and containers to the host's driver. The driver hook runs this."""
     settings = read_settings()
     lxd = connect_to(settings)
     follow_driver(drifting(lxd, settings), build=rebuild, sync=lambda: _sync(lxd, settings))
@@ -86,7 +86,7 @@ def follow_driver(found: Versions, *, build: Callable[..., None], sync: Callable
     for name, trouble in found.unseen:
         console.print_text(f"{name}: {trouble}")
     if not found.drift:
-        console.print_text(f"Nothing drifts from driver {found.host}; nothing to do.")
+        console.print_text(f"Every release and container fits driver {found.host}; nothing to do.")
         return
     failures: list[LabError] = []
     if found.releases:
@@ -124,7 +124,7 @@ def _together(failures: Sequence[LabError]) -> LabError:
     return CheckError(
         "Some releases or containers could not be brought to the host's driver.",
         details="\n".join(map(str, failures)),
-        fix="Correct that, then run: invoke host.after-driver-update",
+        fix="Correct these causes, then run: invoke host.after-driver-update",
     )
 
 

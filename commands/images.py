@@ -67,7 +67,7 @@ def build_images(
     }
 )
 def smoke_images(_c: Context, only: str = "", keep_failed: bool = False) -> None:
-    """Check the releases that users get now, each on fresh instances. Moves no alias."""
+    """Check the releases that users get now, each on fresh instances. Users keep what they have."""
     from commands.views import checks as view
     from images import smoke
 

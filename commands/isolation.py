@@ -39,9 +39,9 @@ def isolate(
     actions = isolation.plan_isolation(lxd, names or [])
     told = "\n".join(map(str, actions))
     if plan or not actions:
-        console.print_text(told or "Each has ids of its own; nothing to do.")
+        console.print_text(told or "Each container has ids of its own; nothing to do.")
         return
-    if not yes and not console.ask(f"{told}\nThey are restarted for this, one by one. Continue?"):
+    if not yes and not console.ask(f"{told}\nThe containers are restarted one by one. Continue?"):
         raise InputError("Nothing was changed.", fix="Confirm with --yes.")
     with console.reporter() as report:
         keep_quotas(settings, report)

@@ -76,7 +76,7 @@ def _unknown_word(word: str, command: str, commands: Iterable[str]) -> LabError:
 def _usage(context: ParserContext) -> str:
     if context.name:
         return f"See its arguments and options: invoke --help {context.name}"
-    return "See the options: invoke --help. Those of a command are typed after it."
+    return "See the options: invoke --help. Type the options of a command after its name."
 
 
 def _meaning(brief: str, close: list[str], otherwise: str) -> LabError:

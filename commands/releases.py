@@ -52,7 +52,7 @@ def rollback(_c: Context, template: str) -> None:
 
 @command(
     help={
-        "keep": "How many of the newest releases of each template stay (3).",
+        "keep": "How many of the newest releases of each template to keep. Default: 3.",
         "plan": "Show what would be removed and why; change nothing.",
     }
 )
@@ -76,9 +76,9 @@ def prune_images(_c: Context, keep: str = "3", plan: bool = False) -> None:
     if not any(decision.remove for decision in found):
         console.print_text("Nothing to remove.")
     elif plan:
-        console.print_text(f"This would free {size}, and what the pool unpacked of it.")
+        console.print_text(f"This would free {size}, and the unpacked copies in the storage pool.")
     else:
-        console.print_text(f"Freed {size}, and what the pool unpacked of it.")
+        console.print_text(f"Freed {size}, and the unpacked copies in the storage pool.")
 
 
 @command(

@@ -125,7 +125,7 @@ def _gpu(gpu: Mapping[str, Any]) -> str:
 
 
 def _missing(one: Mapping[str, Any]) -> str:
-    return f"{one['pci']} {'moved to ' + one['now'] if one['now'] else 'is gone'}"
+    return f"{one['pci']} {'moved to ' + one['now'] if one['now'] else 'is missing'}"
 
 
 def _driver(container: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
@@ -136,7 +136,7 @@ def _driver(container: Mapping[str, Any], name: str) -> list[tuple[str, str]]:
     if inside:
         return [("driver", inside)]
     injected = container["delivery"] in {"runtime", "cdi"}
-    return [("driver", f"{host}, the host's own")] if injected and host else []
+    return [("driver", f"{host}, from the host")] if injected and host else []
 
 
 def _address(container: Mapping[str, Any]) -> str:
@@ -157,15 +157,15 @@ def _processes(most: int | None) -> str:
 
 
 def _own_keys(count: int) -> str:
-    whose = "key lets" if count == 1 else "keys let"
-    return f"{count} more {whose} in, by the user's own ~/.ssh/authorized_keys"
+    keys = "key" if count == 1 else "keys"
+    return f"{count} more {keys} can log in, from the user's ~/.ssh/authorized_keys"
 
 
 def _ids(container: Mapping[str, Any]) -> str:
     ids = container["ids"]
     if ids is None:
-        return f"shared with others; its own: invoke isolate {container['name']}"
-    return f"its own, {ids['base']} to {ids['base'] + ids['size'] - 1} of the server's"
+        return f"shared with other containers; to separate them: invoke isolate {container['name']}"
+    return f"its own: {ids['base']} to {ids['base'] + ids['size'] - 1} on the server"
 
 
 def _of_profile(found: Mapping[str, Any]) -> list[str]:

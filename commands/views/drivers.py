@@ -77,7 +77,7 @@ def advice(survey: Survey) -> Iterator[str]:
     """What to say below the table: how it stands, and the commands to type next."""
     host = survey.host.driver
     if host is None:
-        yield "Without NVIDIA's kernel module on the host nothing can drift."
+        yield "No NVIDIA kernel module is loaded on the host: there is no version to compare with."
         return
     stale = [each for each in survey.releases if each.drift]
     drifting = [each for each in survey.containers if each.drift or each.mark]
@@ -91,12 +91,12 @@ def advice(survey: Survey) -> Iterator[str]:
         yield f"{_count(len(mendable), 'container')} not at {host}. Next: invoke sync-drivers"
     if len(mendable) < len(drifting):
         names = ", ".join(each.name for each in drifting if each not in mendable)
-        yield f"Left to their users (delivery none): {names}"
+        yield f"Their users install the driver (delivery none): {names}"
 
 
 def _without(delivery: Delivery) -> str:
     """In the place of a version where there is none inside."""
-    return "by its start" if delivery.is_injected else "none"
+    return "at each start" if delivery.is_injected else "none"
 
 
 def _state_of(host: str | None, container: InContainer) -> str:

@@ -23,7 +23,7 @@ def of_import(imported: Imported, incompatibility: str | None = None) -> str:
     release = imported.release
     name = f"{release.template} {release.version}"
     if not imported.is_new:
-        return f"{name} is here already, nothing to do."
+        return f"LXD already has {name}; nothing to do."
     if incompatibility:
         return (
             f"{name} is imported, but cannot be used on this host: {incompatibility}.\n"

@@ -212,7 +212,7 @@ def test_the_hook_brings_release_and_container_to_the_new_driver(desk: Desk, key
     assert "nothing to do" in desk.succeeds("invoke host.install-driver-hook").out
 
     quick = desk.succeeds(_as_systemd_starts_it(desk))
-    assert quick.out == f"Nothing drifts from driver {OLD}; nothing to do.\n"
+    assert quick.out == f"Every release and container fits driver {OLD}; nothing to do.\n"
     desk.host.driver(NEW)
     _until_running(ANN)
     drifting = {one["name"] for one in desk.problems() if one["name"].endswith("-driver")}
@@ -229,7 +229,7 @@ def test_the_hook_brings_release_and_container_to_the_new_driver(desk: Desk, key
     finally:
         lxc("delete", "hc-look")
     quick = desk.succeeds(_as_systemd_starts_it(desk))
-    assert quick.out == f"Nothing drifts from driver {NEW}; nothing to do.\n"
+    assert quick.out == f"Every release and container fits driver {NEW}; nothing to do.\n"
 
     desk.succeeds("invoke host.remove-driver-hook")
     assert desk.succeeds("apt-mark showhold").out == ""

@@ -197,4 +197,4 @@ def test_a_container_without_ids_of_its_own_is_moved_and_loses_nothing(
     assert said.out == f"{ANN}\nwords\n", said.err
     poll(lambda: _docker_is_up(ANN), what="docker", timeout=60)
     assert _sh(ANN, "docker run --rm lt:ids /bin/echo from docker").stdout == "from docker\n"
-    assert lab.succeed("isolate", ANN).out == "Each has ids of its own; nothing to do.\n"
+    assert lab.succeed("isolate", ANN).out == "Each container has ids of its own; nothing to do.\n"

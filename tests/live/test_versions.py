@@ -126,7 +126,7 @@ def test_only_what_nobody_needs_is_pruned(shelf: Shelf, exported: Path) -> None:
     assert shelf.succeed("prune-images") == "Nothing to remove.\n"
     assert shelf.succeed("prune-images", "--keep", "1") == (
         f"vers: remove {old}, superseded ({shown})\n"
-        f"Freed {shown}, and what the pool unpacked of it.\n"
+        f"Freed {shown}, and the unpacked copies in the storage pool.\n"
     )
     assert shelf.fingerprint(old) is None
     assert shelf.current() == new
@@ -142,7 +142,7 @@ def test_a_release_goes_out_and_comes_in_and_is_checked_before_users_get_it(
     assert sent is not None
     told = shelf.properties(sent)
     assert shelf.succeed("import-image", str(exported)) == (
-        f"vers {old} is here already, nothing to do.\n"
+        f"LXD already has vers {old}; nothing to do.\n"
     )
     lxc("image", "delete", sent)
     assert shelf.succeed("import-image", str(exported)) == (

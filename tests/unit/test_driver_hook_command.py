@@ -47,7 +47,10 @@ def day() -> Day:
 def test_nothing_is_done_where_nothing_drifts(day: Day, capsys: pytest.CaptureFixture[str]) -> None:
     assert day.run() == 0
     assert day.done == []
-    assert capsys.readouterr().out == "Nothing drifts from driver 550.163.01; nothing to do.\n"
+    assert (
+        capsys.readouterr().out
+        == "Every release and container fits driver 550.163.01; nothing to do.\n"
+    )
 
 
 def test_host_without_a_module_has_nothing_to_follow(

@@ -126,7 +126,7 @@ def test_the_document_and_the_table() -> None:
     assert list(advice(found)) == [
         f"1 release is not at {NEW}. Next: invoke build-images",
         f"1 container is not at {NEW}. Next: invoke sync-drivers",
-        "Left to their users (delivery none): cat",
+        "Their users install the driver (delivery none): cat",
     ]
 
 
@@ -142,7 +142,9 @@ def test_a_host_without_nvidia() -> None:
     found: Survey = survey(lxd, settings(delivery="auto"))
     assert document(found)["host"] is None
     assert [one["drift"] for one in document(found)["containers"]] == [False]
-    assert list(advice(found)) == ["Without NVIDIA's kernel module on the host nothing can drift."]
+    assert list(advice(found)) == [
+        "No NVIDIA kernel module is loaded on the host: there is no version to compare with."
+    ]
 
 
 def test_one_that_vanishes_meanwhile_is_left_out() -> None:

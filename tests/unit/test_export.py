@@ -50,7 +50,7 @@ def test_importing_it_again_changes_nothing(exported: Path) -> None:
     lxd = FakeLxd()
     bring(exported, lxd)
     lxd.changes.clear()
-    assert bring(exported, lxd) == f"base {V} is here already, nothing to do."
+    assert bring(exported, lxd) == f"LXD already has base {V}; nothing to do."
     assert lxd.changes == []
 
 

@@ -142,7 +142,7 @@ def test_they_are_counted(
     lxd: FakeLxd, ssh: Path, content: str, count: int, told: str | None
 ) -> None:
     (ssh / "authorized_keys").write_text(content)
-    text = told and f"{told}, by the user's own ~/.ssh/authorized_keys"
+    text = told and f"{told}, from the user's ~/.ssh/authorized_keys"
     assert shown(lxd) == (count, text)
 
 

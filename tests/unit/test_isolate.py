@@ -109,7 +109,7 @@ def test_the_gpu_says_what_gives_it_ids_of_its_own(lxd: FakeLxd) -> None:
     def told() -> str:
         return dict(of_container(show(lxd, SETTINGS, "bob"))[1])["ids"]
 
-    assert told() == "shared with others; its own: invoke isolate bob"
+    assert told() == "shared with other containers; to separate them: invoke isolate bob"
     run(lxd)
     assert told() == "its own: 1065536 to 1131071 on the server"
 

@@ -87,7 +87,7 @@ MISTYPED = [
     (
         "--jsno list",
         '{program} has no option "--jsno".\n'
-        "Next: See the options: invoke --help. Those of a command are typed after it.",
+        "Next: See the options: invoke --help. Type the options of a command after its name.",
     ),
     (
         "show bob ann",
@@ -141,7 +141,7 @@ def test_options_that_labstamp_has_not(said: Callable[[str], Said]) -> None:
         1,
         "",
         'error: labstamp has no option "--dry".\n'
-        "Next: See the options: invoke --help. Those of a command are typed after it.\n",
+        "Next: See the options: invoke --help. Type the options of a command after its name.\n",
     )
     assert said("--list-depth x") == (1, "", "error: --list-depth needs a whole number.\n")
 

@@ -105,7 +105,7 @@ def test_the_hook_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert done == []
     assert capsys.readouterr().out.splitlines() == [
         "ben: could not be inspected: …",
-        f"Nothing drifts from driver {NEW}; nothing to do.",
+        f"Every release and container fits driver {NEW}; nothing to do.",
     ]
 
 

@@ -104,7 +104,7 @@ def test_an_injected_userland_needs_none_in_the_release(lxd: FakeLxd) -> None:
         stamp(lxd, bob(**gpus("1")), settings=delivered("runtime"))
     publish(lxd, BASE)
     done = stamp(lxd, bob(**gpus("1")), settings=delivered("runtime"))
-    assert ("driver", f"{NEW}, the host's own") in containers.of_stamped(done)[1]
+    assert ("driver", f"{NEW}, from the host") in containers.of_stamped(done)[1]
 
 
 def test_gpus_without_a_driver_are_no_use(lxd: FakeLxd) -> None:

@@ -50,7 +50,7 @@ def test_a_build_has_a_row_a_phase_and_one_for_all() -> None:
         (
             replace(NEW, is_new=False),
             "it has no driver",
-            "base 20261121.1 is here already, nothing to do.",
+            "LXD already has base 20261121.1; nothing to do.",
         ),
         (
             replace(NEW, release=replace(RELEASE, needs=Needs(config={"a": "b"}))),
