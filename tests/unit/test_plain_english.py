@@ -33,7 +33,23 @@ RIDDLES: Final = {
     r"gone for good\b": "no longer exists",
     r"for nobody\b": "not used",
     r"nobody we know\b": "not known",
-    r"of before\b": "earlier",
+    r"(?:of|from) before\b": "earlier, previous",
+    r"(?:is|are) gone\b": "no longer exists, is missing",
+    r"on top of it\b": "based on it",
+    r"take the place of\b": "replace",
+    r"insists? on\b": "requires",
+    r"go(?:es)? past\b": "bypass",
+    r"(?:keys?|that) lets? in\b": "can log in",
+    r"drifts? from\b|[Nn]othing (?:can )?drifts?\b": "fits, does not fit",
+    r"not taken\b": "not accepted, not used",
+    r"once \w+ are many\b": "there are many",
+    r"in case only\b": "in upper and lower case only",
+    r"systemd does not run\b": "was not booted with systemd",
+    r"Correct that,": "Correct the cause",
+    r"differs? from its own\b": "has other options",
+    r"as everybody's\b": "still belongs to",
+    r"is wanted\b": "is needed",
+    r"to be given\b": "give",
     r"[Ll]ook (?:whether|for what)\b": "check",
     r"[Ss]ee (?:that|whether|who|what)\b": "check, list",
 }
@@ -42,7 +58,11 @@ PATTERN: Final = re.compile("|".join(rf"\b(?:{riddle})" for riddle in RIDDLES))
 PLAIN: Final = re.compile(r"\b(?:[Tt]here|which|that) (?:is|are) no \w+")
 
 COMMANDS: Final = ("apt-get", "apt-mark", "ci/", "docker", "export", "invoke", "lxc", "sudo")
-BEGINNING: Final = re.compile(rf"[A-Z`{{]|--[a-z]|(?:{'|'.join(map(re.escape, COMMANDS))})")
+# What is no verb: `The full log: …` does not say what to do with it.
+NOUNS: Final = "A|An|If|It|Its|No|Nothing|That|The|This|Those"
+BEGINNING: Final = re.compile(
+    rf"(?!(?:{NOUNS})\b)[A-Z`{{]|--[a-z]|(?:{'|'.join(map(re.escape, COMMANDS))})"
+)
 
 
 def sources() -> Iterator[Path]:
@@ -99,8 +119,18 @@ def riddles(source: str) -> Iterator[str]:
 def fixes(source: str) -> Iterator[tuple[int, str]]:
     """Line and text of what is passed as `fix=` to anything that is not a finding's command."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.keyword) and node.arg == "fix" and (text := flat(node.value)):
-            yield node.value.lineno, text
+        if isinstance(node, ast.keyword) and node.arg == "fix":
+            yield from (
+                (one.lineno, text) for one in branches(node.value) for text in [flat(one)] if text
+            )
+
+
+def branches(node: ast.expr) -> Iterator[ast.expr]:
+    """Both values of `A if … else B`."""
+    if isinstance(node, ast.IfExp):
+        yield from (*branches(node.body), *branches(node.orelse))
+    else:
+        yield node
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -135,6 +165,9 @@ def test_a_fix_begins_with_a_verb_or_is_a_command() -> None:
         "x is split, and of use by its parts only",
         "nobody tells that",
         "whoever filled it",
+        "2 more keys let in",
+        "Correct that, then run: invoke list",
+        "Its GPU is gone.",
     ],
 )
 def test_the_next_riddle_is_caught(text: str) -> None:
@@ -167,8 +200,17 @@ def test_plain_text_passes(text: str) -> None:
         ("sudo reboot", True),
         ("check the log", False),
         ("on that server: lxc list", False),
+        ("The full log: logs/base.log", False),
+        ("If it is not needed: lxc image delete x", False),
     ],
 )
 def test_how_a_fix_begins(text: str, begins_well: bool) -> None:  # noqa: FBT001
     assert [text for _, text in fixes(f"fail(fix={text!r})")] == [text]
     assert bool(BEGINNING.match(text)) == begins_well
+
+
+def test_both_branches_of_a_fix_are_read() -> None:
+    assert [text for _, text in fixes('fail(fix="Wait." if busy else "invoke list")')] == [
+        "Wait.",
+        "invoke list",
+    ]
