@@ -80,7 +80,7 @@ def test_provision_names_the_resize_and_finds_it_done_afterwards(lxd: FakeLxd) -
     told = refusal(lxd, **wish)
     assert told.endswith("Change the sizes: invoke resize bob --cpus 1 --memory 2GiB --home 5GiB")
     also = refusal(lxd, **wish, password=True)
-    assert "--home 5GiB\n      Ask for the same again" in also
+    assert "--home 5GiB\n      Repeat the command with" in also
     run(lxd, Sizes(cpus=1, memory=2 * GIB, home=5 * GIB))
     lxd.changes.clear()
     assert not stamp(lxd, bob(**wish)).changed
