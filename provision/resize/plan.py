@@ -117,7 +117,7 @@ def _check_processes(processes: int | None, pids: int | None) -> None:
     if processes < MIN_PROCESSES:
         raise InputError(
             f"--processes {processes} is too small.",
-            fix=f"The minimum is {MIN_PROCESSES}: below it nobody can log in.",
+            fix=f"Give at least {MIN_PROCESSES}: with fewer, nobody can log in.",
         )
     if pids is not None and processes > pids:
         raise CapacityError(
