@@ -100,7 +100,7 @@ def sync_drivers(
         options=options,
         at_once=at_once,
         prepare=prepare,
-        bench=SyncContext(lxd=lxd, report=report, stop=threading.Event(), install=install),
+        context=SyncContext(lxd=lxd, report=report, stop=threading.Event(), install=install),
     )
     endings = [*(a for a in actions if isinstance(a, Leave)), *_side_by_side(work, due)]
     return _outcome(host.driver, endings)
@@ -143,7 +143,7 @@ class _Work:
     options: Options
     at_once: int
     prepare: Prepare
-    bench: SyncContext
+    context: SyncContext
 
 
 def _side_by_side(work: _Work, actions: Sequence[Action]) -> list[Ending]:
@@ -153,14 +153,14 @@ def _side_by_side(work: _Work, actions: Sequence[Action]) -> list[Ending]:
         try:
             endings = [future.result() for future in futures]
         except BaseException:
-            work.bench.stop.set()
+            work.context.stop.set()
             pool.shutdown(cancel_futures=True)
             raise
     return [ending for ending in endings if ending is not None]
 
 
 def _one(work: _Work, name: str) -> Ending | None:
-    report = work.bench.report
+    report = work.context.report
     try:
         with container_lock(work.settings, name, report, f"sync-drivers {name}"):
             action = _decide_again(work, name)
@@ -173,8 +173,8 @@ def _one(work: _Work, name: str) -> Ending | None:
 
 def _decide_again(work: _Work, name: str) -> Action | None:
     """With the lock: another process may have changed everything before."""
-    lxd = work.bench.lxd
-    work.bench.go_on()
+    lxd = work.context.lxd
+    work.context.go_on()
     instance = lxd.instance(name)
     if instance is None or not is_managed(instance) or is_preparing(instance):
         return None
@@ -190,13 +190,13 @@ def _do(work: _Work, action: Action | None) -> None:
     match action:
         case Install():
             userland = work.userland or work.prepare(work.settings, work.version)
-            bring(work.bench, action, userland)
+            bring(work.context, action, userland)
         case Restart():
-            restart(work.bench, action)
+            restart(work.context, action)
         case Forget():
-            forget(work.bench, action)
+            forget(work.context, action)
         case Note():
-            note(work.bench, action)
+            note(work.context, action)
         case _:
             pass
 

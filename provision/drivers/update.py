@@ -41,77 +41,77 @@ class SyncContext:
             raise Interrupted("It was interrupted.")
 
 
-def bring(bench: SyncContext, action: Install, userland: Userland) -> None:
+def bring(context: SyncContext, action: Install, userland: Userland) -> None:
     """Do it, or restore the container and raise the LabError."""
-    lxd, name = bench.lxd, action.name
+    lxd, name = context.lxd, action.name
     mark = new_mark(after=action.leftover)
     try:
         lxd.update(name, config={labels.SYNC: str(mark)})
-        bench.phase(name, "snapshot")
+        context.phase(name, "snapshot")
         lxd.create_snapshot(name, mark.snapshots[0])
         before = _trace(lxd, name)
     except LabError:
         _clear(lxd, name, mark, leaving=action.leftover)
         raise
     try:
-        _install(bench, action, userland)
+        _install(context, action, userland)
     except LabError as error:
-        raise _undone(bench, action, mark, before, error) from error
+        raise _undone(context, action, mark, before, error) from error
     if action.asleep:
         lxd.stop(name)
     _clear(lxd, name, mark)
-    bench.report.done(name, f"has driver {action.version}")
+    context.report.done(name, f"has driver {action.version}")
 
 
-def restart(bench: SyncContext, action: Restart) -> None:
+def restart(context: SyncContext, action: Restart) -> None:
     """Its start brings the driver. CheckError when its GPUs do not answer afterwards."""
-    lxd, name = bench.lxd, action.name
-    bench.phase(name, "restart")
+    lxd, name = context.lxd, action.name
+    context.phase(name, "restart")
     lxd.update(name, config={labels.SYNC: str(SyncMarker(builder=me()))})
     lxd.stop(name)
     lxd.start(name)
     wait_for_init(lxd, name)
     lxd.update(name, config={labels.SYNC: None})
-    _ask_nvidia_smi(bench, name, action.gpus, action.version)
+    _ask_nvidia_smi(context, name, action.gpus, action.version)
     lxd.update(name, config={labels.DRIVER: action.version})
-    bench.report.done(name, f"has driver {action.version}")
+    context.report.done(name, f"has driver {action.version}")
 
 
-def forget(bench: SyncContext, action: Forget) -> None:
-    _clear(bench.lxd, action.name, action.leftover)
-    bench.report.done(action.name, "what an interrupted run left is removed")
+def forget(context: SyncContext, action: Forget) -> None:
+    _clear(context.lxd, action.name, action.leftover)
+    context.report.done(action.name, "what an interrupted run left is removed")
 
 
-def note(bench: SyncContext, action: Note) -> None:
-    bench.lxd.update(action.name, config={labels.DRIVER: action.version})
-    bench.report.done(action.name, f"has driver {action.version} already")
+def note(context: SyncContext, action: Note) -> None:
+    context.lxd.update(action.name, config={labels.DRIVER: action.version})
+    context.report.done(action.name, f"has driver {action.version} already")
 
 
-def _install(bench: SyncContext, action: Install, userland: Userland) -> None:
-    lxd, name = bench.lxd, action.name
+def _install(context: SyncContext, action: Install, userland: Userland) -> None:
+    lxd, name = context.lxd, action.name
     if action.asleep:
-        bench.phase(name, "boot")
+        context.phase(name, "boot")
         lxd.start(name)
         wait_for_init(lxd, name)
-    bench.phase(name, f"driver {action.version}")
+    context.phase(name, f"driver {action.version}")
 
     def heard(text: str) -> None:
-        bench.go_on()
+        context.go_on()
         lines = text.strip().splitlines()
         if lines:
-            bench.report.detail(name, lines[-1])
+            context.report.detail(name, lines[-1])
 
-    bench.install(lxd, name, userland, on_output=heard)
-    _ask_nvidia_smi(bench, name, action.gpus, action.version)
+    context.install(lxd, name, userland, on_output=heard)
+    _ask_nvidia_smi(context, name, action.gpus, action.version)
     lxd.update(name, config={labels.DRIVER: action.version})
 
 
-def _ask_nvidia_smi(bench: SyncContext, name: str, gpus: Sequence[str], version: str) -> None:
+def _ask_nvidia_smi(context: SyncContext, name: str, gpus: Sequence[str], version: str) -> None:
     """Without GPUs there is nobody who could answer."""
     if not gpus:
         return
-    bench.phase(name, "nvidia-smi")
-    wrong = complaint(bench.lxd.run(name, QUERY, timeout=120), gpus, version)
+    context.phase(name, "nvidia-smi")
+    wrong = complaint(context.lxd.run(name, QUERY, timeout=120), gpus, version)
     if wrong:
         raise CheckError(
             f"The GPUs of {name} do not work.",
@@ -121,11 +121,11 @@ def _ask_nvidia_smi(bench: SyncContext, name: str, gpus: Sequence[str], version:
 
 
 def _undone(
-    bench: SyncContext, action: Install, mark: SyncMarker, before: object, error: LabError
+    context: SyncContext, action: Install, mark: SyncMarker, before: object, error: LabError
 ) -> LabError:
     """ERROR with what became of the container; it is as before unless the text says otherwise."""
-    lxd, name = bench.lxd, action.name
-    bench.report.phase(name, "undo")
+    lxd, name = context.lxd, action.name
+    context.report.phase(name, "undo")
     # Of anything else nobody knows whether the installation inside has ended.
     ended = isinstance(error, InputError | CheckError)
     try:

@@ -62,7 +62,7 @@ def isolate(
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> Outcome:
     """Carry out the plan. A failure of one container does not stop the others."""
-    bench = MoveContext(lxd=lxd, report=report, remote=settings.remote)
+    context = MoveContext(lxd=lxd, report=report, remote=settings.remote)
     done: list[str] = []
     left = [action for action in actions if isinstance(action, Leave)]
     failed: list[tuple[str, LabError]] = []
@@ -77,7 +77,7 @@ def isolate(
                 if isinstance(now, Leave):
                     left.append(now)
                 elif now is not None:
-                    move(bench, now)
+                    move(context, now)
                     done.append(name)
                     if not now.asleep:
                         waits = timeouts or Timeouts()

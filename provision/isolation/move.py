@@ -41,26 +41,26 @@ class MoveContext:
     """The LXD that is meant, as in the settings."""
 
 
-def move(bench: MoveContext, action: Move) -> None:
+def move(context: MoveContext, action: Move) -> None:
     """Do it, or restore the container and raise the LabError."""
     name = action.name
     try:
-        mark = _resumed(bench, action) if action.leftover else _begun(bench, action)
+        mark = _resumed(context, action) if action.leftover else _begun(context, action)
         if mark.stage is Stage.BEFORE:
-            mark = _moved(bench, action, mark)
+            mark = _moved(context, action, mark)
     except LabError as error:
-        raise _undone(bench, action, error) from error
+        raise _undone(context, action, error) from error
     except BaseException:
-        bench.report.say(f"{name} was moved only in part. To continue: invoke isolate {name}")
+        context.report.say(f"{name} was moved only in part. To continue: invoke isolate {name}")
         raise
-    _finish(bench, action, mark)
-    bench.report.done(name, f"has the ids {mark.range}")
+    _finish(context, action, mark)
+    context.report.done(name, f"has the ids {mark.range}")
 
 
-def _begun(bench: MoveContext, action: Move) -> MoveMarker:
+def _begun(context: MoveContext, action: Move) -> MoveMarker:
     """The range is taken before anything else is done: nobody else's, from here on."""
-    lxd, name = bench.lxd, action.name
-    with hold_lock(IDS_LOCK, bench.report, f"isolate {name}", remote=bench.remote):
+    lxd, name = context.lxd, action.name
+    with hold_lock(IDS_LOCK, context.report, f"isolate {name}", remote=context.remote):
         before = read_ids(lxd)
         instance = managed_container(lxd, name)
         home = home_of(instance, action.volumes)
@@ -84,10 +84,10 @@ def _begun(bench: MoveContext, action: Move) -> MoveMarker:
     return mark
 
 
-def _resumed(bench: MoveContext, action: Move) -> MoveMarker:
+def _resumed(context: MoveContext, action: Move) -> MoveMarker:
     """Where a run that was cut off left it: at the beginning, or moved."""
-    lxd, name = bench.lxd, action.name
-    bench.report.phase(name, "wait for LXD")
+    lxd, name = context.lxd, action.name
+    context.report.phase(name, "wait for LXD")
     lxd.wait_until_idle(name, timeout=_AS_LONG_AS_IT_TAKES)
     instance = managed_container(lxd, name)
     mark = read_mark(instance.config.get(labels.ISOLATE))
@@ -102,7 +102,7 @@ def _resumed(bench: MoveContext, action: Move) -> MoveMarker:
         if has_moved(instance, _fresh(lxd, action.volumes), mark):
             mark = mark.at(Stage.MOVED)
         else:
-            _go_back(bench, action, mark)
+            _go_back(context, action, mark)
             mark = mark.at(Stage.BEFORE)
     if mark.stage is Stage.BEFORE:
         _drop_snapshots(lxd, action, mark)
@@ -111,13 +111,13 @@ def _resumed(bench: MoveContext, action: Move) -> MoveMarker:
     return mark
 
 
-def _moved(bench: MoveContext, action: Move, mark: MoveMarker) -> MoveMarker:
-    lxd, name = bench.lxd, action.name
-    bench.report.phase(name, "check its files")
+def _moved(context: MoveContext, action: Move, mark: MoveMarker) -> MoveMarker:
+    lxd, name = context.lxd, action.name
+    context.report.phase(name, "check its files")
     refuse_large_ids(lxd, name, action.volumes)
-    bench.report.phase(name, "stop")
+    context.report.phase(name, "stop")
     lxd.stop(name)
-    bench.report.phase(name, "snapshot")
+    context.report.phase(name, "snapshot")
     lxd.create_snapshot(name, mark.snapshot)
     for volume in action.volumes:
         lxd.create_volume_snapshot(volume.pool, volume.name, mark.snapshot)
@@ -125,7 +125,7 @@ def _moved(bench: MoveContext, action: Move, mark: MoveMarker) -> MoveMarker:
     # Neither the server's boot nor anybody's `lxc start --all` is to go on in between.
     begun = {**mark.range.config, _AUTOSTART: "false", labels.ISOLATE: str(mark)}
     lxd.update(name, config=begun)
-    bench.report.phase(name, f"change the owners of its files to {mark.range}")
+    context.report.phase(name, f"change the owners of its files to {mark.range}")
     lxd.start(name)
     wait_for_init(lxd, name)
     if not has_moved(managed_container(lxd, name), _fresh(lxd, action.volumes), mark):
@@ -136,9 +136,9 @@ def _moved(bench: MoveContext, action: Move, mark: MoveMarker) -> MoveMarker:
     return mark.at(Stage.MOVED)
 
 
-def _finish(bench: MoveContext, action: Move, mark: MoveMarker) -> None:
+def _finish(context: MoveContext, action: Move, mark: MoveMarker) -> None:
     """From here on its user may have written to it: nothing goes back any more."""
-    lxd, name = bench.lxd, action.name
+    lxd, name = context.lxd, action.name
     done = {labels.ISOLATE: str(mark), _AUTOSTART: mark.autostart}
     lxd.update(name, config=done)
     _drop_snapshots(lxd, action, mark)
@@ -157,13 +157,13 @@ def has_moved(instance: Instance, volumes: Sequence[Volume], mark: MoveMarker) -
     return all(same_map(one, wanted) for one in on_disk[unmapped:])
 
 
-def _go_back(bench: MoveContext, action: Move, mark: MoveMarker) -> None:
+def _go_back(context: MoveContext, action: Move, mark: MoveMarker) -> None:
     """To the snapshots: of the root, and of each volume that LXD did not get done with.
 
     One that it got done with has the new range by LXD's own note, and is given back at the start.
     """
-    lxd, name = bench.lxd, action.name
-    bench.report.phase(name, "roll back")
+    lxd, name = context.lxd, action.name
+    context.report.phase(name, "roll back")
     lxd.stop(name)
     wanted = managed_container(lxd, name).config.get(NEXT)
     for volume in _fresh(lxd, action.volumes):
@@ -173,16 +173,16 @@ def _go_back(bench: MoveContext, action: Move, mark: MoveMarker) -> None:
     lxd.restore_snapshot(name, mark.snapshot)
 
 
-def _undone(bench: MoveContext, action: Move, error: LabError) -> LabError:
+def _undone(context: MoveContext, action: Move, error: LabError) -> LabError:
     """ERROR with what became of the container; it is as before unless the text says otherwise."""
-    lxd, name = bench.lxd, action.name
+    lxd, name = context.lxd, action.name
     try:
         lxd.wait_until_idle(name, timeout=_AS_LONG_AS_IT_TAKES)
         mark = read_mark(managed_container(lxd, name).config.get(labels.ISOLATE))
         if mark is None or mark.builder != me():
             return _with_way_on(error, name)
         if mark.stage is Stage.MOVING:
-            _go_back(bench, action, mark)
+            _go_back(context, action, mark)
         _drop_snapshots(lxd, action, mark)
         _as_it_was(lxd, name, mark)
         lxd.update(name, config={labels.ISOLATE: None})
