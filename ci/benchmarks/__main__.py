@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ from lab.errors import LabError, LxdError
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ATTEMPTS = 3
+_PAUSE = 20.0
+"""Seconds."""
 Turn = tuple[str, str, int, Callable[[Scene, int], list[Measured]]]
 """Contender, the first case of what it measures, round, and how."""
 
@@ -70,6 +73,7 @@ def _persist(
             raise
         print_error(error)
         print_text(f"{told}: failed, and is repeated")
+        time.sleep(_PAUSE)  # LXD may still be stopping what failed
     return _persist(measure, told, attempts - 1)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from images.templates.lab_files import LabFiles, read_lab_files
+from lab.lxd.privilege import without_limits
 from lab.settings.settings import Settings
 
 PLAIN = "bench-plain"
@@ -48,7 +49,8 @@ def read_templates(files: LabFiles) -> tuple[Template, ...]:
                 parent=definition.parent,
                 own=files.distro.packages(definition.packages),
                 packages=tuple(dict.fromkeys(every)),
-                config=files.catalog.needs(definition.name).config,
+                # Not every LXD may raise a limit of processes, and no build needs one.
+                config=without_limits(files.catalog.needs(definition.name).config),
                 abstract=definition.abstract,
             )
         )
