@@ -12,7 +12,6 @@ place_mark=$place/.made-by-ci-test          # nothing is ever deleted where this
 bridge=lt$(printf '%s' "$place" | md5sum | cut -c 1-8)
 pool_gib=40                           # the most that the tests' pool grows to
 room_gib=30                           # what a whole run was seen to write, and a reserve
-without_cards=()                      # the environment of the part of the tests that has no cards
 
 # insist_on_a_daemon: one that can be started beside the server's. A snap has but one.
 insist_on_a_daemon() {
@@ -87,7 +86,7 @@ clear_place() {
     fi
     find "$place" -xdev -mindepth 1 -delete
     # Of an LXD that was killed, and whose data is gone: the next one would take it for somebody's.
-    for one in "$bridge"{a,b}{,b}; do
+    for one in "$bridge"{a,b,c}{,b}; do
         ip link delete "$one" type bridge 2>/dev/null || true
     done
 }
@@ -117,20 +116,24 @@ insist_on_room() {
             "free some space, or: TEST_LXD_DIR=/directory/on/another/disk ci/test"
 }
 
-# start_plain_lxd: another one, without GPUs, for the part of the tests that wants none (tests/support/parts.py).
-# What belongs to that part is in the environment `without_cards`.
-start_plain_lxd() {
-    without_cards=("TEST_PART=plain" "TEST_LXD_DIR=$place/plain" "LXD_DIR=$place/plain/lxd"
-        "LXD_CONF=$place/plain/client")
-    mkdir -p "$place/plain/client"
-    echo "network: ${bridge}b" >"$place/plain/lab.yaml"
-    step "start another one without GPUs" _start_plain_lxd
+# start_lxd_of PART LETTER: another one, without GPUs, for a part of the tests that wants none
+# (tests/support/parts.py). LETTER: of its bridge.
+start_lxd_of() {
+    environment_of "$1"
+    mkdir -p "$place/$1/client"
+    echo "network: $bridge$2" >"$place/$1/lab.yaml"
+    step "start an LXD without GPUs for the part $1" _start_lxd_of "$1"
 }
 
-_start_plain_lxd() {
-    export "${without_cards[@]}"
-    _start_own_lxd "$@"
-    LAB_SETTINGS=$place/plain/lab.yaml invoke host.setup --only-lxd
+# environment_of PART: what its process is given, in `environment`.
+environment_of() {
+    environment=("TEST_PART=$1" "TEST_LXD_DIR=$place/$1" "LXD_DIR=$place/$1/lxd" "LXD_CONF=$place/$1/client")
+}
+
+_start_lxd_of() {
+    export "${environment[@]}"
+    _start_own_lxd "${@:2}"
+    LAB_SETTINGS=$place/$1/lab.yaml invoke host.setup --only-lxd
 }
 
 # start_own_lxd: with a pool and a bridge that are the tests' alone, and cards that are simulated.

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.live_lab.making import Making
 from tests.support.lxd_watch import watch_lxd
-from tests.support.parts import keep_part
+from tests.support.parts import keep_part, wants_lab
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,7 +20,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Whoever needs no lab goes first: it is built meanwhile."""
     keep_part(config, items)
-    items.sort(key=_wants_lab)
+    items.sort(key=wants_lab)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,7 +28,7 @@ def making(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Making | Exception | None]:
     """What the fixture `lab` waits for; why there is none, for the tests that need one."""
-    if not any(_wants_lab(item) for item in request.session.items):
+    if not any(wants_lab(item) for item in request.session.items):
         yield None
         return
     try:
@@ -38,8 +38,3 @@ def making(
         return
     yield making
     making.undo()
-
-
-def _wants_lab(item: pytest.Item) -> bool:
-    live = item.get_closest_marker("live") is not None
-    return live and "lab" in getattr(item, "fixturenames", ())

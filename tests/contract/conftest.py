@@ -28,6 +28,13 @@ SHARED = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the verbs of the gateway, those about GPUs alone need a host that has some."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.stem != "test_gpus_contract":
+            item.add_marker(pytest.mark.plain)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
     lxd: Lxd

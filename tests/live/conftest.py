@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def lab(making: Making | Exception | None) -> Lab:
-    """What `Making` makes: all templates, or base and docker in the part without GPUs."""
+    """What `Making` makes: all templates, or less in the parts without GPUs."""
     if isinstance(making, Exception):
         raise making
     assert making is not None

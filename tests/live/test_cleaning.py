@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.support.live_lab.lab import ROOT
 
+pytestmark = pytest.mark.plain
+
 BELOW = ("mnt", "tmp", "root", "home", "var/tmp", "var/log", "var/lib/cloud", "var/cache/apt")
 NAMES = ("a", ".cache", "nas data", "ünï", "b.deb", "x\ty", "-rf")
 PLACES = st.builds(

@@ -13,6 +13,8 @@ from host.machine import Machine
 from host.units.kernel_limits import FILE, WANTED, read_limits, too_low
 from tests.support.live_lab.lab import INVOKE, ROOT, Said
 
+pytestmark = pytest.mark.plain
+
 SETTINGS_DIRECTORY = str(Path(FILE).parent)
 
 

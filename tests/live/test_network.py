@@ -23,6 +23,8 @@ from tests.support.live_lab.lab import Lab, lxc, query
 from tests.support.live_lab.making import PREFIX
 from tests.support.live_lab.removing import remove_instance
 
+pytestmark = pytest.mark.plain
+
 BRIDGE, SILENT, NAME = "ltbrnet", "ltbrlan", "lt-silent"
 TABLE = "lttrial"
 SOON = 5

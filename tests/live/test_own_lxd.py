@@ -15,6 +15,8 @@ from tests.support.live_lab.gpu_host import GPUS, VERSION
 from tests.support.live_lab.lab import ROOT
 from tests.support.live_lab.own_lxd import PLACE, directory, run_sandbox
 
+pytestmark = pytest.mark.plain
+
 # As ci/test begins, without its packages and gates. Its name is how a run is known to be one.
 PREAMBLE = """
 set -euo pipefail

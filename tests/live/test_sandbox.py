@@ -23,6 +23,8 @@ from lab.settings.settings import Settings
 from tests.support.live_lab.own_lxd import SANDBOX, directory
 from tests.support.tiny_root import make_unified
 
+pytestmark = pytest.mark.plain
+
 BRIDGE = "labsandbox0"
 SETTINGS = Settings(pool="labsandbox", network=BRIDGE)
 NOT_RUNNING = 3

@@ -23,7 +23,7 @@ from tests.support.parts import PLAIN, part
 
 BRIDGE = "labplain0"
 ANN = "lp-ann"
-pytestmark = pytest.mark.plain
+pytestmark = [pytest.mark.plain, pytest.mark.lab]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

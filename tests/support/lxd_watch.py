@@ -22,7 +22,7 @@ from _pytest.runner import runtestprotocol
 
 from tests.support.live_lab.gpu_host import GPUS, VERSION
 from tests.support.live_lab.own_lxd import PLACE, run_sandbox
-from tests.support.parts import PLAIN, part
+from tests.support.parts import BUILDS, PLAIN, part
 
 RERUN: Final = "rerun"
 # As the runtime of Go begins its last words.
@@ -172,8 +172,7 @@ def watch_lxd(config: pytest.Config) -> None:
     """For a conftest's pytest_configure: does something in a run of ci/test only."""
     place, shared = os.environ.get(PLACE), os.environ.get("LXD_DIR")
     if place and shared:
-        plain = part() == PLAIN
-        start = () if plain else ("--gpus", str(len(GPUS)), "--driver", VERSION)
+        start = () if part() in {PLAIN, BUILDS} else ("--gpus", str(len(GPUS)), "--driver", VERSION)
         daemons = OwnLxds(Path(place), Path(shared), start)
         daemons.death()  # what it said before is of no interest
         config.pluginmanager.register(Watch(daemons), "lxd-watch")

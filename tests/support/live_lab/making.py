@@ -11,23 +11,24 @@ from tests.support.live_lab.gpu_host import simulated_gpus
 from tests.support.live_lab.lab import Lab
 from tests.support.live_lab.removing import remove_lab
 from tests.support.live_lab.standins import NEW, OLD, make_debs
-from tests.support.parts import PLAIN, part
+from tests.support.parts import BUILDS, PLAIN, part
 
 PREFIX: Final = "labtest"
 BUILD_PROJECT: Final = "labtest-build"
 _PATIENCE: Final = 1800
+_ONLY: Final = {PLAIN: ("--only", "base,docker"), BUILDS: ("--only", "base")}
+"""What the parts without GPUs build; the other one builds all."""
 
 
 class Making:
     """All four templates, built from nothing by one plain command, with the host's userland.
 
-    In the part without GPUs: base and docker-nested, as a newcomer's is.
+    In the part `plain`: base and docker-nested, as a newcomer has it; in `builds`: base.
     """
 
     def __init__(self, directory: Path) -> None:
-        plain = part() == PLAIN
-        self._lab = Lab(settings=_plain(directory) if plain else _settings(directory))
-        only = ("--only", "base,docker") if plain else ()
+        only = _ONLY.get(part() or "", ())
+        self._lab = Lab(settings=_plain(directory) if only else _settings(directory))
         self._said = directory / "said"
         remove_lab(PREFIX, BUILD_PROJECT)
         with self._said.open("w") as said:
