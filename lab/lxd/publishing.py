@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import chain
+from pathlib import Path
 
+from lab.lxd.devices import root_of
 from lab.lxd.errors import alias_taken
 from lab.lxd.images import ImageCalls
 from lab.lxd.model import Image
+from lab.lxd.packed_file import open_packed, pieces_of, root_on_disk
 from lab.lxd.port import OnProgress
 from lab.lxd.rest import path
 from lab.lxd.upload import Part, Upload
@@ -48,7 +52,8 @@ class PublishCalls(ImageCalls):
         what = f"publish {instance}"
         self._refuse_taken(aliases, what)
         with ExitStack() as opened:
-            pieces = [self._open(instance, file, what, opened) for file in files]
+            root = self._root(instance, what)
+            pieces = [self._open(instance, file, root, what, opened) for file in files]
             packed = Part(
                 field="rootfs",
                 name=f"{instance}.tar",
@@ -78,10 +83,23 @@ class PublishCalls(ImageCalls):
             **{f"templates/{name}": self._template(where, name, what) for name in names},
         }
 
+    def _root(self, instance: str, what: str) -> Path | None:
+        """Where its files may be on this machine."""
+        daemon = self._rest.daemon() if self._rest.is_local else None
+        if daemon is None:
+            return None
+        raw = self._rest.get(path("instances", instance), what=what, params=self._here)
+        _, device = root_of(raw.get("expanded_devices") or {}) or ("", {})
+        return root_on_disk(daemon, device.get("pool", ""), self._host(instance))
+
     def _open(
-        self, instance: str, file: str, what: str, opened: ExitStack
+        self, instance: str, file: str, root: Path | None, what: str, opened: ExitStack
     ) -> tuple[int, Iterator[bytes]]:
         """Size and content of a FILE in INSTANCE, to be read while OPENED is."""
+        found = open_packed(root, file) if root is not None else None
+        if found is not None:
+            opened.enter_context(found)
+            return os.fstat(found.fileno()).st_size, pieces_of(found)
         where, here = path("instances", instance, "files"), {**self._here, "path": file}
         headers, content = opened.enter_context(self._rest.pieces(where, what=what, params=here))
         return int(headers["Content-Length"]), content

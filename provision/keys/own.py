@@ -15,6 +15,7 @@ from typing import Final
 from lab import labels
 from lab.lxd.model import Instance, Volume
 from lab.lxd.port import Lxd
+from lab.machine.below import open_below
 from lab.machine.local_daemon import lxd_directory
 from lab.settings.settings import Settings
 from provision.homes import home_place
@@ -23,7 +24,6 @@ from provision.keys.public_key import BadKey, parse_key
 
 FILES: Final = ("authorized_keys", "authorized_keys2")
 _MOST: Final = 256 * 1024
-_STEP: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def own_keys(lxd: Lxd, settings: Settings, instance: Instance) -> int | None:
@@ -47,18 +47,17 @@ def read_below(place: Path, path: Sequence[str]) -> bytes:
 
     No link is followed, nothing is waited for; OSError if it is not a file, or too large.
     """
-    handle = os.open(place, _STEP | os.O_DIRECTORY)
     try:
-        for part in path:
-            below = os.open(part, _STEP, dir_fd=handle)
-            os.close(handle)
-            handle = below
+        handle = open_below(place, path)
+    except FileNotFoundError:
+        if not place.is_dir():
+            raise
+        return b""
+    try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST:
             raise OSError(f"{path[-1]} is not a file of keys")
         return os.read(handle, _MOST)
-    except FileNotFoundError:
-        return b""
     finally:
         os.close(handle)
 
