@@ -12,13 +12,15 @@ from urllib.parse import quote, unquote, urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from lab.lxd.certificates import fingerprint
 from lab.machine.local_daemon import SOCKET, lxd_directory
 
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 60.0
+SEND_TIMEOUT = 60.0
+"""For one piece of what is sent: LXD writes it to a disk that others may keep busy."""
 _SCHEME = "http+unix://"
 # One a thread; more threads than that open connections that are closed after use.
 _POOL_SIZE = 32
@@ -66,22 +68,49 @@ class _PinnedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, assert_fingerprint=self._fingerprint, **kwargs)
+        by_scheme = {**self.poolmanager.pool_classes_by_scheme, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = by_scheme
 
 
-class _SocketConnection(HTTPConnection):
+class _Patient(HTTPConnection):
+    """urllib3 gives a whole body the time that it gives the connecting."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock.settimeout(SEND_TIMEOUT)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None:
+            self.timeout = SEND_TIMEOUT  # what it sets where it is connected already
+        super().request(*args, **kwargs)
+
+
+class _TlsConnection(_Patient, HTTPSConnection):
+    pass
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Socket(HTTPConnection):
     def __init__(self, path: str, **kwargs: Any) -> None:
         super().__init__("localhost", **kwargs)
         self._path = path
 
     def connect(self) -> None:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(CONNECT_TIMEOUT)
+        connection.settimeout(self.timeout)
         try:
             connection.connect(self._path)
         except OSError:
             connection.close()
             raise
         self.sock = connection
+
+
+class _SocketConnection(_Patient, _Socket):
+    pass
 
 
 class _SocketPool(urllib3.HTTPConnectionPool):
