@@ -21,8 +21,6 @@ from tests.support.certificates import Pair, make_pair
 from tests.support.live_lab.gpu_containers import destroy
 from tests.support.live_lab.lab import ROOT, Lab, lxc, query
 
-pytestmark = pytest.mark.plain
-
 AS_NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups -- /media/bin/python -m invoke list"
 CLIENT = "ft-client"
 CONTAINER = "ft-seen"
