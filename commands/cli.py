@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -139,15 +139,20 @@ def build_context(*, keep_failed: bool = False) -> Iterator[BuildContext]:
         yield open_context(ROOT, settings, connect_to(settings), report, keep_failed=keep_failed)
 
 
+def explained_builds(context: BuildContext) -> Callable[[], AbstractContextManager[None]]:
+    """What says which obstacles of the network a build met."""
+    from commands.network import explained
+
+    return functools.partial(explained, context.lxd, context.settings, context.report, builds=True)
+
+
 def rebuild(*templates: str) -> None:
     """Build TEMPLATES where they have changed, or where the host's driver has."""
-    from commands.network import explained
     from images.build import pipeline
 
     with build_context() as context:
         keep_quotas(context.settings, context.report)
-        with explained(context.lxd, context.settings, context.report, builds=True):
-            pipeline.build_images(context, templates)
+        pipeline.build_images(context, templates, around=explained_builds(context))
 
 
 def names(only: str) -> tuple[str, ...]:

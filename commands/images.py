@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from invoke.context import Context
 
-from commands.cli import build_context, command, count, keep_quotas, names, read_settings
-from commands.network import explained
+from commands.cli import (
+    build_context,
+    command,
+    count,
+    explained_builds,
+    keep_quotas,
+    names,
+    read_settings,
+)
 from lab import console
 from lab.own_files import insist_on_settings
 from lab.places import ROOT
@@ -43,14 +50,14 @@ def build_images(
             built: tuple[Built, ...] = ()
         else:
             keep_quotas(context.settings, context.report)
-            with explained(context.lxd, context.settings, context.report, builds=True):
-                decisions, built = pipeline.build_images(
-                    context,
-                    names(only),
-                    force=force,
-                    smoke_test=not no_smoke,
-                    jobs=count("jobs", jobs),
-                )
+            decisions, built = pipeline.build_images(
+                context,
+                names(only),
+                force=force,
+                smoke_test=not no_smoke,
+                jobs=count("jobs", jobs),
+                around=explained_builds(context),
+            )
     if plan or pipeline.is_nothing(decisions):
         for decision in decisions:
             console.print_text(str(decision))

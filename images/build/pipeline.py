@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 
 from images.build.driver import in_words
@@ -66,12 +66,16 @@ def build_images(
     force: bool = False,
     smoke_test: bool = True,
     jobs: int | None = None,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> tuple[tuple[Decision, ...], tuple[Built, ...]]:
-    """Build what changed. What passed is given to users, also when another template failed."""
+    """Build what changed. What passed is given to users, also when another template failed.
+
+    AROUND is entered when there is something to do, and not before.
+    """
     every, decisions = plan_images(context, only, force=force)
     if is_nothing(decisions) and not has_leftovers(context):
         return decisions, ()
-    with build_lock(context.settings, context.report, "build-images"):
+    with around(), build_lock(context.settings, context.report, "build-images"):
         have_build_project(context)
         remove_leftovers(context)
         # The process that held the lock may have built it meanwhile.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -91,14 +92,25 @@ def sources_of(template: str, directory: Path) -> tuple[Path, ...]:
         path = _inside(name, directory, asker)
         found[name] = path
         try:
-            tree = environment.parse(path.read_text(encoding="utf-8"), name, str(path))
+            refs = _references(environment, path.read_text(encoding="utf-8"), name, str(path))
         except jinja2.TemplateSyntaxError as error:
             raise _failed(error, path, directory) from error
-        wanted += [(ref, path) for ref in meta.find_referenced_templates(tree) if ref is not None]
+        wanted += [(ref, path) for ref in refs]
     return tuple(sorted(found.values()))
 
 
+@lru_cache(maxsize=64)
+def _references(
+    environment: jinja2.Environment, text: str, name: str, path: str
+) -> tuple[str, ...]:
+    """What the template TEXT extends, includes and imports by name."""
+    found = meta.find_referenced_templates(environment.parse(text, name, path))
+    return tuple(ref for ref in found if ref is not None)
+
+
+@lru_cache(maxsize=4)
 def _environment(directory: Path) -> jinja2.Environment:
+    """It keeps what it compiled, for as long as the file stays the same."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(directory),
         undefined=jinja2.StrictUndefined,
@@ -163,14 +175,21 @@ def _reason(error: Exception) -> str:
 
 def _unquoted(path: Path) -> Iterator[Problem]:
     """The places where a value would get into the text as it is."""
-    tree = jinja2.Environment(autoescape=False).parse(path.read_text(encoding="utf-8"))  # noqa: S701
+    for line in _unquoted_lines(path.read_text(encoding="utf-8")):
+        yield Problem(path=path, line=line, text="a value without | quoted")
+
+
+@lru_cache(maxsize=64)
+def _unquoted_lines(text: str) -> tuple[int, ...]:
+    tree = jinja2.Environment(autoescape=False).parse(text)  # noqa: S701
     captured = {id(inner) for outer in _captures(tree) for inner in outer.find_all(nodes.Output)}
-    for output in tree.find_all(nodes.Output):
-        if id(output) in captured:
-            continue
-        for node in output.nodes:
-            if not _is_safe(node):
-                yield Problem(path=path, line=node.lineno, text="a value without | quoted")
+    return tuple(
+        node.lineno
+        for output in tree.find_all(nodes.Output)
+        if id(output) not in captured
+        for node in output.nodes
+        if not _is_safe(node)
+    )
 
 
 def _captures(tree: nodes.Template) -> Iterator[nodes.Node]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from debian.deb822 import Deb822
+
+from lab.machine.apt_lists import LISTS, is_plain, release_of
 
 _OFF: Final = ("no", "false", "0", "off", "without", "disable")
 _ON: Final = ("yes", "true", "1", "on", "with", "enable")
@@ -38,10 +40,11 @@ class Entry:
     """What its Release file says; empty where apt has not fetched it."""
 
 
-def read_entries(root: Path, targets: str) -> tuple[Entry, ...]:
+def read_entries(root: Path, ask: Callable[[], str], *, fetched: Path = LISTS) -> tuple[Entry, ...]:
     """All enabled binary sources below ROOT, the distribution's own files first.
 
-    TARGETS: what `index_targets` gives.
+    What the archives say of themselves is read in FETCHED, where apt keeps it; where that tells
+    nothing, ASK gives what `index_targets` does.
     """
     extra = root / "sources.list.d"
     lists = [root / "sources.list", extra / "debian.sources", extra / "ubuntu.sources"]
@@ -52,7 +55,10 @@ def read_entries(root: Path, targets: str) -> tuple[Entry, ...]:
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         found += _deb822(text) if path.suffix == ".sources" else _one_line(text)
-    known = {_key(said["repo-uri"], said["release"]): said for said in _fetched(targets)}
+    released = [release_of(entry.uri, entry.suite, fetched) for entry in found]
+    if any(released) and all(is_plain(entry.uri) for entry in found):
+        return tuple(_with(entry, said or {}) for entry, said in zip(found, released, strict=True))
+    known = {_key(said["repo-uri"], said["release"]): said for said in _fetched(ask())}
     return tuple(_with(entry, known.get(_key(entry.uri, entry.suite), {})) for entry in found)
 
 

@@ -79,7 +79,7 @@ def host_mirrors(
     source is the archive of is told by its Release file, which apt has; before it has fetched that,
     by names and keys alone.
     """
-    entries = [one for one in read_entries(root, ask()) if "main" in one.components]
+    entries = [one for one in read_entries(root, ask) if "main" in one.components]
     host = os_release(root.parent / "os-release")
     names = [codename]
     if host.get("ID") == family:

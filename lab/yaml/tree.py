@@ -7,6 +7,7 @@ keys in silence.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -29,14 +30,21 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: Final = {}  # type: ignore[misc]
 
 
+class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """The same by libyaml, where PyYAML was built with it."""
+
+    yaml_implicit_resolvers: Final[dict[str, object]] = {}
+
+
 for _tag, _pattern, _first in (
     ("bool", r"true|false", "tf"),
     ("null", r"null|~|", ("n", "~", "")),
     ("int", _WHOLE.pattern, "-0123456789"),
 ):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
-    )
+    for _one in (_Loader, _FastLoader):
+        _one.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +84,7 @@ def parse_tree(text: str, path: Path) -> Tree:
     lines: dict[Loc, int] = {}
     problems: list[Problem] = []
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = _composed(text)
         value = _Walk(path, lines, problems).value(node, ()) if node is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -88,6 +96,17 @@ def parse_tree(text: str, path: Path) -> Tree:
         reason = f"not YAML: character {quote(text[error.position])}"
         return Tree(path=path, problems=[Problem(path=path, line=line, text=reason)])
     return Tree(path=path, value=value, lines=lines, problems=problems)
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """As PyYAML itself reads it, ten times as fast.
+
+    Only its own parser words errors as people know them, and refuses tabs where cloud-init does.
+    """
+    if "\t" not in text:
+        with suppress(yaml.YAMLError):
+            return yaml.compose(text, Loader=_FastLoader)
+    return yaml.compose(text, Loader=_Loader)
 
 
 class _Walk:

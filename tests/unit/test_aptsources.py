@@ -2,7 +2,10 @@
 
 import hashlib
 import subprocess
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -210,20 +213,28 @@ def test_the_settings_come_before_the_host() -> None:
     )
 
 
-def test_what_apt_itself_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a repository of our own, whose `stable` is bookworm, and an apt that knows no other."""
-    packages = tmp_path / "repository/dists/stable/main/binary-amd64/Packages"
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """One of our own, whose `stable` is bookworm."""
+    repository = tmp_path / "my_own~repository"
+    packages = repository / "dists/stable/main/binary-amd64/Packages"
     packages.parent.mkdir(parents=True)
     packages.write_text(
         "Package: hello\nVersion: 1\nArchitecture: amd64\nFilename: pool/hello.deb\nSize: 1\n"
         f"SHA256: {'0' * 64}\n\n"
     )
     content = packages.read_bytes()
-    (tmp_path / "repository/dists/stable/Release").write_text(
+    (repository / "dists/stable/Release").write_text(
         "Origin: Debian\nCodename: bookworm\nSuite: stable\nComponents: main\n"
         "Architectures: amd64\nDate: Sat, 21 Nov 2026 12:00:00 UTC\nSHA256:\n"
         f" {hashlib.sha256(content).hexdigest()} {len(content)} main/binary-amd64/Packages\n"
     )
+    return repository
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The root of an apt that knows no archive yet."""
     root = tmp_path / "root"
     for name in (
         *("etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d"),
@@ -231,9 +242,6 @@ def test_what_apt_itself_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ):
         (root / name).mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
-    (root / "etc/apt/sources.list").write_text(
-        f"deb [arch=amd64 trusted=yes] file:{tmp_path}/repository stable main\n"
-    )
     config = tmp_path / "apt.conf"
     config.write_text(
         f'Dir "{root}";\nDir::State::status "{root}/var/lib/dpkg/status";\n'
@@ -241,9 +249,35 @@ def test_what_apt_itself_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         'Acquire::Max-FutureTime "999999999";\n'
     )
     monkeypatch.setenv("APT_CONFIG", str(config))
-    (before,) = read_entries(root / "etc/apt", index_targets())
+    return root
+
+
+def test_what_apt_itself_says(host: Path, repository: Path) -> None:
+    _sources(host, f"file:{repository}")
+    lists = host / "var/lib/apt/lists"
+    (before,) = read_entries(host / "etc/apt", index_targets, fetched=lists)
     assert (before.origin, before.codename) == ("", "")
     subprocess.run(["apt-get", "update"], check=True, capture_output=True)
-    (entry,) = read_entries(root / "etc/apt", index_targets())
+    (entry,) = read_entries(host / "etc/apt", index_targets, fetched=lists)
     assert (entry.origin, entry.codename, entry.suite) == ("Debian", "bookworm", "stable")
     assert (entry.trusted, entry.check_valid_until) == (True, True)
+
+
+def test_what_apt_keeps_is_read_without_apt(host: Path, repository: Path) -> None:
+    """By the names that apt gives its files, whatever is in the address."""
+    serve = partial(SimpleHTTPRequestHandler, directory=str(repository.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        place = f"127.0.0.1:{server.server_port}/{repository.name}"
+        _sources(host, f"http://bob:secret@{place}/")
+        subprocess.run(["apt-get", "update"], check=True, capture_output=True)
+        server.shutdown()
+    lists = host / "var/lib/apt/lists"
+    (entry,) = read_entries(host / "etc/apt", lambda: pytest.fail("apt was asked"), fetched=lists)
+    assert (entry.origin, entry.codename, entry.suite) == ("Debian", "bookworm", "stable")
+    assert read_entries(host / "etc/apt", index_targets, fetched=host / "none") == (entry,)
+
+
+def _sources(host: Path, uri: str) -> None:
+    text = f"deb [arch=amd64 trusted=yes] {uri} stable main\n"
+    (host / "etc/apt/sources.list").write_text(text)
