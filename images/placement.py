@@ -13,7 +13,16 @@ from typing import Final
 from images.context import BuildContext
 from lab import labels
 from lab.errors import InputError
-from lab.lxd.devices import NIC, ROOT, Devices, choose_pool, connection, find_network, nic_of
+from lab.lxd.devices import (
+    NIC,
+    ROOT,
+    Devices,
+    choose_pool,
+    connection,
+    find_network,
+    nic_of,
+    required_pool,
+)
 from lab.lxd.model import Network, Pool, Profile
 from lab.lxd.nic_filters import Wanted, bridged_ipv6, filtering
 from lab.settings.settings import Settings
@@ -27,7 +36,6 @@ GROUNDS: Final = {
 }
 """Config that each instance of the build project says outright."""
 
-_SET_IT_UP = "Prepare the host with invoke host.setup, or set"
 _CONNECTION: Final = ("network", "nictype", "parent", "vlan", "mtu")
 """Of a profile's NIC: where it is plugged in. Addresses, limits and filters are its users' own."""
 _SHARED: Final = ("bridged", "macvlan", "sriov")
@@ -80,24 +88,13 @@ def places(
     """
     devices = _devices(profile)
     return {
-        "root": {**ROOT, "pool": _pool(settings, devices, pools).name},
+        "root": {**ROOT, "pool": required_pool(settings.pool, devices, pools).name},
         "eth0": {**NIC, "name": "eth0", **_nic(settings, devices, networks)},
     }
 
 
 def _devices(profile: Profile | None) -> Devices:
     return profile.devices if profile else {}
-
-
-def _pool(settings: Settings, devices: Devices, pools: Sequence[Pool]) -> Pool:
-    pool = choose_pool(settings.pool, devices, pools)
-    if pool is None:
-        raise InputError(
-            "It is not known in which storage pool to build: the default profile has no root disk.",
-            details=f"LXD has the pools: {', '.join(one.name for one in pools) or 'none'}.",
-            fix=f"{_SET_IT_UP} `pool:` in lab.yaml.",
-        )
-    return pool
 
 
 def _nic(settings: Settings, devices: Devices, networks: Sequence[Network]) -> Mapping[str, str]:
@@ -107,7 +104,7 @@ def _nic(settings: Settings, devices: Devices, networks: Sequence[Network]) -> M
     if nic is None:
         raise InputError(
             "It is not known on which network to build: the default profile has no NIC.",
-            fix=f"{_SET_IT_UP} `network:` in lab.yaml.",
+            fix="Set `network:` in lab.yaml, or prepare the host: invoke host.setup",
         )
     name, device = nic
     kind = device.get("nictype", "bridged")

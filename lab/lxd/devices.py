@@ -100,6 +100,18 @@ def choose_pool(wish: str | None, devices: Devices, pools: Sequence[Pool]) -> Po
     return there[name]
 
 
+def required_pool(wish: str | None, devices: Devices, pools: Sequence[Pool]) -> Pool:
+    """As `choose_pool`; InputError, about the settings, where nothing tells."""
+    pool = choose_pool(wish, devices, pools)
+    if pool is None:
+        raise InputError(
+            "No storage pool is set, neither in the settings nor in the default profile.",
+            details=f"LXD has the pools: {', '.join(one.name for one in pools) or 'none'}.",
+            fix="Set `pool:` in lab.yaml, or prepare the host: invoke host.setup",
+        )
+    return pool
+
+
 def _by_name(networks: Sequence[Network]) -> dict[str, Network]:
     return {network.name: network for network in networks}
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from lab import labels
-from lab.errors import LxdError
 from lab.host_gpus import read_host_gpus
-from lab.lxd.devices import choose_pool, find_network
+from lab.lxd.devices import find_network, required_pool
 from lab.lxd.model import Instance, Network, Pool, Profile, Server, Volume
 from lab.lxd.nic_filters import Wanted, bridged_ipv6
 from lab.lxd.port import Lxd
@@ -71,7 +70,7 @@ def read(
     bridged_ipv6: Callable[[], bool] = bridged_ipv6,
 ) -> Facts:
     profile = lxd.profile("default") or Profile(name="default")
-    pool = _pool(lxd, settings, profile)
+    pool = required_pool(settings.pool, profile.devices, lxd.pools())
     instance = lxd.instance(request.name)
     stores = read_stores(lxd)
     home = stores.home(request.name, pool.name)
@@ -121,18 +120,6 @@ def _made_of(instance: Instance | None, offers: tuple[Offer, ...]) -> Offer | No
     if instance is None or is_preparing(instance):
         return None
     return find_offer(offers, instance.config.get(labels.TEMPLATE, ""))
-
-
-def _pool(lxd: Lxd, settings: Settings, profile: Profile) -> Pool:
-    pools = lxd.pools()
-    pool = choose_pool(settings.pool, profile.devices, pools)
-    if pool is None:
-        raise LxdError(
-            "No storage pool is set, neither in the settings nor in the default profile.",
-            details=f"LXD has the pools: {', '.join(one.name for one in pools) or 'none'}.",
-            fix="Set `pool:` in lab.yaml, or prepare the host: invoke host.setup",
-        )
-    return pool
 
 
 def _alive(instance: Instance | None, home: Volume | None) -> dict[str, bool | None]:

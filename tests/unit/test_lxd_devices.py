@@ -14,6 +14,7 @@ from lab.lxd.devices import (
     nic_of,
     of_type,
     plug_of,
+    required_pool,
     root_of,
 )
 from lab.lxd.model import Network, Pool
@@ -95,6 +96,22 @@ def test_the_pool_of_the_settings_then_of_the_root_disk_then_the_only_one() -> N
     assert choose_pool(None, {}, (DEFAULT,)) == DEFAULT
     assert choose_pool(None, {}, both) is None
     assert choose_pool(None, {}, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("there", "told"), [((DEFAULT, FAST), "default, fast"), ((), "none")], ids=["two", "none"]
+)
+def test_a_pool_that_nothing_tells_is_a_fault_of_the_settings(
+    there: tuple[Pool, ...], told: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        required_pool(None, {}, there)
+    assert str(error.value) == (
+        "No storage pool is set, neither in the settings nor in the default profile.\n"
+        f"  LXD has the pools: {told}.\n"
+        "Next: Set `pool:` in lab.yaml, or prepare the host: invoke host.setup"
+    )
+    assert error.value.exit_code == 2
 
 
 @pytest.mark.parametrize(("wish", "name"), [("tank", "tank"), (None, "fast")])

@@ -105,9 +105,9 @@ def test_without_a_root_disk_the_only_pool_will_do() -> None:
     with pytest.raises(InputError) as error:
         places(Settings(), bare, [], [POOL, FAST])
     assert str(error.value) == (
-        "It is not known in which storage pool to build: the default profile has no root disk.\n"
+        "No storage pool is set, neither in the settings nor in the default profile.\n"
         "  LXD has the pools: default, fast.\n"
-        "Next: Prepare the host with invoke host.setup, or set `pool:` in lab.yaml."
+        "Next: Set `pool:` in lab.yaml, or prepare the host: invoke host.setup"
     )
 
 

@@ -8,7 +8,10 @@ from dataclasses import replace
 import pytest
 
 from commands.views.containers import of_container
+from images.placement import places
 from lab.errors import InputError
+from lab.lxd.model import Profile
+from lab.settings.settings import Settings
 from tests.support.builders.stamping import a_lab, bob, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 
@@ -69,3 +72,15 @@ def test_raw_keys_are_refused_by_name_before_anything_is_made() -> None:
         "      lxc profile unset default raw.lxc"
     )
     assert lxd.changes == []
+
+
+def test_without_a_pool_it_is_refused_as_a_build_is() -> None:
+    lxd = a_lab()
+    before = dict(lxd.store.instances)
+    lxd.store.pools["fast"] = replace(lxd.store.pools["default"], name="fast")
+    lxd.store.profiles["default"] = Profile(name="default")
+    with pytest.raises(InputError, match="No storage pool is set"):
+        stamp(lxd, bob())
+    with pytest.raises(InputError, match="No storage pool is set"):
+        places(Settings(), lxd.profile("default"), lxd.networks(), lxd.pools())
+    assert lxd.store.instances == before
