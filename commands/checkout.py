@@ -8,7 +8,7 @@ from invoke.main import program as invokes
 from invoke.parser.parser import Parser
 from invoke.program import Program
 
-from commands.mistyped import wrong_option
+from commands.mistyped import wants_help, wrong_list_format
 from commands.refusing import explaining
 from commands.typed import typed
 
@@ -24,9 +24,14 @@ def refuse_mistyped(namespace: Collection, program: Program = invokes) -> None:
         return  # `labstamp`, a test, or a shell that asks at TAB
     options = program.initial_context
     with explaining(namespace.task_names, options, program="invoke"):
-        contexts = namespace.to_contexts()
-        if wrong := wrong_option(list(typed(core.unparsed, contexts, options)), options):
+        if wrong := wrong_list_format(program.args["list-format"].value):
             raise wrong
+        contexts = namespace.to_contexts()
+        if command := wants_help(list(typed(core.unparsed, contexts, options)), options):
+            # As after `invoke --help COMMAND`: the program prints it.
+            program.args.help.value = command
+            core.unparsed.clear()
+            return
         Parser(contexts=contexts, initial=options).parse_argv(list(core.unparsed))
         asked = program.args.help.value
         if isinstance(asked, str) and asked not in namespace.task_names:

@@ -17,24 +17,51 @@ from lab.names import quote
 
 _UNKNOWN: Final = re.compile(r"No idea what (?P<quote>['\"])(?P<word>.*)(?P=quote) is!", re.DOTALL)
 _MISSING: Final = re.compile(r"'.+' did not receive required positional arguments: (?P<names>.+)")
+_LIST_FORMATS: Final = ("flat", "nested", "json")
 _VALUELESS: Final = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value", re.DOTALL)
 
 
-def wrong_option(words: Sequence[Word], core: ParserContext) -> LabError | None:
-    """What is wrong with the first option that is, of a command's, in WORDS.
+def wants_help(words: Sequence[Word], core: ParserContext) -> str | None:
+    """The command in WORDS that --help or -h stands behind, wherever that is.
 
-    For before invoke's parser, which takes an option that it does not know for an argument, such
-    as a NAME, and lets a repeatable one, --key, go without a value.
+    LabError where an option is wrong; with --help, one before that. For before invoke's parser,
+    which takes for an argument, such as a NAME, what begins with a dash: --help, other options of
+    the program's own (CORE), options that it does not know. And it lets a repeatable option,
+    --key, go without a value.
     """
+    asks = (number for number, word in enumerate(words) if _asks_for_help(word, core))
+    help_at = next(asks, None)
+    if wrong := _wrong_option(words[:help_at], core):
+        raise wrong
+    return None if help_at is None else words[help_at].context.name
+
+
+def _asks_for_help(word: Word, core: ParserContext) -> bool:
+    is_option = word.kind is Kind.OPTION and word.context is not core
+    return is_option and word.text.partition("=")[0] in {"--help", "-h"}
+
+
+def _wrong_option(words: Sequence[Word], core: ParserContext) -> LabError | None:
+    """What is wrong with the first option that is, of a command's, in WORDS."""
     for word, following in zip_longest(words, words[1:]):
         if word.kind is not Kind.OPTION or word.context is core:
             continue
         name = word.text.partition("=")[0]
-        if name not in {*word.context.flags, *word.context.inverse_flags, *core.flags}:
+        if name not in {*word.context.flags, *word.context.inverse_flags}:
             return _unknown_option(name, word.context, "")
         if word.awaits_value and (following is None or following.kind is not Kind.VALUE):
             return _valueless_option(name, word.context)
     return None
+
+
+def wrong_list_format(chosen: str) -> LabError | None:
+    """For before invoke, whose program calls its own method of that name."""
+    if chosen in _LIST_FORMATS:
+        return None
+    return LabError(
+        f"There is no list format {quote(chosen)}.",
+        fix=f"Choose one of: {', '.join(_LIST_FORMATS)}",
+    )
 
 
 def explained(

@@ -11,15 +11,14 @@ from invoke.collection import Collection
 from invoke.config import Config
 from invoke.exceptions import Exit
 from invoke.parser.argument import Argument
-from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 from commands import completion
 from commands.cli import reader_gone
-from commands.mistyped import wrong_option
+from commands.mistyped import wants_help, wrong_list_format
 from commands.refusing import explaining
 from commands.spelling import respelling
-from commands.typed import Kind, Word, typed
+from commands.typed import typed
 from lab import console, places
 from lab.errors import LabError
 
@@ -66,6 +65,8 @@ class Labstamp(Program):
         self.normalize_argv(argv)
         with self._explaining():
             self.parse_core_args()
+            if wrong := wrong_list_format(self.args["list-format"].value):
+                raise wrong
         if self.args.version.value:
             self.print_version()
             raise Exit
@@ -80,16 +81,11 @@ class Labstamp(Program):
             super().parse_tasks()
 
     def _look_at_options(self) -> None:
-        """Before invoke, which takes also --help for an argument, such as a NAME."""
         core = self.initial_context
-        words = list(typed(self.core.unparsed, self._commands.to_contexts(), core))
-        asks = (number for number, word in enumerate(words) if _asks_for_help(word, core))
-        help_at = next(asks, None)
-        if wrong := wrong_option(words[:help_at], core):
-            raise wrong
-        if help_at is not None:
+        words = typed(self.core.unparsed, self._commands.to_contexts(), core)
+        if command := wants_help(list(words), core):
             self.parser = self._make_parser()
-            self.print_task_help(str(words[help_at].context.name))
+            self.print_task_help(command)
             raise Exit
 
     def parse_cleanup(self) -> None:
@@ -111,8 +107,3 @@ class Labstamp(Program):
         contexts = self._commands.to_contexts()
         for word in completion.candidates(words, contexts, self.initial_context):
             sys.stdout.write(f"{word}\n")
-
-
-def _asks_for_help(word: Word, core: ParserContext) -> bool:
-    is_option = word.kind is Kind.OPTION and word.context is not core
-    return is_option and word.text.partition("=")[0] in {"--help", "-h"}

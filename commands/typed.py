@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf
+from typing import Final
 
 from invoke.parser.context import ParserContext
+
+_OPTION: Final = re.compile(r"--[a-z]")
+"""What begins so is no value, unlike `-` and a key: -----BEGIN, ---- BEGIN SSH2 PUBLIC KEY."""
 
 
 class Kind(Enum):
@@ -40,7 +45,7 @@ def typed(
     for word in words:
         kind = Kind.ARGUMENT
         was_awaited, awaits_value = awaits_value, False
-        if was_awaited and word not in context.flags:
+        if was_awaited and not (word in context.flags or _OPTION.match(word)):
             kind = Kind.VALUE
         elif word.startswith("-") and word != "-":
             kind = Kind.OPTION

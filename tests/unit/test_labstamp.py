@@ -116,7 +116,28 @@ MISTYPED = [
             f"provision bob --key{more}",
             "--key needs a value.\nNext: See its arguments and options: invoke --help provision",
         )
-        for more in ("", " --password", " a.pub --key")
+        for more in ("", " --password", " a.pub --key", " --template docker", " --xyzzy", " --help")
+    ),
+    # Of the program's own, where only those of the command do something; and no NAME.
+    *(
+        (
+            line,
+            'provision has no option "--list".\n'
+            "Next: See its arguments and options: invoke --help provision",
+        )
+        for line in ("provision --list", "provision --list bob", "provision bob --list")
+    ),
+    (
+        "sync-drivers --version ann",
+        'sync-drivers has no option "--version".\n'
+        "Next: See its arguments and options: invoke --help sync-drivers",
+    ),
+    *(
+        (
+            line,
+            'There is no list format "xyzzy".\nNext: Choose one of: flat, nested, json',
+        )
+        for line in ("--list-format xyzzy --list", "--list -F xyzzy", "--list-format=xyzzy list")
     ),
 ]
 
@@ -136,6 +157,30 @@ def test_in_a_checkout_too(
     assert capsys.readouterr() == ("", f"error: {told.format(program='invoke')}\n")
 
 
+def commands() -> list[str]:
+    return sorted(namespace().task_names)
+
+
+HELP = ["{} --help", "{} -h", "{} --help x", "{} x y --help", "{} --help --xyzzy", "show x {} -h"]
+
+
+@pytest.mark.parametrize("line", HELP)
+@pytest.mark.parametrize("command", commands())
+def test_each_command_has_help_wherever_it_is_asked_for(
+    said: Callable[[str], Said], command: str, line: str
+) -> None:
+    wanted = said(f"--help {command}")
+    assert wanted[1].startswith(f"Usage: labstamp [--core-opts] {command} ")
+    assert said(line.format(command)) == wanted
+
+
+@pytest.mark.parametrize("line", HELP)
+@pytest.mark.parametrize("command", commands())
+def test_so_it_has_in_a_checkout(command: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = loaded_by_invoke(line.format(command), monkeypatch)
+    assert (program.args.help.value, program.core.unparsed) == (command, [])
+
+
 def test_options_that_labstamp_has_not(said: Callable[[str], Said]) -> None:
     assert said("--dry list") == (
         1,
@@ -146,13 +191,14 @@ def test_options_that_labstamp_has_not(said: Callable[[str], Said]) -> None:
     assert said("--list-depth x") == (1, "", "error: --list-depth needs a whole number.\n")
 
 
-def loaded_by_invoke(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happens while `invoke LINE` loads tasks.py."""
+def loaded_by_invoke(line: str, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """The program of `invoke LINE` once it has loaded tasks.py."""
     argv = ["invoke", *line.split()]
     monkeypatch.setattr("sys.argv", argv)  # commands.variadic
     program = Program()
     program.parse_core(argv)
     refuse_mistyped(namespace(), program)
+    return program
 
 
 def test_the_help_of_options_is_there_however_often_they_are_asked_for() -> None:
@@ -176,7 +222,7 @@ RIGHT = [
 
 
 @pytest.mark.parametrize(
-    "line", [*RIGHT, "--complete -- provison", "--help provision", "--dry list"]
+    "line", [*RIGHT, "--complete -- provison", "--help provision", "--dry list", "--list -F nested"]
 )
 def test_in_a_checkout_it_is_left_to_invoke(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded_by_invoke(line, monkeypatch)
