@@ -19,12 +19,13 @@ from lab import console
 from lab.errors import InputError, LabError
 from lab.own_files import insist_on_named, insist_on_program, insist_on_settings
 from lab.places import ROOT
-from lab.settings.settings import Settings, load_settings, settings_path
+from lab.settings.settings import Settings, load_with_tree, settings_path
 
 if TYPE_CHECKING:
     from host.machine import Machine
     from images.context import BuildContext
     from lab.lxd.port import Lxd
+    from lab.yaml.tree import Tree
 from lab.report import Report
 
 # The commands import their own package when they run, so that `invoke list` does not wait for the
@@ -95,13 +96,18 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def read_settings() -> Settings:
+    return read_settings_and_tree()[0]
+
+
+def read_settings_and_tree() -> tuple[Settings, Tree | None]:
+    """The settings and the file with its lines, read once; None where there is no file."""
     insist_on_settings(ROOT)
-    settings = load_settings(ROOT)
+    settings, tree = load_with_tree(ROOT)
     insist_on_named(settings)
     file = settings_path(ROOT)
     if settings.holds_password and file.stat().st_mode & 0o004:
         console.print_note(f"{file} holds a password, and everybody may read it: chmod o= {file}")
-    return settings
+    return settings, tree
 
 
 def connect_to(settings: Settings) -> Lxd:

@@ -6,11 +6,11 @@ import os
 
 from invoke.context import Context
 
-from commands.cli import command, read_settings
+from commands.cli import command, read_settings_and_tree
 from lab import console
 from lab.errors import InputError
 from lab.places import EXAMPLE, ROOT
-from lab.settings.settings import VARIABLE, is_there, settings_path
+from lab.settings.settings import VARIABLE, settings_path
 
 
 @command(
@@ -23,18 +23,18 @@ def settings(_c: Context, json: bool = False, example: bool = False) -> None:
     """Show every setting, its value, and the file and line that it comes from."""
     from commands.views import settings as view
     from lab.settings.origins import origins
-    from lab.yaml.tree import Tree, read_tree
+    from lab.yaml.tree import Tree
 
     if json and example:
         raise InputError("--json and --example exclude each other.")
     if example:
         console.print_verbatim(EXAMPLE.read_text(encoding="utf-8"))
         return
+    values, tree = read_settings_and_tree()
     path = settings_path(ROOT)
-    exists = is_there(path)
-    found = origins(read_settings(), read_tree(path) if exists else Tree(path=path))
+    found = origins(values, tree or Tree(path=path))
     named_by = VARIABLE if os.environ.get(VARIABLE) else None
-    file = view.SettingsFile(path=path, exists=exists, named_by=named_by)
+    file = view.SettingsFile(path=path, exists=tree is not None, named_by=named_by)
     if json:
         console.print_json(view.document(file, found))
         return

@@ -21,9 +21,10 @@ from lab.settings.projects import not_removed, of_its_own
 from lab.settings.source import Source
 from lab.settings.toolkit import Toolkit
 from lab.urls import login_of
-from lab.yaml.load import load_yaml
+from lab.yaml.load import load_tree
 from lab.yaml.model import AptUrl, LocalPath, StrictModel, UrlInside, Word, value_error
 from lab.yaml.problems import shown
+from lab.yaml.tree import Tree, read_tree
 
 VARIABLE: Final = "LAB_SETTINGS"
 
@@ -142,6 +143,13 @@ def settings_path(root: Path, environ: Mapping[str, str] = os.environ) -> Path:
 
 def load_settings(root: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings in `settings_path`; without such a file, the defaults."""
+    return load_with_tree(root, environ)[0]
+
+
+def load_with_tree(
+    root: Path, environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, Tree | None]:
+    """The same, and the file itself with its lines; None where there is no such file."""
     path = settings_path(root, environ)
     if not is_there(path):
         if environ.get(VARIABLE):
@@ -151,8 +159,9 @@ def load_settings(root: Path, environ: Mapping[str, str] = os.environ) -> Settin
                 f"There is no settings file {shown(path)}.",
                 fix=f"Correct or unset {VARIABLE}; without it labstamp reads {read}.",
             )
-        return Settings()
-    return load_yaml(path, Settings)
+        return Settings(), None
+    tree = read_tree(path)
+    return load_tree(tree, Settings), tree
 
 
 def is_there(path: Path) -> bool:

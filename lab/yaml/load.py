@@ -34,7 +34,12 @@ WANTED: Final = {
 
 def load_yaml(path: Path, model: type[M], *, context: Mapping[str, object] | None = None) -> M:
     """The file at PATH as a MODEL; BadFiles with every problem in it."""
-    loaded, problems = examine(read_tree(path), model, context=context)
+    return load_tree(read_tree(path), model, context=context)
+
+
+def load_tree(tree: Tree, model: type[M], *, context: Mapping[str, object] | None = None) -> M:
+    """The same of a file that was read."""
+    loaded, problems = examine(tree, model, context=context)
     if loaded is None:
         raise BadFiles(problems)
     return loaded

@@ -127,6 +127,18 @@ def test_the_example_is_the_sample(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == SAMPLE.read_text()
 
 
+def test_the_file_is_read_once(chosen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, plain = [], Path.read_text
+
+    def read_text(path: Path, encoding: str | None = None) -> str:
+        read.append(path)
+        return plain(path, encoding=encoding)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    command.settings(Context())
+    assert read.count(chosen) == 1
+
+
 @pytest.mark.usefixtures("chosen")
 def test_what_was_read_is_what_commands_read() -> None:
     assert read_settings().pool == "fast"
