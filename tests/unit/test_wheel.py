@@ -8,17 +8,14 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import sys
-import sysconfig
-import venv
-from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.builders.wheel import ROOT, Installed, install_wheel, run
+
 PARTS = ("cloud-init", "commands", "host", "images", "lab", "provision")
 
 # `tests` is of the checkout, which comes last in the path: all else is of what is judged.
@@ -44,53 +41,9 @@ print(json.dumps([str(ROOT), context.commit, {
 """
 
 
-def run(*argv: str | Path, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
-    unset = {"LAB_SETTINGS", "PYTHONPATH"}
-    environment = {name: value for name, value in os.environ.items() if name not in unset}
-    return subprocess.run(
-        [str(one) for one in argv],
-        cwd=cwd,
-        env={**environment, **environ},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
-    wheel: Path
-    environment: Path
-    elsewhere: Path
-    """An empty directory, to run in."""
-
-    def labstamp(self, line: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        program = self.environment / "bin/labstamp"
-        return self.run(program, *shlex.split(line), **environ)
-
-    def run(self, *argv: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
-        here = {"LXD_DIR": str(self.elsewhere / "none"), "HOME": str(self.elsewhere)}
-        return run(*argv, cwd=self.elsewhere, **here, **environ)
-
-
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    directory = tmp_path_factory.mktemp("installed")
-    built, environment, elsewhere = (directory / name for name in ("built", "venv", "elsewhere"))
-    elsewhere.mkdir()
-    ended = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", built)
-    assert ended.returncode == 0, ended.stderr
-    (wheel,) = built.iterdir()
-    venv.create(environment)
-    # What it depends on, and pip, are there already: of the environment that the tests run in.
-    (packages,) = environment.glob("lib/python3*/site-packages")
-    theirs = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
-    (packages / "of-the-tests.pth").write_text("".join(f"{path}\n" for path in sorted(theirs)))
-    pip = (environment / "bin/python", "-m", "pip", "install", "--quiet")
-    ended = run(*pip, "--no-index", "--no-deps", wheel)
-    assert ended.returncode == 0, ended.stderr
-    return Installed(wheel=wheel, environment=environment, elsewhere=elsewhere)
+    return install_wheel(tmp_path_factory.mktemp("installed"))
 
 
 def test_it_holds_all_that_git_has_of_its_parts(installed: Installed) -> None:

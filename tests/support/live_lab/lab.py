@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, TextIO
@@ -43,10 +43,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """A checkout with one settings file."""
+    """A checkout, or another directory and what is installed, with one settings file."""
 
     settings: Path
     root: Path = ROOT
+    program: Path = INVOKE
 
     def invoke(
         self, *arguments: str, stdin: str = "", timeout: float = 1800, **environ: str
@@ -54,7 +55,7 @@ class Lab:
         """Run `invoke ARGUMENTS` to its end."""
         environment = self.environment(environ)
         ended = subprocess.run(
-            [*where_lxd_is(environment, self.root), str(INVOKE), *arguments],
+            [*where_lxd_is(environment, self.root), str(self.program), *arguments],
             cwd=self.root,
             env=environment,
             input=stdin,
@@ -75,7 +76,7 @@ class Lab:
             if signal.getsignal(sign) is signal.SIG_IGN:
                 signal.signal(sign, usual)
         return subprocess.Popen(
-            [*where_lxd_is(environment, self.root), str(INVOKE), *arguments],
+            [*where_lxd_is(environment, self.root), str(self.program), *arguments],
             cwd=self.root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -113,7 +114,7 @@ class Lab:
         own = json.loads(self.settings.read_text())
         keyed = {key.replace("_", "-"): value for key, value in settings.items()}
         file.write_text(json.dumps(own | keyed, default=str))
-        return Lab(settings=file, root=self.root)
+        return replace(self, settings=file)
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         return {**os.environ, "LAB_SETTINGS": str(self.settings), "CI": "true", **more}
