@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
 import socket
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-import yaml
 
-from images.releases.archive import pack
 from images.releases.promotion_order import promoted_property
 from lab.machine.lock import hold_lock
 from lab.process import me
 from lab.release import BUILDER, Needs, Release, Smoke
 from lab.report import Silent
+from tests.support.live_lab.foreign_images import PREFIX, PROJECT, ForeignImages
 from tests.support.live_lab.gpu_host import where_lxd_is
-from tests.support.live_lab.lab import INVOKE, ROOT, Lab, lxc, query, stable
+from tests.support.live_lab.lab import INVOKE, ROOT, lxc, query, stable
 from tests.support.live_lab.removing import remove_lab
 
 pytestmark = pytest.mark.plain
 
-PREFIX = "ltfile"
-PROJECT = "ltfile-build"
 A, B = "20261121.1", "20261122.1"
 RELEASE = Release(
     template="base",
@@ -81,72 +76,10 @@ datetime.datetime, time.time = Shifted, lambda: told() + ahead.total_seconds()
 NO_TIME = "lab.built_at: is not a time with a time zone such as 2026-11-21T09:00:00+00:00"
 
 
-class Files:
-    """A lab without a release, and a workshop for files."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.lab = Lab(settings=directory / "lab.yaml")
-        self.lab.settings.write_text(json.dumps({"alias-prefix": PREFIX, "build-project": PROJECT}))
-
-    def image(
-        self, claimed: Mapping[str, str], nodes: Sequence[tuple[str, bytes, int, int]] = ()
-    ) -> Path:
-        """An image's tarball that CLAIMs properties in its own metadata.yaml, with device NODES."""
-        path = self.directory / f"image-{len(list(self.directory.iterdir()))}.tar"
-        metadata = {
-            "architecture": os.uname().machine,
-            "creation_date": 1,
-            "properties": {"serial": path.name, **claimed},
-        }
-        with tarfile.open(path, "w") as tar:
-            text = yaml.safe_dump(metadata).encode()
-            entry = tarfile.TarInfo("metadata.yaml")
-            entry.size = len(text)
-            tar.addfile(entry, io.BytesIO(text))
-            for name in ("rootfs", "rootfs/dev"):
-                entry = tarfile.TarInfo(name)
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                tar.addfile(entry)
-            for name, kind, major, minor in nodes:
-                entry = tarfile.TarInfo(f"rootfs/{name}")
-                entry.type, entry.devmajor, entry.devminor = kind, major, minor
-                tar.addfile(entry)
-        return path
-
-    def file(self, properties: Mapping[str, str], image: Path) -> Path:
-        """As `export-image` writes it, with the right checksums."""
-        fingerprint = hashlib.sha256(image.read_bytes()).hexdigest()
-        path = self.directory / f"{image.stem}.labstamp"
-        named = image.rename(image.with_name("metadata"))
-        pack(path, [named], fingerprint=fingerprint, properties=properties)
-        return path
-
-    def place(self, properties: Mapping[str, str], *aliases: str) -> str:
-        """An image that is there already, by another way than labstamp's; its fingerprint."""
-        image = self.image({})
-        fingerprint = hashlib.sha256(image.read_bytes()).hexdigest()
-        try:
-            lxc("image", "import", str(image), timeout=60)
-        except subprocess.TimeoutExpired:
-            # Seen once on a busy machine: LXD has the image, and its client waits on for the event.
-            assert query(f"/1.0/images/{fingerprint}")["fingerprint"] == fingerprint
-        said = json.dumps({"properties": {**properties}})
-        lxc("query", "-X", "PATCH", "-d", said, f"/1.0/images/{fingerprint}")
-        for alias in aliases:
-            lxc("image", "alias", "create", f"{PREFIX}/{alias}", fingerprint)
-        return fingerprint
-
-    def refused(self, *arguments: str) -> str:
-        said = self.lab.invoke(*arguments)
-        assert said.code == 2, said
-        return said.err[said.err.index("error: ") :]
-
-
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[Files]:
+def files(tmp_path: Path) -> Iterator[ForeignImages]:
     remove_lab(PREFIX, PROJECT)
-    yield Files(tmp_path)
+    yield ForeignImages(tmp_path)
     remove_lab(PREFIX, PROJECT)
 
 
@@ -154,7 +87,7 @@ def _properties(fingerprint: str) -> dict[str, str]:
     return dict(query(f"/1.0/images/{fingerprint}")["properties"])
 
 
-def test_a_file_that_asks_for_the_server_is_refused_by_name(files: Files) -> None:
+def test_a_file_that_asks_for_the_server_is_refused_by_name(files: ForeignImages) -> None:
     asking = replace(RELEASE, needs=HOSTILE).properties()
     path = files.file(asking, files.image({}))
     assert files.refused("import-image", str(path)) == (
@@ -171,7 +104,9 @@ def test_a_file_that_asks_for_the_server_is_refused_by_name(files: Files) -> Non
     assert stable(f"{PREFIX}/base/{A}") is None
 
 
-def test_an_image_that_is_there_already_is_not_booted_with_what_it_asks_for(files: Files) -> None:
+def test_an_image_that_is_there_already_is_not_booted_with_what_it_asks_for(
+    files: ForeignImages,
+) -> None:
     asking = replace(RELEASE, needs=HOSTILE).properties()
     files.place({**asking, **promoted_property(1)}, "base", f"base/{A}")
     told = (
@@ -196,7 +131,7 @@ def test_an_image_that_is_there_already_is_not_booted_with_what_it_asks_for(file
     assert files.refused("promote", "base", A).startswith(told + REFUSED)
 
 
-def test_what_happened_to_a_file_elsewhere_counts_for_nothing(files: Files) -> None:
+def test_what_happened_to_a_file_elsewhere_counts_for_nothing(files: ForeignImages) -> None:
     """Said beside the image, or in its own metadata.yaml, of which LXD makes properties."""
     files.place({**RELEASE.properties(), **promoted_property(7)}, "base", f"base/{A}")
     history = {
@@ -223,7 +158,7 @@ def test_what_happened_to_a_file_elsewhere_counts_for_nothing(files: Files) -> N
     )
 
 
-def test_an_image_beyond_reading_is_listed_and_stops_no_command(files: Files) -> None:
+def test_an_image_beyond_reading_is_listed_and_stops_no_command(files: ForeignImages) -> None:
     timeless = {**RELEASE.properties(), "lab.built_at": "2026-11-21T09:00:00"}
     path = files.file(timeless, files.image({}))
     assert files.refused("import-image", str(path)) == (
@@ -255,7 +190,7 @@ def test_an_image_beyond_reading_is_listed_and_stops_no_command(files: Files) ->
     )
 
 
-def test_clocks_that_are_off_by_years_change_no_order(files: Files) -> None:
+def test_clocks_that_are_off_by_years_change_no_order(files: ForeignImages) -> None:
     """Three releases, each promoted by a machine of another year."""
     (files.directory / "sitecustomize.py").write_text(CLOCK)
     versions = (f"{year}1121.1" for year in (2036, 1971, 2026))
@@ -286,7 +221,9 @@ def test_clocks_that_are_off_by_years_change_no_order(files: Files) -> None:
         )
 
 
-def test_pruning_waits_for_who_judges_and_takes_nobody_unseen_for_dead(files: Files) -> None:
+def test_pruning_waits_for_who_judges_and_takes_nobody_unseen_for_dead(
+    files: ForeignImages,
+) -> None:
     pending = replace(RELEASE, smoke=Smoke.PENDING).properties()
     files.place({**pending, BUILDER: me()}, f"base/{A}")
     command = [str(INVOKE), "prune-images"]
@@ -316,7 +253,7 @@ def test_pruning_waits_for_who_judges_and_takes_nobody_unseen_for_dead(files: Fi
     assert f"base: remove {A}, abandoned" in files.lab.succeed("prune-images").out
 
 
-def test_a_repaired_builder_is_no_source_and_stays(files: Files) -> None:
+def test_a_repaired_builder_is_no_source_and_stays(files: ForeignImages) -> None:
     path = files.lab.settings
     source = {"kind": "instance", "name": "failed-base", "project": PROJECT}
     path.write_text(

@@ -1,68 +1,33 @@
-"""Definitions: what one may say, what must hold between them, and what children inherit."""
+"""Definitions: what one may say, and what must hold between them."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from images.templates.catalog import Catalog, load_catalog
-from lab.driver.delivery import Delivery
-from lab.errors import InputError
-from lab.release import Needs
-
-BASE = "name: base\ndescription: the ground\ncloud-init: base.yaml.j2\n"
-
-
-class Lab:
-    """Definitions, templates and scripts in a directory of their own."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        for name in ("definitions", "cloud-init", "scripts"):
-            (root / name).mkdir()
-        (root / "cloud-init" / "base.yaml.j2").touch()
-        (root / "scripts" / "setup.sh").touch()
-
-    def write(self, name: str, text: str) -> None:
-        (self.root / "definitions" / f"{name}.yaml").write_text(text)
-
-    def child(self, name: str, more: str = "", parent: str = "base") -> None:
-        head = f"name: {name}\ndescription: a child\nparent: {parent}\ncloud-init: base.yaml.j2\n"
-        self.write(name, head + more)
-
-    def load(self) -> Catalog:
-        return load_catalog(
-            self.root / "definitions",
-            cloud_init=self.root / "cloud-init",
-            scripts=self.root / "scripts",
-        )
-
-    def told(self) -> str:
-        with pytest.raises(InputError) as caught:
-            self.load()
-        return str(caught.value)
+from tests.support.builders.definitions import BASE, DefinitionFiles
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DefinitionFiles:
     monkeypatch.chdir(tmp_path)
-    return Lab(tmp_path)
+    return DefinitionFiles(tmp_path)
 
 
-def test_a_definition_knows_its_file_and_its_short_name(lab: Lab) -> None:
+def test_a_definition_knows_its_file_and_its_short_name(lab: DefinitionFiles) -> None:
     lab.write("base", BASE)
     base = lab.load().get("base")
     assert base.path == lab.root / "definitions" / "base.yaml"
     assert base.short == "base"
 
 
-def test_a_size_may_be_written_as_people_say_it(lab: Lab) -> None:
+def test_a_size_may_be_written_as_people_say_it(lab: DefinitionFiles) -> None:
     lab.write("base", BASE + "disk: 0.5T\n")
     # What an older labstamp reads of the release, too.
     assert lab.load().get("base").disk == "512GiB"
 
 
-def test_an_unknown_and_a_duplicate_key_and_a_wrong_type(lab: Lab) -> None:
+def test_an_unknown_and_a_duplicate_key_and_a_wrong_type(lab: DefinitionFiles) -> None:
     lab.write("base", BASE + "packges: [htop]\ndisk: 20Q\ndisk: 30GiB\n")
     lab.write("gpu", "name: gpu\ncloud-init: base.yaml.j2\npackages: htop\nports: {rdp: 99999}\n")
     assert lab.told() == (
@@ -77,7 +42,7 @@ def test_an_unknown_and_a_duplicate_key_and_a_wrong_type(lab: Lab) -> None:
     )
 
 
-def test_a_missing_parent(lab: Lab) -> None:
+def test_a_missing_parent(lab: DefinitionFiles) -> None:
     lab.write("base", BASE)
     lab.child("gpu", parent="bsae")
     assert lab.told() == (
@@ -86,7 +51,7 @@ def test_a_missing_parent(lab: Lab) -> None:
     )
 
 
-def test_parents_in_a_circle(lab: Lab) -> None:
+def test_parents_in_a_circle(lab: DefinitionFiles) -> None:
     lab.child("aa", parent="bb")
     lab.child("bb", parent="cc")
     lab.child("cc", parent="aa")
@@ -99,7 +64,7 @@ def test_parents_in_a_circle(lab: Lab) -> None:
     )
 
 
-def test_names_that_do_not_fit(lab: Lab) -> None:
+def test_names_that_do_not_fit(lab: DefinitionFiles) -> None:
     lab.write("base", BASE.replace("name: base", "name: bass"))
     lab.child("gpu", "short: g1\n", parent="bass")
     lab.child("tpu", "short: g1\n", parent="bass")
@@ -112,7 +77,7 @@ def test_names_that_do_not_fit(lab: Lab) -> None:
     )
 
 
-def test_files_that_are_not_there(lab: Lab) -> None:
+def test_files_that_are_not_there(lab: DefinitionFiles) -> None:
     lab.write(
         "base",
         BASE.replace("base.yaml.j2", "bass.yaml.j2")
@@ -129,7 +94,7 @@ def test_files_that_are_not_there(lab: Lab) -> None:
     )
 
 
-def test_privileges_are_refused_with_the_reason(lab: Lab) -> None:
+def test_privileges_are_refused_with_the_reason(lab: DefinitionFiles) -> None:
     lab.write(
         "base",
         BASE + "instance:\n"
@@ -151,7 +116,7 @@ def test_privileges_are_refused_with_the_reason(lab: Lab) -> None:
     )
 
 
-def test_checks_that_cannot_be(lab: Lab) -> None:
+def test_checks_that_cannot_be(lab: DefinitionFiles) -> None:
     lab.write(
         "base",
         BASE + "checks:\n"
@@ -195,7 +160,7 @@ def test_checks_that_cannot_be(lab: Lab) -> None:
     )
 
 
-def test_packages_as_apt_takes_them(lab: Lab) -> None:
+def test_packages_as_apt_takes_them(lab: DefinitionFiles) -> None:
     good = ["curl", "python3-pip=23.0.1+dfsg-1", "a=1:2.3~rc1", "libc6:i386", "x/sid"]
     lab.write("base", BASE + f"packages: {json.dumps(good)}\n")
     assert lab.load().get("base").packages == tuple(good)
@@ -203,7 +168,7 @@ def test_packages_as_apt_takes_them(lab: Lab) -> None:
     assert lab.told().count("must be the name of a package, such as curl or curl=7.88.1-10") == 5
 
 
-def test_no_definition_replaces_the_check_of_every_image(lab: Lab) -> None:
+def test_no_definition_replaces_the_check_of_every_image(lab: DefinitionFiles) -> None:
     lab.write("base", BASE + 'checks: [{name: provision, kind: command, run: ["true"]}]\n')
     assert lab.told() == (
         "definitions/base.yaml cannot be used.\n"
@@ -212,7 +177,7 @@ def test_no_definition_replaces_the_check_of_every_image(lab: Lab) -> None:
     )
 
 
-def test_two_checks_of_one_name(lab: Lab) -> None:
+def test_two_checks_of_one_name(lab: DefinitionFiles) -> None:
     lab.write("base", BASE + "checks: [{name: a, kind: boots}, {name: a, kind: dns}]\n")
     assert lab.told() == (
         "definitions/base.yaml cannot be used.\n"
@@ -220,7 +185,7 @@ def test_two_checks_of_one_name(lab: Lab) -> None:
     )
 
 
-def test_a_file_that_would_be_overlooked(lab: Lab) -> None:
+def test_a_file_that_would_be_overlooked(lab: DefinitionFiles) -> None:
     lab.write("base", BASE)
     (lab.root / "definitions" / "gpu.yml").touch()
     assert lab.told() == (
@@ -229,143 +194,8 @@ def test_a_file_that_would_be_overlooked(lab: Lab) -> None:
     )
 
 
-def test_no_definitions_at_all(lab: Lab) -> None:
+def test_no_definitions_at_all(lab: DefinitionFiles) -> None:
     assert lab.told() == (
         "There are no definitions in definitions.\n"
         "Next: Put NAME.yaml files there, or correct `definitions:` in lab.yaml."
-    )
-
-
-@pytest.fixture
-def family(lab: Lab) -> Catalog:
-    lab.write("base", BASE + "disk: 20GiB\nchecks: [{name: up, kind: boots}]\n")
-    lab.child(
-        "docker-nested",
-        "short: docker\ngroups: [docker]\nrefuse: {ubuntu-26.04: it is too new}\n"
-        'instance: {config: {security.nesting: "true", limits.processes: "500"}}\n'
-        "checks: [{name: runs, kind: command, run: [docker, info]}]\n",
-    )
-    lab.child(
-        "docker-desktop",
-        "groups: [docker, video]\nports: {rdp: 3389}\ndisk: 50GiB\n"
-        'instance: {config: {limits.processes: "900"}}\n'
-        "checks: [{name: up, kind: boots, timeout: 300}]\n",
-        parent="docker-nested",
-    )
-    return lab.load()
-
-
-def test_parents_come_first(family: Catalog) -> None:
-    names = [definition.name for definition in family.order()]
-    assert names == ["base", "docker-nested", "docker-desktop"]
-
-
-def test_only_what_was_asked_for_in_order(family: Catalog) -> None:
-    names = [definition.name for definition in family.order(["docker-desktop", "docker"])]
-    assert names == ["docker-nested", "docker-desktop"]
-
-
-def test_the_lineage_begins_with_the_root(family: Catalog) -> None:
-    lineage = [definition.name for definition in family.lineage("docker-desktop")]
-    assert lineage == ["base", "docker-nested", "docker-desktop"]
-
-
-def test_needs_are_inherited_and_the_nearest_wins(family: Catalog) -> None:
-    assert family.needs("docker-desktop") == Needs(
-        config={"security.nesting": "true", "limits.processes": "900"},
-        groups=("docker", "video"),
-        disk="50GiB",
-        ports={"rdp": 3389},
-    )
-    assert family.needs("docker").disk == "20GiB"
-
-
-def test_checks_are_inherited_and_replaced_by_name(family: Catalog) -> None:
-    checks = family.checks("docker-desktop")
-    assert [(check.name, check.timeout) for check in checks] == [("up", 300), ("runs", 60)]
-
-
-def test_how_the_driver_is_wanted_is_inherited_and_the_nearest_wins(lab: Lab) -> None:
-    lab.write("base", BASE)
-    lab.child("quiet", "driver: {delivery: none}\n")
-    lab.child("child", parent="quiet")
-    lab.child("loud", "driver: {delivery: image}\n", parent="quiet")
-    catalog = lab.load()
-    wanted = [catalog.delivery(name) for name in ("base", "quiet", "child", "loud")]
-    assert wanted == [None, Delivery.NONE, Delivery.NONE, Delivery.IMAGE]
-    assert catalog.needs("child").delivery is Delivery.NONE
-    lab.child("quiet", "driver: {delivery: bakde}\n")
-    assert lab.told() == (
-        "definitions/quiet.yaml cannot be used.\n"
-        "  definitions/quiet.yaml:5: driver.delivery: must be 'image', 'runtime', 'cdi' or 'none',"
-        ' not "bakde"'
-    )
-
-
-def test_a_refusal_holds_for_children(family: Catalog) -> None:
-    assert family.refusal("docker-desktop", "ubuntu-26.04") == "it is too new"
-    assert family.refusal("docker-desktop", "ubuntu-24.04") is None
-
-
-def test_an_unknown_template(family: Catalog) -> None:
-    with pytest.raises(InputError) as caught:
-        family.get("dokcer")
-    assert str(caught.value) == (
-        'There is no template "dokcer".\n'
-        "  Known: base, docker-nested (docker), docker-desktop.\n"
-        'Next: Did you mean "docker"?'
-    )
-
-
-@pytest.fixture
-def desktops(lab: Lab) -> Catalog:
-    lab.write("base", BASE)
-    lab.child("desktop", "abstract: true\nports: {rdp: 3389}\nchecks: [{name: rdp, kind: rdp}]\n")
-    lab.child("gnome-xrdp", "short: gnome\n", parent="desktop")
-    lab.child("xfce-xrdp", parent="desktop")
-    lab.child("empty", "abstract: true\n")
-    return lab.load()
-
-
-def test_an_abstract_template_is_inherited_from_and_not_released(desktops: Catalog) -> None:
-    assert [one.name for one in desktops.order()] == [
-        *("base", "desktop", "empty", "gnome-xrdp", "xfce-xrdp")
-    ]
-    assert [one.name for one in desktops.released()] == ["base", "gnome-xrdp", "xfce-xrdp"]
-    assert [one.name for one in desktops.released(["xfce-xrdp"])] == ["xfce-xrdp"]
-    assert desktops.needs("gnome").ports == {"rdp": 3389}
-    assert [check.name for check in desktops.checks("gnome")] == ["rdp"]
-
-
-def test_an_abstract_template_that_is_asked_for_names_its_children(desktops: Catalog) -> None:
-    with pytest.raises(InputError) as caught:
-        desktops.released(["base", "desktop"])
-    assert str(caught.value) == (
-        "desktop is abstract: no image is made from it.\n"
-        "  Templates based on it: gnome-xrdp (gnome), xfce-xrdp.\n"
-        "Next: Name one of them: gnome"
-    )
-    with pytest.raises(InputError) as caught:
-        desktops.released(["empty"])
-    assert str(caught.value) == (
-        "empty is abstract: no image is made from it.\n"
-        "  Templates based on it: none yet.\n"
-        "Next: Write a template whose parent is empty, or remove `abstract` from "
-        "definitions/empty.yaml."
-    )
-    # Nor is it offered to who mistypes.
-    with pytest.raises(InputError) as caught:
-        desktops.get("desktpo")
-    assert "desktop" not in str(caught.value)
-
-
-def test_an_abstract_template_has_no_short_name_and_says_so_by_a_word(lab: Lab) -> None:
-    lab.write("base", BASE)
-    lab.child("desktop", "short: desk\nabstract: true\n")
-    lab.child("other", "abstract: perhaps\n")
-    assert lab.told() == (
-        "2 files cannot be used.\n"
-        "  definitions/desktop.yaml:5: short: an abstract template has none, since no container is "
-        "made from it; remove it\n"
-        '  definitions/other.yaml:5: abstract: must be true or false, not "perhaps"'
     )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 
 from commands.views.containers import of_container
 from lab import labels
-from lab.errors import CapacityError, InputError, LabError, LxdError
+from lab.errors import CapacityError, InputError, LxdError
 from lab.lxd.idmap import IdRange, read_map
 from lab.lxd.model import Completed, State
 from lab.process import in_words, me
 from lab.report import Silent
 from provision import lifecycle
-from provision.ids.marker import MoveMarker, Stage, read_mark
+from provision.ids.marker import MoveMarker, Stage
 from provision.isolation.isolate import Outcome, failure, isolate, plan_isolation
 from provision.listing import show
 from tests.support.builders.death import deaths
@@ -279,24 +278,3 @@ def test_a_run_that_lives_is_left_alone(lxd: FakeLxd) -> None:
         (left,) = run(lxd).left
         assert left.reason.startswith(f"{in_words(builder)} {told}")
     assert lxd.changes == []
-
-
-def test_marks_are_read_as_they_were_written() -> None:
-    mark = MoveMarker(
-        builder="lab1 1 1", range=OWN, snapshot="s", stage=Stage.MOVED, asleep=True, autostart="x"
-    )
-    assert read_mark(str(mark)) == mark
-    assert replace(mark, stage=Stage.BEFORE) == mark.at(Stage.BEFORE)
-    for text in (None, "", "{}", "[]", "no", '{"ids": "x"}', '{"ids": "1:1"}'):
-        assert read_mark(text) is None
-
-
-def test_several_failures_are_told_together() -> None:
-    told: list[tuple[str, LabError]] = [("ann", LxdError("No.")), ("bob", InputError("Why."))]
-    failed = failure(Outcome(failed=tuple(told)))
-    assert str(failed) == (
-        "2 containers could not be moved to ids of their own.\n"
-        "  ann: No.\n"
-        "  bob: Why.\n"
-        "Next: Correct these causes, then run: invoke isolate ann bob"
-    )

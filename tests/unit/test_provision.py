@@ -8,20 +8,14 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from lab.errors import InputError, LxdError
+from lab.errors import InputError
 from lab.lxd.model import State
-from lab.release import Needs
 from lab.settings.settings import Settings
 from tests.support.builders.public_keys import ed25519, fingerprint, key
 from tests.support.builders.stamping import (
-    BASE,
-    DOCKER,
     a_lab,
     bob,
-    inside,
-    publish,
     refusal,
-    release,
     stamp,
 )
 from tests.support.fake_lxd.lxd import FakeLxd
@@ -162,40 +156,6 @@ def test_the_same_wish_in_other_words_changes_nothing(lxd: FakeLxd) -> None:
     assert stamp(lxd, same).actions == ()
 
 
-def test_a_newer_release_is_no_difference(lxd: FakeLxd) -> None:
-    stamp(lxd, bob())
-    publish(lxd, replace(BASE, version="20261122.1", needs=DOCKER.needs))
-    assert stamp(lxd, bob()).actions == ()
-
-
-def test_a_release_that_asks_for_too_much_is_given_to_nobody(lxd: FakeLxd) -> None:
-    """Nothing is made. A container that was made before stays as it is."""
-    stamp(lxd, bob())
-    asking = Needs(config={"security.idmap.base": "0"}, devices={"a": {"type": "proxy"}})
-    publish(lxd, replace(BASE, version="20261122.1", needs=asking))
-    assert stamp(lxd, bob()).actions == ()
-    before = list(lxd.changes)
-    assert refusal(lxd, name="ann").startswith(
-        "base 20261122.1, in its property lab.needs, requests settings or devices that "
-        "containers may not have.\n"
-        "  security.idmap.base: labstamp decides which ids a container has\n"
-        "  device a: it would reach the server's own sockets and ports\n"
-    )
-    assert lxd.changes == before
-
-
-def test_what_has_an_offer_s_name_and_cannot_be_read_is_told(lxd: FakeLxd) -> None:
-    fingerprint = lxd.aliases()["lab/base"]
-    lxd.set_image_properties(fingerprint, {"lab.needs": "[]"})
-    assert "lab/base cannot be read: lab.needs: must be a mapping (key: value)\n" in refusal(lxd)
-
-
-def test_a_container_outlives_the_last_release_of_its_template(lxd: FakeLxd) -> None:
-    stamp(lxd, bob())
-    lxd.store.aliases.clear()
-    assert stamp(lxd, bob()).actions == ()
-
-
 def test_a_differing_request_is_told_line_by_line(lxd: FakeLxd) -> None:
     stamp(lxd, bob(memory_bytes=512 << 20))
     assert refusal(
@@ -266,80 +226,6 @@ def test_a_kept_home_never_shrinks(lxd: FakeLxd) -> None:
     assert refusal(lxd, home_bytes=1 << 30) == (
         'The kept volume "home-bob" is larger than the --home asked for.\n'
         "Next: Leave --home out to use the volume unchanged."
-    )
-
-
-def test_without_a_key_there_is_a_password(lxd: FakeLxd) -> None:
-    done = stamp(lxd, bob(keys=()))
-    assert done.password is not None
-    assert inside(lxd).stdin == [f"bob:{done.password}\n".encode()]
-    assert "lock_passwd: false" in lxd.store.instances[HERE].config["cloud-init.user-data"]
-
-
-def test_with_a_key_there_is_none_unless_asked_for(lxd: FakeLxd) -> None:
-    assert stamp(lxd, bob()).password is None
-    assert inside(lxd).stdin == []
-    assert "lock_passwd: true" in lxd.store.instances[HERE].config["cloud-init.user-data"]
-    assert stamp(lxd, bob(name="eve", password=True)).password is not None
-
-
-def test_the_password_is_nowhere_but_in_stdin(lxd: FakeLxd) -> None:
-    done = stamp(lxd, bob(password=True))
-    assert done.password is not None
-    store = lxd.store
-    seen = [
-        store.changes,
-        store.instances,
-        store.volumes,
-        inside(lxd).ran,
-        done.actions,
-        done.summary,
-    ]
-    assert not any(done.password in repr(each) for each in [*seen, done])
-
-
-def test_a_password_that_cannot_be_set_is_not_echoed(lxd: FakeLxd) -> None:
-    inside(lxd).chpasswd = 1
-    with pytest.raises(LxdError) as error:
-        stamp(lxd, bob(keys=()))
-    assert str(error.value) == (
-        "The password of bob in bob could not be set.\n  bad line: bob:…\n"
-        "Next: Run the same command again."
-    )
-
-
-def test_an_unknown_template(lxd: FakeLxd) -> None:
-    assert refusal(lxd, template="dokcer") == (
-        'There is no release of a template "dokcer".\n'
-        "  Templates with a release: base, docker-nested (docker)\n"
-        'Next: Did you mean "docker"? Then: invoke provision bob --template docker'
-    )
-    lxd.store.aliases.clear()
-    assert refusal(lxd, template="base") == (
-        'There is no release of a template "base".\n'
-        "  Templates with a release: none yet\n"
-        "Next: Build it, if it is defined but has no release yet: invoke build-images"
-    )
-
-
-def test_a_template_without_releases_names_what_is_made_on_top_of_it(lxd: FakeLxd) -> None:
-    for name, short in (("gnome-xrdp", "gnome"), ("xfce-xrdp", "xfce")):
-        publish(lxd, replace(release(name, short, BASE.needs), parent="desktop"))
-    assert refusal(lxd, template="desktop") == (
-        'There is no release of a template "desktop".\n'
-        "  Templates with a release: base, docker-nested (docker), gnome-xrdp (gnome), xfce-xrdp "
-        "(xfce)\n"
-        "Next: Use a template that is based on it: gnome, xfce. Then: invoke provision bob "
-        "--template gnome"
-    )
-
-
-def test_only_promoted_images_of_ours_are_releases(lxd: FakeLxd) -> None:
-    other = release("other", "other", BASE.needs)
-    publish(lxd, other)
-    lxd.store.aliases["lab/other/20261121.1"] = lxd.store.aliases.pop("lab/other")
-    assert "Templates with a release: base, docker-nested (docker)\n" in refusal(
-        lxd, template="other"
     )
 
 

@@ -63,7 +63,7 @@ def test_it_says_its_version(installed: Installed) -> None:
 
 
 def test_it_offers_what_invoke_does(installed: Installed) -> None:
-    from tests.unit.test_labstamp import namespace  # noqa: PLC0415 - after the wheel was built
+    from tests.support.builders.command_line import namespace  # noqa: PLC0415 - after the wheel was built
 
     ended = installed.labstamp("--list")
     assert ended.returncode == 0
