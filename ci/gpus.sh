@@ -1,7 +1,9 @@
-# shellcheck shell=bash disable=SC2154 # ci/sandbox sets the variables
+# shellcheck shell=bash
 # The simulated GPU host that an LXD of ci/sandbox may run on: a mount namespace, dressed by
 # gpu-host. No file says which daemon has one: its processes do, by the namespace they are in.
-# Sourced by ci/sandbox, which sets dir and root.
+# Sourced by ci/sandbox.
+
+: "${dir:?}" "${root:?}"
 
 gpu_place=$dir/gpu-host # a mount point in that namespace, an empty directory elsewhere
 gpus=0 driver=535.261.03 model="NVIDIA GeForce RTX 4090"

@@ -1,10 +1,14 @@
-# shellcheck shell=bash disable=SC2154 # ci/sandbox sets the variables
+# shellcheck shell=bash
 # lxcfs, which all LXDs of the machine share: containers see their own memory and CPUs by it.
-# Sourced by ci/sandbox, which sets lxcfs_dir and logs.
+# Sourced by ci/sandbox.
+
+: "${lxcfs_dir:?}" "${logs:?}"
 
 lxcfs_works() {
     mountpoint -q "$lxcfs_dir" 2>/dev/null && timeout 5 cat "$lxcfs_dir/proc/uptime" >/dev/null 2>&1
 }
+
+unmount_lxcfs() { while grep -q " $lxcfs_dir fuse" /proc/self/mounts; do umount -l "$lxcfs_dir"; done; }
 
 lxcfs_is_a_service() { systemd_runs && systemctl -q cat lxcfs.service >/dev/null 2>&1; }
 
@@ -16,7 +20,7 @@ start_lxcfs() {
         return
     fi
     # A dead one leaves "Transport endpoint is not connected", for mkdir as well.
-    while grep -q " $lxcfs_dir fuse" /proc/self/mounts; do umount -l "$lxcfs_dir"; done
+    unmount_lxcfs
     local dead
     mapfile -t dead < <(lxcfs_pids)
     end 2 "${dead[@]}"
@@ -41,5 +45,5 @@ stop_lxcfs() {
         return
     fi
     end 5 "${pids[@]}"
-    while grep -q " $lxcfs_dir fuse" /proc/self/mounts; do umount -l "$lxcfs_dir"; done
+    unmount_lxcfs
 }

@@ -1,7 +1,9 @@
-# shellcheck shell=bash disable=SC2154 # variables from lib.sh
+# shellcheck shell=bash
 # Root runs nothing that another account may write: whoever may write it, is root.
 # Trusted are root, and who became root by sudo, which lets them run what they like.
 # Sourced by lib.sh; lab/machine/ownership.py judges likewise for invoke, and looks closer.
+
+: "${root:?}"
 
 # insist_on_own DIRECTORY: it, what it lies in, and all that is in it. Silence when all is well.
 insist_on_own() {
