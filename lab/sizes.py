@@ -11,7 +11,9 @@ from lab.names import quote
 
 _BINARY: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _DECIMAL: Final = ("B", "kB", "MB", "GB", "TB", "PB")
-_SIZE: Final = re.compile(r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?(?:(|b)|([kmgtp])(|i?b))", re.I | re.A)
+_SIZE: Final = re.compile(
+    r"([0-9]{1,19}(?:\.[0-9]{1,9})?) ?(?:(|b)|([kmgtp])(|i?b))", re.IGNORECASE | re.ASCII
+)
 _MOST: Final = 2**63 - 1  # LXD counts in int64
 
 
@@ -78,7 +80,7 @@ def _is_lxds(text: str) -> bool:
 
 def _suggestion(text: str) -> str:
     # A comma for a point, two blanks, 全角 digits: answer with the very number.
-    found = re.search(r"(\d{1,18})(?:[.,](\d{1,9}))?\s*([kmgtp])", text, re.I)
+    found = re.search(r"(\d{1,18})(?:[.,](\d{1,9}))?\s*([kmgtp])", text, re.IGNORECASE)
     if found is None or text.strip().startswith("-"):
         return "500MB, 16GiB, 1TiB"
     point = f".{_ascii(found[2])}" if found[2] else ""

@@ -15,6 +15,23 @@ class TimedOut(LxdError):
     """What was waited for did not come in time."""
 
 
+def retry(
+    call: Callable[[], T],
+    *,
+    when: Callable[[LxdError], bool],
+    times: int,
+) -> T:
+    """What CALL returns; called again, up to TIMES times, where WHEN holds of its error."""
+    for attempt in range(1, times):
+        try:
+            return call()
+        except LxdError as error:
+            if not when(error):
+                raise
+        time.sleep(0.2 * attempt)
+    return call()
+
+
 def poll(
     probe: Callable[[], T | None],
     *,

@@ -24,6 +24,7 @@ from lab.lxd.recording import Recording
 from lab.lxd.recording_file import is_written
 from lab.lxd.rest import path
 from lab.machine.container_processes import end_writers
+from lab.wait import retry
 
 _ENVIRONMENT: Final = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -62,17 +63,12 @@ class CommandCalls(ProcessCalls, FileCalls):
         timeout: float = 60,
         on_output: OnOutput | None = None,
     ) -> Completed:
-        attempts = iter(range(1, _ENTRIES))
-        while True:
-            try:
-                return self._once(
-                    name, argv, stdin=stdin, env=env or {}, timeout=timeout, on_output=on_output
-                )
-            except LxdError as error:  # noqa: PERF203 - trying again is the point
-                attempt = next(attempts, None)
-                if attempt is None or _NOT_ENTERED not in (error.details or ""):
-                    raise
-                time.sleep(0.2 * attempt)
+        def once() -> Completed:
+            return self._once(
+                name, argv, stdin=stdin, env=env or {}, timeout=timeout, on_output=on_output
+            )
+
+        return retry(once, when=lambda error: _NOT_ENTERED in (error.details or ""), times=_ENTRIES)
 
     def _once(
         self,

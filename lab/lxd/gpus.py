@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from lab.errors import LxdError, LxdUnreachable
+from lab.errors import LxdUnreachable
 from lab.hardware.nvidia import known_gpus, parts_of_gpus
 from lab.hardware.sysfs import graphics_cards, root_seen_by
 from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.model import Gpu
+from lab.wait import retry
 
 # LXD lists all hardware or none of it.
 _LISTINGS = 6
@@ -33,13 +33,9 @@ class GpuCalls(Calls):
         return parse.gpus(((self._hardware() or {}).get("gpu") or {}).get("cards") or ())
 
     def _hardware(self) -> Any:
-        attempts = iter(range(1, _LISTINGS))
-        while True:
-            try:
-                return self._rest.get("resources", what="list its hardware")
-            except LxdError as error:  # noqa: PERF203 - trying again is the point
-                # It may be its own file that it closed: "… bad file descriptor".
-                attempt = next(attempts, None)
-                if attempt is None or isinstance(error, LxdUnreachable):
-                    raise
-                time.sleep(0.2 * attempt)
+        # It may be its own file that it closed: "… bad file descriptor".
+        return retry(
+            lambda: self._rest.get("resources", what="list its hardware"),
+            when=lambda error: not isinstance(error, LxdUnreachable),
+            times=_LISTINGS,
+        )

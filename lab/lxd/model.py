@@ -24,7 +24,6 @@ class Server:
     version: str
     api_extensions: frozenset[str]
     name: str
-    clustered: bool = False
 
     def has(self, extension: str) -> bool:
         """Whether the daemon speaks the API EXTENSION (documented in LXD's api-extensions.md)."""

@@ -36,7 +36,6 @@ def server(raw: Json) -> Server:
         version=environment.get("server_version", ""),
         api_extensions=frozenset(raw.get("api_extensions") or ()),
         name=environment.get("server_name", ""),
-        clustered=bool(environment.get("server_clustered", False)),
     )
 
 

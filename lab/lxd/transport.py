@@ -90,7 +90,7 @@ class Transport:
             with translated(self.place, what, read_timeout):
                 return self._api.session.request(
                     method,
-                    f"{self._api._api_endpoint}/{path}",
+                    f"{self._api._api_endpoint}/{path}",  # noqa: SLF001 - no public name
                     params=params,
                     headers=headers,
                     timeout=(CONNECT_TIMEOUT, read_timeout),

@@ -90,7 +90,9 @@ def test_plain_pytest_runs_exactly_the_tests_that_need_no_lxd() -> None:
 def test_ci_runs_those_that_need_lxd_too() -> None:
     """Whatever pyproject.toml leaves out: the -m that comes later counts."""
     script = text("ci/test")
-    assert re.search(r'^everything=\(-m "" tests/unit tests/contract tests/live\)$', script, re.M)
+    assert re.search(
+        r'^everything=\(-m "" tests/unit tests/contract tests/live\)$', script, re.MULTILINE
+    )
     assert script.count('"${everything[@]}"') == 2
 
 

@@ -63,7 +63,7 @@ def test_what_is_missing_or_new_does_not_matter() -> None:
     instance = parse.instance({"name": "bob", "status": "Sleeping", "new": {"field": 1}})
     assert (instance.state, instance.devices, instance.image) == (State.OTHER, {}, None)
     server = parse.server({"environment": None, "api_extensions": None})
-    assert (server.version, server.clustered) == ("", False)
+    assert (server.version, server.name) == ("", "")
     assert parse.pool({"name": "default"}, None).free_bytes is None
 
 
