@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -105,7 +106,8 @@ def test_a_flood_of_output_is_ended(backend: Backend, mallory: str, behind: str)
     init = backend.lxd.init_pid(mallory)
     assert init is not None
     if behind:
-        assert backend.lxd.run(mallory, ["true"]).exit_code == 0
+        with suppress(TooMuch):  # it may have written that much before anybody looks
+            assert backend.lxd.run(mallory, ["true"]).exit_code == 0
     else:
         with pytest.raises(TooMuch) as caught:
             backend.lxd.run(mallory, ["true"])
