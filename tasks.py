@@ -13,6 +13,7 @@ from commands import (
     program,
     releases,
     settings,
+    upgrade,
     welcome,
 )
 
@@ -37,6 +38,7 @@ namespace = Collection(
     containers.restart,
     containers.resize,
     containers.destroy,
+    upgrade.upgrade,
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from invoke.parser.argument import Argument
 
@@ -32,19 +32,25 @@ class Words(Argument):
 
 
 class TakesNames(Command):
-    """A task whose argument `names` takes the words behind its name. Its options take none."""
+    """A task whose argument `names` takes the words that are no options, nor values of options."""
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
-        count = words_behind(self.name.replace("_", "-"), sys.argv)
+        arguments = super().get_arguments(ignore_unknown_help)
+        valued = {f"--{one.name}" for one in arguments if one.takes_value and one.name != NAMES}
+        count = words_behind(self.name.replace("_", "-"), sys.argv, valued)
         return [
             Words(help=argument.help, count=count) if argument.name == NAMES else argument
-            for argument in super().get_arguments(ignore_unknown_help)
+            for argument in arguments
         ]
 
 
-def words_behind(command: str, argv: Sequence[str]) -> int:
-    """How many words of ARGV after COMMAND are not options."""
+def words_behind(command: str, argv: Sequence[str], valued: Collection[str] = ()) -> int:
+    """How many words of ARGV after COMMAND are not options, nor the value of one of VALUED."""
     if command not in argv:
         return 0
     behind = argv[list(argv).index(command) + 1 :]
-    return sum(not word.startswith("-") for word in behind)
+    before = ["", *behind]
+    return sum(
+        not word.startswith("-") and option not in valued
+        for option, word in zip(before, behind, strict=False)
+    )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from lab import labels
 from lab.errors import LxdError
 from lab.instances.removal import remove_instance, remove_volume
 from lab.lxd.devices import of_type
@@ -16,6 +17,12 @@ from lab.settings.settings import Settings
 from lab.sizes import format_size
 from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
 from provision.filtered import EXPLAINED, needs_netfilter
+from provision.former import (
+    being_upgraded,
+    is_kept_root,
+    read_mark,
+    unfinished,
+)
 from provision.gpu_view import refuse_without_gpus
 from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
@@ -91,7 +98,12 @@ def look(lxd: Lxd, name: str, *, purge: bool) -> Removed:
     """What `destroy` would do, to be shown before asking. InputError when it could do nothing."""
     instance, homes = _found(lxd, name)
     return what_destroy_would(
-        instance, homes, _snapshots(lxd, instance), purge=purge, used=_used(lxd, homes)
+        instance,
+        homes,
+        _snapshots(lxd, instance),
+        _kept_root(lxd, instance),
+        purge=purge,
+        used=_used(lxd, homes),
     )
 
 
@@ -99,11 +111,13 @@ def what_destroy_would(
     instance: Instance | None,
     homes: Sequence[Volume],
     snapshots: Sequence[str] = (),
+    root: Instance | None = None,
     *,
     purge: bool,
     used: Mapping[str, int | None] = MappingProxyType({}),
 ) -> Removed:
-    """Pure. USED: bytes in each of HOMES, by name; None if not known."""
+    """Pure. ROOT: the one that its last upgrade kept. USED: bytes in each of HOMES, by name; None
+    if not known."""
     removed: list[str] = []
     kept: list[str] = []
     if instance is not None:
@@ -111,6 +125,8 @@ def what_destroy_would(
         if snapshots:
             plural = "s" if len(snapshots) > 1 else ""
             removed.append(f"its snapshot{plural} {', '.join(snapshots)}")
+        if root is not None:
+            removed.append(f"its kept root {root.name}")
     for home in homes:
         size = used.get(home.name)
         held = "" if size is None else f", {format_size(size)} in it"
@@ -118,6 +134,12 @@ def what_destroy_would(
         (removed if purge else kept).append(called)
     attached = tuple(_attached(instance, {home.name for home in homes})) if instance else ()
     return Removed(removed=tuple(removed), kept=tuple(kept), attached=attached)
+
+
+def _kept_root(lxd: Lxd, instance: Instance | None) -> Instance | None:
+    name = instance.config.get(labels.KEPT_ROOT) if instance is not None else None
+    found = lxd.instance(name) if name else None
+    return found if found is not None and is_kept_root(found) else None
 
 
 def _snapshots(lxd: Lxd, instance: Instance | None) -> tuple[str, ...]:
@@ -145,15 +167,17 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
         for home in homes:
             # Before it stands alone: its name may be that of another container by now.
             _mark(lxd, home, name, instance)
+        root = _kept_root(lxd, instance)
         if instance is not None:
             report.phase(name, "destroy")
-            _unprotect(lxd, name)
-            remove_instance(lxd, name)
+            for each in (*([root.name] if root else []), name):
+                _unprotect(lxd, each)
+                remove_instance(lxd, each)
         for home in homes:
             if purge:
                 remove_volume(lxd, home.pool, home.name)
         report.done(name, "destroyed")
-        return what_destroy_would(instance, homes, snapshots, purge=purge, used=used)
+        return what_destroy_would(instance, homes, snapshots, root, purge=purge, used=used)
 
 
 def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
@@ -199,6 +223,9 @@ def _unprotect(lxd: Lxd, name: str) -> None:
 def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
     """The container, and its homes (one, unless the pool was changed between two lives)."""
     homes = _homes(lxd, name)
+    leaving = unfinished(lxd.instances(), name)
+    if leaving is not None:
+        raise being_upgraded(name, read_mark(leaving))
     if lxd.instance(name) is not None:
         instance = managed_container(lxd, name)
         refuse_while_made(instance)

@@ -14,6 +14,7 @@ from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
 from lab.settings.settings import Settings
+from provision.former import Stage, as_listed, is_being_upgraded, read_mark
 from provision.gpu_view import in_brief, in_full
 from provision.keys.own import own_keys
 from provision.limits import bytes_of, cpus_of
@@ -31,7 +32,8 @@ Row: TypeAlias = dict[str, Any]
 def containers(lxd: Lxd, settings: Settings) -> list[Row]:
     """Every container of labstamp, by name; one that vanishes meanwhile is left out."""
     host = read_host_gpus(lxd, settings)
-    every = sorted(filter(is_managed, lxd.instances()), key=lambda each: each.name)
+    there = map(as_listed, lxd.instances())
+    every = sorted(filter(is_managed, there), key=lambda each: each.name)
     with ThreadPoolExecutor(max_workers=_LOOKS_AT_ONCE) as pool:
         rows = pool.map(lambda instance: _row_or_trouble(lxd, instance, host), every)
         return [row for row in rows if row is not None]
@@ -62,6 +64,7 @@ def show(lxd: Lxd, settings: Settings, name: str) -> Row:
         "access": _access(instance, state),
         "volumes": _volumes(lxd, instance, state),
         "snapshots": list(lxd.snapshots(name)),
+        "kept_root": _kept_root(lxd, instance),
         "own_keys": own_keys(lxd, settings, instance),
         "profile": inherited(instance, _profiles(lxd, instance)),
     }
@@ -108,10 +111,13 @@ def _half_made(instance: Instance) -> Row | None:
         return None
     builder = instance.config.get(labels.BUILDER, "")
     alive = is_alive(builder)
+    mark = read_mark(instance)
+    name = mark.name if mark else instance.name
+    verb = "upgrade" if is_being_upgraded(instance) else "provision"
     return {
         "by": in_words(builder),
         "at_work": alive,
-        "fix": None if alive else f"invoke provision {instance.name}",
+        "fix": None if alive else f"invoke {verb} {name}",
     }
 
 
@@ -134,6 +140,22 @@ def _access(instance: Instance, state: InstanceState) -> Row:
 
 def _in_url(address: str) -> str:
     return f"[{address}]" if ":" in address else address
+
+
+def _kept_root(lxd: Lxd, instance: Instance) -> Row | None:
+    """What `upgrade --back` returns to; null where there is none."""
+    name = instance.config.get(labels.KEPT_ROOT)
+    kept = lxd.instance(name) if name else None
+    mark = read_mark(kept) if kept is not None else None
+    if kept is None or mark is None or mark.stage is not Stage.KEPT:
+        return None
+    return {
+        "name": kept.name,
+        "template": kept.config.get(labels.TEMPLATE),
+        "version": kept.config.get(labels.VERSION),
+        "since": mark.since,
+        "used_bytes": lxd.state(kept.name).disk_bytes.get("root"),
+    }
 
 
 def _volumes(lxd: Lxd, instance: Instance, state: InstanceState) -> list[Row]:

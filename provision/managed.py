@@ -12,6 +12,7 @@ from lab.machine.lock import hold_lock
 from lab.names import did_you_mean, quote
 from lab.report import Report
 from lab.settings.settings import Settings
+from provision.former import being_upgraded, other_root, read_mark, unfinished
 
 
 def is_managed(instance: Instance) -> bool:
@@ -28,6 +29,11 @@ def managed_container(lxd: Lxd, name: str) -> Instance:
     if instance is None:
         raise no_container(lxd, name)
     if not is_managed(instance):
+        mark = read_mark(instance)
+        if mark is not None:
+            raise other_root(instance, mark)
+        if labels.KEPT_ROOT in instance.config:
+            raise being_upgraded(name, None)
         raise InputError(
             f"{quote(name)} is an instance that labstamp did not make.",
             details="It was not changed.",
@@ -37,7 +43,11 @@ def managed_container(lxd: Lxd, name: str) -> Instance:
 
 
 def no_container(lxd: Lxd, name: str) -> InputError:
-    known = [instance.name for instance in lxd.instances() if is_managed(instance)]
+    instances = lxd.instances()
+    leaving = unfinished(instances, name)
+    if leaving is not None:
+        return being_upgraded(name, read_mark(leaving))
+    known = [instance.name for instance in instances if is_managed(instance)]
     return InputError(
         f"There is no container {quote(name)}{did_you_mean(name, known)}.",
         fix="List the containers: invoke list",

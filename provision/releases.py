@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.lxd.port import Lxd
-from lab.release import Release, Unreadable, accounts_of, read_release, stable_alias
+from lab.release import (
+    BUILDER,
+    PACKAGES,
+    Release,
+    Smoke,
+    Unreadable,
+    accounts_of,
+    read_release,
+    stable_alias,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +25,8 @@ class Offer:
     fingerprint: str
     accounts: frozenset[str] = frozenset()
     """Names of accounts and groups that the image has; empty where it does not tell."""
+    packages: str = field(default="", repr=False)
+    """What is installed, packed (`lab.dpkg`); empty where it does not tell."""
 
 
 def read_offers(lxd: Lxd, prefix: str) -> tuple[Offer, ...]:
@@ -29,6 +40,23 @@ def read_offers(lxd: Lxd, prefix: str) -> tuple[Offer, ...]:
             accounts = accounts_of(image)
             found.append(Offer(release=release, fingerprint=fingerprint, accounts=accounts))
     return tuple(found)
+
+
+def read_releases(lxd: Lxd) -> tuple[Offer, ...]:
+    """All that passed their checks, current or not."""
+    found = ((image, Release.of(image)) for image in lxd.images())
+    return tuple(
+        Offer(
+            release=release,
+            fingerprint=image.fingerprint,
+            accounts=accounts_of(image),
+            packages=image.properties.get(PACKAGES, ""),
+        )
+        for image, release in found
+        if release is not None
+        and release.smoke in {Smoke.PASSED, Smoke.SKIPPED}
+        and not image.properties.get(BUILDER)
+    )
 
 
 def read_unreadable(lxd: Lxd, prefix: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from lab.errors import InputError
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
+from provision.former import refuse_while_upgraded
 from provision.ids.marker import refuse_while_isolated
 from provision.managed import is_preparing, managed_container
 
@@ -14,6 +15,7 @@ from provision.managed import is_preparing, managed_container
 def whole_container(lxd: Lxd, name: str) -> Instance:
     """The container NAME; InputError unless its provisioning and each later work on it ended."""
     instance = managed_container(lxd, name)
+    refuse_while_upgraded(instance)
     refuse_while_isolated(instance)
     if is_preparing(instance):
         refuse_while_made(instance)

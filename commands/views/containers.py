@@ -51,6 +51,7 @@ def of_container(container: Mapping[str, Any]) -> Summary:
         *_gpus(container),
         *(("volume", _volume(volume)) for volume in container["volumes"]),
         *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
+        *([("kept root", _kept_root(container))] if container.get("kept_root") else []),
         *(("of the profile", line) for line in _of_profile(container["profile"])),
     ]
     return container["name"], rows, [_DF]
@@ -154,6 +155,15 @@ def _memory(container: Mapping[str, Any], unsaid: str) -> str:
 
 def _processes(most: int | None) -> str:
     return "as many as the host has" if most is None else f"{most} at most"
+
+
+def _kept_root(container: Mapping[str, Any]) -> str:
+    kept, name = container["kept_root"], container["name"]
+    used = _size(kept["used_bytes"], unsaid="?")
+    return (
+        f"{kept['template']} {kept['version']}, replaced {kept['since'][:10]}, {used}; to return: "
+        f"invoke upgrade {name} --back; to remove it: invoke upgrade {name} --forget"
+    )
 
 
 def _own_keys(count: int) -> str:

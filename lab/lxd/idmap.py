@@ -109,8 +109,15 @@ def shares(instance: Instance) -> bool:
 
 
 def overlapping(instances: Iterable[Instance]) -> Iterator[tuple[Instance, Instance]]:
-    """Pairs of those that have a range, whose ranges overlap; by range, then name."""
-    having = [(own, one.name, one) for one in instances if (own := own_range(one)) is not None]
+    """Pairs of those that have a range, whose ranges overlap; by range, then name.
+
+    The two roots of one container have one range.
+    """
+    having = [
+        (own, one.name, one)
+        for one in instances
+        if labels.UPGRADE not in one.config and (own := own_range(one)) is not None
+    ]
     having.sort(key=lambda each: each[:2])
     for (before, _, first), (after, _, second) in pairwise(having):
         if before.overlaps(after):

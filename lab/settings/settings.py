@@ -20,6 +20,7 @@ from lab.settings.limits import LimitSettings
 from lab.settings.projects import not_removed, of_its_own
 from lab.settings.source import Source
 from lab.settings.toolkit import Toolkit
+from lab.settings.upgrade import UpgradeSettings
 from lab.urls import login_of
 from lab.yaml.load import load_tree
 from lab.yaml.model import AptUrl, LocalPath, StrictModel, UrlInside, Word, value_error
@@ -108,6 +109,7 @@ class Settings(StrictModel):
     driver: DriverSettings = Field(default_factory=DriverSettings)
     gpus: GpuSettings = Field(default_factory=GpuSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    upgrade: UpgradeSettings = Field(default_factory=UpgradeSettings)
 
     @property
     def is_local(self) -> bool:

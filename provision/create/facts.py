@@ -18,6 +18,7 @@ from lab.settings.settings import Settings
 from provision.create.cloud_config import user_data
 from provision.create.gpu_facts import GpuFacts, read_gpus
 from provision.create.request import Request
+from provision.former import unfinished
 from provision.homes import read_stores
 from provision.ids.facts import read_ids
 from provision.ids.ranges import IdFacts
@@ -30,6 +31,8 @@ class Facts:
     server: Server
     instance: Instance | None = None
     """What has the name already."""
+    leaving: Instance | None = None
+    """The root that an upgrade of this container, which has not ended, replaces."""
     namesake: str | None = None
     """Another instance, whose name differs in case only."""
     offers: tuple[Offer, ...] = ()
@@ -85,6 +88,7 @@ def read(
     return Facts(
         server=host_gpus.server,
         instance=instance,
+        leaving=unfinished(stores.instances, request.name),
         namesake=None if instance else _namesake(stores.instances, request.name),
         offers=offers,
         unreadable=() if offer else read_unreadable(lxd, settings.alias_prefix),

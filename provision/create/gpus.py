@@ -39,7 +39,7 @@ def share(request: Request, offer: Offer, facts: Facts) -> Share:
     wish = known.usual if request.gpus is None else request.gpus
     gpus = allocate(wish, known.host.gpus, known.users, known.policy, name=request.name)
     refuse_drift(offer.release, known, with_gpus=bool(gpus))
-    config = _config(gpus, delivery, facts.profile)
+    config = gpu_config(gpus, delivery, facts.profile)
     if gpus or offer.release.driver:
         config[labels.DELIVERY] = delivery.value
     if delivery is Delivery.IMAGE:
@@ -60,7 +60,7 @@ def change_of_gpus(request: Request, instance: Instance, facts: Facts) -> tuple[
     gpus = allocate(request.gpus, there, users, known.policy, name=request.name)
     delivery = delivery_of_instance(instance, known.delivery)
     devices = _device_changes(instance, gpu_devices(gpus, delivery))
-    wanted = _config(gpus, delivery, facts.profile)
+    wanted = gpu_config(gpus, delivery, facts.profile)
     if gpus:
         wanted[labels.DELIVERY] = delivery.value
     config = {key: to for key, to in wanted.items() if instance.config.get(key) != to}
@@ -84,7 +84,10 @@ def change_of_gpus(request: Request, instance: Instance, facts: Facts) -> tuple[
     )
 
 
-def _config(gpus: Sequence[Grant], delivery: Delivery, profile: Profile) -> dict[str, str | None]:
+def gpu_config(
+    gpus: Sequence[Grant], delivery: Delivery, profile: Profile
+) -> dict[str, str | None]:
+    """The keys of a container that has GPUS; None for one that it must not have."""
     # LXD gives parts of GPUs through nvidia.runtime alone, except by CDI.
     parts = any(isinstance(one, MigPart) for one in gpus) and delivery is not Delivery.CDI
     config = instance_config(Delivery.RUNTIME if parts else delivery) if gpus else {}

@@ -29,6 +29,7 @@ from provision.create.ids import ids_of
 from provision.create.instance import instance_spec, unfiltered
 from provision.create.let_in import asked_for, keys_for
 from provision.create.request import Request, differences, resize_options
+from provision.former import being_upgraded, other_root, read_mark, refuse_while_upgraded
 from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.keys.given import given, remembering
 from provision.limits import as_limit, bytes_of
@@ -43,8 +44,11 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     if offer is not None:
         request = request.of_template(offer.release.template)
     actions: list[Action] = []
+    if facts.leaving is not None:
+        raise being_upgraded(request.name, read_mark(facts.leaving))
     if facts.instance is not None:
         _refuse_foreign(request.name, facts.instance)
+        refuse_while_upgraded(facts.instance)
         if is_preparing(facts.instance):
             _refuse_while_made(request.name, facts.instance.config.get(labels.BUILDER, ""), facts)
             if is_to_be_finished(request, facts.instance):
@@ -87,6 +91,9 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
 
 def _refuse_foreign(name: str, instance: Instance) -> None:
     if not is_managed(instance):
+        mark = read_mark(instance)
+        if mark is not None:
+            raise other_root(instance, mark)
         raise InputError(
             f'The name "{name}" is taken by an instance that labstamp did not make.',
             details="It was not changed.",

@@ -20,6 +20,7 @@ from provision.drivers.gpu_processes import running
 from provision.drivers.plan import Options, is_due, plan
 from provision.drivers.survey import InContainer, look_at, look_at_containers
 from provision.drivers.update import SyncContext, bring, forget, note, restart
+from provision.former import refuse_while_upgraded
 from provision.ids.marker import refuse_while_isolated
 from provision.managed import container_lock, is_managed, is_preparing
 
@@ -178,6 +179,7 @@ def _decide_again(work: _Work, name: str) -> Action | None:
     instance = lxd.instance(name)
     if instance is None or not is_managed(instance) or is_preparing(instance):
         return None
+    refuse_while_upgraded(instance)
     refuse_while_isolated(instance)
     container = look_at(lxd, work.host, instance)
     if container is None:

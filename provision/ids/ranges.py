@@ -27,6 +27,7 @@ from lab.lxd.idmap import (
     trial_range,
 )
 from lab.lxd.model import Instance, Volume
+from provision.former import read_mark as read_root
 from provision.ids.marker import read_mark
 
 
@@ -138,7 +139,11 @@ def claims(facts: IdFacts, person: Person) -> Iterator[Claim]:
         yield Claim(who="another of this plan", range=found)
     mine = (person.project, person.name)
     for instance in facts.instances:
-        if (instance.project, instance.name) != mine:
+        root = read_root(instance)
+        if mine not in {
+            (instance.project, instance.name),
+            (instance.project, root.name if root else ""),
+        }:
             who = _who(instance)
             for found in _of_instance(instance, facts.whole):
                 yield Claim(who=who, range=found, made=instance.created_at)

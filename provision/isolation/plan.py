@@ -10,6 +10,7 @@ from lab import labels
 from lab.lxd.devices import of_type
 from lab.lxd.idmap import SIZE, IdRange, is_privileged, kept_range, shares
 from lab.lxd.model import Instance, State, Volume
+from provision.former import is_being_upgraded
 from provision.homes import home_place
 from provision.ids.marker import MoveMarker, read_mark
 from provision.ids.ranges import IdFacts, Person, choose
@@ -127,6 +128,8 @@ def _obstacle(
 
 def _reasons(instance: Instance) -> Iterator[Leave]:
     name, config = instance.name, instance.config
+    if is_being_upgraded(instance):
+        yield Leave(name=name, reason="it is being upgraded; first", fix=f"invoke upgrade {name}")
     if is_preparing(instance):
         yield Leave(name=name, reason="it is only half made; first", fix=f"invoke provision {name}")
     if config.get(labels.SYNC):

@@ -42,7 +42,7 @@ def own_keys(lxd: Lxd, settings: Settings, instance: Instance) -> int | None:
     return len(found - given(home, instance))
 
 
-def read_below(place: Path, path: Sequence[str]) -> bytes:
+def read_below(place: Path, path: Sequence[str], *, most: int = _MOST) -> bytes:
     """The file PATH below PLACE, empty where there is none.
 
     No link is followed, nothing is waited for; OSError if it is not a file, or too large.
@@ -55,9 +55,9 @@ def read_below(place: Path, path: Sequence[str]) -> bytes:
         return b""
     try:
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST:
-            raise OSError(f"{path[-1]} is not a file of keys")
-        return os.read(handle, _MOST)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+            raise OSError(f"{path[-1]} is not a file, or too large")
+        return os.read(handle, most)
     finally:
         os.close(handle)
 

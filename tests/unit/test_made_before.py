@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from images.releases.published import ReleaseState, published, users
+from lab import labels
 from lab.lxd.model import Image, State
 from lab.report import Silent
 from provision import lifecycle, listing
@@ -19,6 +20,8 @@ from tests.support.builders.four_gpus import FOUR
 from tests.support.builders.stamping import SETTINGS, Inside, bob, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 from tests.support.fake_lxd.store import EPOCH, FakeImage, FakeInstance
+from tests.unit.test_isolate import share
+from tests.unit.test_upgrade import run
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "lab-45ea8a1.json").read_text())
 
@@ -87,3 +90,22 @@ def test_a_home_is_kept_and_used_again(lxd: FakeLxd) -> None:
     assert ("default", "home-bob") in lxd.store.volumes
     stamp(lxd, bob(name="bob"))
     assert lxd.store.instances["default", "bob"].devices["home"]["source"] == "home-bob"
+
+
+def test_one_gets_a_newer_release_and_ids_of_its_own(lxd: FakeLxd) -> None:
+    """Its keys are in its home: they are not revoked."""
+    made = json.loads(json.dumps(RECORDED["images"][0]).replace("20261121.1", "20261126.1"))
+    image = Image(fingerprint=made["fingerprint"], properties=made["properties"], created_at=EPOCH)
+    lxd.store.images[image.fingerprint] = FakeImage(image=image)
+    lxd.store.aliases["lab/base"] = image.fingerprint
+    # LXD notes it with every start.
+    share(lxd, "bob")
+    devices = dict(lxd.store.instances["default", "bob"].devices)
+    assert run(lxd, "bob").done == ("bob",)
+    bob = lxd.store.instances["default", "bob"]
+    assert (bob.config[labels.VERSION], bob.devices) == ("20261126.1", devices)
+    assert bob.config["security.idmap.isolated"] == "true"
+    assert bob.config["volatile.eth0.hwaddr"] == "00:16:3e:00:00:01"
+    assert not any(path.startswith("/etc/ssh/labstamp") for path in bob.files)
+    kept = lxd.store.instances["default", "bob-kept"]
+    assert kept.config[labels.VERSION] == "20261121.1"

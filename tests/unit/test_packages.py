@@ -12,8 +12,9 @@ import pytest
 
 from commands.views.releases import of_difference
 from images.releases.compare import diff_images
-from images.releases.packages import Change, changes, installed, packed, unpacked
+from images.releases.packages import Change, changes
 from lab import labels
+from lab.dpkg import conffiles, installed, packed, unpacked
 from lab.errors import InputError
 from lab.release import PACKAGES
 from tests.support.builders.releases import PREFIX, Shelf
@@ -50,6 +51,14 @@ Version: 1
 """
 
 _BOMB = base64.b64encode(zlib.compress(bytes(64 << 20))).decode()
+
+
+def test_the_sums_of_configuration_files_are_understood() -> None:
+    status = (
+        "Package: base-files\nConffiles:\n /etc/issue 6c15 obsolete\n /etc/debian_version 0f\n"
+        "Description: x\n /etc/none 1\n"
+    )
+    assert conffiles(status) == {"/etc/issue": "6c15", "/etc/debian_version": "0f"}
 
 
 def test_dpkgs_own_file_is_understood() -> None:

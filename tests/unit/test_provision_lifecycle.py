@@ -92,6 +92,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
             }
         ],
         "snapshots": [],
+        "kept_root": None,
         "own_keys": None,
         "profile": {"config": {}, "devices": {}},
     }

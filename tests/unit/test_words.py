@@ -8,7 +8,7 @@ from invoke.context import Context
 from invoke.parser import Parser
 from invoke.tasks import task
 
-from commands.variadic import TakesNames
+from commands.variadic import TakesNames, words_behind
 
 
 @task(klass=TakesNames, auto_shortflags=False)
@@ -34,3 +34,11 @@ def test_names(line: str, names: list[str], plan: bool, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.argv", ["invoke", *words])
     (context,) = Parser(contexts=Collection(sync_things).to_contexts()).parse_argv(words)
     assert context.as_kwargs == {"names": names, "plan": plan}
+
+
+def test_names_are_counted_beside_options_that_take_a_value() -> None:
+    valued = {"--to", "--template"}
+    typed = ["invoke", "upgrade", "ann", "--to", "20261126.1", "bob", "--plan", "eve", "--to=1"]
+    assert words_behind("upgrade", typed, valued) == 3
+    assert words_behind("upgrade", ["invoke", "upgrade", "--all", "--to", "1"], valued) == 0
+    assert words_behind("upgrade", ["invoke", "list"], valued) == 0

@@ -48,10 +48,7 @@ class FakeInstances(FakeCalls):
             raise refused(what, "No root device could be found")
         number = self.store.next()
         made.config["volatile.uuid"] = f"00000000-0000-0000-0000-{number:012d}"
-        for name, device in expanded.items():
-            if device.get("type") == "nic":
-                made.config[f"volatile.{name}.hwaddr"] = f"00:16:3e:00:00:{number % 256:02x}"
-                made.address = f"10.77.0.{2 + number % 250}"
+        self._plug(made, number)
         made.created_at = EPOCH + timedelta(seconds=number)
         if on_progress is not None:
             on_progress(Progress(text="Unpack: 100%", percent=100))
@@ -73,6 +70,7 @@ class FakeInstances(FakeCalls):
             if any(key in _IDMAP for key in config or ()):
                 found.config.update(self._mapped(found.config))
             found.devices = changed(found.devices, devices)
+            self._plug(found)
         return self._shown(name)
 
     def start(self, name: str) -> None:
@@ -114,6 +112,17 @@ class FakeInstances(FakeCalls):
             memory_bytes=1 << 20 if running else 0,
             processes=1 if running else 0,
         )
+
+    def _plug(self, instance: FakeInstance, number: int | None = None) -> None:
+        """Each NIC has a MAC address, which it keeps, and the network gives an address for it."""
+        instance.address = ""
+        for name, device in self._expanded(instance).items():
+            key = f"volatile.{name}.hwaddr"
+            if device.get("type") == "nic":
+                if key not in instance.config:
+                    last = (self.store.next() if number is None else number) % 256
+                    instance.config[key] = f"00:16:3e:00:00:{last:02x}"
+                instance.address = f"10.77.0.{2 + int(instance.config[key][-2:], 16) % 250}"
 
     def _mapped(self, config: Mapping[str, str]) -> dict[str, str]:
         """The map of its next start, as LXD notes it."""
