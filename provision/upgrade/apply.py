@@ -81,6 +81,9 @@ def apply(context: UpgradeContext, action: Action) -> bool:
                 MoveContext(lxd=context.lxd, report=context.report, remote=context.remote),
                 isolated,
             )
+            if not isolated.asleep:
+                # Its address is to be kept, so it is to be known.
+                _settled(context, action.name)
             return True
         case Upgrade():
             _upgrade(context, action)
