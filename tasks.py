@@ -36,6 +36,7 @@ namespace = Collection(
     containers.stop,
     containers.restart,
     containers.resize,
+    containers.rename,
     containers.destroy,
     drivers.drivers,
     drivers.sync_drivers,

@@ -195,6 +195,27 @@ def resize(
 @command(
     help={
         "name": "The container.",
+        "new": "The name that it is to have.",
+        "plan": "Show what would be done; change nothing.",
+    }
+)
+def rename(_c: Context, name: str, new: str, plan: bool = False) -> None:
+    """Give a container another name: it is stopped for it, and started again."""
+    from provision.rename import rename as renaming
+
+    settings = read_settings()
+    with console.reporter() as report:
+        renamed = renaming.rename(connect_to(settings), settings, name, new, report, only_plan=plan)
+    if not renamed.steps:
+        console.print_text(f"{name} already has the name {new}; nothing to do.")
+    elif plan:
+        for step in renamed.steps:
+            console.print_text(step)
+
+
+@command(
+    help={
+        "name": "The container.",
         "yes": "Do not ask.",
         "purge": "Also remove the home volume, which is otherwise kept.",
     }

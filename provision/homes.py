@@ -58,6 +58,11 @@ class Stores:
         wanted = f"{_PREFIX}{name}"
         return next(each for each in _numbered(wanted) if each not in taken)
 
+    def unused_name(self, name: str, pool: str, *, but: str) -> str:
+        """Of a volume for NAME, as no volume of POOL is called BUT that one, whoever has it."""
+        there = {each.name for each in self.volumes if each.pool == pool} - {but}
+        return next(each for each in _numbered(f"{_PREFIX}{name}") if each not in there)
+
     def _owner(self, volume: Volume) -> str | None:
         """The container whose home it is; None for a volume that is nobody's, or not labstamp's."""
         if labels.OWNER not in volume.config:

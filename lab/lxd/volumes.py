@@ -9,6 +9,7 @@ from lab.errors import NotFound
 from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.changes import changed, with_fresh_etag
+from lab.lxd.errors import refused
 from lab.lxd.model import Volume
 from lab.lxd.rest import path
 
@@ -63,6 +64,19 @@ class VolumeCalls(Calls):
         )
         used = ((found or {}).get("usage") or {}).get("used")
         return used if isinstance(used, int) else None
+
+    def rename_volume(self, pool: str, name: str, new_name: str) -> None:
+        # LXD changes the devices first, and only then finds that the new name is taken.
+        what = f"rename the volume {name} in {pool} to {new_name}"
+        if any(one.name == new_name for one in self.volumes(pool)):
+            raise refused(what, f"A volume {new_name} exists.", status=409)
+        self._rest.post(
+            path("storage-pools", pool, "volumes", "custom", name),
+            {"name": new_name},
+            what=what,
+            params=self._here,
+            read_timeout=_READ_TIMEOUT,
+        )
 
     def delete_volume(self, pool: str, name: str) -> None:
         with suppress(NotFound):

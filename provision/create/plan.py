@@ -35,6 +35,7 @@ from provision.limits import as_limit, bytes_of
 from provision.managed import is_managed, is_preparing
 from provision.profile import refuse_raw
 from provision.releases import Offer, find_offer
+from provision.renaming import refuse_while_renamed
 
 
 def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
@@ -45,6 +46,10 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     actions: list[Action] = []
     if facts.instance is not None:
         _refuse_foreign(request.name, facts.instance)
+        refuse_while_renamed(facts.instance)
+        if request.own_account and labels.FORMER in facts.instance.config:
+            # Its account is named as the container was.
+            request = request.of_account(facts.instance.config[labels.OWNER])
         if is_preparing(facts.instance):
             _refuse_while_made(request.name, facts.instance.config.get(labels.BUILDER, ""), facts)
             if is_to_be_finished(request, facts.instance):

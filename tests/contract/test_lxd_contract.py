@@ -10,6 +10,8 @@ from lab.errors import Conflict, LxdError, NotFound
 from lab.lxd.model import InstanceSpec, State
 from tests.contract.conftest import SHARED, Backend
 
+_CLOUD_ID = "volatile.cloud-init.instance-id"
+
 
 def test_the_server_introduces_itself(backend: Backend) -> None:
     server = backend.lxd.server()
@@ -248,11 +250,21 @@ def test_delete_takes_a_running_one_and_minds_no_missing_one(backend: Backend, m
 def test_rename(backend: Backend, made: str, box: str) -> None:
     with pytest.raises(Conflict):
         backend.lxd.rename(made, box)
+    before = backend.lxd.instance(made)
     new = backend.unused()
     backend.lxd.rename(made, new)
     try:
         assert backend.lxd.instance(made) is None
-        assert backend.lxd.instance(new) is not None
+        after = backend.lxd.instance(new)
+        assert before is not None
+        assert after is not None
+        assert after.created_at == before.created_at
+        unlike = {key for key, value in after.config.items() if before.config.get(key) != value}
+        # cloud-init would begin from the start. The old id can be written back.
+        assert unlike <= {_CLOUD_ID, "volatile.apply_template"}
+        assert after.config[_CLOUD_ID] != before.config[_CLOUD_ID]
+        back = backend.lxd.update(new, config={_CLOUD_ID: before.config[_CLOUD_ID]})
+        assert back.config[_CLOUD_ID] == before.config[_CLOUD_ID]
     finally:
         backend.lxd.delete(new)
 
@@ -293,6 +305,42 @@ def test_a_volume_is_made_changed_used_and_removed(
     assert volume not in [one.name for one in lxd.volumes(pool)]
     with pytest.raises(NotFound):
         lxd.update_volume(pool, volume, {})
+
+
+def test_a_volume_is_renamed_in_the_devices_too(backend: Backend, made: str, volume: str) -> None:
+    lxd, pool, new, other = backend.lxd, backend.pool, backend.unused(), backend.unused()
+    home = {"type": "disk", "pool": pool, "source": volume, "path": "/home"}
+    for name in (volume, other):
+        lxd.create_volume(pool, name, {"user.a": "1"})
+    try:
+        lxd.create_volume_snapshot(pool, volume, "one")
+        lxd.update(made, devices={"home": home})
+        with pytest.raises(Conflict):
+            lxd.rename_volume(pool, volume, other)
+        lxd.start(made)
+        with pytest.raises(LxdError):
+            lxd.rename_volume(pool, volume, new)
+        lxd.stop(made, force=True)
+        instance = lxd.instance(made)
+        assert instance is not None
+        assert instance.devices["home"] == home
+        lxd.rename_volume(pool, volume, new)
+        instance = lxd.instance(made)
+        assert instance is not None
+        assert instance.devices["home"] == {**home, "source": new}
+        found = {one.name: one for one in lxd.volumes(pool)}
+        assert volume not in found
+        assert found[new].config["user.a"] == "1"
+        assert found[new].used_by == (made,)
+        assert lxd.volume_snapshots(pool, new) == ("one",)
+        lxd.start(made)
+        lxd.stop(made, force=True)
+    finally:
+        lxd.update(made, devices={"home": None})
+        for name in (new, other):
+            lxd.delete_volume(pool, name)
+    with pytest.raises(NotFound):
+        lxd.rename_volume(pool, volume, new)
 
 
 def test_a_pool_that_is_missing_has_no_volumes_to_show(backend: Backend) -> None:

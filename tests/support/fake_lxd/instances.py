@@ -21,6 +21,7 @@ from lab.lxd.port import OnProgress
 from tests.support.fake_lxd.store import EPOCH, MIXED, FakeCalls, FakeInstance, FakeVolume
 
 _IDMAP = {"security.idmap.isolated", "security.idmap.base", "security.idmap.size"}
+CLOUD_INIT_ID = "volatile.cloud-init.instance-id"
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
@@ -52,6 +53,7 @@ class FakeInstances(FakeCalls):
             if device.get("type") == "nic":
                 made.config[f"volatile.{name}.hwaddr"] = f"00:16:3e:00:00:{number % 256:02x}"
                 made.address = f"10.77.0.{2 + number % 250}"
+        made.config[CLOUD_INIT_ID] = f"{number:032d}"
         made.created_at = EPOCH + timedelta(seconds=number)
         if on_progress is not None:
             on_progress(Progress(text="Unpack: 100%", percent=100))
@@ -103,6 +105,7 @@ class FakeInstances(FakeCalls):
             raise refused(what, "Renaming of running instance not allowed")
         del self.store.instances[self._project, name]
         self.store.instances[self._project, new_name] = found
+        found.config[CLOUD_INIT_ID] = f"{self.store.next():032d}"
 
     def state(self, name: str) -> InstanceState:
         found = self._instance(name, f"show the state of {name}")

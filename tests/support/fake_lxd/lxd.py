@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from lab.errors import LabError
+from lab.errors import LabError, LxdUnreachable
 from lab.lxd.changes import changed
 from lab.lxd.errors import refused
 from lab.lxd.idmap import IdRange
-from lab.lxd.model import Gpu, Network, Pool, Profile, Server, Volume
+from lab.lxd.model import Gpu, Network, Pool, Profile, Server, State, Volume
 from tests.support.fake_lxd.commands import FakeCommands
 from tests.support.fake_lxd.images import FakeImages
 from tests.support.fake_lxd.instances import FakeInstances
@@ -145,6 +145,26 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
             what = f"read the used space of the volume {name} in {pool}"
             raise refused(what, "Storage pool volume not found", status=404)
         return 1 << 20
+
+    def rename_volume(self, pool: str, name: str, new_name: str) -> None:
+        self._do("rename_volume", name)
+        what = f"rename the volume {name} in {pool} to {new_name}"
+        if (pool, name) not in self.store.volumes:
+            raise refused(what, "Storage pool volume not found", status=404)
+        if (pool, new_name) in self.store.volumes:
+            raise refused(what, f"A volume {new_name} exists.", status=409)
+        users = [self.store.instances[key] for key in self._uses(pool, name)]
+        if any(one.state is State.RUNNING for one in users):
+            raise refused(what, "Volume is still in use by running instances")
+        for user in users:
+            for device, keys in user.devices.items():
+                if (keys.get("pool"), keys.get("source")) == (pool, name):
+                    user.devices[device] = {**keys, "source": new_name}
+        if self.store.cut_off_in_rename_volume:
+            raise LxdUnreachable("LXD was killed.")
+        self.store.volumes[pool, new_name] = self.store.volumes.pop((pool, name))
+        if (pool, name) in self.store.contents:
+            self.store.contents[pool, new_name] = self.store.contents.pop((pool, name))
 
     def delete_volume(self, pool: str, name: str) -> None:
         self._do("delete_volume", name)
