@@ -102,9 +102,8 @@ def _apply(
     new = action.new
     began = timeouts.clock()
     try:
-        if not action.is_renamed:
-            _begin(lxd, action, report)
-        _settle(lxd, action, report)
+        mark = action.mark if action.is_renamed else _begin(lxd, action, report)
+        _settle(lxd, mark, report)
         if action.mark.ran:
             report.phase(new, "boot")
             boot(lxd, new)
@@ -124,8 +123,8 @@ def _apply(
     return down
 
 
-def _begin(lxd: Lxd, action: Rename, report: Report) -> None:
-    """Up to its new name; or all as before, and the LabError raised."""
+def _begin(lxd: Lxd, action: Rename, report: Report) -> RenameMarker:
+    """Up to its new name; or all as before, and _Undone raised."""
     old, new = action.old, action.new
     # LXD may still be at what a run asked it for that was cut off.
     lxd.wait_until_idle(old, timeout=60)
@@ -144,8 +143,9 @@ def _begin(lxd: Lxd, action: Rename, report: Report) -> None:
     except LabError as error:
         if _is_renamed(lxd, action):
             # It has the name, and LXD failed with what comes after that.
-            return
+            return mark
         raise _Undone(_undone(lxd, action, error)) from error
+    return mark
 
 
 def _is_renamed(lxd: Lxd, action: Rename) -> bool:
@@ -157,7 +157,14 @@ def _undone(lxd: Lxd, action: Rename, error: LabError) -> LabError:
     """ERROR, with what became of the container."""
     old = action.old
     try:
-        _give_back(lxd, lxd.instance(old))
+        there = lxd.instance(old)
+        if there is None:
+            return LxdError(
+                f"{error.brief} Another program renamed or removed it at the same time.",
+                details=error.details,
+                fix="List the containers: invoke list",
+            )
+        _give_back(lxd, there)
     except LabError as worse:
         return LxdError(
             f"{error.brief} The rollback failed, too: {worse.brief}",
@@ -183,13 +190,12 @@ def _give_back(lxd: Lxd, instance: Instance | None) -> None:
     lxd.update(name, config={labels.RENAME: None})
 
 
-def _settle(lxd: Lxd, action: Rename, report: Report) -> None:
+def _settle(lxd: Lxd, mark: RenameMarker, report: Report) -> None:
     """All that follows the name, before the first start with it. A second time changes nothing."""
-    old, new = action.old, action.new
-    instance = managed_container(lxd, new)
-    mark = rename_mark(instance) or action.mark
+    old, new = mark.old, mark.new
     if mark.settled:
         return
+    instance = managed_container(lxd, new)
     report.phase(new, "home and host name")
     if instance.state is not State.STOPPED:
         # Somebody started it by hand.

@@ -271,6 +271,35 @@ def test_another_run_is_not_disturbed(lxd: FakeLxd) -> None:
         assert told in refusal(lxd)
 
 
+class Beside(FakeLxd):
+    """Another admin, on another machine, renames bob to rob when LXD is asked to rename him."""
+
+    wins = True
+
+    def rename(self, name: str, new_name: str) -> None:
+        bob = self.store.instances[BOB].config
+        bob[labels.RENAME] = bob[labels.RENAME].replace("robert", "rob")
+        if self.wins:
+            super().rename(name, "rob")
+        super().rename(name, new_name)
+
+
+def test_another_admin_is_first(lxd: FakeLxd) -> None:
+    beside = Beside("default", lxd.store)
+    with pytest.raises(LxdError, match="Another program renamed or removed it at the same time"):
+        run(beside)
+    assert ("default", "rob") in lxd.store.instances
+    assert list(lxd.store.volumes) == [("default", "home-bob")]
+
+
+def test_another_admin_is_second(lxd: FakeLxd) -> None:
+    before = lxd.store.instances[BOB]
+    beside = Beside("default", lxd.store)
+    beside.wins = False
+    run(beside)
+    assert_renamed(lxd, before)
+
+
 def test_other_commands_leave_it_alone(lxd: FakeLxd) -> None:
     dies_after(lxd, 4, lambda: run(lxd))
     told = "invoke rename bob robert"
