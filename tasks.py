@@ -37,6 +37,7 @@ namespace = Collection(
     containers.restart,
     containers.resize,
     containers.rename,
+    containers.clone,
     containers.destroy,
     drivers.drivers,
     drivers.sync_drivers,

@@ -17,7 +17,12 @@ from lab.settings.settings import Settings
 from provision.gpu_view import in_brief, in_full
 from provision.keys.own import own_keys
 from provision.limits import bytes_of, cpus_of
-from provision.managed import is_managed, is_preparing, managed_container
+from provision.managed import (
+    command_that_finishes,
+    is_managed,
+    is_preparing,
+    managed_container,
+)
 from provision.needs import needs_of
 from provision.profile import inherited
 
@@ -111,7 +116,7 @@ def _half_made(instance: Instance) -> Row | None:
     return {
         "by": in_words(builder),
         "at_work": alive,
-        "fix": None if alive else f"invoke provision {instance.name}",
+        "fix": None if alive else command_that_finishes(instance),
     }
 
 

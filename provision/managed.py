@@ -22,6 +22,19 @@ def is_preparing(instance: Instance) -> bool:
     return instance.config.get(labels.PHASE) == labels.PREPARING
 
 
+def is_unclean(instance: Instance) -> bool:
+    """Whether it is a copy in which there is yet what belongs to the owner of the first."""
+    return labels.UNCLEAN in instance.config
+
+
+def command_that_finishes(instance: Instance) -> str:
+    """What to type for one that is half made."""
+    name = instance.name
+    if is_unclean(instance):
+        return f"invoke clone {instance.config.get(labels.CLONE, 'NAME')} {name}"
+    return f"invoke provision {name}"
+
+
 def managed_container(lxd: Lxd, name: str) -> Instance:
     """The container NAME; InputError when there is none, or it is a foreign instance."""
     instance = lxd.instance(name)

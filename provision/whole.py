@@ -8,7 +8,7 @@ from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
 from provision.ids.marker import refuse_while_isolated
-from provision.managed import is_preparing, managed_container
+from provision.managed import command_that_finishes, is_preparing, managed_container
 from provision.renaming import refuse_while_renamed
 
 
@@ -27,7 +27,7 @@ def refuse_unfinished(instance: Instance) -> None:
         refuse_while_made(instance)
         raise InputError(
             f'The container "{instance.name}" is only half made.',
-            fix=f"Finish it: invoke provision {instance.name}\n"
+            fix=f"Finish it: {command_that_finishes(instance)}\n"
             f"or remove it (/home is kept): invoke destroy {instance.name}",
         )
 

@@ -250,6 +250,15 @@ class Lxd(Protocol):
     def create_volume(self, pool: str, name: str, config: Mapping[str, str]) -> None:
         """Conflict when the name is taken."""
 
+    def copy_volume(
+        self, source: tuple[str, str], pool: str, name: str, config: Mapping[str, str]
+    ) -> None:
+        """The files of SOURCE, pool and name, as they are now, in a new volume with CONFIG alone.
+
+        Conflict when NAME is taken. Without the source's `volatile.idmap.last` in CONFIG, LXD does
+        not know whose the files are.
+        """
+
     def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None: ...
     def volume_used(self, pool: str, name: str) -> int | None:
         """Bytes in it, by the pool's own account; None where the pool's driver does not tell."""

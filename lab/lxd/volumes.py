@@ -15,6 +15,8 @@ from lab.lxd.rest import path
 
 # Removing a large tree is answered when it is done.
 _READ_TIMEOUT = 600.0
+# A pool without copy-on-write copies all of it.
+_COPY_TIMEOUT = 3600.0
 
 
 class VolumeCalls(Calls):
@@ -38,6 +40,18 @@ class VolumeCalls(Calls):
             what=f"create the volume {name} in {pool}",
             params=self._here,
             read_timeout=_READ_TIMEOUT,
+        )
+
+    def copy_volume(
+        self, source: tuple[str, str], pool: str, name: str, config: Mapping[str, str]
+    ) -> None:
+        origin = {"type": "copy", "pool": source[0], "name": source[1], "volume_only": True}
+        self._rest.post(
+            path("storage-pools", pool, "volumes", "custom"),
+            {"name": name, "config": dict(config), "source": origin},
+            what=f"copy the volume {source[1]} to {name} in {pool}",
+            params=self._here,
+            read_timeout=_COPY_TIMEOUT,
         )
 
     def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None:

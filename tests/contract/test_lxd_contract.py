@@ -172,6 +172,36 @@ def test_a_copy_takes_config_and_files_but_no_identity(
         backend.lxd.delete(copy)
 
 
+def test_a_copy_can_leave_out_keys_and_devices(backend: Backend, made: str) -> None:
+    lxd = backend.lxd
+    device = {"type": "disk", "path": "/one", "source": "/tmp"}
+    lxd.update(
+        made,
+        config={"user.a": "1", "limits.memory": "64MiB"},
+        devices={"one": device, "two": device},
+    )
+    copy = backend.unused()
+    none = {"type": "none"}
+    try:
+        clone = lxd.create(
+            InstanceSpec(
+                name=copy,
+                copy_of=made,
+                config={"user.a": "", "limits.memory": ""},
+                devices={"one": none},
+            )
+        )
+        assert not clone.config.get("user.a")
+        assert not clone.config.get("limits.memory")
+        assert clone.devices == {"one": none, "two": device}
+        gone = {"user.a": None, "limits.memory": None}
+        clone = lxd.update(copy, config=gone, devices={"one": None, "two": None})
+        assert not {"user.a", "limits.memory"} & set(clone.config)
+        assert clone.devices == {}
+    finally:
+        lxd.delete(copy)
+
+
 def test_projects_do_not_see_each_others_instances_but_copy_across(
     backend: Backend, made: str
 ) -> None:
@@ -341,6 +371,38 @@ def test_a_volume_is_renamed_in_the_devices_too(backend: Backend, made: str, vol
             lxd.delete_volume(pool, name)
     with pytest.raises(NotFound):
         lxd.rename_volume(pool, volume, new)
+
+
+def test_a_volume_is_copied_with_a_config_of_its_own(
+    backend: Backend, made: str, volume: str
+) -> None:
+    lxd, pool, copy = backend.lxd, backend.pool, backend.unused()
+    home = {"type": "disk", "pool": pool, "source": volume, "path": "/home"}
+    lxd.create_volume(pool, volume, {"user.a": "1"})
+    lxd.update(made, devices={"home": home})
+    lxd.start(made)
+    lxd.write_file(made, "/home/mark", b"copied")
+    noted = next(one for one in lxd.volumes(pool) if one.name == volume).config
+    idmap = {key: noted[key] for key in noted if key.startswith("volatile.idmap.")}
+    try:
+        # While it is in use.
+        lxd.copy_volume((pool, volume), pool, copy, {"user.b": "2", **idmap})
+        with pytest.raises(Conflict):
+            lxd.copy_volume((pool, volume), pool, copy, {})
+        lxd.stop(made, force=True)
+        config = next(one for one in lxd.volumes(pool) if one.name == copy).config
+        assert {key: config[key] for key in config if key.startswith("user.")} == {"user.b": "2"}
+        assert {key: config.get(key) for key in idmap} == idmap
+        lxd.update(made, devices={"home": {**home, "source": copy}})
+        lxd.start(made)
+        assert lxd.read_file(made, "/home/mark") == b"copied"
+        lxd.stop(made, force=True)
+    finally:
+        lxd.stop(made, force=True)
+        lxd.update(made, devices={"home": None})
+        lxd.delete_volume(pool, copy)
+    with pytest.raises(NotFound):
+        lxd.copy_volume((pool, backend.unused()), pool, copy, {})
 
 
 def test_a_pool_that_is_missing_has_no_volumes_to_show(backend: Backend) -> None:

@@ -22,6 +22,7 @@ from tests.support.fake_lxd.store import EPOCH, MIXED, FakeCalls, FakeInstance, 
 
 _IDMAP = {"security.idmap.isolated", "security.idmap.base", "security.idmap.size"}
 CLOUD_INIT_ID = "volatile.cloud-init.instance-id"
+_COPIED = {"volatile.base_image", ON_DISK}
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
@@ -113,7 +114,7 @@ class FakeInstances(FakeCalls):
         return InstanceState(
             state=found.state,
             ipv4=(found.address,) if running and found.address else (),
-            disk_bytes={"root": 1 << 20},
+            disk_bytes={"root": self.store.used},
             memory_bytes=1 << 20 if running else 0,
             processes=1 if running else 0,
         )
@@ -198,13 +199,15 @@ class FakeInstances(FakeCalls):
         inherited = {
             name: value
             for name, value in source.config.items()
-            if not name.startswith("volatile.") or name == "volatile.base_image"
+            if not name.startswith("volatile.") or name in _COPIED
         }
+        config = {**inherited, **spec.config}
         return FakeInstance(
-            config={**inherited, **spec.config},
+            config={key: value for key, value in config.items() if value},
             devices={**source.devices, **spec.devices},
             profiles=spec.profiles,
             files=dict(source.files),
+            owners=source.owners,
         )
 
 

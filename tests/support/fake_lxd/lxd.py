@@ -15,7 +15,7 @@ from tests.support.fake_lxd.commands import FakeCommands
 from tests.support.fake_lxd.images import FakeImages
 from tests.support.fake_lxd.instances import FakeInstances
 from tests.support.fake_lxd.snapshots import FakeSnapshots
-from tests.support.fake_lxd.store import OnRun
+from tests.support.fake_lxd.store import FakeVolume, OnRun
 
 
 class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
@@ -133,6 +133,20 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
             raise refused(what, "Volume by that name already exists", status=409)
         self.store.volumes[pool, name] = dict(config)
 
+    def copy_volume(
+        self, source: tuple[str, str], pool: str, name: str, config: Mapping[str, str]
+    ) -> None:
+        self._do("copy_volume", name)
+        what = f"copy the volume {source[1]} to {name} in {pool}"
+        if source not in self.store.volumes:
+            raise refused(what, "Storage pool volume not found", status=404)
+        if (pool, name) in self.store.volumes:
+            raise refused(what, "Volume by that name already exists", status=409)
+        self.store.volumes[pool, name] = dict(config)
+        origin = self.store.contents.get(source, FakeVolume())
+        copied = FakeVolume(owners=origin.owners, files=dict(origin.files))
+        self.store.contents[pool, name] = copied
+
     def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None:
         self._do("update_volume", name)
         if (pool, name) not in self.store.volumes:
@@ -144,7 +158,7 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         if (pool, name) not in self.store.volumes:
             what = f"read the used space of the volume {name} in {pool}"
             raise refused(what, "Storage pool volume not found", status=404)
-        return 1 << 20
+        return self.store.used
 
     def rename_volume(self, pool: str, name: str, new_name: str) -> None:
         self._do("rename_volume", name)
