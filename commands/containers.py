@@ -273,8 +273,10 @@ def clone(
 )
 def rename(_c: Context, name: str, new: str, plan: bool = False) -> None:
     """Give a container another name: it is stopped for it, and started again."""
+    from lab.names import check_instance_name
     from provision.rename import rename as renaming
 
+    check_instance_name(new)
     settings = read_settings()
     with console.reporter() as report:
         renamed = renaming.rename(connect_to(settings), settings, name, new, report, only_plan=plan)
