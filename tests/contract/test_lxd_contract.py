@@ -174,11 +174,12 @@ def test_a_copy_takes_config_and_files_but_no_identity(
 
 def test_a_copy_can_leave_out_keys_and_devices(backend: Backend, made: str) -> None:
     lxd = backend.lxd
-    device = {"type": "disk", "path": "/one", "source": "/tmp"}
+    one = {"type": "disk", "path": "/one", "source": "/tmp"}
+    two = {**one, "path": "/two"}
     lxd.update(
         made,
         config={"user.a": "1", "limits.memory": "64MiB"},
-        devices={"one": device, "two": device},
+        devices={"one": one, "two": two},
     )
     copy = backend.unused()
     none = {"type": "none"}
@@ -193,7 +194,7 @@ def test_a_copy_can_leave_out_keys_and_devices(backend: Backend, made: str) -> N
         )
         assert not clone.config.get("user.a")
         assert not clone.config.get("limits.memory")
-        assert clone.devices == {"one": none, "two": device}
+        assert clone.devices == {"one": none, "two": two}
         gone = {"user.a": None, "limits.memory": None}
         clone = lxd.update(copy, config=gone, devices={"one": None, "two": None})
         assert not {"user.a", "limits.memory"} & set(clone.config)
@@ -401,7 +402,7 @@ def test_a_volume_is_copied_with_a_config_of_its_own(
         lxd.stop(made, force=True)
         lxd.update(made, devices={"home": None})
         lxd.delete_volume(pool, copy)
-    with pytest.raises(NotFound):
+    with pytest.raises(LxdError):
         lxd.copy_volume((pool, backend.unused()), pool, copy, {})
 
 

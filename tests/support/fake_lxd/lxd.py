@@ -139,7 +139,7 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         self._do("copy_volume", name)
         what = f"copy the volume {source[1]} to {name} in {pool}"
         if source not in self.store.volumes:
-            raise refused(what, "Storage pool volume not found", status=404)
+            raise refused(what, "Storage volume not found")
         if (pool, name) in self.store.volumes:
             raise refused(what, "Volume by that name already exists", status=409)
         self.store.volumes[pool, name] = dict(config)
