@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 from pathlib import Path
 
 import pytest
@@ -14,62 +11,22 @@ from lab.errors import InputError, LxdError, LxdUnreachable
 from lab.lxd.errors import refused
 from lab.lxd.model import State
 from lab.machine import lock
-from lab.process import here
 from lab.report import Silent
 from provision import lifecycle
 from provision.rename.inside import HOSTNAME, HOSTS, OFF, SEEN
 from provision.rename.plan import CLOUD_ID
-from provision.rename.rename import Renamed, rename
-from provision.resize.resize import resize
-from provision.resize.sizes import Sizes
+from provision.rename.rename import Renamed
 from tests.support.builders.death import deaths, dies_after
-from tests.support.builders.stamping import SETTINGS, a_lab, banner, bob, hasty, stamp
+from tests.support.builders.renaming import BOB, ROBERT, a_lab_of_bob, run
+from tests.support.builders.stamping import SETTINGS, bob, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 from tests.support.fake_lxd.store import FakeFile, FakeInstance
-
-BOB, ROBERT = ("default", "bob"), ("default", "robert")
-HOSTS_TEXT = "127.0.0.1 localhost\n127.0.1.1 bob.lan bob\n10.0.0.9 bob\n"
 
 
 @pytest.fixture
 def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
-    """With bob's container, which runs, and a file in his home."""
     monkeypatch.setattr(lock, "have_place", lambda _remote: tmp_path)
-    lxd = a_lab()
-    stamp(lxd, bob())
-    lxd.write_file("bob", "/home/thesis", b"years")
-    files = lxd.store.instances[BOB].files
-    for path, text in (
-        (HOSTNAME, "bob\n"),
-        (HOSTS, HOSTS_TEXT),
-        (SEEN, "cached"),
-        ("/etc/cloud/cloud.cfg", ""),
-        ("/etc/ssh/ssh_host_ed25519_key", "its own"),
-    ):
-        files[path] = FakeFile(content=text.encode())
-    lxd.changes.clear()
-    return lxd
-
-
-def run(lxd: FakeLxd, old: str = "bob", new: str = "robert", *, only_plan: bool = False) -> Renamed:
-    return rename(
-        lxd,
-        SETTINGS,
-        old,
-        new,
-        Silent(),
-        only_plan=only_plan,
-        timeouts=hasty(),
-        probe_ssh=banner,
-    )
-
-
-def refusal(lxd: FakeLxd, old: str = "bob", new: str = "robert") -> str:
-    before = list(lxd.changes)
-    with pytest.raises(InputError) as error:
-        run(lxd, old, new)
-    assert lxd.changes == before
-    return str(error.value)
+    return a_lab_of_bob()
 
 
 def assert_renamed(lxd: FakeLxd, before: FakeInstance, state: State = State.RUNNING) -> None:
@@ -242,35 +199,6 @@ def test_another_name_is_chosen_after_a_run_that_was_cut_off(lxd: FakeLxd) -> No
     assert labels.RENAME not in lxd.store.instances["default", "rob"].config
 
 
-def test_names_that_cannot_be(lxd: FakeLxd) -> None:
-    stamp(lxd, bob(name="ann"))
-    lxd.store.instances["default", "theirs"] = FakeInstance(profiles=("default",))
-    lifecycle.destroy(lxd, SETTINGS, "ann", purge=False, report=Silent())
-    stamp(lxd, bob(name="eve"))
-    assert "has that name" in refusal(lxd, new="bob")
-    assert 'The name "eve" is taken by a container.' in refusal(lxd, new="eve")
-    assert "labstamp did not make" in refusal(lxd, new="theirs")
-    assert "differ in upper and lower case only" in refusal(lxd, new="Eve")
-    assert "invoke destroy ann --purge" in refusal(lxd, new="ann")
-    assert "cannot be the name of a container" in refusal(lxd, new="bob_2")
-    assert 'There is no container "zoe".' in refusal(lxd, old="zoe")
-    assert "labstamp did not make" in refusal(lxd, old="theirs")
-
-
-def test_another_run_is_not_disturbed(lxd: FakeLxd) -> None:
-    dies_after(lxd, 4, lambda: run(lxd))
-    mark = json.loads(lxd.store.instances[BOB].config[labels.RENAME])
-    parent = os.getppid()
-    began = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[19]
-    alive = f"{socket.gethostname()} {parent} {began} {here()}"
-    for builder, told in (
-        (alive, "is renaming bob now"),
-        ("elsewhere 7 8", "may still be renaming"),
-    ):
-        lxd.store.instances[BOB].config[labels.RENAME] = json.dumps({**mark, "builder": builder})
-        assert told in refusal(lxd)
-
-
 class Beside(FakeLxd):
     """Another admin, on another machine, renames bob to rob when LXD is asked to rename him."""
 
@@ -298,20 +226,6 @@ def test_another_admin_is_second(lxd: FakeLxd) -> None:
     beside.wins = False
     run(beside)
     assert_renamed(lxd, before)
-
-
-def test_other_commands_leave_it_alone(lxd: FakeLxd) -> None:
-    dies_after(lxd, 4, lambda: run(lxd))
-    told = "invoke rename bob robert"
-    for command in (
-        lambda: lifecycle.start(lxd, SETTINGS, "bob", report=Silent()),
-        lambda: lifecycle.stop(lxd, SETTINGS, "bob", report=Silent()),
-        lambda: lifecycle.destroy(lxd, SETTINGS, "bob", purge=False, report=Silent()),
-        lambda: resize(lxd, SETTINGS, "bob", Sizes(cpus=1), Silent()),
-        lambda: stamp(lxd, bob()),
-    ):
-        with pytest.raises(InputError, match=told):
-            command()
 
 
 def test_provision_finds_it_as_requested(lxd: FakeLxd) -> None:
