@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from lab.errors import LxdError, NotFound
+from lab.errors import LxdError, LxdUnreachable, NotFound
 from lab.lxd.port import Lxd
 from lab.report import Report
+from lab.wait import retry
 
 _CLOUD: Final = "/etc/cloud"
 _OFF: Final = "cloud-init.disabled"
@@ -50,29 +52,30 @@ def tell_name(lxd: Lxd, name: str, old: str, report: Report) -> None:
     Its user may have put anything in place of these files: then it is said, and no failure.
     """
     for path, changed in ((HOSTNAME, _hostname), (HOSTS, _hosts)):
-        _tell(lxd, name, old, path, changed=changed, report=report)
-    lxd.delete_file(name, SEEN)
+        act = partial(_change, lxd, name, path, partial(changed, old, name))
+        _or_say(report, f"{name}: {path} may still say {old}.", act)
+    act = partial(lxd.delete_file, name, SEEN)
+    _or_say(report, f"{name}: cloud-init may write {old} to {HOSTS} again.", act)
 
 
-def _tell(
-    lxd: Lxd,
-    name: str,
-    old: str,
-    path: str,
-    *,
-    changed: Callable[[str, str, str], str],
-    report: Report,
-) -> None:
+def _or_say(report: Report, what: str, act: Callable[[], None]) -> None:
+    """ACT, twice where a busy LXD fails; else WHAT, and why."""
     try:
-        before = _read(lxd, name, path)
-        after = changed(before, old, name)
-        if after != before:
-            _write(lxd, name, path, after)
-        lxd.delete_file(name, path + _ASIDE)
+        retry(act, when=lambda error: not isinstance(error, LxdUnreachable | NotFound), times=2)
+    except LxdUnreachable:
+        raise
     except NotFound:
         return
     except LxdError as error:
-        report.say(f"{name}: {path} may still say {old}. {error.brief}")
+        report.say(f"{what} {error.brief}")
+
+
+def _change(lxd: Lxd, name: str, path: str, changed: Callable[[str], str]) -> None:
+    before = _read(lxd, name, path)
+    after = changed(before)
+    if after != before:
+        _write(lxd, name, path, after)
+    lxd.delete_file(name, path + _ASIDE)
 
 
 def _read(lxd: Lxd, name: str, path: str) -> str:
@@ -91,12 +94,12 @@ def _write(lxd: Lxd, name: str, path: str, text: str) -> None:
     lxd.write_file(name, path, content)
 
 
-def _hostname(text: str, old: str, new: str) -> str:
+def _hostname(old: str, new: str, text: str) -> str:
     """TEXT of /etc/hostname; another name than OLD is its user's wish."""
     return f"{new}\n" if text.strip() == old else text
 
 
-def _hosts(text: str, old: str, new: str) -> str:
+def _hosts(old: str, new: str, text: str) -> str:
     """TEXT of /etc/hosts, in which the line of the machine's own name says NEW."""
     word = re.compile(rf"(?<![^\s.])(?<!\.){re.escape(old)}(?![^\s.])")
     return "".join(

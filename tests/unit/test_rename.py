@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab import labels
-from lab.errors import InputError, LxdError, LxdUnreachable
+from lab.errors import InputError, LxdError, LxdUnreachable, Stuck
 from lab.lxd.errors import refused
 from lab.lxd.model import State
 from lab.machine import lock
@@ -144,6 +144,14 @@ def test_lxd_dies_between_the_devices_and_the_volume(lxd: FakeLxd) -> None:
     run(lxd)
     assert lxd.store.contents["default", "home-robert"].files["/thesis"].content == b"years"
     assert lxd.store.instances[ROBERT].devices["home"]["source"] == "home-robert"
+
+
+def test_a_busy_lxd_is_asked_again_for_a_file(lxd: FakeLxd) -> None:
+    for path in (HOSTS, SEEN):
+        lxd.failures[f"delete_file robert{path}"] = Stuck("LXD timed out")
+    before = lxd.store.instances[BOB]
+    run(lxd)
+    assert_renamed(lxd, before)
 
 
 def test_a_volume_that_cannot_be_renamed_keeps_its_name(lxd: FakeLxd) -> None:
