@@ -37,6 +37,8 @@ namespace = Collection(
     containers.stop,
     containers.restart,
     containers.resize,
+    containers.rename,
+    containers.clone,
     containers.destroy,
     upgrade.upgrade,
     drivers.drivers,

@@ -7,7 +7,7 @@ import sys
 from invoke.context import Context
 
 from commands.cli import command, connect_to, count, keep_quotas, read_settings, size
-from commands.provisioning import stamp_or_build
+from commands.provisioning import stamp, stamp_or_build
 from lab import console
 from lab.errors import InputError
 
@@ -190,6 +190,101 @@ def resize(
         console.print_text(str(change))
     if not changes:
         console.print_text(f"{name} already is as requested; nothing to do.")
+
+
+@command(
+    help={
+        "name": "The container to copy. It may run meanwhile.",
+        "new": "Name of the copy, and of the account in it.",
+        "key": "ssh public key, as for provision. Repeatable.",
+        "cpus": "How many CPUs it may use.",
+        "memory": "How much memory: 16GiB.",
+        "disk": "Quota of its root. Default: the quota of the copied one.",
+        "home": "Quota of its /home. Default: the quota of the root.",
+        "account": "Name of the account. Default: the name of the copy.",
+        "gpus": "GPUs, as for provision. Default: none.",
+        "password": "Make a random password, even with a key.",
+        "with-home": "Copy what is in /home, too. Without it, /home is empty.",
+        "plan": "Show what would be done; change nothing.",
+        "json": "One JSON document on stdout.",
+    },
+    iterable=["key"],
+)
+def clone(
+    _c: Context,
+    name: str,
+    new: str,
+    key: list[str] | None = None,
+    cpus: str = "",
+    memory: str = "",
+    disk: str = "",
+    home: str = "",
+    account: str = "",
+    gpus: str = "",
+    password: bool = False,
+    with_home: bool = False,
+    plan: bool = False,
+    json: bool = False,
+) -> None:
+    """Make a container for somebody else from what is installed in NAME."""
+    from commands.views import containers as view
+    from lab.gpu_selection import parse_selection
+    from provision.clone.cleaning import UNKNOWN
+    from provision.create.provision import Copy
+    from provision.create.request import Request
+    from provision.keys import ssh_keys
+
+    wish = Request(
+        name=new,
+        account=account,
+        # That of the container which is copied.
+        template="",
+        keys=ssh_keys.read_keys(key or [], sys.stdin.buffer, warn=console.print_note),
+        cpus=count("cpus", cpus),
+        memory_bytes=size("memory", memory),
+        disk_bytes=size("disk", disk),
+        home_bytes=size("home", home),
+        password=password,
+        gpus=parse_selection(gpus) if gpus else None,
+    )
+    copy = Copy(source=name, with_home=with_home)
+    made = stamp(read_settings(), wish, plan=plan, copy=copy)
+    if plan:
+        for action in made.actions:
+            console.print_text(str(action))
+    if made.actions:
+        console.print_note(UNKNOWN)
+    elif plan:
+        console.print_text(f"{new} already is as requested; nothing to do.")
+    if plan:
+        return
+    if json:
+        console.print_json(view.document(made))
+        return
+    console.print_summary(*view.of_stamped(made))
+
+
+@command(
+    help={
+        "name": "The container.",
+        "new": "The name that it is to have.",
+        "plan": "Show what would be done; change nothing.",
+    }
+)
+def rename(_c: Context, name: str, new: str, plan: bool = False) -> None:
+    """Give a container another name: it is stopped for it, and started again."""
+    from lab.names import check_instance_name
+    from provision.rename import rename as renaming
+
+    check_instance_name(new)
+    settings = read_settings()
+    with console.reporter() as report:
+        renamed = renaming.rename(connect_to(settings), settings, name, new, report, only_plan=plan)
+    if not renamed.steps:
+        console.print_text(f"{name} already has the name {new}; nothing to do.")
+    elif plan:
+        for step in renamed.steps:
+            console.print_text(step)
 
 
 @command(

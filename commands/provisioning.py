@@ -11,7 +11,7 @@ from lab import console
 
 if TYPE_CHECKING:
     from lab.settings.settings import Settings
-    from provision.create.provision import Provisioned
+    from provision.create.provision import Copy, Provisioned
     from provision.create.request import Request
 
 
@@ -19,17 +19,19 @@ class Stamp(Protocol):
     def __call__(self, settings: Settings, wish: Request, *, plan: bool) -> Provisioned: ...
 
 
-def stamp(settings: Settings, wish: Request, *, plan: bool) -> Provisioned:
+def stamp(
+    settings: Settings, wish: Request, *, plan: bool, copy: Copy | None = None
+) -> Provisioned:
     """Make the container; DriftError where its release has to be built first."""
     from provision.create import provision
 
     lxd = connect_to(settings)
     with console.reporter() as report:
         if plan:
-            return provision.provision(lxd, settings, wish, report, only_plan=True)
+            return provision.provision(lxd, settings, wish, report, copy=copy, only_plan=True)
         keep_quotas(settings, report)
         with explained(lxd, settings, report):
-            return provision.provision(lxd, settings, wish, report)
+            return provision.provision(lxd, settings, wish, report, copy=copy)
 
 
 def stamp_or_build(

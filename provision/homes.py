@@ -58,6 +58,11 @@ class Stores:
         wanted = f"{_PREFIX}{name}"
         return next(each for each in _numbered(wanted) if each not in taken)
 
+    def unused_name(self, name: str, pool: str, *, but: str) -> str:
+        """Of a volume for NAME, as no volume of POOL is called BUT that one, whoever has it."""
+        there = {each.name for each in self.volumes if each.pool == pool} - {but}
+        return next(each for each in _numbered(f"{_PREFIX}{name}") if each not in there)
+
     def _owner(self, volume: Volume) -> str | None:
         """The container whose home it is; None for a volume that is nobody's, or not labstamp's."""
         if labels.OWNER not in volume.config:
@@ -94,7 +99,7 @@ def home_marks(name: str, project: str) -> dict[str, str]:
 
 
 FINISHED: Final[Mapping[str, str | None]] = MappingProxyType(
-    {labels.PHASE: labels.READY, labels.BUILDER: None}
+    {labels.PHASE: labels.READY, labels.BUILDER: None, labels.UNCLEAN: None}
 )
 """What is on a home from before its container's first start on: it may hold somebody's files."""
 
@@ -102,6 +107,11 @@ FINISHED: Final[Mapping[str, str | None]] = MappingProxyType(
 def is_unfinished(home: Volume) -> bool:
     """Whether it was made for a container that never started: nobody has put anything there."""
     return home.config.get(labels.PHASE) == labels.PREPARING
+
+
+def is_half_copied(home: Volume) -> bool:
+    """Whether it is, or was to be, a copy of somebody's home for a container that never started."""
+    return is_unfinished(home) and labels.UNCLEAN in home.config
 
 
 def changes(now: Mapping[str, str], wanted: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -28,6 +28,7 @@ from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
 from provision.managed import container_lock, managed_container, no_container
+from provision.renaming import refuse_while_renamed
 from provision.whole import refuse_while_made, whole_container
 
 _PROTECTION = "security.protection.delete"
@@ -59,9 +60,9 @@ def start(
         instance = whole_container(lxd, name)
         if instance.state is State.RUNNING:
             return False
-        _refuse_without_gpus(lxd, instance)
+        refuse_missing_gpus(lxd, instance)
         report.phase(name, "boot")
-        _start(lxd, name)
+        boot(lxd, name)
         waits = timeouts or Timeouts()
         address = wait_until_up(lxd, name, report, timeouts=waits, probe_ssh=probe_ssh)
         report.done(name, f"runs at {address}")
@@ -89,7 +90,7 @@ def restart(
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> None:
     """Also starts one that is stopped. One that could not start again is not stopped."""
-    _refuse_without_gpus(lxd, managed_container(lxd, name))
+    refuse_missing_gpus(lxd, managed_container(lxd, name))
     stop(lxd, settings, name, report=report)
     start(lxd, settings, name, report=report, timeouts=timeouts, probe_ssh=probe_ssh)
 
@@ -188,12 +189,14 @@ def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
         lxd.update_volume(home.pool, home.name, config)
 
 
-def _refuse_without_gpus(lxd: Lxd, instance: Instance) -> None:
+def refuse_missing_gpus(lxd: Lxd, instance: Instance) -> None:
+    """InputError where it has a GPU that the server does not have any more: it cannot start."""
     if of_type("gpu", instance.expanded_devices):
         refuse_without_gpus(instance, lxd.gpus())
 
 
-def _start(lxd: Lxd, name: str) -> None:
+def boot(lxd: Lxd, name: str) -> None:
+    """Started afterwards; what often keeps LXD from it is explained."""
     try:
         lxd.start(name)
     except LxdError as error:
@@ -230,6 +233,7 @@ def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
         instance = managed_container(lxd, name)
         refuse_while_made(instance)
         refuse_while_isolated(instance)
+        refuse_while_renamed(instance)
         return instance, homes
     if not homes:
         raise no_container(lxd, name)

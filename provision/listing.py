@@ -14,11 +14,16 @@ from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
 from lab.settings.settings import Settings
-from provision.former import Stage, as_listed, is_being_upgraded, read_mark
+from provision.former import Stage, as_listed, read_mark
 from provision.gpu_view import in_brief, in_full
 from provision.keys.own import own_keys
 from provision.limits import bytes_of, cpus_of
-from provision.managed import is_managed, is_preparing, managed_container
+from provision.managed import (
+    command_that_finishes,
+    is_managed,
+    is_preparing,
+    managed_container,
+)
 from provision.needs import needs_of
 from provision.profile import inherited
 
@@ -111,13 +116,10 @@ def _half_made(instance: Instance) -> Row | None:
         return None
     builder = instance.config.get(labels.BUILDER, "")
     alive = is_alive(builder)
-    mark = read_mark(instance)
-    name = mark.name if mark else instance.name
-    verb = "upgrade" if is_being_upgraded(instance) else "provision"
     return {
         "by": in_words(builder),
         "at_work": alive,
-        "fix": None if alive else f"invoke {verb} {name}",
+        "fix": None if alive else command_that_finishes(instance),
     }
 
 

@@ -12,7 +12,13 @@ from lab.machine.lock import hold_lock
 from lab.names import did_you_mean, quote
 from lab.report import Report
 from lab.settings.settings import Settings
-from provision.former import being_upgraded, other_root, read_mark, unfinished
+from provision.former import (
+    being_upgraded,
+    is_being_upgraded,
+    other_root,
+    read_mark,
+    unfinished,
+)
 
 
 def is_managed(instance: Instance) -> bool:
@@ -21,6 +27,22 @@ def is_managed(instance: Instance) -> bool:
 
 def is_preparing(instance: Instance) -> bool:
     return instance.config.get(labels.PHASE) == labels.PREPARING
+
+
+def is_unclean(instance: Instance) -> bool:
+    """Whether it is a copy in which there is yet what belongs to the owner of the first."""
+    return labels.UNCLEAN in instance.config
+
+
+def command_that_finishes(instance: Instance) -> str:
+    """What to type for one that is half made."""
+    name = instance.name
+    if is_unclean(instance):
+        return f"invoke clone {instance.config.get(labels.CLONE, 'NAME')} {name}"
+    if is_being_upgraded(instance):
+        mark = read_mark(instance)
+        return f"invoke upgrade {mark.name if mark else name}"
+    return f"invoke provision {name}"
 
 
 def managed_container(lxd: Lxd, name: str) -> Instance:

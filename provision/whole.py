@@ -9,22 +9,29 @@ from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
 from provision.former import refuse_while_upgraded
 from provision.ids.marker import refuse_while_isolated
-from provision.managed import is_preparing, managed_container
+from provision.managed import command_that_finishes, is_preparing, managed_container
+from provision.renaming import refuse_while_renamed
 
 
 def whole_container(lxd: Lxd, name: str) -> Instance:
     """The container NAME; InputError unless its provisioning and each later work on it ended."""
     instance = managed_container(lxd, name)
+    refuse_while_renamed(instance)
+    refuse_unfinished(instance)
+    return instance
+
+
+def refuse_unfinished(instance: Instance) -> None:
+    """InputError unless its provisioning and each later work on it ended, but for a rename."""
     refuse_while_upgraded(instance)
     refuse_while_isolated(instance)
     if is_preparing(instance):
         refuse_while_made(instance)
         raise InputError(
-            f'The container "{name}" is only half made.',
-            fix=f"Finish it: invoke provision {name}\n"
-            f"or remove it (/home is kept): invoke destroy {name}",
+            f'The container "{instance.name}" is only half made.',
+            fix=f"Finish it: {command_that_finishes(instance)}\n"
+            f"or remove it (/home is kept): invoke destroy {instance.name}",
         )
-    return instance
 
 
 def refuse_while_made(instance: Instance) -> None:

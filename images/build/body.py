@@ -6,7 +6,6 @@ import json
 from contextlib import ExitStack
 
 from images.apt_cache import DEVICE, cache_device
-from images.at_rest import RAW, at_rest
 from images.build.apt_login import give_login, take_login
 from images.build.boot_errors import explain_boot
 from images.build.kept import keep
@@ -19,6 +18,7 @@ from images.placement import GROUNDS, NO_PROFILES, placed
 from images.templates.catalog import Definition
 from lab import labels
 from lab.errors import InputError
+from lab.instances.at_rest import RAW, at_rest
 from lab.instances.boot import BootFailed, wait_for_cloud_init, wait_for_init
 from lab.instances.removal import remove_instance
 from lab.lxd.model import InstanceSpec

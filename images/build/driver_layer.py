@@ -1,7 +1,8 @@
 """The last layer of a release: a clone of its body, with the driver's userland in it, packed.
 
 Last, because it changes most often: after a driver update on the host only this is rebuilt, and
-no package of the body is downloaded or unpacked again. The clone never boots (images.at_rest).
+no package of the body is downloaded or unpacked again. The clone never boots
+(lab.instances.at_rest).
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from images.apt_cache import DEVICE, cache_device
-from images.at_rest import at_rest
 from images.build.apt_login import give_login
 from images.build.body import body_name, clean
 from images.build.packing import pack_release, packs_inside
@@ -20,6 +20,7 @@ from images.placement import GROUNDS, NO_PROFILES, placed
 from images.templates.catalog import Definition
 from lab import labels
 from lab.driver.userland import Userland, install
+from lab.instances.at_rest import at_rest
 from lab.instances.removal import remove_instance
 from lab.lxd.model import InstanceSpec
 from lab.process import me

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from images.at_rest import at_rest
 from images.check_kinds.base import BaseCheck, Question
 from images.check_kinds.evidence import Case, Evidence, GpuAccess
 from images.checks.fresh import Fresh
@@ -27,6 +26,7 @@ from lab import labels
 from lab.allowed import granted
 from lab.cloudinit.account import account_text
 from lab.errors import LxdError
+from lab.instances.at_rest import at_rest
 from lab.instances.boot import wait_for_cloud_init
 from lab.instances.removal import remove_instance
 from lab.instances.ssh_keys import give_keys

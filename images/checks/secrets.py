@@ -1,8 +1,9 @@
 """Judging what an image holds that should be each container's own, and what gives a power that no
 package brought. Pure but for `look_in`.
 
-That nothing of a boot gets into an image is seen to where it is made (images.at_rest). This is the
-judge beside it: it knows no names of files, and looks at what was published, not at its builder.
+That nothing of a boot gets into an image is seen to where it is made (lab.instances.at_rest). This
+is the judge beside it: it knows no names of files, and looks at what was published, not at its
+builder.
 """
 
 from __future__ import annotations

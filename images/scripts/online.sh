@@ -1,5 +1,5 @@
 #!/bin/sh
-# Gives an instance at rest (images/at_rest.py) an address and name servers by DHCP, for as long as
+# Gives an instance at rest (lab/instances/at_rest.py) an address and name servers by DHCP, for as long as
 # it runs, and keeps the packages that are installed meanwhile from starting anything.
 # networkd comes with systemd; it runs alone here, so it is told not to wait for udev (/sys is
 # hidden from it) and not to ask for the machine-id, which an image has none of.

@@ -182,7 +182,12 @@ class Lxd(Protocol):
     def delete(self, name: str) -> None:
         """Gone afterwards (stopped by force first), also when it was not there."""
 
-    def rename(self, name: str, new_name: str) -> None: ...
+    def rename(self, name: str, new_name: str) -> None:
+        """Of a stopped instance. Conflict when the new name is taken.
+
+        LXD gives it another id for cloud-init, which would begin from the start at the next boot.
+        """
+
     def state(self, name: str) -> InstanceState: ...
     def wait_until_idle(self, name: str, *, timeout: float = 600) -> None:
         """Wait until no operation of the server (a publish, a copy) touches the instance."""
@@ -245,9 +250,25 @@ class Lxd(Protocol):
     def create_volume(self, pool: str, name: str, config: Mapping[str, str]) -> None:
         """Conflict when the name is taken."""
 
+    def copy_volume(
+        self, source: tuple[str, str], pool: str, name: str, config: Mapping[str, str]
+    ) -> None:
+        """The files of SOURCE, pool and name, as they are now, in a new volume with CONFIG alone.
+
+        Conflict when NAME is taken. Without the source's `volatile.idmap.last` in CONFIG, LXD does
+        not know whose the files are.
+        """
+
     def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None: ...
     def volume_used(self, pool: str, name: str) -> int | None:
         """Bytes in it, by the pool's own account; None where the pool's driver does not tell."""
+
+    def rename_volume(self, pool: str, name: str, new_name: str) -> None:
+        """With its snapshots, and in the devices of the instances that have it; none may run.
+
+        Conflict when the new name is taken. Where LXD is cut off, devices may name a volume that
+        is not there yet.
+        """
 
     def delete_volume(self, pool: str, name: str) -> None:
         """Gone afterwards, also when it was not there."""

@@ -9,11 +9,14 @@ from lab.errors import NotFound
 from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.changes import changed, with_fresh_etag
+from lab.lxd.errors import refused
 from lab.lxd.model import Volume
 from lab.lxd.rest import path
 
 # Removing a large tree is answered when it is done.
 _READ_TIMEOUT = 600.0
+# A pool without copy-on-write copies all of it.
+_COPY_TIMEOUT = 3600.0
 
 
 class VolumeCalls(Calls):
@@ -37,6 +40,18 @@ class VolumeCalls(Calls):
             what=f"create the volume {name} in {pool}",
             params=self._here,
             read_timeout=_READ_TIMEOUT,
+        )
+
+    def copy_volume(
+        self, source: tuple[str, str], pool: str, name: str, config: Mapping[str, str]
+    ) -> None:
+        origin = {"type": "copy", "pool": source[0], "name": source[1], "volume_only": True}
+        self._rest.post(
+            path("storage-pools", pool, "volumes", "custom"),
+            {"name": name, "config": dict(config), "source": origin},
+            what=f"copy the volume {source[1]} to {name} in {pool}",
+            params=self._here,
+            read_timeout=_COPY_TIMEOUT,
         )
 
     def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None:
@@ -63,6 +78,19 @@ class VolumeCalls(Calls):
         )
         used = ((found or {}).get("usage") or {}).get("used")
         return used if isinstance(used, int) else None
+
+    def rename_volume(self, pool: str, name: str, new_name: str) -> None:
+        # LXD changes the devices first, and only then finds that the new name is taken.
+        what = f"rename the volume {name} in {pool} to {new_name}"
+        if any(one.name == new_name for one in self.volumes(pool)):
+            raise refused(what, f"A volume {new_name} exists.", status=409)
+        self._rest.post(
+            path("storage-pools", pool, "volumes", "custom", name),
+            {"name": new_name},
+            what=what,
+            params=self._here,
+            read_timeout=_READ_TIMEOUT,
+        )
 
     def delete_volume(self, pool: str, name: str) -> None:
         with suppress(NotFound):

@@ -9,6 +9,7 @@ from lab.lxd.devices import root_of
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import Grant, InstanceSpec
 from lab.sizes import format_size
+from provision.clone.cleaning import CLEANED
 from provision.keys.public_key import PublicKey
 
 
@@ -70,6 +71,53 @@ class ReuseVolume:
         if self.moved_to is not None:
             text += f", and change the owners of all its files to the ids {self.moved_to}"
         return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveCopy:
+    """A copy of a home, of a container that never started. Its first owner's files are in it."""
+
+    pool: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"remove the half-made volume {self.name} that an interrupted run left"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyVolume:
+    """A new home that holds the files of another."""
+
+    pool: str
+    name: str
+    source: tuple[str, str]
+    """Pool and name."""
+    config: Mapping[str, str]
+    size_bytes: int | None
+
+    def __str__(self) -> str:
+        size = "no quota" if self.size_bytes is None else format_size(self.size_bytes)
+        return f"copy the volume {self.source[1]} to {self.name} in pool {self.pool} ({size})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CleanCopy:
+    """Before its first boot, what belongs to the owner of SOURCE is taken out of the copy NAME."""
+
+    name: str
+    source: str
+    account: str
+    """The one that is made later."""
+    owner: str | None
+    """Whose its home was, where it is a copy, too."""
+    keys: tuple[str, ...]
+    devices: tuple[str, ...]
+    """What it has instead of those of SOURCE, which LXD would have copied."""
+
+    def __str__(self) -> str:
+        what = "; ".join(CLEANED)
+        homes = "; the same in /home" if self.owner else ""
+        return f"remove from {self.name} what belongs to {self.source}: {what}{homes}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +239,10 @@ Action = (
     | TakeOver
     | CreateVolume
     | ReuseVolume
+    | RemoveCopy
+    | CopyVolume
     | CreateInstance
+    | CleanCopy
     | GiveKeys
     | Start
     | SetPassword

@@ -11,20 +11,24 @@ from functools import partial
 
 from lab import labels
 from lab.errors import InstanceCorrupted, LabError, LxdError
-from lab.instances.removal import remove_instance, remove_volume
+from lab.instances.removal import remove_instance
 from lab.instances.ssh_keys import give_keys
 from lab.lxd.model import Progress, State
 from lab.lxd.port import Lxd
 from lab.process import me
 from lab.rdp import Greet, greet
 from lab.report import Report
+from provision.clone.cleaning import clean_copy
 from provision.create.actions import (
     Action,
     ChangeGpus,
+    CleanCopy,
+    CopyVolume,
     CreateInstance,
     CreateVolume,
     GiveKeys,
     MarkReady,
+    RemoveCopy,
     RemoveLeftover,
     ReuseVolume,
     SetPassword,
@@ -32,6 +36,7 @@ from provision.create.actions import (
     TakeOver,
 )
 from provision.create.closed import is_closed, open_up
+from provision.create.home_volume import have_home
 from provision.create.password import new_password
 from provision.create.ready import (
     SshProbe,
@@ -44,7 +49,7 @@ from provision.create.ready import (
 )
 from provision.filtered import start_filtered
 from provision.homes import FINISHED
-from provision.managed import managed_container
+from provision.managed import is_unclean, managed_container
 
 
 def apply(
@@ -74,13 +79,13 @@ def apply(
                     remove_instance(lxd, name)
                 case TakeOver():
                     _take_over(action, lxd, report, undo)
-                case CreateVolume():
-                    _create_volume(action, lxd, report, undo)
-                case ReuseVolume(pool=pool, name=volume, config=config) if config:
-                    lxd.update_volume(pool, volume, config)
+                case CreateVolume() | CopyVolume() | ReuseVolume() | RemoveCopy():
+                    have_home(action, lxd, report, undo)
                 case CreateInstance():
                     _create_instance(action, lxd, report, undo)
                     claimed()
+                case CleanCopy():
+                    _clean_copy(action, lxd, report)
                 case GiveKeys():
                     _give_keys(action, lxd)
                 case ChangeGpus():
@@ -99,11 +104,11 @@ def apply(
     return password
 
 
-def _create_volume(action: CreateVolume, lxd: Lxd, report: Report, undo: ExitStack) -> None:
-    # Registered first: an interruption may come while LXD makes it. The undoing removes only
-    # what bears this process's mark.
-    undo.callback(partial(_undo_volume, lxd, report, action.pool, action.name))
-    lxd.create_volume(action.pool, action.name, action.config)
+def _clean_copy(action: CleanCopy, lxd: Lxd, report: Report) -> None:
+    report.phase(action.name, "clean")
+    clean_copy(lxd, action.name, action.account, action.owner)
+    config = {**dict.fromkeys(action.keys), labels.UNCLEAN: None}
+    lxd.update(action.name, config=config, devices=dict.fromkeys(action.devices))
 
 
 def _create_instance(action: CreateInstance, lxd: Lxd, report: Report, undo: ExitStack) -> None:
@@ -132,7 +137,7 @@ def _hand_over(actions: Sequence[Action], lxd: Lxd) -> None:
     So it is whole before that, and no undoing, no next run and no `destroy` takes it away.
     """
     for action in actions:
-        if isinstance(action, CreateVolume):
+        if isinstance(action, CreateVolume | CopyVolume):
             lxd.update_volume(action.pool, action.name, FINISHED)
 
 
@@ -153,7 +158,7 @@ def _start(
         start_filtered(lxd, name, report)
     except InstanceCorrupted as error:
         made = next((one for one in actions if isinstance(one, CreateInstance)), None)
-        if made is None:
+        if made is None or made.spec.copy_of is not None:
             raise
         report.say(f"{name} is made again: {error.details or error.brief}")
         remove_instance(lxd, name)
@@ -236,7 +241,7 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
         instance = lxd.instance(name)
         if instance is None or instance.config.get(labels.BUILDER) != me():
             return
-        if not is_closed(instance):
+        if not is_closed(instance) and not is_unclean(instance):
             report.say(f"{name} is only half made. To finish it: invoke provision {name}")
             return
         report.phase(name, "undo")
@@ -256,16 +261,3 @@ def _undo_gpus(
         lxd.update(name, config=config, devices=devices)
     except LabError as error:
         report.say(f"{name} may have lost its earlier GPUs: {error.brief}")
-
-
-def _undo_volume(lxd: Lxd, report: Report, pool: str, name: str) -> None:
-    try:
-        for volume in lxd.volumes(pool):
-            if volume.name != name:
-                continue
-            if volume.config.get(labels.BUILDER) == me():
-                remove_volume(lxd, pool, name)
-            else:
-                report.say(f"The volume {name} (/home) is kept. The next run uses it.")
-    except LabError as error:
-        report.say(f"The volume {name} is still there; the next run removes it: {error.brief}")

@@ -46,6 +46,17 @@ def refuse_drift(release: Release, gpus: GpuFacts, *, with_gpus: bool) -> None:
     )
 
 
+def refuse_drift_in(name: str, release: Release, gpus: GpuFacts) -> None:
+    """InputError where a copy of the container NAME, which has RELEASE, could not use a GPU."""
+    try:
+        refuse_drift(release, gpus, with_gpus=True)
+    except DriftError as drift:
+        raise InputError(
+            f"{name} does not have the host's driver {gpus.host.driver}, so its copy would not.",
+            fix=f"invoke sync-drivers {name}\nor make the copy without a GPU: --gpus none",
+        ) from drift
+
+
 def _no_module() -> CapacityError:
     return CapacityError(
         "The host has NVIDIA GPUs, but their driver is not loaded.",

@@ -15,6 +15,7 @@ from lab.machine.host_size import HostSize, read_host_size
 from lab.process import is_alive, me
 from lab.settings.limits import LimitSettings
 from lab.settings.settings import Settings
+from provision.clone.source import Source
 from provision.create.cloud_config import user_data
 from provision.create.gpu_facts import GpuFacts, read_gpus
 from provision.create.request import Request
@@ -63,6 +64,8 @@ class Facts:
     """For a new instance, once its template is known."""
     gpus: GpuFacts
     ids: IdFacts = field(default_factory=IdFacts)
+    source: Source | None = None
+    """The container whose root is copied; None: a new container is made from an image."""
 
 
 def read(
@@ -70,16 +73,19 @@ def read(
     settings: Settings,
     request: Request,
     *,
+    source: Source | None = None,
     bridged_ipv6: Callable[[], bool] = bridged_ipv6,
 ) -> Facts:
     profile = lxd.profile("default") or Profile(name="default")
-    pool = required_pool(settings.pool, profile.devices, lxd.pools())
+    # A copy takes no time in the pool of what is copied.
+    wish = source.pool if source else None
+    pool = required_pool(wish or settings.pool, profile.devices, lxd.pools())
     instance = lxd.instance(request.name)
     stores = read_stores(lxd)
     home = stores.home(request.name, pool.name)
     home_name = home.name if home else stores.new_name(request.name, pool.name)
     there = {(each.pool, each.name): each for each in stores.volumes}
-    offers = read_offers(lxd, settings.alias_prefix)
+    offers = (source.offer,) if source else read_offers(lxd, settings.alias_prefix)
     offer = find_offer(offers, request.template)
     local = settings.is_local
     host_gpus = read_host_gpus(lxd, settings)
@@ -111,6 +117,7 @@ def read(
         user_data=user_data(request, offer.release, settings) if offer else None,
         gpus=read_gpus(lxd, host_gpus, made_of.release if made_of else None),
         ids=read_ids(lxd),
+        source=source,
     )
 
 

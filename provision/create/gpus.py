@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from lab import labels
 from lab.driver.delivery import Delivery, delivery_of_instance, instance_config
 from lab.errors import InputError
+from lab.gpu_selection import GpuSelection
 from lab.gpus.allocation import Users, allocate
 from lab.gpus.devices import gpu_devices, held_by
 from lab.gpus.missing import missing, remembered
 from lab.lxd.devices import Devices, of_type
 from lab.lxd.model import Gpu, Grant, Instance, MigPart, Profile, State
 from provision.create.actions import ChangeGpus
-from provision.create.drift import refuse_drift
+from provision.create.drift import refuse_drift, refuse_drift_in
 from provision.create.facts import Facts
 from provision.create.request import Request
 from provision.profile import outright
@@ -36,9 +37,13 @@ class Share:
 def share(request: Request, offer: Offer, facts: Facts) -> Share:
     """CapacityError, InputError or DriftError where what is asked for cannot be given."""
     known, delivery = facts.gpus, facts.gpus.delivery
-    wish = known.usual if request.gpus is None else request.gpus
+    usual = known.usual if facts.source is None else GpuSelection()
+    wish = usual if request.gpus is None else request.gpus
     gpus = allocate(wish, known.host.gpus, known.users, known.policy, name=request.name)
-    refuse_drift(offer.release, known, with_gpus=bool(gpus))
+    if facts.source is None:
+        refuse_drift(offer.release, known, with_gpus=bool(gpus))
+    elif gpus:
+        refuse_drift_in(facts.source.name, offer.release, known)
     config = gpu_config(gpus, delivery, facts.profile)
     if gpus or offer.release.driver:
         config[labels.DELIVERY] = delivery.value

@@ -15,6 +15,7 @@ from lab.machine.lock import hold_lock
 from lab.rdp import Greet, greet
 from lab.report import Report
 from lab.settings.settings import Settings
+from provision.clone.source import read_source
 from provision.create.actions import Action, ChangeGpus
 from provision.create.apply import apply
 from provision.create.claim import refuse_second
@@ -26,6 +27,16 @@ from provision.create.request import Request
 from provision.ids.facts import IDS_LOCK, read_ids
 from provision.listing import show
 from provision.managed import container_lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A wish for the root of the container SOURCE."""
+
+    source: str
+    with_home: bool = False
+    """And for what is in its home."""
+
 
 GPUS_LOCK = "cards"
 """One for the whole host: labs in several projects share its GPUs."""
@@ -49,6 +60,7 @@ def provision(
     request: Request,
     report: Report,
     *,
+    copy: Copy | None = None,
     only_plan: bool = False,
     timeouts: Timeouts | None = None,
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
@@ -57,17 +69,25 @@ def provision(
 ) -> Provisioned:
     """Make the container that REQUEST wants, or give it other GPUs; nothing when it is as wanted.
 
+    COPY: of another's root, whose template is the one then; a GPU only where REQUEST names one.
     DriftError where the release has to be built first.
     """
     name = request.name
     what, remote = f"provision {name}", settings.remote
-    with container_lock(settings, name, report, what), ExitStack() as choosing:
+    with ExitStack() as locks, ExitStack() as choosing:
+        # In one order, so that no two wait for each other.
+        for each in sorted({name, copy.source if copy else name}):
+            lock = container_lock(settings, each, report, what)
+            (locks if each == name else choosing).enter_context(lock)
         if not only_plan and _wants_gpus(request, settings):
             choosing.enter_context(hold_lock(GPUS_LOCK, report, what, remote=remote))
         if not only_plan:
             # Always after the other, so that no two wait for each other.
             choosing.enter_context(hold_lock(IDS_LOCK, report, what, remote=remote))
-        facts = read(lxd, settings, request, bridged_ipv6=bridged_ipv6)
+        source = read_source(lxd, copy.source, with_home=copy.with_home) if copy else None
+        if source is not None:
+            request = request.of_template(source.offer.release.template)
+        facts = read(lxd, settings, request, source=source, bridged_ipv6=bridged_ipv6)
         actions = plan(request, facts)
         if only_plan or not actions:
             summary = None if actions else show(lxd, settings, name)

@@ -33,6 +33,8 @@ class Request:
     """None: what the settings say for a new container, what it has for one that is there."""
     only_gpus: bool = False
     """Nothing else was asked for: all else stays as it is in a container that is there."""
+    own_account: bool = False
+    """No account was named: of a container that is there, it is the one that it has."""
     only_name: bool = False
     """Nothing was asked for: one that is half made is finished as it was asked for."""
 
@@ -51,6 +53,7 @@ class Request:
                 fix=f"Name the account: --account {near} (the container stays {self.name}).",
             ) from error
         object.__setattr__(self, "account", self.name)
+        object.__setattr__(self, "own_account", True)
 
     @property
     def wants_password(self) -> bool:
@@ -59,6 +62,9 @@ class Request:
 
     def of_template(self, name: str) -> Request:
         return replace(self, template=name)
+
+    def of_account(self, name: str) -> Request:
+        return replace(self, account=name)
 
     def canonical(self) -> str:
         """As `user.lab.request`: the same text for the same wish, without secrets.

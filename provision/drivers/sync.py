@@ -23,6 +23,7 @@ from provision.drivers.update import SyncContext, bring, forget, note, restart
 from provision.former import refuse_while_upgraded
 from provision.ids.marker import refuse_while_isolated
 from provision.managed import container_lock, is_managed, is_preparing
+from provision.renaming import refuse_while_renamed
 
 AT_ONCE = 4
 """InstallUserland is work for disk and network; the host's users are at work meanwhile."""
@@ -181,6 +182,7 @@ def _decide_again(work: _Work, name: str) -> Action | None:
         return None
     refuse_while_upgraded(instance)
     refuse_while_isolated(instance)
+    refuse_while_renamed(instance)
     container = look_at(lxd, work.host, instance)
     if container is None:
         return None

@@ -16,6 +16,7 @@ from provision.ids.marker import MoveMarker, read_mark
 from provision.ids.ranges import IdFacts, Person, choose
 from provision.managed import is_preparing
 from provision.other_run import in_other_hands
+from provision.renaming import rename_mark
 
 _UNSHIFTED = ("security.shifted", "security.unmapped")
 _ACCOUNT = 1000
@@ -132,6 +133,9 @@ def _reasons(instance: Instance) -> Iterator[Leave]:
         yield Leave(name=name, reason="it is being upgraded; first", fix=f"invoke upgrade {name}")
     if is_preparing(instance):
         yield Leave(name=name, reason="it is only half made; first", fix=f"invoke provision {name}")
+    renaming = rename_mark(instance)
+    if renaming is not None:
+        yield Leave(name=name, reason="it is being renamed; first", fix=renaming.command)
     if config.get(labels.SYNC):
         fix = f"invoke sync-drivers {name}"
         yield Leave(name=name, reason="its driver is being changed; first", fix=fix)

@@ -10,6 +10,8 @@ from lab.errors import Conflict, LxdError, NotFound
 from lab.lxd.model import InstanceSpec, State
 from tests.contract.conftest import SHARED, Backend
 
+_CLOUD_ID = "volatile.cloud-init.instance-id"
+
 
 def test_the_server_introduces_itself(backend: Backend) -> None:
     server = backend.lxd.server()
@@ -170,6 +172,37 @@ def test_a_copy_takes_config_and_files_but_no_identity(
         backend.lxd.delete(copy)
 
 
+def test_a_copy_can_leave_out_keys_and_devices(backend: Backend, made: str) -> None:
+    lxd = backend.lxd
+    one = {"type": "disk", "path": "/one", "source": "/tmp"}
+    two = {**one, "path": "/two"}
+    lxd.update(
+        made,
+        config={"user.a": "1", "limits.memory": "64MiB"},
+        devices={"one": one, "two": two},
+    )
+    copy = backend.unused()
+    none = {"type": "none"}
+    try:
+        clone = lxd.create(
+            InstanceSpec(
+                name=copy,
+                copy_of=made,
+                config={"user.a": "", "limits.memory": ""},
+                devices={"one": none},
+            )
+        )
+        assert not clone.config.get("user.a")
+        assert not clone.config.get("limits.memory")
+        assert clone.devices == {"one": none, "two": two}
+        gone = {"user.a": None, "limits.memory": None}
+        clone = lxd.update(copy, config=gone, devices={"one": None, "two": None})
+        assert not {"user.a", "limits.memory"} & set(clone.config)
+        assert clone.devices == {}
+    finally:
+        lxd.delete(copy)
+
+
 def test_projects_do_not_see_each_others_instances_but_copy_across(
     backend: Backend, made: str
 ) -> None:
@@ -248,11 +281,21 @@ def test_delete_takes_a_running_one_and_minds_no_missing_one(backend: Backend, m
 def test_rename(backend: Backend, made: str, box: str) -> None:
     with pytest.raises(Conflict):
         backend.lxd.rename(made, box)
+    before = backend.lxd.instance(made)
     new = backend.unused()
     backend.lxd.rename(made, new)
     try:
         assert backend.lxd.instance(made) is None
-        assert backend.lxd.instance(new) is not None
+        after = backend.lxd.instance(new)
+        assert before is not None
+        assert after is not None
+        assert after.created_at == before.created_at
+        unlike = {key for key, value in after.config.items() if before.config.get(key) != value}
+        # cloud-init would begin from the start. The old id can be written back.
+        assert unlike <= {_CLOUD_ID, "volatile.apply_template"}
+        assert after.config[_CLOUD_ID] != before.config[_CLOUD_ID]
+        back = backend.lxd.update(new, config={_CLOUD_ID: before.config[_CLOUD_ID]})
+        assert back.config[_CLOUD_ID] == before.config[_CLOUD_ID]
     finally:
         backend.lxd.delete(new)
 

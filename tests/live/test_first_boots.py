@@ -110,7 +110,7 @@ def test_with_the_protection_taken_out_the_judge_finds_it(tiny: Tiny, tmp_path: 
     copy = tmp_path / "project"
     ignored = shutil.ignore_patterns(".git", ".venv", "logs", ".*_cache", "__pycache__")
     shutil.copytree(ROOT, copy, ignore=ignored)
-    (copy / "images" / "at_rest.py").write_text(
+    (copy / "lab" / "instances" / "at_rest.py").write_text(
         "from contextlib import contextmanager\n"
         "from lab.instances.boot import wait_for_cloud_init\n"
         "RAW = 'raw.lxc'\n"
@@ -118,7 +118,7 @@ def test_with_the_protection_taken_out_the_judge_finds_it(tiny: Tiny, tmp_path: 
         "def at_rest(lxd, name):\n"
         "    if name.startswith('check-'):\n"
         "        from importlib import util\n"
-        f"        spec = util.spec_from_file_location('rest', '{ROOT}/images/at_rest.py')\n"
+        f"        spec = util.spec_from_file_location('rest', '{ROOT}/lab/instances/at_rest.py')\n"
         "        rest = util.module_from_spec(spec)\n"
         "        spec.loader.exec_module(rest)\n"
         "        with rest.at_rest(lxd, name):\n"

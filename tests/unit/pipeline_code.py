@@ -19,7 +19,7 @@ from lab.places import ROOT
 RECORDED: Final = Path(__file__).parent / "recorded/pipeline.json"
 FILES: Final = (
     "images/apt_cache.py",
-    "images/at_rest.py",
+    "lab/instances/at_rest.py",
     "images/build/apt_login.py",
     "images/build/body.py",
     "images/build/bootstrap.py",

@@ -46,6 +46,13 @@ def test_a_name_that_no_container_can_have(typed: Lab, name: str, reason: str, o
     )
 
 
+@pytest.mark.parametrize("command", ["rename", "clone"])
+def test_a_new_name_that_no_container_can_have(typed: Lab, command: str) -> None:
+    said = _said(typed, command, "bob", "bob/2")
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith('error: "bob/2" cannot be the name of a container.'), said.err
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [

@@ -93,7 +93,9 @@ def test_volumes_go_in_few_places_and_homes_with_purge_alone() -> None:
         # With --purge, after it was said how much is in it.
         ("provision/lifecycle.py", "destroy"),
         # What this very run made for a container that never started.
-        ("provision/create/apply.py", "_undo_volume"),
+        ("provision/create/home_volume.py", "_undo_volume"),
+        # A copy of a home that was killed with it, before its container ever started.
+        ("provision/create/home_volume.py", "_remove_copy"),
         # Those of judged images: another name, and their makers' mark.
         ("images/checks/homes.py", "remove_home"),
         ("images/checks/homes.py", "remove_leftover_homes"),

@@ -21,6 +21,8 @@ from lab.lxd.port import OnProgress
 from tests.support.fake_lxd.store import EPOCH, MIXED, FakeCalls, FakeInstance, FakeVolume
 
 _IDMAP = {"security.idmap.isolated", "security.idmap.base", "security.idmap.size"}
+CLOUD_INIT_ID = "volatile.cloud-init.instance-id"
+_COPIED = {"volatile.base_image", ON_DISK}
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
@@ -49,6 +51,7 @@ class FakeInstances(FakeCalls):
         number = self.store.next()
         made.config["volatile.uuid"] = f"00000000-0000-0000-0000-{number:012d}"
         self._plug(made, number)
+        made.config[CLOUD_INIT_ID] = f"{number:032d}"
         made.created_at = EPOCH + timedelta(seconds=number)
         if on_progress is not None:
             on_progress(Progress(text="Unpack: 100%", percent=100))
@@ -101,6 +104,7 @@ class FakeInstances(FakeCalls):
             raise refused(what, "Renaming of running instance not allowed")
         del self.store.instances[self._project, name]
         self.store.instances[self._project, new_name] = found
+        found.config[CLOUD_INIT_ID] = f"{self.store.next():032d}"
 
     def state(self, name: str) -> InstanceState:
         found = self._instance(name, f"show the state of {name}")
@@ -108,7 +112,7 @@ class FakeInstances(FakeCalls):
         return InstanceState(
             state=found.state,
             ipv4=(found.address,) if running and found.address else (),
-            disk_bytes={"root": 1 << 20},
+            disk_bytes={"root": self.store.used},
             memory_bytes=1 << 20 if running else 0,
             processes=1 if running else 0,
         )
@@ -204,13 +208,15 @@ class FakeInstances(FakeCalls):
         inherited = {
             name: value
             for name, value in source.config.items()
-            if not name.startswith("volatile.") or name == "volatile.base_image"
+            if not name.startswith("volatile.") or name in _COPIED
         }
+        config = {**inherited, **spec.config}
         return FakeInstance(
-            config={**inherited, **spec.config},
+            config={key: value for key, value in config.items() if value},
             devices={**source.devices, **spec.devices},
             profiles=spec.profiles,
             files=dict(source.files),
+            owners=source.owners,
         )
 
 

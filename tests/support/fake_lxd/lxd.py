@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from lab.errors import LabError
+from lab.errors import LabError, LxdUnreachable
 from lab.lxd.changes import changed
 from lab.lxd.errors import refused
 from lab.lxd.idmap import IdRange
-from lab.lxd.model import Gpu, Network, Pool, Profile, Server, Volume
+from lab.lxd.model import Gpu, Network, Pool, Profile, Server, State, Volume
 from tests.support.fake_lxd.commands import FakeCommands
 from tests.support.fake_lxd.images import FakeImages
 from tests.support.fake_lxd.instances import FakeInstances
 from tests.support.fake_lxd.snapshots import FakeSnapshots
-from tests.support.fake_lxd.store import OnRun
+from tests.support.fake_lxd.store import FakeVolume, OnRun
 
 
 class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
@@ -133,6 +133,20 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
             raise refused(what, "Volume by that name already exists", status=409)
         self.store.volumes[pool, name] = dict(config)
 
+    def copy_volume(
+        self, source: tuple[str, str], pool: str, name: str, config: Mapping[str, str]
+    ) -> None:
+        self._do("copy_volume", name)
+        what = f"copy the volume {source[1]} to {name} in {pool}"
+        if source not in self.store.volumes:
+            raise refused(what, "Storage volume not found")
+        if (pool, name) in self.store.volumes:
+            raise refused(what, "Volume by that name already exists", status=409)
+        self.store.volumes[pool, name] = dict(config)
+        origin = self.store.contents.get(source, FakeVolume())
+        copied = FakeVolume(owners=origin.owners, files=dict(origin.files))
+        self.store.contents[pool, name] = copied
+
     def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None:
         self._do("update_volume", name)
         if (pool, name) not in self.store.volumes:
@@ -144,7 +158,27 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         if (pool, name) not in self.store.volumes:
             what = f"read the used space of the volume {name} in {pool}"
             raise refused(what, "Storage pool volume not found", status=404)
-        return 1 << 20
+        return self.store.used
+
+    def rename_volume(self, pool: str, name: str, new_name: str) -> None:
+        self._do("rename_volume", name)
+        what = f"rename the volume {name} in {pool} to {new_name}"
+        if (pool, name) not in self.store.volumes:
+            raise refused(what, "Storage pool volume not found", status=404)
+        if (pool, new_name) in self.store.volumes:
+            raise refused(what, f"A volume {new_name} exists.", status=409)
+        users = [self.store.instances[key] for key in self._uses(pool, name)]
+        if any(one.state is State.RUNNING for one in users):
+            raise refused(what, "Volume is still in use by running instances")
+        for user in users:
+            for device, keys in user.devices.items():
+                if (keys.get("pool"), keys.get("source")) == (pool, name):
+                    user.devices[device] = {**keys, "source": new_name}
+        if self.store.cut_off_in_rename_volume:
+            raise LxdUnreachable("LXD was killed.")
+        self.store.volumes[pool, new_name] = self.store.volumes.pop((pool, name))
+        if (pool, name) in self.store.contents:
+            self.store.contents[pool, new_name] = self.store.contents.pop((pool, name))
 
     def delete_volume(self, pool: str, name: str) -> None:
         self._do("delete_volume", name)

@@ -135,6 +135,10 @@ class Store:
     id_range: IdRange | None = field(default_factory=lambda: IdRange(1_000_000, 1_000_000_000))
     shift_failures: dict[str, LabError] = field(default_factory=dict)
     """Instance → what ends, once, the shift of its volumes half-way."""
+    used: int = 1 << 20
+    """Bytes in each root and each volume."""
+    cut_off_in_rename_volume: bool = False
+    """Whether LXD dies each time after it changed the devices, before it renames the volume."""
     changes: list[str] = field(default_factory=list)
     """Every change asked for, in order: `create bob`, `set_alias lab/base`."""
     failures: dict[str, LabError] = field(default_factory=dict)
