@@ -13,6 +13,7 @@ from commands import (
     program,
     releases,
     settings,
+    shares,
     welcome,
 )
 
@@ -37,6 +38,9 @@ namespace = Collection(
     containers.restart,
     containers.resize,
     containers.destroy,
+    shares.share,
+    shares.unshare,
+    shares.list_shares,
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,

@@ -13,6 +13,8 @@ from lab.lxd.model import Instance, State, Volume
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
+from lab.shares.ground import Ground
+from lab.shares.troubles import troubles
 from lab.sizes import format_size
 from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
 from provision.filtered import EXPLAINED, needs_netfilter
@@ -21,6 +23,8 @@ from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
 from provision.managed import container_lock, managed_container, no_container
+from provision.shares.prepare import close
+from provision.shares.share import rights_of
 from provision.whole import refuse_while_made, whole_container
 
 _PROTECTION = "security.protection.delete"
@@ -53,6 +57,8 @@ def start(
         if instance.state is State.RUNNING:
             return False
         _refuse_without_gpus(lxd, instance)
+        for share, problem in troubles(instance, settings, Ground()):
+            report.say(f"{name}: the share {share} may be missing or empty: {problem.found}")
         report.phase(name, "boot")
         _start(lxd, name)
         waits = timeouts or Timeouts()
@@ -148,7 +154,10 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
         if instance is not None:
             report.phase(name, "destroy")
             _unprotect(lxd, name)
+            rights = rights_of(instance, settings)
             remove_instance(lxd, name)
+            for right in rights:
+                close(right, settings, report)
         for home in homes:
             if purge:
                 remove_volume(lxd, home.pool, home.name)

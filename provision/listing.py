@@ -20,6 +20,7 @@ from provision.limits import bytes_of, cpus_of
 from provision.managed import is_managed, is_preparing, managed_container
 from provision.needs import needs_of
 from provision.profile import inherited
+from provision.shares.listing import shares_in
 
 _LOOKS_AT_ONCE: Final = 32
 """More than there are likely to be that LXD is stuck with."""
@@ -62,6 +63,7 @@ def show(lxd: Lxd, settings: Settings, name: str) -> Row:
         "access": _access(instance, state),
         "volumes": _volumes(lxd, instance, state),
         "snapshots": list(lxd.snapshots(name)),
+        "shares": shares_in(instance, settings),
         "own_keys": own_keys(lxd, settings, instance),
         "profile": inherited(instance, _profiles(lxd, instance)),
     }

@@ -45,6 +45,7 @@ from provision.create.ready import (
 from provision.filtered import start_filtered
 from provision.homes import FINISHED
 from provision.managed import managed_container
+from provision.shares.prepare import PrepareShare
 
 
 def apply(
@@ -55,6 +56,7 @@ def apply(
     timeouts: Timeouts | None = None,
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
     greet: Greet = greet,
+    prepare: Callable[[PrepareShare], None],
     claimed: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Do ACTIONS in order; returns the password when one was set, its only appearance.
@@ -78,14 +80,13 @@ def apply(
                     _create_volume(action, lxd, report, undo)
                 case ReuseVolume(pool=pool, name=volume, config=config) if config:
                     lxd.update_volume(pool, volume, config)
-                case CreateInstance():
-                    _create_instance(action, lxd, report, undo)
+                case CreateInstance() | ChangeGpus():
+                    _take(action, lxd, report, undo)
                     claimed()
                 case GiveKeys():
                     _give_keys(action, lxd)
-                case ChangeGpus():
-                    _change_gpus(action, lxd, report, undo)
-                    claimed()
+                case PrepareShare():
+                    prepare(action)
                 case Start(name=name):
                     _hand_over(actions, lxd)
                     if lxd.state(name).state is not State.RUNNING:
@@ -97,6 +98,13 @@ def apply(
                     _mark_ready(action, lxd)
         undo.pop_all()
     return password
+
+
+def _take(action: CreateInstance | ChangeGpus, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    if isinstance(action, CreateInstance):
+        _create_instance(action, lxd, report, undo)
+    else:
+        _change_gpus(action, lxd, report, undo)
 
 
 def _create_volume(action: CreateVolume, lxd: Lxd, report: Report, undo: ExitStack) -> None:

@@ -28,13 +28,14 @@ from provision.create.gpus import change_of_gpus, share
 from provision.create.ids import ids_of
 from provision.create.instance import instance_spec, unfiltered
 from provision.create.let_in import asked_for, keys_for
-from provision.create.request import Request, differences, resize_options
+from provision.create.request import Request, differences, resize_options, share_commands
 from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.keys.given import given, remembering
 from provision.limits import as_limit, bytes_of
 from provision.managed import is_managed, is_preparing
 from provision.profile import refuse_raw
 from provision.releases import Offer, find_offer
+from provision.shares.plan import shared
 
 
 def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
@@ -57,6 +58,8 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
         raise _one_name(request, facts.namesake)
     if offer is None:
         raise _no_release(request, facts.offers, facts.unreadable)
+    if facts.sharings:
+        request = request.with_shares(tuple(one.name for one in facts.sharings))
     refuse_raw(facts.profile)
     _refuse_taken(request, offer)
     check_capacity(request, offer, facts)
@@ -73,6 +76,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
             ids=ids,
         ),
         keys_for(request.name, request.account, request.keys, known),
+        *shared(request.name, facts.sharings, ids),
         Start(
             name=request.name,
             account=request.account,
@@ -106,7 +110,11 @@ def _refuse_differing(request: Request, instance: Instance) -> None:
     ways = (
         [f"Change the sizes: invoke resize {request.name} {' '.join(options)}"] if options else []
     )
-    if len(options) < len(differing):
+    commands = share_commands(request.name, kept, asked)
+    if commands:
+        ways.append(f"Change the shares: {' && '.join(commands)}")
+    others = [line for line in differing if not line.startswith("share: ")]
+    if len(options) < len(others):
         ways.append(
             "Repeat the command with the current options, choose another name, or make the\n"
             f"container again (/home is kept): invoke destroy {request.name}, then this command."

@@ -15,6 +15,7 @@ from lab.machine.lock import hold_lock
 from lab.rdp import Greet, greet
 from lab.report import Report
 from lab.settings.settings import Settings
+from lab.shares.ground import Ground
 from provision.create.actions import Action, ChangeGpus
 from provision.create.apply import apply
 from provision.create.claim import refuse_second
@@ -26,6 +27,7 @@ from provision.create.request import Request
 from provision.ids.facts import IDS_LOCK, read_ids
 from provision.listing import show
 from provision.managed import container_lock
+from provision.shares.prepare import prepare
 
 GPUS_LOCK = "cards"
 """One for the whole host: labs in several projects share its GPUs."""
@@ -54,6 +56,7 @@ def provision(
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
     greet: Greet = greet,
     bridged_ipv6: Callable[[], bool] = bridged_ipv6,
+    ground: Ground | None = None,
 ) -> Provisioned:
     """Make the container that REQUEST wants, or give it other GPUs; nothing when it is as wanted.
 
@@ -67,7 +70,7 @@ def provision(
         if not only_plan:
             # Always after the other, so that no two wait for each other.
             choosing.enter_context(hold_lock(IDS_LOCK, report, what, remote=remote))
-        facts = read(lxd, settings, request, bridged_ipv6=bridged_ipv6)
+        facts = read(lxd, settings, request, bridged_ipv6=bridged_ipv6, ground=ground)
         actions = plan(request, facts)
         if only_plan or not actions:
             summary = None if actions else show(lxd, settings, name)
@@ -89,6 +92,7 @@ def provision(
                 probe_ssh=probe_ssh,
                 greet=greet,
                 claimed=claimed,
+                prepare=lambda share: prepare(share, settings, report, ground or Ground()),
             )
         except LabError as error:
             report.failed(name, error.brief)

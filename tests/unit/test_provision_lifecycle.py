@@ -92,6 +92,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
             }
         ],
         "snapshots": [],
+        "shares": [],
         "own_keys": None,
         "profile": {"config": {}, "devices": {}},
     }
