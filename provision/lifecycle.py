@@ -57,7 +57,7 @@ def start(
         if instance.state is State.RUNNING:
             return False
         _refuse_without_gpus(lxd, instance)
-        for share, problem in troubles(instance, settings, Ground()):
+        for share, problem in troubles(instance, settings, lxd, Ground()):
             report.say(f"{name}: the share {share} may be missing or empty: {problem.found}")
         report.phase(name, "boot")
         _start(lxd, name)
@@ -154,7 +154,7 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
         if instance is not None:
             report.phase(name, "destroy")
             _unprotect(lxd, name)
-            rights = rights_of(instance, settings)
+            rights = rights_of(lxd, instance, settings)
             remove_instance(lxd, name)
             for right in rights:
                 close(right, settings, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-COLUMNS = ("name", "kind", "path", "at", "default of", "containers", "")
+COLUMNS = ("name", "kind", "source", "at", "default of", "containers", "")
 NONE = "No shares. Write one into lab.yaml: shares: {data: {path: /data, kind: private-files}}"
 
 
@@ -13,7 +13,7 @@ def row(share: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         share["name"],
         share["kind"] or "",
-        share["path"] or "",
+        _source(share),
         share["at"] or "",
         _default(share["default"]),
         ", ".join(share["containers"]) or "none",
@@ -24,7 +24,11 @@ def row(share: Mapping[str, Any]) -> tuple[str, ...]:
 def line(share: Mapping[str, Any]) -> str:
     """One of a container: `team: /data/team at /team (open)`."""
     kind = share["kind"] or "no longer in lab.yaml"
-    return f"{share['name']}: {share['path']} at {share['at']} ({kind})"
+    return f"{share['name']}: {_source(share)} at {share['at']} ({kind})"
+
+
+def _source(share: Mapping[str, Any]) -> str:
+    return f"volume {share['volume']}" if share["volume"] else str(share["path"])
 
 
 def _default(default: bool | list[str]) -> str:

@@ -18,7 +18,8 @@ from lab.machine.deadline import within
 from lab.settings.settings import Settings
 from lab.settings.shares import ShareKind
 from lab.shares.devices import shares_of
-from lab.shares.ground import Ground, Problem, look
+from lab.shares.ground import Ground, Problem
+from lab.shares.sources import look_at
 from lab.shares.troubles import troubles
 
 _NAME = "shares"
@@ -50,8 +51,7 @@ def read_share_facts(
         return ShareFacts()
     having = [(one, share) for one in containers for share in shares_of(one)]
     looked = {
-        name: look(share.path, settings.share_paths, share.kind, ground)
-        for name, share in settings.shares.items()
+        name: look_at(share, settings, lxd, ground) for name, share in settings.shares.items()
     }
     broken = {name: found for name, found in looked.items() if isinstance(found, Problem)}
     opened = {
@@ -65,8 +65,7 @@ def read_share_facts(
         troubles={
             (one.name, share): problem
             for one in containers
-            for share, problem in troubles(one, settings, ground)
-            if share not in broken
+            for share, problem in troubles(one, settings, lxd, ground, broken)
         },
         unseen=tuple(
             (one.name, share)

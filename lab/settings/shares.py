@@ -15,6 +15,7 @@ from lab.yaml.model import StrictModel, Word, value_error
 NONE: Final = "none"
 """In place of names: no share at all."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,30}", re.ASCII)
+_VOLUME: Final = re.compile(r"([A-Za-z0-9][\w.-]*)/([A-Za-z0-9][\w.-]*)", re.ASCII)
 _PATH: Final = re.compile(r"/[^\x00-\x1f\x7f,:]*")
 
 # Whoever may write in one of these becomes root of the server, or of every container.
@@ -83,6 +84,15 @@ def _kind(value: object) -> object:
     return ShareKind(value)
 
 
+def _volume(value: object) -> object:
+    if isinstance(value, tuple):
+        return value
+    found = _VOLUME.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise value_error("must be the pool and the name of a volume, such as default/datasets")
+    return found.groups()
+
+
 def share_name(value: str) -> str:
     if value == NONE or not _NAME.fullmatch(value):
         raise value_error("must have lower-case letters, digits and dashes only")
@@ -95,9 +105,13 @@ ShareName = Annotated[str, AfterValidator(share_name)]
 
 
 class ShareSettings(StrictModel):
-    """One share."""
+    """One share: a directory of the server, or a volume of LXD's."""
 
-    path: ServerPath
+    path: ServerPath | None = None
+    volume: (
+        Annotated[tuple[str, str], BeforeValidator(_volume), PlainSerializer("/".join)] | None
+    ) = None
+    """Pool and name, written `POOL/NAME`."""
     at: Annotated[str, AfterValidator(_inside)] | None = None
     kind: Annotated[
         ShareKind, BeforeValidator(_kind), PlainSerializer(lambda kind: str(kind.value))
@@ -108,11 +122,15 @@ class ShareSettings(StrictModel):
     @property
     def place(self) -> str:
         """Where it is inside."""
-        return self.at or self.path
+        return self.at or self.path or ""
 
     @model_validator(mode="after")
     def _placed(self) -> ShareSettings:
+        if (self.path is None) == (self.volume is None):
+            raise value_error("must have either path or volume")
         if self.at is None:
+            if self.path is None:
+                raise value_error("must have at: the place of the volume in containers")
             _inside(self.path)
         return self
 
@@ -123,7 +141,7 @@ class ShareSettings(StrictModel):
 def refuse_outside(shares: Mapping[str, ShareSettings], allowed: Sequence[str]) -> None:
     """Where a share is in none of the ALLOWED directories."""
     for name, share in shares.items():
-        if not any(is_below(share.path, top) for top in allowed):
+        if share.path and not any(is_below(share.path, top) for top in allowed):
             raise value_error(
                 f"shares: {name}: {share.path} is in no directory of share-paths; "
                 f"add there {share.path}, or a directory above it"

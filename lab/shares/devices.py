@@ -20,12 +20,17 @@ def device_name(share: str) -> str:
     return f"{_PREFIX}{share}"
 
 
-def share_device(source: str, place: str, kind: ShareKind) -> dict[str, str]:
-    """Without a shift of ids, in which every container's root would be the share's owner.
+def share_device(
+    source: str, place: str, kind: ShareKind, volume: tuple[str, str] | None = None
+) -> dict[str, str]:
+    """SOURCE is a directory; VOLUME is the pool and the name of one in its place.
 
-    Not `required`: a container starts, without the share, where the directory is missing.
+    Without a shift of ids, in which every container's root would be the share's owner. Not
+    `required`: a container starts, without the share, where the directory is missing.
     """
     device = {"type": "disk", "source": source, "path": place, "required": "false"}
+    if volume is not None:
+        device |= {"pool": volume[0], "source": volume[1]}
     return {**device, "readonly": "true"} if kind is ShareKind.READ_ONLY else device
 
 

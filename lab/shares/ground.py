@@ -14,7 +14,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from lab.errors import InputError
 from lab.machine.deadline import within
 from lab.machine.local_daemon import PLACES, lxd_directory
 from lab.machine.mounts import FSTAB, MOUNTED, Mount, listed, mount_of, mounts, not_mounted
@@ -50,6 +49,11 @@ class Place:
     """Without links."""
     mode: int
     mount: Mount
+    volume: tuple[str, str] | None = None
+    """Pool and name, where it is a volume; one that is only read has no path here."""
+
+    def __str__(self) -> str:
+        return f"volume {'/'.join(self.volume)}" if self.volume else self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +69,6 @@ class Problem:
     def fix(self) -> str:
         run = f"Run: {self.command}" if self.command else ""
         return "\n".join(filter(None, (run, self.advice)))
-
-
-def judged(path: str, allowed: Sequence[str], kind: ShareKind, ground: Ground) -> Place:
-    """InputError where PATH cannot be a share of KIND."""
-    found = look(path, allowed, kind, ground)
-    if isinstance(found, Problem):
-        raise InputError(found.found, fix=found.fix)
-    return found
 
 
 def look(path: str, allowed: Sequence[str], kind: ShareKind, ground: Ground) -> Place | Problem:
@@ -109,6 +105,22 @@ def _look(path: str, allowed: Sequence[str], kind: ShareKind, ground: Ground) ->
         return problem
     mount = mount_of(real, mounts(ground.mounted)) or Mount(point="/", kind="")
     return Place(path=real, mode=stat.S_IMODE(found.st_mode), mount=mount)
+
+
+def look_into(
+    directory: str, kind: ShareKind, ground: Ground, *, volume: tuple[str, str]
+) -> Place | Problem:
+    """The DIRECTORY of a VOLUME of LXD's, in which KIND needs rights of the server."""
+    try:
+        mode = stat.S_IMODE(os.stat(directory).st_mode)  # noqa: PTH116 - as above
+    except OSError:
+        return Problem(
+            found=f"The volume {'/'.join(volume)} is not seen on the server at {directory}.",
+            advice="Share a directory of the server instead: path: in lab.yaml.",
+        )
+    mount = mount_of(directory, mounts(ground.mounted)) or Mount(point="/", kind="")
+    problem = _unfit(directory, mode, kind)
+    return problem or Place(path=directory, mode=mode, mount=mount, volume=volume)
 
 
 def _unmounted(path: str, ground: Ground) -> Problem | None:

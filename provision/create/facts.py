@@ -116,8 +116,8 @@ def read(
         user_data=user_data(request, offer.release, settings) if offer else None,
         gpus=read_gpus(lxd, host_gpus, made_of.release if made_of else None),
         ids=read_ids(lxd),
-        sharings=read_sharings(_asked(request, instance, offer, settings), settings, ground),
-        half_shared=read_sharings(_begun(instance, settings), settings, ground),
+        sharings=read_sharings(_asked(request, instance, offer, settings), settings, lxd, ground),
+        half_shared=read_sharings(_begun(instance, settings), settings, lxd, ground),
     )
 
 

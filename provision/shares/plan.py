@@ -68,6 +68,8 @@ class Facts:
     """Its own; None where it has none."""
     prepared: frozenset[str] = frozenset()
     """The shares for which nothing is left to do on the server."""
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Directory on the server of each share that it has, or that lab.yaml has."""
     unseen: frozenset[str] = frozenset()
     """The shares that it has, and that are not mounted in it while it runs."""
     named: frozenset[str] = frozenset()
@@ -80,7 +82,7 @@ def plan_share(sharings: Sequence[Sharing], facts: Facts) -> tuple[Action, ...]:
     differing = [one for one in sharings if has.get(one.name) != one.device[1]]
     due = [one for one in sharings if one in differing or one.name not in facts.prepared]
     stays = {name: device for name, device in has.items() if name not in _names(differing)}
-    left = [has[one.name]["source"] for one in differing if one.name in has]
+    left = [facts.where.get(one.name, "") for one in differing if one.name in has]
     left += [one.source.path for one in sharings if one.kind is not ShareKind.OPEN]
     opened = {one.source.path for one in sharings if one.kind is ShareKind.OPEN}
     actions: list[Action] = []
@@ -104,10 +106,8 @@ def plan_share(sharings: Sequence[Sharing], facts: Facts) -> tuple[Action, ...]:
     return (*actions, *_closed([one for one in left if one not in opened], facts, stays))
 
 
-def plan_unshare(
-    names: Sequence[str], known: Mapping[str, str], facts: Facts
-) -> tuple[Action, ...]:
-    """() where the container has none of the shares NAMES. KNOWN: path by name, of lab.yaml."""
+def plan_unshare(names: Sequence[str], facts: Facts) -> tuple[Action, ...]:
+    """() where the container has none of the shares NAMES."""
     instance, has = facts.instance, shares_of(facts.instance)
     stays = {name: device for name, device in has.items() if name not in names}
     gone = [name for name in names if name in has]
@@ -122,8 +122,8 @@ def plan_unshare(
                 running=instance.state is State.RUNNING,
             )
         )
-    paths = [has[name].get("source", "") if name in has else known.get(name, "") for name in names]
-    return (*actions, *_closed(paths, facts, stays))
+    left = [facts.where.get(name, "") for name in names]
+    return (*actions, *_closed(left, facts, stays))
 
 
 def wishes(
@@ -171,8 +171,10 @@ def _prepared(due: Iterable[Sharing], name: str, ids: IdRange) -> Iterator[Prepa
 
 
 def _closed(paths: Iterable[str], facts: Facts, stays: Mapping[str, Device]) -> Iterator[Action]:
-    """What of PATHS is not shared under another name."""
-    kept = {device.get("source") for device in stays.values()}
+    """What of PATHS it does not write in under another name."""
+    kept = {
+        facts.where.get(name) for name, device in stays.items() if device.get("readonly") != "true"
+    }
     for path in dict.fromkeys(paths):
         if path in facts.named and path not in kept and facts.ids is not None:
             yield CloseShare(name=facts.instance.name, path=path, ids=facts.ids)

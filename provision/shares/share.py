@@ -16,6 +16,7 @@ from lab.report import Report
 from lab.settings.settings import Settings
 from lab.shares.devices import device_name, shares_of
 from lab.shares.ground import Ground
+from lab.shares.sources import directory_of
 from provision.managed import container_lock
 from provision.shares.facts import read_sharings
 from provision.shares.plan import Action, AttachAgain, ChangeShares, Facts, plan_share, plan_unshare
@@ -38,12 +39,14 @@ def share(
     here = ground or Ground()
     with container_lock(settings, name, report, f"share {name}"):
         instance = whole_container(lxd, name)
-        sharings = read_sharings(names, settings, here)
+        sharings = read_sharings(names, settings, lxd, here)
         refuse_without_ids(instance, sharings)
         mine = {device_name(one.name) for one in sharings}
         others = {key: one for key, one in all_devices(instance).items() if key not in mine}
         refuse_overlaps(sharings, others)
-        facts = replace(_facts(instance, settings, sharings), unseen=_unseen(lxd, instance))
+        facts = replace(
+            _facts(lxd, instance, settings, here, sharings), unseen=_unseen(lxd, instance)
+        )
         actions = plan_share(sharings, facts)
         if not only_plan:
             apply(actions, lxd, settings, report, here)
@@ -65,12 +68,11 @@ def unshare(
         instance = whole_container(lxd, name)
         wanted = tuple(dict.fromkeys(names))
         has = shares_of(instance)
-        known = {each: one.path for each, one in settings.shares.items()}
-        _refuse_unknown(name, wanted, (*has, *known))
-        paths = [*(one.get("source", "") for one in has.values()), *known.values()]
-        actions = plan_unshare(wanted, known, _facts(instance, settings, (), paths))
+        _refuse_unknown(name, wanted, (*has, *settings.shares))
+        here = ground or Ground()
+        actions = plan_unshare(wanted, _facts(lxd, instance, settings, here))
         if not only_plan:
-            apply(actions, lxd, settings, report, ground or Ground())
+            apply(actions, lxd, settings, report, here)
         return actions
 
 
@@ -108,9 +110,9 @@ def _unseen(lxd: Lxd, instance: Instance) -> frozenset[str]:
     return frozenset(name for name, one in has if not sees(init, one.get("path", "")))
 
 
-def rights_of(instance: Instance, settings: Settings) -> tuple[CloseShare, ...]:
+def rights_of(lxd: Lxd, instance: Instance, settings: Settings) -> tuple[CloseShare, ...]:
     """What INSTANCE leaves behind on the server when it is removed."""
-    facts = _facts(instance, settings, ())
+    facts = _facts(lxd, instance, settings, Ground())
     return tuple(
         CloseShare(name=instance.name, path=path, ids=facts.ids)
         for path in sorted(facts.named)
@@ -119,21 +121,27 @@ def rights_of(instance: Instance, settings: Settings) -> tuple[CloseShare, ...]:
 
 
 def _facts(
-    instance: Instance, settings: Settings, sharings: Sequence[Sharing], paths: Iterable[str] = ()
+    lxd: Lxd,
+    instance: Instance,
+    settings: Settings,
+    ground: Ground,
+    sharings: Sequence[Sharing] = (),
 ) -> Facts:
     ids = own_range(instance)
-    if not settings.is_local:
-        # The paths are another machine's.
-        return Facts(instance=instance, ids=None)
-    had = (one.get("source", "") for one in shares_of(instance).values())
-    looked = {*paths, *had, *(one.source.path for one in sharings)}
+    if not settings.is_local or ids is None:
+        # The paths are another machine's; without ids of its own it has no rights by name.
+        return Facts(instance=instance, ids=None, prepared=frozenset(settings.shares))
+    where = {
+        **{name: one.path for name, one in settings.shares.items() if one.path},
+        **{name: directory_of(one, lxd, ground) for name, one in shares_of(instance).items()},
+    }
+    looked = {*where.values(), *(one.source.path for one in sharings)} - {""}
     return Facts(
         instance=instance,
         ids=ids,
-        prepared=frozenset(
-            one.name for one in sharings if ids is None or is_prepared(one, instance.name, ids)
-        ),
-        named=frozenset(path for path in looked if ids is not None and is_named(path, ids)),
+        where=where,
+        prepared=frozenset(one.name for one in sharings if is_prepared(one, instance.name, ids)),
+        named=frozenset(path for path in looked if is_named(path, ids)),
     )
 
 

@@ -29,7 +29,9 @@ class Sharing:
 
     @property
     def device(self) -> tuple[str, Device]:
-        return device_name(self.name), share_device(self.source.path, self.place, self.kind)
+        return device_name(self.name), share_device(
+            self.source.path, self.place, self.kind, self.source.volume
+        )
 
     @property
     def has_own_directories(self) -> bool:
@@ -37,7 +39,7 @@ class Sharing:
         return self.kind is ShareKind.PRIVATE and not self.source.mode & 0o002
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.source.path} at {self.place}, {self.kind.value})"
+        return f"{self.name} ({self.source} at {self.place}, {self.kind.value})"
 
 
 def people(ids: IdRange) -> tuple[int, int]:

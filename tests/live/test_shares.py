@@ -21,7 +21,7 @@ pytestmark = pytest.mark.plain
 ANN, BEN = "shares-ann", "shares-ben"
 GIT = "git -c user.name=x -c user.email=x@lab"
 BY_ANN = f"""
-cd /team && git init -q --shared=group papers && cd papers &&
+cd /team && git init -q papers && cd papers &&
 echo one >a && git add a && {GIT} commit -qm one && mkdir -p data && echo x >data/x
 """
 BY_BEN = f"""
@@ -120,13 +120,8 @@ def _as(name: str, script: str) -> subprocess.CompletedProcess[str]:
     return lxc_ended("exec", name, "--", "su", "-", name, "-c", script, timeout=120)
 
 
-def _named(path: Path) -> str:
-    return subprocess.run(
-        ["getfattr", "-d", "-m", "posix_acl", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
+def _lists(path: Path) -> list[str]:
+    return [name for name in os.listxattr(path) if "posix_acl" in name]
 
 
 @pytest.mark.parametrize("place", ["scratch", "far"])

@@ -85,6 +85,22 @@ def test_names_kinds_and_places_outside_are_told(tmp_path: Path) -> None:
     assert "shares: x: /database is in no directory of share-paths" in told
 
 
+def test_a_share_is_a_directory_or_a_volume(tmp_path: Path) -> None:
+    (tmp_path / "lab.yaml").write_text(
+        "shares: {x: {volume: default/sets, at: /sets, kind: read-only}}\n"
+    )
+    share = load_settings(tmp_path, {}).shares["x"]
+    assert (share.volume, share.place, share.path) == (("default", "sets"), "/sets", None)
+    for text, told in (
+        ("{kind: open}", "must have either path or volume"),
+        ("{path: /data/x, volume: a/b, kind: open}", "must have either path or volume"),
+        ("{volume: a/b, kind: open}", "must have at: the place of the volume in containers"),
+        ("{volume: sets, at: /x, kind: open}", "must be the pool and the name of a volume"),
+    ):
+        (said,) = refused(tmp_path, f"share-paths: [/data]\nshares: {{x: {text}}}\n")
+        assert told in said, said
+
+
 def test_a_directory_above_the_daemons_is_the_systems() -> None:
     assert is_systems("/mnt/ssd", ["/mnt/ssd/lxd"])
     assert is_systems("/mnt/ssd/lxd/storage-pools", ["/mnt/ssd/lxd"])

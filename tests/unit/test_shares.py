@@ -67,8 +67,9 @@ class Scene:
         return tuple(map(str, share(where, self.settings, of, names, Silent(), ground=ground)))
 
     def unshare(self, *names: str, lxd: FakeLxd | None = None, of: str = "bob") -> tuple[str, ...]:
+        ground = a_ground(self.directory, self.trials)
         where = lxd or self.lxd
-        return tuple(map(str, unshare(where, self.settings, of, names, Silent())))
+        return tuple(map(str, unshare(where, self.settings, of, names, Silent(), ground=ground)))
 
     def plan(self, *names: str) -> tuple[str, ...]:
         ground = a_ground(self.directory, self.trials)
@@ -246,6 +247,19 @@ def test_what_changed_in_lab_yaml_is_followed(scene: Scene) -> None:
     scene.share("team")
     assert (scene.has(), set(named(scene.data / "team"))) == ({"share-team": "/papers"}, set())
     assert scene.share("team") == ()
+
+
+def test_one_directory_under_two_names(scene: Scene) -> None:
+    """Everybody reads it, and those who care for it change it."""
+    (scene.data / "team").chmod(0o775)
+    read = {"path": f"{scene.data}/team", "at": "/papers", "kind": "read-only"}
+    scene.settings = share_settings(scene.data, papers=read, **scene.kinds)
+    scene.share("papers")
+    scene.share("team")
+    assert scene.share("papers") == ()
+    assert may_change(scene.data / "team", scene.ids("bob"))
+    scene.unshare("team")
+    assert (scene.has(), set(named(scene.data / "team"))) == ({"share-papers": "/papers"}, set())
 
 
 def test_one_that_lab_yaml_has_no_more_can_be_taken(scene: Scene) -> None:
@@ -474,6 +488,70 @@ class Said(Silent):
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+
+def volume_settings(scene: Scene, kind: str, **more: object) -> Settings:
+    papers = {"volume": "default/papers", "at": "/papers", "kind": kind, **more}
+    return share_settings(scene.data, papers=papers, **scene.kinds)
+
+
+def test_a_volume_that_is_read(scene: Scene) -> None:
+    scene.settings = volume_settings(scene, "read-only")
+    assert "There is no volume papers in the pool default." in scene.refusal("papers")
+    scene.lxd.create_volume("default", "papers", {})
+    scene.lxd.changes.clear()
+    told = scene.refusal("papers")
+    assert told.startswith("LXD attaches the volume papers to one container only.")
+    assert "lxc storage volume set default papers security.unmapped=true" in told
+    scene.lxd.update_volume("default", "papers", {"security.shifted": "true"})
+    scene.share("papers")
+    assert scene.lxd.store.instances[BOB].devices["share-papers"] == {
+        "type": "disk",
+        "pool": "default",
+        "source": "papers",
+        "path": "/papers",
+        "required": "false",
+        "readonly": "true",
+    }
+    assert scene.share("papers") == ()
+    rows = {row["name"]: row for row in list_shares(scene.lxd, scene.settings)}
+    assert (rows["papers"]["volume"], rows["papers"]["path"]) == ("default/papers", None)
+    scene.unshare("papers")
+    assert scene.has() == {}
+
+
+def test_a_volume_of_a_team(scene: Scene) -> None:
+    scene.settings = volume_settings(scene, "open")
+    scene.lxd.create_volume("default", "papers", {"security.shifted": "true"})
+    scene.lxd.changes.clear()
+    assert "Root in each container would own all files in the volume" in scene.refusal("papers")
+    unmapped = {"security.shifted": None, "security.unmapped": "true"}
+    scene.lxd.update_volume("default", "papers", unmapped)
+    assert "is not seen on the server at" in scene.refusal("papers")
+    papers = scene.directory / "lxd" / "storage-pools" / "default" / "custom" / "default_papers"
+    directory(papers, 0o777)
+    assert "has the mode 0777" in scene.refusal("papers")
+    papers.chmod(0o770)
+    scene.share("papers")
+    assert may_change(papers, scene.ids("bob"))
+    assert checked(scene) == [(None, "in order: papers, scratch, sets, team", None)]
+    scene.unshare("papers")
+    assert set(named(papers)) == set()
+
+
+def test_a_home_is_no_share(scene: Scene) -> None:
+    papers = {"volume": "default/home-ann", "at": "/papers", "kind": "open"}
+    scene.settings = share_settings(scene.data, papers=papers)
+    assert "The volume home-ann in the pool default is a home." in scene.refusal("papers")
+
+
+def test_a_volume_that_is_read_can_be_shared_from_elsewhere(scene: Scene) -> None:
+    elsewhere = volume_settings(scene, "read-only").model_copy(update={"remote": "https://x"})
+    scene.lxd.create_volume("default", "papers", {"security.unmapped": "true"})
+    scene.settings = elsewhere
+    scene.share("papers")
+    assert scene.has() == {"share-papers": "/papers"}
+    assert scene.unshare("papers")
 
 
 @as_root
