@@ -12,12 +12,13 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from lab.machine.acl import (
     ACCESS,
+    ALL,
     DEFAULT,
     Acl,
     closed,
@@ -57,7 +58,7 @@ def may_change(top: Path, ids: Collection[int]) -> bool:
     """Whether `allow` was finished for IDS."""
     with _opened(top) as (descriptor, _):
         acl = _list(descriptor, ACCESS)
-    return acl is not None and set(ids) <= acl.users.keys()
+    return acl is not None and all((acl.users.get(one, 0) & (acl.mask or 0)) == ALL for one in ids)
 
 
 def named(top: Path) -> frozenset[int]:
@@ -87,6 +88,8 @@ def allow(top: Path, ids: Collection[int], heard: Heard) -> Count:
         _write(descriptor, DEFAULT, inherited(_list(descriptor, DEFAULT), ids, mode))
         count = _below(descriptor, change, heard)
         change(descriptor, mode)
+        # TOP itself is nobody's private directory, though it may have begun as one of mode 700.
+        _write(descriptor, ACCESS, replace(_list(descriptor, ACCESS) or of_mode(mode), mask=ALL))
     return count
 
 

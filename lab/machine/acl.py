@@ -19,7 +19,7 @@ _VERSION: Final = 2
 _NOBODY: Final = 0xFFFFFFFF
 _OWNER, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 1, 2, 4, 8, 16, 32
 _WRITE: Final = 2
-_ALL: Final = 7
+ALL: Final = 7
 _HEAD: Final = struct.Struct("<I")
 _ENTRY: Final = struct.Struct("<HHI")
 
@@ -91,8 +91,8 @@ def opened(acl: Acl, ids: Iterable[int], mode: int) -> Acl:
 
 def inherited(acl: Acl | None, ids: Iterable[int], mode: int) -> Acl:
     """The list ACL, which new files get in a directory with MODE, with all rights for IDS."""
-    before = acl or Acl(owner=_ALL, group=_ALL, other=mode & 7 & ~_WRITE)
-    return replace(before, users={**before.users, **dict.fromkeys(ids, _ALL)}, mask=_ALL)
+    before = acl or Acl(owner=ALL, group=ALL, other=mode & 7 & ~_WRITE)
+    return replace(before, users={**before.users, **dict.fromkeys(ids, ALL)}, mask=ALL)
 
 
 def closed(acl: Acl, ids: Iterable[int]) -> Acl:
@@ -106,4 +106,4 @@ def closed(acl: Acl, ids: Iterable[int]) -> Acl:
 
 def _rights(acl: Acl, mode: int) -> int:
     """A program stays one, for whoever may change it, too."""
-    return _ALL if stat.S_ISDIR(mode) or acl.owner & 1 else _ALL & ~1
+    return ALL if stat.S_ISDIR(mode) or acl.owner & 1 else ALL & ~1

@@ -66,6 +66,18 @@ def test_a_second_time_changes_nothing(team: Path) -> None:
     assert allow(team, ANN, quiet).changed == 0
 
 
+def test_a_directory_in_an_open_one_can_be_opened(team: Path) -> None:
+    """As the trial is, where somebody has the share already."""
+    allow(team, ANN, quiet)
+    inner = team / "inner"
+    inner.mkdir(mode=0o700)
+    assert not may_change(inner, ANN)
+    allow(inner, BOB, quiet)
+    assert may_change(inner, (*ANN, *BOB))
+    inner.chmod(0o700)
+    assert not may_change(inner, BOB)
+
+
 def test_what_somebody_made_private_since_stays_private(team: Path) -> None:
     allow(team, ANN, quiet)
     (team / "plan.txt").chmod(0o600)

@@ -139,7 +139,7 @@ def test_shares_are_given_while_it_runs_and_a_second_run_changes_nothing(scene: 
     }
     assert "readonly" not in devices["share-team"]
     assert not any("shift" in device for device in devices.values())
-    assert may_change(data / "team" / "plan.txt", (root, account))
+    assert named(data / "team" / "plan.txt") == {root, account}
     assert scene.trials.seen == [("owners", "scratch"), ("lists", "team")]
     assert scene.share("sets", "scratch", "team") == ()
     assert scene.lxd.changes == ["update bob"]
