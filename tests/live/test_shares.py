@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from lab.machine.local_daemon import lxd_directory
 from tests.support.live_lab.gpu_containers import destroy
 from tests.support.live_lab.lab import Lab, lxc, lxc_ended
 
 pytestmark = pytest.mark.plain
 
 ANN, BEN = "shares-ann", "shares-ben"
+VOLUME = "shares-papers"
 GIT = "git -c user.name=x -c user.email=x@lab"
 BY_ANN = f"""
 cd /team && git init -q papers && cd papers &&
@@ -91,6 +93,7 @@ def shares(lab: Lab, data: Path, disk: Disk, tmp_path_factory: pytest.TempPathFa
             "team": {"path": f"{data}/team", "at": "/team", "kind": opened},
             "far": {"path": f"{disk.point}/scratch", "at": "/far", "kind": private},
             "far-team": {"path": f"{disk.point}/team", "at": "/far-team", "kind": opened},
+            "papers": {"volume": f"default/{VOLUME}", "at": "/papers", "kind": opened},
             "out": {"path": f"{data}/out", "at": "/out", "kind": "read-only"},
         },
     )
@@ -176,6 +179,26 @@ def test_shares_come_and_go_while_it_runs(
     assert _lists(data / "nas" / "team" / "x") == []
     assert shares.succeed("unshare", *wanted[1:]).out.endswith("nothing to do.\n")
     assert lxc("exec", BEN, "--", "cat", "/proc/1/stat").split()[21] == boot
+
+
+def test_a_volume_of_a_team(shares: Lab, pair: dict[str, dict[str, Any]]) -> None:
+    lxc_ended("storage", "volume", "delete", "default", VOLUME)
+    assert "There is no volume" in shares.invoke("share", ANN, "papers").err
+    lxc("storage", "volume", "create", "default", VOLUME)
+    refused = shares.invoke("share", ANN, "papers").err
+    assert "security.unmapped=true" in refused
+    lxc("storage", "volume", "set", "default", VOLUME, "security.unmapped=true")
+    place = lxd_directory() / "storage-pools" / "default" / "custom" / f"default_{VOLUME}"
+    place.chmod(0o770)
+    for name in (ANN, BEN):
+        shares.succeed("share", name, "papers")
+    assert _as(ANN, "echo one >/papers/a").returncode == 0
+    assert _as(BEN, "echo two >>/papers/a && cat /papers/a").stdout == "one\ntwo\n"
+    assert (place / "a").stat().st_uid == pair[ANN]["ids"]["base"] + 1000
+    for name in (ANN, BEN):
+        shares.succeed("unshare", name, "papers")
+    assert _lists(place) + _lists(place / "a") == []
+    lxc("storage", "volume", "delete", "default", VOLUME)
 
 
 def test_what_must_not_be_shared_is_refused(shares: Lab, pair: dict[str, dict[str, Any]]) -> None:
