@@ -93,7 +93,7 @@ def shares(lab: Lab, data: Path, disk: Disk, tmp_path_factory: pytest.TempPathFa
             "team": {"path": f"{data}/team", "at": "/team", "kind": opened},
             "far": {"path": f"{disk.point}/scratch", "at": "/far", "kind": private},
             "far-team": {"path": f"{disk.point}/team", "at": "/far-team", "kind": opened},
-            "papers": {"volume": f"default/{VOLUME}", "at": "/papers", "kind": opened},
+            "papers": {"volume": f"{_pool()}/{VOLUME}", "at": "/papers", "kind": opened},
             "out": {"path": f"{data}/out", "at": "/out", "kind": "read-only"},
         },
     )
@@ -111,6 +111,10 @@ def pair(shares: Lab, key: Path) -> Iterator[dict[str, dict[str, Any]]]:
     shares.succeed("share", ANN, "scratch", "team", "far")
     yield {ANN: ann, BEN: ben}
     destroy(shares, [ANN, BEN])
+
+
+def _pool() -> str:
+    return lxc("profile", "device", "get", "default", "root", "pool").strip()
 
 
 def _sh(name: str, script: str) -> subprocess.CompletedProcess[str]:
@@ -182,13 +186,14 @@ def test_shares_come_and_go_while_it_runs(
 
 
 def test_a_volume_of_a_team(shares: Lab, pair: dict[str, dict[str, Any]]) -> None:
-    lxc_ended("storage", "volume", "delete", "default", VOLUME)
+    pool = _pool()
+    lxc_ended("storage", "volume", "delete", pool, VOLUME)
     assert "There is no volume" in shares.invoke("share", ANN, "papers").err
-    lxc("storage", "volume", "create", "default", VOLUME)
+    lxc("storage", "volume", "create", pool, VOLUME)
     refused = shares.invoke("share", ANN, "papers").err
     assert "security.unmapped=true" in refused
-    lxc("storage", "volume", "set", "default", VOLUME, "security.unmapped=true")
-    place = lxd_directory() / "storage-pools" / "default" / "custom" / f"default_{VOLUME}"
+    lxc("storage", "volume", "set", pool, VOLUME, "security.unmapped=true")
+    place = lxd_directory() / "storage-pools" / pool / "custom" / f"default_{VOLUME}"
     place.chmod(0o770)
     for name in (ANN, BEN):
         shares.succeed("share", name, "papers")
@@ -198,7 +203,7 @@ def test_a_volume_of_a_team(shares: Lab, pair: dict[str, dict[str, Any]]) -> Non
     for name in (ANN, BEN):
         shares.succeed("unshare", name, "papers")
     assert _lists(place) + _lists(place / "a") == []
-    lxc("storage", "volume", "delete", "default", VOLUME)
+    lxc("storage", "volume", "delete", pool, VOLUME)
 
 
 def test_what_must_not_be_shared_is_refused(shares: Lab, pair: dict[str, dict[str, Any]]) -> None:
