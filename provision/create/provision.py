@@ -27,7 +27,7 @@ from provision.create.request import Request
 from provision.ids.facts import IDS_LOCK, read_ids
 from provision.listing import show
 from provision.managed import container_lock
-from provision.shares.prepare import prepare
+from provision.shares.prepare import insist_on_root, prepare
 
 GPUS_LOCK = "cards"
 """One for the whole host: labs in several projects share its GPUs."""
@@ -76,6 +76,9 @@ def provision(
             summary = None if actions else show(lxd, settings, name)
             return Provisioned(changed=False, actions=actions, summary=summary)
 
+        here = ground or Ground()
+        insist_on_root(actions, here)
+
         def claimed() -> None:
             # From here on LXD tells everybody of it; only the choice is made one by one.
             if facts.gpus.policy.limit is not None:
@@ -92,7 +95,7 @@ def provision(
                 probe_ssh=probe_ssh,
                 greet=greet,
                 claimed=claimed,
-                prepare=lambda share: prepare(share, settings, report, ground or Ground()),
+                prepare=lambda share: prepare(share, settings, report, here),
             )
         except LabError as error:
             report.failed(name, error.brief)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,14 +73,19 @@ def is_named(path: str, ids: IdRange) -> bool:
         return False
 
 
+def insist_on_root(actions: Iterable[object], ground: Ground) -> None:
+    """InputError, before anything is changed, where ACTIONS give rights on the server."""
+    for action in actions:
+        if isinstance(action, PrepareShare) and not ground.superuser:
+            raise InputError(
+                f"To share {action.sharing.source}, labstamp must give rights in it, as root.",
+                fix="Run the same command with sudo.",
+            )
+
+
 def prepare(action: PrepareShare, settings: Settings, report: Report, ground: Ground) -> None:
     """InputError, before anything is changed, where the file system cannot do it."""
     sharing, name = action.sharing, action.name
-    if not ground.superuser:
-        raise InputError(
-            f"To share {sharing.source.path}, labstamp must give rights in it, as root.",
-            fix="Run the same command with sudo.",
-        )
     path, mount = sharing.source.path, sharing.source.mount
     report.phase(name, f"share {sharing.name}")
     try:

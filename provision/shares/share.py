@@ -20,7 +20,15 @@ from lab.shares.sources import directory_of
 from provision.managed import container_lock
 from provision.shares.facts import read_sharings
 from provision.shares.plan import Action, AttachAgain, ChangeShares, Facts, plan_share, plan_unshare
-from provision.shares.prepare import CloseShare, PrepareShare, close, is_named, is_prepared, prepare
+from provision.shares.prepare import (
+    CloseShare,
+    PrepareShare,
+    close,
+    insist_on_root,
+    is_named,
+    is_prepared,
+    prepare,
+)
 from provision.shares.sharing import Sharing, refuse_overlaps, refuse_without_ids
 from provision.whole import whole_container
 
@@ -49,6 +57,7 @@ def share(
         )
         actions = plan_share(sharings, facts)
         if not only_plan:
+            insist_on_root(actions, here)
             apply(actions, lxd, settings, report, here)
         return actions
 

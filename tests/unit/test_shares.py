@@ -203,6 +203,10 @@ def test_without_root_only_reading_can_be_shared(scene: Scene) -> None:
     ground = a_ground(scene.directory, scene.trials, superuser=False)
     with pytest.raises(InputError, match="Run the same command with sudo"):
         share(scene.lxd, scene.settings, "bob", ["team"], Silent(), ground=ground)
+    wish = bob(name="eve", shares=("team",))
+    with pytest.raises(InputError, match="Run the same command with sudo"):
+        stamp(scene.lxd, wish, settings=scene.settings, ground=ground)
+    assert scene.lxd.changes == []
     share(scene.lxd, scene.settings, "bob", ["sets"], Silent(), ground=ground)
     assert scene.has() == {"share-sets": "/data/sets"}
 
