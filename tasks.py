@@ -13,6 +13,7 @@ from commands import (
     program,
     releases,
     settings,
+    shares,
     upgrade,
     welcome,
 )
@@ -41,6 +42,9 @@ namespace = Collection(
     containers.clone,
     containers.destroy,
     upgrade.upgrade,
+    shares.share,
+    shares.unshare,
+    shares.list_shares,
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,

@@ -24,11 +24,13 @@ from lab.errors import InputError
         "account": "Name of the account. Default: the name of the container.",
         "gpus": "GPUs: a count, all, none, PCI addresses, UUIDs or idx:N. Also for existing "
         "containers.",
+        "share": "A share of lab.yaml that it gets, or none. Repeatable. Default: those that "
+        "lab.yaml gives to all.",
         "password": "Make a random password, even with a key.",
         "plan": "Show what would be done; change nothing.",
         "json": "One JSON document on stdout.",
     },
-    iterable=["key"],
+    iterable=["key", "share"],
 )
 def provision(
     _c: Context,
@@ -41,6 +43,7 @@ def provision(
     home: str = "",
     account: str = "",
     gpus: str = "",
+    share: list[str] | None = None,
     password: bool = False,
     plan: bool = False,
     json: bool = False,
@@ -50,7 +53,9 @@ def provision(
     from lab.gpu_selection import parse_selection
     from provision.create import request
     from provision.keys import ssh_keys
+    from provision.shares.sharing import shares_named
 
+    other = (template, key, cpus, memory, disk, home, account, share, password)
     wish = request.Request(
         name=name,
         account=account,
@@ -61,11 +66,10 @@ def provision(
         disk_bytes=size("disk", disk),
         home_bytes=size("home", home),
         password=password,
+        shares=shares_named(share or []),
         gpus=parse_selection(gpus) if gpus else None,
-        only_gpus=bool(gpus)
-        and not any((template, key, cpus, memory, disk, home, account))
-        and not password,
-        only_name=not any((template, key, cpus, memory, disk, home, account, gpus, password)),
+        only_gpus=bool(gpus) and not any(other),
+        only_name=not gpus and not any(other),
     )
     stamped = stamp_or_build(read_settings(), wish, plan=plan)
     if stamped is None:

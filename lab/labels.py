@@ -41,6 +41,8 @@ CLONE: Final = "user.lab.clone-of"
 UNCLEAN: Final = "user.lab.unclean"
 """On copies of a container and of a home: what belongs to their first owner is in them yet. Such a
 container is never started, and never finished."""
+SHARES: Final = "user.lab.shares"
+"""On containers: kind and point of the mount that each of its shares is on, as JSON."""
 RECIPE: Final = "user.lab.recipe"
 INPUTS: Final = "user.lab.inputs"
 """On bodies: recipe id and the hashes of what it was computed from."""

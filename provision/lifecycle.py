@@ -14,6 +14,8 @@ from lab.lxd.model import Instance, State, Volume
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
+from lab.shares.ground import Ground
+from lab.shares.troubles import troubles
 from lab.sizes import format_size
 from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
 from provision.filtered import EXPLAINED, needs_netfilter
@@ -29,6 +31,8 @@ from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
 from provision.managed import container_lock, managed_container, no_container
 from provision.renaming import refuse_while_renamed
+from provision.shares.prepare import close
+from provision.shares.share import rights_of
 from provision.whole import refuse_while_made, whole_container
 
 _PROTECTION = "security.protection.delete"
@@ -61,6 +65,8 @@ def start(
         if instance.state is State.RUNNING:
             return False
         refuse_missing_gpus(lxd, instance)
+        for share, problem in troubles(instance, settings, lxd, Ground()):
+            report.say(f"{name}: the share {share} may be missing or empty: {problem.found}")
         report.phase(name, "boot")
         boot(lxd, name)
         waits = timeouts or Timeouts()
@@ -171,9 +177,12 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
         root = _kept_root(lxd, instance)
         if instance is not None:
             report.phase(name, "destroy")
+            rights = rights_of(lxd, instance, settings)
             for each in (*([root.name] if root else []), name):
                 _unprotect(lxd, each)
                 remove_instance(lxd, each)
+            for right in rights:
+                close(right, settings, report)
         for home in homes:
             if purge:
                 remove_volume(lxd, home.pool, home.name)

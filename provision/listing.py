@@ -26,6 +26,7 @@ from provision.managed import (
 )
 from provision.needs import needs_of
 from provision.profile import inherited
+from provision.shares.listing import shares_in
 
 _LOOKS_AT_ONCE: Final = 32
 """More than there are likely to be that LXD is stuck with."""
@@ -70,6 +71,7 @@ def show(lxd: Lxd, settings: Settings, name: str) -> Row:
         "volumes": _volumes(lxd, instance, state),
         "snapshots": list(lxd.snapshots(name)),
         "kept_root": _kept_root(lxd, instance),
+        "shares": shares_in(instance, settings),
         "own_keys": own_keys(lxd, settings, instance),
         "profile": inherited(instance, _profiles(lxd, instance)),
     }

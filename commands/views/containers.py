@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from commands.views import shares
 from lab.sizes import format_size
 from provision.create.provision import Provisioned
 from provision.lifecycle import Removed
@@ -50,6 +51,7 @@ def of_container(container: Mapping[str, Any]) -> Summary:
         ("ids", _ids(container)),
         *_gpus(container),
         *(("volume", _volume(volume)) for volume in container["volumes"]),
+        *(("share", shares.line(share)) for share in container.get("shares") or ()),
         *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
         *([("kept root", _kept_root(container))] if container.get("kept_root") else []),
         *(("of the profile", line) for line in _of_profile(container["profile"])),

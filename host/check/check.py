@@ -12,6 +12,7 @@ from host.check import machine as machine_findings
 from host.check import network as network_findings
 from host.check import nics as nic_findings
 from host.check import pools as pool_findings
+from host.check import shares as share_findings
 from host.check.containers import Scene
 from host.check.drift import Versions
 from host.check.drift import findings as drift_findings
@@ -24,6 +25,7 @@ from host.check.network_facts import (
     users_network,
 )
 from host.check.nics import NicFacts
+from host.check.shares import ShareFacts, read_share_facts
 from host.finding import Finding, Status
 from host.machine import Machine
 from host.units import gpu_boot, kernel_limits
@@ -35,6 +37,7 @@ from lab.lxd.model import Gpu, Instance, Pool, Server
 from lab.lxd.nic_filters import Wanted, bridged_ipv6
 from lab.lxd.port import Lxd
 from lab.settings.settings import Settings
+from lab.shares.ground import Ground
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class Facts:
     builders: NetworkFacts | None = None
     """The bridge of builders alone, where there is one."""
     nics: NicFacts = field(default_factory=NicFacts)
+    shares: ShareFacts = field(default_factory=ShareFacts)
     containers: tuple[Instance, ...] = ()
     """Labstamp's own, also those of an LXD on another machine."""
 
@@ -99,6 +103,7 @@ def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
         limits=read_limits(machine),
         network=read_network_facts(lxd, settings, machine),
         builders=read_builders_facts(lxd, machine),
+        shares=read_share_facts(lxd, settings, facts.containers, Ground()),
     )
 
 
@@ -130,6 +135,7 @@ def judge(
             yield from network_findings.findings(network, sudo)
     yield from nic_findings.findings(facts.nics, facts.server, sudo)
     yield from id_findings.findings(facts.containers)
+    yield from share_findings.findings(facts.shares)
     yield _gpus(facts.gpus)
     if facts.machine is None:
         yield _elsewhere(settings)

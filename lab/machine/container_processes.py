@@ -40,6 +40,12 @@ def device_nodes(init: int, *, proc: Path = _PROC) -> frozenset[str]:
     return frozenset(point.removeprefix("/dev/") for point in points if point.startswith("/dev/"))
 
 
+def sees(init: int, point: str, *, proc: Path = _PROC) -> bool:
+    """Whether something is mounted at POINT in it."""
+    fields = map(str.split, _lines(proc / str(init) / "mountinfo"))
+    return any(len(each) > 4 and each[4] == point for each in fields)
+
+
 def listens(init: int, port: int, *, proc: Path = _PROC) -> bool:
     """Whether somebody listens at the TCP PORT."""
     wanted = f":{port:04X}"

@@ -18,6 +18,7 @@ from lab.settings.driver import DriverSettings
 from lab.settings.gpus import GpuSettings
 from lab.settings.limits import LimitSettings
 from lab.settings.projects import not_removed, of_its_own
+from lab.settings.shares import ServerPath, ShareName, ShareSettings, refuse_outside
 from lab.settings.source import Source
 from lab.settings.toolkit import Toolkit
 from lab.settings.upgrade import UpgradeSettings
@@ -110,6 +111,9 @@ class Settings(StrictModel):
     gpus: GpuSettings = Field(default_factory=GpuSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     upgrade: UpgradeSettings = Field(default_factory=UpgradeSettings)
+    share_paths: tuple[ServerPath, ...] = ()
+    """Directories of the server that shares may be in; none by default."""
+    shares: Mapping[ShareName, ShareSettings] = Field(default_factory=dict)
 
     @property
     def is_local(self) -> bool:
@@ -125,6 +129,11 @@ class Settings(StrictModel):
             self.driver.run and self.driver.run.url,
         )
         return any(login_of(url) for url in urls if url)
+
+    @model_validator(mode="after")
+    def _shares_are_allowed(self) -> Settings:
+        refuse_outside(self.shares, self.share_paths)
+        return self
 
     @model_validator(mode="after")
     def _key_within_reach(self) -> Settings:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from lab.lxd.devices import root_of
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import Grant, InstanceSpec
+from lab.shares.devices import places_of
 from lab.sizes import format_size
 from provision.clone.cleaning import CLEANED
 from provision.keys.public_key import PublicKey
+from provision.shares.prepare import PrepareShare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,7 @@ class CreateInstance:
             ((root[1].get("size") if root else None) or "unlimited") + " disk",
             *([f"ids {self.ids}"] if self.ids else []),
             *(f"GPU {gpu.label}" for gpu in self.gpus),
+            *(f"share {name} at {path}" for name, path in places_of(self.spec.devices)),
         ]
         lacking = f"; its network is not filtered: {'; '.join(self.unfiltered)}"
         return (
@@ -248,4 +251,5 @@ Action = (
     | SetPassword
     | MarkReady
     | ChangeGpus
+    | PrepareShare
 )

@@ -50,6 +50,7 @@ from provision.create.ready import (
 from provision.filtered import start_filtered
 from provision.homes import FINISHED
 from provision.managed import is_unclean, managed_container
+from provision.shares.prepare import PrepareShare
 
 
 def apply(
@@ -60,6 +61,7 @@ def apply(
     timeouts: Timeouts | None = None,
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
     greet: Greet = greet,
+    prepare: Callable[[PrepareShare], None],
     claimed: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Do ACTIONS in order; returns the password when one was set, its only appearance.
@@ -81,16 +83,15 @@ def apply(
                     _take_over(action, lxd, report, undo)
                 case CreateVolume() | CopyVolume() | ReuseVolume() | RemoveCopy():
                     have_home(action, lxd, report, undo)
-                case CreateInstance():
-                    _create_instance(action, lxd, report, undo)
+                case CreateInstance() | ChangeGpus():
+                    _take(action, lxd, report, undo)
                     claimed()
                 case CleanCopy():
                     _clean_copy(action, lxd, report)
                 case GiveKeys():
                     _give_keys(action, lxd)
-                case ChangeGpus():
-                    _change_gpus(action, lxd, report, undo)
-                    claimed()
+                case PrepareShare():
+                    prepare(action)
                 case Start(name=name):
                     _hand_over(actions, lxd)
                     if lxd.state(name).state is not State.RUNNING:
@@ -109,6 +110,13 @@ def _clean_copy(action: CleanCopy, lxd: Lxd, report: Report) -> None:
     clean_copy(lxd, action.name, action.account, action.owner)
     config = {**dict.fromkeys(action.keys), labels.UNCLEAN: None}
     lxd.update(action.name, config=config, devices=dict.fromkeys(action.devices))
+
+
+def _take(action: CreateInstance | ChangeGpus, lxd: Lxd, report: Report, undo: ExitStack) -> None:
+    if isinstance(action, CreateInstance):
+        _create_instance(action, lxd, report, undo)
+    else:
+        _change_gpus(action, lxd, report, undo)
 
 
 def _create_instance(action: CreateInstance, lxd: Lxd, report: Report, undo: ExitStack) -> None:

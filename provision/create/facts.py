@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lab import labels
@@ -15,6 +15,8 @@ from lab.machine.host_size import HostSize, read_host_size
 from lab.process import is_alive, me
 from lab.settings.limits import LimitSettings
 from lab.settings.settings import Settings
+from lab.shares.devices import shares_of
+from lab.shares.ground import Ground
 from provision.clone.source import Source
 from provision.create.cloud_config import user_data
 from provision.create.gpu_facts import GpuFacts, read_gpus
@@ -25,6 +27,8 @@ from provision.ids.facts import read_ids
 from provision.ids.ranges import IdFacts
 from provision.managed import is_preparing
 from provision.releases import Offer, find_offer, read_offers, read_unreadable
+from provision.shares.facts import read_sharings
+from provision.shares.sharing import Sharing, defaults, known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,10 @@ class Facts:
     """Of the settings: for what the request leaves open."""
     user_data: str | None = None
     """For a new instance, once its template is known."""
+    sharings: tuple[Sharing, ...] = ()
+    """That a new container gets."""
+    half_shared: tuple[Sharing, ...] = ()
+    """That one which is half made has."""
     gpus: GpuFacts
     ids: IdFacts = field(default_factory=IdFacts)
     source: Source | None = None
@@ -75,6 +83,7 @@ def read(
     *,
     source: Source | None = None,
     bridged_ipv6: Callable[[], bool] = bridged_ipv6,
+    ground: Ground | None = None,
 ) -> Facts:
     profile = lxd.profile("default") or Profile(name="default")
     # A copy takes no time in the pool of what is copied.
@@ -118,7 +127,27 @@ def read(
         gpus=read_gpus(lxd, host_gpus, made_of.release if made_of else None),
         ids=read_ids(lxd),
         source=source,
+        sharings=read_sharings(_asked(request, instance, offer, settings), settings, lxd, ground),
+        half_shared=read_sharings(_begun(instance, settings), settings, lxd, ground),
     )
+
+
+def _asked(
+    request: Request, instance: Instance | None, offer: Offer | None, settings: Settings
+) -> Sequence[str]:
+    """None for a container that stays as it is: `share` changes those."""
+    wanted = known(request.shares or (), settings)
+    if instance is not None and (not is_preparing(instance) or request.only_name):
+        return ()
+    if request.shares is not None or offer is None:
+        return wanted
+    return defaults(offer.release.template, settings)
+
+
+def _begun(instance: Instance | None, settings: Settings) -> Sequence[str]:
+    if instance is None or not is_preparing(instance):
+        return ()
+    return tuple(name for name in shares_of(instance) if name in settings.shares)
 
 
 def _namesake(instances: Iterable[Instance], name: str) -> str | None:

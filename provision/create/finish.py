@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab import labels
 from lab.errors import InputError
+from lab.lxd.idmap import own_range
 from lab.lxd.model import Instance
 from provision.create.actions import Action, MarkReady, ReuseVolume, SetPassword, Start, TakeOver
 from provision.create.closed import is_closed
@@ -15,6 +16,7 @@ from provision.homes import FINISHED, changes, home_marks, is_unfinished
 from provision.keys.given import given, keys_in
 from provision.keys.public_key import BadKey, PublicKey, parse_key
 from provision.needs import needs_of
+from provision.shares.plan import shared
 
 
 def is_to_be_finished(request: Request, instance: Instance) -> bool:
@@ -52,6 +54,8 @@ def finish(request: Request, instance: Instance, facts: Facts) -> tuple[Action, 
         # Else an earlier version made it, and its first boot writes them.
         actions.append(keys_for(name, account, keys, given(facts.home, instance)))
     actions += change_of_gpus(request, instance, facts)
+    ids = own_range(instance)
+    actions += shared(name, facts.half_shared, ids) if ids is not None else ()
     actions.append(Start(name=name, account=account, rdp=needs_of(instance).ports.get("rdp")))
     if wanted_password(instance.config.get(labels.REQUEST, "")):
         actions.append(SetPassword(name=name, account=account))

@@ -20,6 +20,8 @@ from provision.create.request import Request
 from provision.homes import HOME
 from provision.limits import as_limit
 from provision.releases import Offer
+from provision.shares.plan import wishes
+from provision.shares.sharing import devices_of, refuse_overlaps
 
 
 def instance_spec(
@@ -27,6 +29,7 @@ def instance_spec(
 ) -> InstanceSpec:
     release = offer.release
     refuse_ungranted(release)
+    refuse_overlaps(facts.sharings, {**facts.profile.devices, **release.needs.devices})
     return InstanceSpec(
         name=request.name,
         image=offer.fingerprint,
@@ -49,6 +52,10 @@ def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
         labels.PHASE: labels.PREPARING,
         labels.BUILDER: facts.builder,
     }
+    if facts.sharings:
+        names = [one.name for one in facts.sharings]
+        marks = wishes(config, names, facts.sharings)
+        config.update({key: value for key, value in marks.items() if value is not None})
     if request.keys:
         config[labels.AUTHORIZED] = "\n".join(key.line for key in request.keys)
     if request.cpus is not None:
@@ -77,6 +84,7 @@ def _devices(request: Request, offer: Offer, facts: Facts) -> dict[str, Mapping[
         root[0] if root else "root": disk,
         "home": home,
         **_nic(facts),
+        **devices_of(facts.sharings),
     }
 
 

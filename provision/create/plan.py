@@ -24,7 +24,7 @@ from provision.create.home import home_actions, refuse_while_made
 from provision.create.ids import ids_of
 from provision.create.instance import instance_spec, unfiltered
 from provision.create.let_in import asked_for, keys_for
-from provision.create.request import Request, differences, resize_options
+from provision.create.request import Request, differences, resize_options, share_commands
 from provision.former import being_upgraded, other_root, read_mark, refuse_while_upgraded
 from provision.keys.given import given
 from provision.managed import (
@@ -36,6 +36,24 @@ from provision.managed import (
 from provision.profile import refuse_raw
 from provision.releases import Offer, find_offer
 from provision.renaming import refuse_while_renamed
+from provision.shares.plan import shared
+
+
+def _refuse_other_work(name: str, facts: Facts) -> None:
+    """InputError where NAME is somebody else's, or an upgrade or a rename of it is not finished."""
+    if facts.leaving is not None:
+        raise being_upgraded(name, read_mark(facts.leaving))
+    if facts.instance is not None:
+        _refuse_foreign(name, facts.instance)
+        refuse_while_upgraded(facts.instance)
+        refuse_while_renamed(facts.instance)
+
+
+def _of_owner(request: Request, instance: Instance) -> Request:
+    """The account of a container that was renamed has its earlier name."""
+    if request.own_account and labels.FORMER in instance.config:
+        return request.of_account(instance.config[labels.OWNER])
+    return request
 
 
 def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
@@ -44,15 +62,9 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     if offer is not None:
         request = request.of_template(offer.release.template)
     actions: list[Action] = []
-    if facts.leaving is not None:
-        raise being_upgraded(request.name, read_mark(facts.leaving))
+    _refuse_other_work(request.name, facts)
     if facts.instance is not None:
-        _refuse_foreign(request.name, facts.instance)
-        refuse_while_upgraded(facts.instance)
-        refuse_while_renamed(facts.instance)
-        if request.own_account and labels.FORMER in facts.instance.config:
-            # Its account is named as the container was.
-            request = request.of_account(facts.instance.config[labels.OWNER])
+        request = _of_owner(request, facts.instance)
         if is_preparing(facts.instance):
             refuse_while_made(request.name, facts.instance.config.get(labels.BUILDER, ""), facts)
             if is_unclean(facts.instance):
@@ -68,6 +80,8 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
         raise _one_name(request, facts.namesake)
     if offer is None:
         raise _no_release(request, facts.offers, facts.unreadable)
+    if facts.sharings:
+        request = request.with_shares(tuple(one.name for one in facts.sharings))
     refuse_raw(facts.profile)
     _refuse_taken(request, offer)
     check_capacity(request, offer, facts)
@@ -87,6 +101,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     actions += [
         *(copying(create, request, facts.source) if facts.source else (create,)),
         keys_for(request.name, request.account, request.keys, known),
+        *shared(request.name, facts.sharings, ids),
         Start(
             name=request.name,
             account=request.account,
@@ -141,7 +156,11 @@ def _refuse_differing(request: Request, instance: Instance) -> None:
     ways = (
         [f"Change the sizes: invoke resize {request.name} {' '.join(options)}"] if options else []
     )
-    if len(options) < len(differing):
+    commands = share_commands(request.name, kept, asked)
+    if commands:
+        ways.append(f"Change the shares: {' && '.join(commands)}")
+    others = [line for line in differing if not line.startswith("share: ")]
+    if len(options) < len(others):
         ways.append(
             "Repeat the command with the current options, choose another name, or make the\n"
             f"container again (/home is kept): invoke destroy {request.name}, then this command."

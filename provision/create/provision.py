@@ -15,6 +15,7 @@ from lab.machine.lock import hold_lock
 from lab.rdp import Greet, greet
 from lab.report import Report
 from lab.settings.settings import Settings
+from lab.shares.ground import Ground
 from provision.clone.source import read_source
 from provision.create.actions import Action, ChangeGpus
 from provision.create.apply import apply
@@ -27,6 +28,7 @@ from provision.create.request import Request
 from provision.ids.facts import IDS_LOCK, read_ids
 from provision.listing import show
 from provision.managed import container_lock
+from provision.shares.prepare import insist_on_root, prepare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ def provision(
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
     greet: Greet = greet,
     bridged_ipv6: Callable[[], bool] = bridged_ipv6,
+    ground: Ground | None = None,
 ) -> Provisioned:
     """Make the container that REQUEST wants, or give it other GPUs; nothing when it is as wanted.
 
@@ -87,11 +90,16 @@ def provision(
         source = read_source(lxd, copy.source, with_home=copy.with_home) if copy else None
         if source is not None:
             request = request.of_template(source.offer.release.template)
-        facts = read(lxd, settings, request, source=source, bridged_ipv6=bridged_ipv6)
+        facts = read(
+            lxd, settings, request, source=source, bridged_ipv6=bridged_ipv6, ground=ground
+        )
         actions = plan(request, facts)
         if only_plan or not actions:
             summary = None if actions else show(lxd, settings, name)
             return Provisioned(changed=False, actions=actions, summary=summary)
+
+        here = ground or Ground()
+        insist_on_root(actions, here)
 
         def claimed() -> None:
             # From here on LXD tells everybody of it; only the choice is made one by one.
@@ -109,6 +117,7 @@ def provision(
                 probe_ssh=probe_ssh,
                 greet=greet,
                 claimed=claimed,
+                prepare=lambda share: prepare(share, settings, report, here),
             )
         except LabError as error:
             report.failed(name, error.brief)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from lab.errors import InputError
@@ -29,6 +30,8 @@ class Request:
     home_bytes: int | None = None
     """Quota of /home; None: the same as the root's."""
     password: bool = False
+    shares: tuple[str, ...] | None = None
+    """None: what the settings say for a new container, what it has for one that is there."""
     gpus: GpuSelection | None = None
     """None: what the settings say for a new container, what it has for one that is there."""
     only_gpus: bool = False
@@ -66,12 +69,18 @@ class Request:
     def of_account(self, name: str) -> Request:
         return replace(self, account=name)
 
+    def with_shares(self, names: tuple[str, ...]) -> Request:
+        return replace(self, shares=names)
+
     def canonical(self) -> str:
         """As `user.lab.request`: the same text for the same wish, without secrets.
 
         Without the GPUs: those a container has are told by its devices, and may be changed.
+        Without shares, too, where nothing was said of them.
         """
+        shares = {} if self.shares is None else {"shares": sorted(self.shares)}
         wish = {
+            **shares,
             "template": self.template,
             "account": self.account,
             "cpus": self.cpus,
@@ -107,6 +116,9 @@ def differences(kept: str, asked: str) -> tuple[str, ...]:
         for word, label in _LABELS.items()
         if old.get(word) != new[word]
     ]
+    given, taken = _other_shares(old, new)
+    lines += [f"share: {name} is present, not requested" for name in taken]
+    lines += [f"share: {name} is requested, not present" for name in given]
     lines += [
         f"key: {key} is present, not requested" for key in sorted(old_keys - set(new["keys"]))
     ]
@@ -128,6 +140,30 @@ def resize_options(kept: str, asked: str) -> tuple[str, ...]:
         for word in RESIZED
         if new[word] is not None and old.get(word) != new[word]
     )
+
+
+def share_commands(name: str, kept: str, asked: str) -> tuple[str, ...]:
+    """The commands that give and take the shares that ASKED wants other than KEPT says."""
+    try:
+        given, taken = _other_shares(dict(json.loads(kept)), json.loads(asked))
+    except (ValueError, TypeError):
+        return ()
+    return (
+        *([f"invoke share {name} {' '.join(given)}"] if given else []),
+        *([f"invoke unshare {name} {' '.join(taken)}"] if taken else []),
+    )
+
+
+def _other_shares(
+    old: Mapping[str, object], new: Mapping[str, object]
+) -> tuple[list[str], list[str]]:
+    """Those to give and those to take; none where nothing is said of shares."""
+    asked = new.get("shares")
+    if not isinstance(asked, list):
+        return [], []
+    kept = old.get("shares", [])
+    has = kept if isinstance(kept, list) else []
+    return sorted(set(asked) - set(has)), sorted(set(has) - set(asked))
 
 
 RESIZED = ("cpus", "memory", "disk", "home")

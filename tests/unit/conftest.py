@@ -17,6 +17,7 @@ from tests.support.builders.gpu_machine import sound_machine
 from tests.support.builders.machines import Apt
 from tests.support.builders.people import let_people_in
 from tests.support.builders.releases import Shelf
+from tests.support.builders.shared_lab import Scene
 from tests.support.builders.tiny_builds import Checkout, make_checkout, tiny_lab
 from tests.support.fake_lxd.lxd import FakeLxd
 
@@ -31,6 +32,12 @@ def _own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever LXD this machine has, and whoever's home is in its pools."""
     monkeypatch.setenv("LXD_DIR", str(tmp_path / "no-lxd"))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """bob and ann have a container each, and none of the lab's shares."""
+    return Scene(tmp_path)
 
 
 @pytest.fixture

@@ -255,3 +255,16 @@ def test_a_template_variable_that_is_not_defined(typed: Lab, tmp_path: Path) -> 
         "error: cloud-init/boot.yaml.j2 cannot be used.\n"
         "  cloud-init/boot.yaml.j2:3: nothing is undefined\n",
     )
+
+
+@pytest.mark.parametrize("command", ["share", "unshare"])
+def test_a_share_for_nobody(typed: Lab, command: str) -> None:
+    for words in ((), ("bob",)):
+        said = _said(typed, command, *words)
+        assert (said.code, said.out, said.err) == (
+            2,
+            "",
+            f"error: {command} needs the name of a container and of a share.\n"
+            f"Next: Write it as: invoke {command} NAME SHARE\n"
+            "      List the shares: invoke shares\n",
+        )

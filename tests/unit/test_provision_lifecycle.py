@@ -93,6 +93,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
         ],
         "snapshots": [],
         "kept_root": None,
+        "shares": [],
         "own_keys": None,
         "profile": {"config": {}, "devices": {}},
     }

@@ -14,6 +14,7 @@ from lab.release import Needs, Release, Smoke, stable_alias
 from lab.report import Report, Silent
 from lab.settings.limits import LimitSettings
 from lab.settings.settings import Settings
+from lab.shares.ground import Ground
 from provision.create.provision import Provisioned, provision
 from provision.create.ready import SshProbe, Timeouts
 from provision.create.request import Request
@@ -142,6 +143,7 @@ def stamp(
     probe_ssh: Callable[[str], SshProbe] = banner,
     settings: Settings = SETTINGS,
     report: Report | None = None,
+    ground: Ground | None = None,
 ) -> Provisioned:
     return provision(
         lxd,
@@ -153,6 +155,7 @@ def stamp(
         probe_ssh=probe_ssh,
         greet=greeted,
         bridged_ipv6=lambda: True,
+        ground=ground,
     )
 
 

@@ -1,0 +1,1 @@
+"""What several containers have in common: `share`, `unshare`, and the shares of a new container."""
