@@ -13,6 +13,7 @@ from commands import (
     program,
     releases,
     settings,
+    snapshots,
     welcome,
 )
 
@@ -37,6 +38,11 @@ namespace = Collection(
     containers.restart,
     containers.resize,
     containers.destroy,
+    snapshots.snapshot,
+    snapshots.snapshots,
+    snapshots.restore,
+    snapshots.remove_snapshot,
+    snapshots.schedule_snapshots,
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,
@@ -53,6 +59,9 @@ namespace.add_collection(
         host_units.install_driver_hook,
         host_units.remove_driver_hook,
         host_units.after_driver_update,
+        host_units.install_snapshot_timer,
+        host_units.remove_snapshot_timer,
+        host_units.take_snapshots,
     )
 )
 checkout.refuse_mistyped(namespace)

@@ -15,17 +15,16 @@ from lab.report import Report
 from lab.settings.settings import Settings
 from lab.sizes import format_size
 from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
-from provision.filtered import EXPLAINED, needs_netfilter
-from provision.gpu_view import refuse_without_gpus
+from provision.half_taken import finish_half_taken
 from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
 from provision.managed import container_lock, managed_container, no_container
+from provision.restoring import refuse_while_restored
+from provision.starting import refuse_unstartable, start_up
 from provision.whole import refuse_while_made, whole_container
 
 _PROTECTION = "security.protection.delete"
-_FULL_DISK = ("disk quota exceeded", "no space left on device", "saving config file")
-"""What LXD and liblxc say when they cannot write; the last is all of liblxc's message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +51,10 @@ def start(
         instance = whole_container(lxd, name)
         if instance.state is State.RUNNING:
             return False
-        _refuse_without_gpus(lxd, instance)
+        finish_half_taken(lxd, instance)
+        refuse_unstartable(lxd, instance)
         report.phase(name, "boot")
-        _start(lxd, name)
+        start_up(lxd, name)
         waits = timeouts or Timeouts()
         address = wait_until_up(lxd, name, report, timeouts=waits, probe_ssh=probe_ssh)
         report.done(name, f"runs at {address}")
@@ -82,7 +82,7 @@ def restart(
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> None:
     """Also starts one that is stopped. One that could not start again is not stopped."""
-    _refuse_without_gpus(lxd, managed_container(lxd, name))
+    refuse_unstartable(lxd, managed_container(lxd, name))
     stop(lxd, settings, name, report=report)
     start(lxd, settings, name, report=report, timeouts=timeouts, probe_ssh=probe_ssh)
 
@@ -91,7 +91,12 @@ def look(lxd: Lxd, name: str, *, purge: bool) -> Removed:
     """What `destroy` would do, to be shown before asking. InputError when it could do nothing."""
     instance, homes = _found(lxd, name)
     return what_destroy_would(
-        instance, homes, _snapshots(lxd, instance), purge=purge, used=_used(lxd, homes)
+        instance,
+        homes,
+        _snapshots(lxd, instance),
+        purge=purge,
+        used=_used(lxd, homes),
+        home_snapshots=_home_snapshots(lxd, homes),
     )
 
 
@@ -102,22 +107,28 @@ def what_destroy_would(
     *,
     purge: bool,
     used: Mapping[str, int | None] = MappingProxyType({}),
+    home_snapshots: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Removed:
-    """Pure. USED: bytes in each of HOMES, by name; None if not known."""
+    """Pure. By the names of HOMES: bytes USED in each, None if not known, and its snapshots."""
     removed: list[str] = []
     kept: list[str] = []
     if instance is not None:
         removed.append(f"container {instance.name}")
         if snapshots:
-            plural = "s" if len(snapshots) > 1 else ""
-            removed.append(f"its snapshot{plural} {', '.join(snapshots)}")
+            removed.append(f"its {_named(snapshots)}")
     for home in homes:
         size = used.get(home.name)
         held = "" if size is None else f", {format_size(size)} in it"
         called = f"volume {home.name} (/home{held}) in pool {home.pool}"
-        (removed if purge else kept).append(called)
+        more = home_snapshots.get(home.name)
+        with_more = f"{called} with its {_named(more)}" if more else called
+        (removed if purge else kept).append(with_more)
     attached = tuple(_attached(instance, {home.name for home in homes})) if instance else ()
     return Removed(removed=tuple(removed), kept=tuple(kept), attached=attached)
+
+
+def _named(snapshots: Sequence[str]) -> str:
+    return f"snapshot{'s' if len(snapshots) > 1 else ''} {', '.join(snapshots)}"
 
 
 def _snapshots(lxd: Lxd, instance: Instance | None) -> tuple[str, ...]:
@@ -126,6 +137,10 @@ def _snapshots(lxd: Lxd, instance: Instance | None) -> tuple[str, ...]:
 
 def _used(lxd: Lxd, homes: Sequence[Volume]) -> dict[str, int | None]:
     return {home.name: lxd.volume_used(home.pool, home.name) for home in homes}
+
+
+def _home_snapshots(lxd: Lxd, homes: Sequence[Volume]) -> dict[str, tuple[str, ...]]:
+    return {home.name: lxd.volume_snapshots(home.pool, home.name) for home in homes}
 
 
 def _attached(instance: Instance, homes: Container[str]) -> Iterator[str]:
@@ -141,7 +156,7 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
     with container_lock(settings, name, report, f"destroy {name}"):
         instance, homes = _found(lxd, name)
         snapshots = _snapshots(lxd, instance)
-        used = _used(lxd, homes)
+        used, more = _used(lxd, homes), _home_snapshots(lxd, homes)
         for home in homes:
             # Before it stands alone: its name may be that of another container by now.
             _mark(lxd, home, name, instance)
@@ -153,7 +168,9 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
             if purge:
                 remove_volume(lxd, home.pool, home.name)
         report.done(name, "destroyed")
-        return what_destroy_would(instance, homes, snapshots, purge=purge, used=used)
+        return what_destroy_would(
+            instance, homes, snapshots, purge=purge, used=used, home_snapshots=more
+        )
 
 
 def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
@@ -162,28 +179,6 @@ def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
     config = changes(home.config, marks)
     if config:
         lxd.update_volume(home.pool, home.name, config)
-
-
-def _refuse_without_gpus(lxd: Lxd, instance: Instance) -> None:
-    if of_type("gpu", instance.expanded_devices):
-        refuse_without_gpus(instance, lxd.gpus())
-
-
-def _start(lxd: Lxd, name: str) -> None:
-    try:
-        lxd.start(name)
-    except LxdError as error:
-        if needs_netfilter(error):
-            raise LxdError(error.brief, details=error.details, fix=EXPLAINED) from error
-        # LXD keeps files of its own on the container's root, within the user's quota (seen with
-        # 5.0.2 on btrfs).
-        if not any(sign in f"{error.details}".lower() for sign in _FULL_DISK):
-            raise
-        raise LxdError(
-            error.brief,
-            details=error.details,
-            fix=f"Make room on its disk, which may be full: lxc file delete {name}/PATH",
-        ) from error
 
 
 def _unprotect(lxd: Lxd, name: str) -> None:
@@ -203,6 +198,7 @@ def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
         instance = managed_container(lxd, name)
         refuse_while_made(instance)
         refuse_while_isolated(instance)
+        refuse_while_restored(name, homes)
         return instance, homes
     if not homes:
         raise no_container(lxd, name)

@@ -7,8 +7,10 @@ from lab.errors import InputError
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
+from provision.homes import read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.managed import is_preparing, managed_container
+from provision.restoring import refuse_while_restored
 
 
 def whole_container(lxd: Lxd, name: str) -> Instance:
@@ -22,6 +24,7 @@ def whole_container(lxd: Lxd, name: str) -> Instance:
             fix=f"Finish it: invoke provision {name}\n"
             f"or remove it (/home is kept): invoke destroy {name}",
         )
+    refuse_while_restored(name, read_stores(lxd).homes(name))
     return instance
 
 

@@ -18,6 +18,7 @@ from lab.settings.driver import DriverSettings
 from lab.settings.gpus import GpuSettings
 from lab.settings.limits import LimitSettings
 from lab.settings.projects import not_removed, of_its_own
+from lab.settings.snapshots import SnapshotSettings
 from lab.settings.source import Source
 from lab.settings.toolkit import Toolkit
 from lab.urls import login_of
@@ -108,6 +109,7 @@ class Settings(StrictModel):
     driver: DriverSettings = Field(default_factory=DriverSettings)
     gpus: GpuSettings = Field(default_factory=GpuSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
+    snapshots: SnapshotSettings = Field(default_factory=SnapshotSettings)
 
     @property
     def is_local(self) -> bool:

@@ -35,6 +35,7 @@ from provision.limits import as_limit, bytes_of
 from provision.managed import is_managed, is_preparing
 from provision.profile import refuse_raw
 from provision.releases import Offer, find_offer
+from provision.restoring import refuse_while_restored
 
 
 def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
@@ -43,6 +44,7 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     if offer is not None:
         request = request.of_template(offer.release.template)
     actions: list[Action] = []
+    refuse_while_restored(request.name, [facts.home] if facts.home else [])
     if facts.instance is not None:
         _refuse_foreign(request.name, facts.instance)
         if is_preparing(facts.instance):
