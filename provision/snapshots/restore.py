@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from lab import labels
 from lab.errors import InputError, LabError, LxdError
 from lab.instances.ssh_keys import give_keys
-from lab.lxd.model import Instance, Volume
+from lab.lxd.model import Instance, Snapshot, Volume
 from lab.lxd.port import Lxd
 from lab.process import me
 from lab.report import Report
@@ -27,7 +27,6 @@ from provision.restoring import Half, Journal, Step, Wish
 from provision.snapshots.facts import read
 from provision.snapshots.files import clear
 from provision.snapshots.plan import Facts, Finish, Restore, plan
-from provision.snapshots.quotas import count_again
 from provision.snapshots.wish import IDENTITY, changes_to, wish_of
 from provision.starting import refuse_unstartable, start_up
 
@@ -85,7 +84,7 @@ def _restored(lxd: Lxd, action: Restore, facts: Facts, report: Report) -> Journa
     name = action.name
     try:
         journal = _begun(lxd, action, facts, report)
-        _bring_back(lxd, name, facts.home, journal, report)
+        _bring_back(lxd, action, facts.home, journal, report)
     except LabError as error:
         raise _with_way_on(error, action) from error
     except BaseException:
@@ -118,17 +117,29 @@ def _begun(lxd: Lxd, action: Restore, facts: Facts, report: Report) -> Journal:
     return journal
 
 
-def _bring_back(lxd: Lxd, name: str, home: Volume, journal: Journal, report: Report) -> None:
+def _bring_back(lxd: Lxd, action: Restore, home: Volume, journal: Journal, report: Report) -> None:
     """The home first: where that is refused, the root and its config are today's still."""
+    name = action.name
     if Half.HOME in journal.halves:
         report.phase(name, "restore its home")
         lxd.restore_volume(home.pool, home.name, journal.snapshot)
+        _size_again(lxd, home, action.pair.home, journal.wish)
     if Half.ROOT in journal.halves:
         report.phase(name, "restore its root")
         lxd.restore_snapshot(name, journal.snapshot)
         _put_back(lxd, name, journal)
-    count_again(lxd, name, home, journal)
     _give_keys(lxd, name, home, journal.wish, report)
+
+
+def _size_again(lxd: Lxd, home: Volume, kept: Snapshot | None, wish: Wish) -> None:
+    """On btrfs the quota of that day has come back, and LXD sets one only where its size changes.
+
+    The root's needs no such thing: that of its day is among the devices that LXD has restored.
+    """
+    that_day = kept.config.get("size") if kept else None
+    if that_day != wish.home_size:
+        lxd.update_volume(home.pool, home.name, {"size": that_day})
+        lxd.update_volume(home.pool, home.name, {"size": wish.home_size})
 
 
 def _put_back(lxd: Lxd, name: str, journal: Journal) -> None:

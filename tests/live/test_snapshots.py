@@ -83,10 +83,12 @@ def test_files_come_back_and_nothing_else(lab: Lab, person: dict[str, Any], key:
 
 
 def test_quotas_hold_afterwards(lab: Lab, person: dict[str, Any], key: Path) -> None:
-    """btrfs restores into a subvolume without any."""
-    full = _in(person, key, "head -c 400M /dev/urandom >~/big; sync; stat -c %s ~/big; rm ~/big")
+    """Today's: btrfs brings back that of the snapshot."""
+    lab.succeed("resize", NAME, "--home", "100MiB")
+    lab.succeed("restore", NAME, "good", "--home", "--yes")
+    full = _in(person, key, "head -c 300M /dev/urandom >~/big; sync; stat -c %s ~/big; rm ~/big")
     assert "quota exceeded" in full.err
-    assert int(full.out) <= 200 << 20
+    assert int(full.out) <= 100 << 20
     fill = "head -c 2G /dev/zero >/var/big; sync; stat -c %s /var/big; rm /var/big"
     root = lxc_ended("exec", NAME, "--", "sh", "-c", fill)
     assert int(root.stdout) < 1500 << 20

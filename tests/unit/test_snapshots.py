@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -295,16 +296,18 @@ def test_keys_are_todays(lxd: FakeLxd) -> None:
     assert written == f"{key().line}\n"
 
 
-def test_quotas_are_set_again_where_btrfs_has_forgotten_them(lxd: FakeLxd) -> None:
-    lxd.update_volume(*HOME, {"size": "4GiB"})
+def test_the_quota_of_that_day_does_not_stay(lxd: FakeLxd) -> None:
+    """LXD sets one only where a size changes, and it takes today's for the one that is there."""
+    then = lxd.store.volumes[HOME]["size"]
+    lxd.update_volume(*HOME, {"size": "40GiB"})
     lxd.changes.clear()
     back(lxd)
     assert [change.split()[0] for change in lxd.changes].count("update_volume") == 5
-    assert lxd.store.volumes[HOME]["size"] == "4GiB"
-    lxd.store.pools["default"] = Pool(name="default", driver="dir")
+    assert lxd.store.volumes[HOME]["size"] == "40GiB"
     lxd.changes.clear()
+    lxd.update_volume(*HOME, {"size": then})
     back(lxd)
-    assert [change.split()[0] for change in lxd.changes].count("update_volume") == 3
+    assert [change.split()[0] for change in lxd.changes].count("update_volume") == 4
 
 
 def could_start_by_itself(lxd: FakeLxd) -> bool:
@@ -505,6 +508,24 @@ def test_without_a_volume_at_home_there_is_neither(lxd: FakeLxd) -> None:
 
 def test_a_name_that_is_close_is_named(lxd: FakeLxd) -> None:
     assert refused(lxd, "godo").startswith('bob has no snapshot "godo" (did you mean "good"?).')
+
+
+def test_two_admins_at_once_wait_for_each_other(lxd: FakeLxd) -> None:
+    acts = (
+        lambda: back(lxd),
+        lambda: snapshot(lxd, "one"),
+        lambda: back(lxd),
+        lambda: snapshot(lxd, "two"),
+    )
+    with ThreadPoolExecutor(max_workers=len(acts)) as pool:
+        for done in [pool.submit(act) for act in acts]:
+            done.result()
+    names = set(lxd.snapshots("bob"))
+    assert names == set(lxd.volume_snapshots(*HOME)) == {"good", "one", "two"}
+    lxd.store.instances[HERE].snapshots = ("good",)
+    for name in ("one", "two"):
+        lxd.delete_volume_snapshot(*HOME, name)
+    assert_restored(lxd)
 
 
 def test_marks_are_read_as_they_were_written(lxd: FakeLxd) -> None:
