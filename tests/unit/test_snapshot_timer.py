@@ -14,6 +14,7 @@ TIMER = "/etc/systemd/system/labstamp-snapshots.timer"
 TIMED = "/etc/systemd/system/labstamp-snapshots.service"
 TIMER_LINK = "/etc/systemd/system/timers.target.wants/labstamp-snapshots.timer"
 
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     path = tmp_path / "my lab 100%$"
