@@ -56,11 +56,12 @@ class VolumeSnapshotCalls(Calls):
     def copy_volume_snapshot(
         self, pool: str, name: str, snapshot: str, copy: str, config: Mapping[str, str]
     ) -> None:
+        # Without a project it is that of the copy. LXD 5.0.2 takes one that is named at its word,
+        # also where its volumes are those of the default project.
         source = {
             "type": "copy",
             "pool": pool,
             "name": f"{name}/{snapshot}",
-            "project": self._project,
             "volume_only": True,
         }
         self._rest.post(
