@@ -153,3 +153,17 @@ def refuse_while_restored(name: str, homes: Iterable[Volume]) -> None:
         fix="Wait until it ends. If that run was interrupted, continue it: "
         f"invoke restore {name} {journal.command}",
     )
+
+
+def refuse_half_restored(name: str, home: Volume) -> None:
+    """InputError if HOME, which no container has, was being restored when its container went."""
+    if read_journal(home.config.get(labels.RESTORE)) is None:
+        return
+    where = f"{home.pool} {home.name}"
+    raise InputError(
+        f"The home of {name} (volume {home.name}) was being restored when its container was "
+        "removed.",
+        details="Some of its files may be missing or old.",
+        fix=f"Restore it from one of its snapshots: lxc storage volume restore {where} SNAPSHOT\n"
+        f"then allow its use: lxc storage volume unset {where} {labels.RESTORE}",
+    )

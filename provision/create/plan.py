@@ -35,7 +35,7 @@ from provision.limits import as_limit, bytes_of
 from provision.managed import is_managed, is_preparing
 from provision.profile import refuse_raw
 from provision.releases import Offer, find_offer
-from provision.restoring import refuse_while_restored
+from provision.restoring import refuse_half_restored, refuse_while_restored
 
 
 def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
@@ -44,8 +44,8 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
     if offer is not None:
         request = request.of_template(offer.release.template)
     actions: list[Action] = []
-    refuse_while_restored(request.name, [facts.home] if facts.home else [])
     if facts.instance is not None:
+        refuse_while_restored(request.name, [facts.home] if facts.home else [])
         _refuse_foreign(request.name, facts.instance)
         if is_preparing(facts.instance):
             _refuse_while_made(request.name, facts.instance.config.get(labels.BUILDER, ""), facts)
@@ -55,6 +55,8 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
         else:
             _refuse_differing(request, facts.instance)
             return change_of_gpus(request, facts.instance, facts)
+    elif facts.home is not None:
+        refuse_half_restored(request.name, facts.home)
     if facts.namesake is not None:
         raise _one_name(request, facts.namesake)
     if offer is None:

@@ -32,7 +32,7 @@ from tests.support.builders.lost_files import (
     refused,
     snapshot,
 )
-from tests.support.builders.stamping import SETTINGS, banner, bob, stamp
+from tests.support.builders.stamping import SETTINGS, banner, bob, refusal, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 from tests.support.fake_lxd.store import FakeFile
 
@@ -142,6 +142,18 @@ def test_the_journal_is_found_whatever_home_the_snapshot_had(lxd: FakeLxd) -> No
     found = lxd.store.instances[HERE]
     found.devices["home"] = {**found.devices["home"], "source": "home-old"}
     assert_nothing_else_works(lxd)
+
+
+def test_a_home_whose_container_went_meanwhile_is_not_given_again_unseen(lxd: FakeLxd) -> None:
+    mark_dead(lxd)
+    lxd.delete("bob")
+    told = refusal(lxd)
+    assert told.startswith(
+        "The home of bob (volume home-bob) was being restored when its container"
+    )
+    assert told.endswith("lxc storage volume unset default home-bob user.lab.restore")
+    removed = lifecycle.destroy(lxd, SETTINGS, "bob", purge=True, report=Silent())
+    assert len(removed.removed) == 1
 
 
 def test_isolate_waits_for_a_restore(lxd: FakeLxd) -> None:
