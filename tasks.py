@@ -14,6 +14,7 @@ from commands import (
     releases,
     settings,
     shares,
+    snapshots,
     upgrade,
     welcome,
 )
@@ -45,6 +46,11 @@ namespace = Collection(
     shares.share,
     shares.unshare,
     shares.list_shares,
+    snapshots.snapshot,
+    snapshots.snapshots,
+    snapshots.restore,
+    snapshots.remove_snapshot,
+    snapshots.schedule_snapshots,
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,
@@ -61,6 +67,9 @@ namespace.add_collection(
         host_units.install_driver_hook,
         host_units.remove_driver_hook,
         host_units.after_driver_update,
+        host_units.install_snapshot_timer,
+        host_units.remove_snapshot_timer,
+        host_units.take_snapshots,
     )
 )
 checkout.refuse_mistyped(namespace)

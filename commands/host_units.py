@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from commands.cli import command, connect_to, read_settings, rebuild, this_machine
+from commands.cli import command, connect_to, keep_quotas, read_settings, rebuild, this_machine
 from commands.versions import drifting
 from lab import console
 from lab.errors import CheckError, InputError, LabError
@@ -76,6 +76,53 @@ def after_driver_update(_c: Context) -> None:
     settings = read_settings()
     lxd = connect_to(settings)
     follow_driver(drifting(lxd, settings), build=rebuild, sync=lambda: _sync(lxd, settings))
+
+
+@command()
+def install_snapshot_timer(_c: Context) -> None:
+    """Take snapshots each hour where `snapshots:` in lab.yaml says so, and remove expired ones."""
+    from host.units import driver_hook, snapshot_timer
+
+    machine = this_machine()
+    settings = read_settings()
+    _local(settings)
+    machine.require_root("sudo .venv/bin/invoke host.install-snapshot-timer")
+    driver_hook.insist_on_root_alone(machine, ROOT, settings)
+    done = snapshot_timer.install(machine, ROOT)
+    _say(done, nothing="The snapshot timer is installed; nothing to do.")
+    if not machine.systemd_runs:
+        console.print_note(_NOT_BOOTED)
+
+
+@command()
+def remove_snapshot_timer(_c: Context) -> None:
+    """Remove the snapshot timer. Snapshots stay."""
+    from host.units import snapshot_timer
+
+    machine = this_machine()
+    machine.require_root("sudo .venv/bin/invoke host.remove-snapshot-timer")
+    _say(snapshot_timer.remove(machine), nothing="There is no snapshot timer; nothing to do.")
+
+
+@command(help={"plan": "Show what would be done; change nothing."})
+def take_snapshots(_c: Context, plan: bool = False) -> None:
+    """Take the snapshots that are due, remove those that have expired. The timer runs this."""
+    from provision.snapshots import run
+
+    settings = read_settings()
+    lxd = connect_to(settings)
+    planned = run.plan_schedule(lxd, settings)
+    for action in planned if plan else ():
+        console.print_text(str(action))
+    if not planned:
+        console.print_text("No snapshot is due, and none has expired; nothing to do.")
+    if plan or not planned:
+        return
+    with console.reporter() as report:
+        keep_quotas(settings, report)
+        failed = run.failure(run.run_schedule(lxd, settings, report))
+    if failed is not None:
+        raise failed
 
 
 def follow_driver(found: Versions, *, build: Callable[..., None], sync: Callable[[], None]) -> None:

@@ -18,26 +18,25 @@ from lab.shares.ground import Ground
 from lab.shares.troubles import troubles
 from lab.sizes import format_size
 from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
-from provision.filtered import EXPLAINED, needs_netfilter
 from provision.former import (
     being_upgraded,
     is_kept_root,
     read_mark,
     unfinished,
 )
-from provision.gpu_view import refuse_without_gpus
+from provision.half_taken import finish_half_taken
 from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
 from provision.managed import container_lock, managed_container, no_container
 from provision.renaming import refuse_while_renamed
+from provision.restoring import refuse_while_restored
 from provision.shares.prepare import close
 from provision.shares.share import rights_of
+from provision.starting import refuse_unstartable, start_up
 from provision.whole import refuse_while_made, whole_container
 
 _PROTECTION = "security.protection.delete"
-_FULL_DISK = ("disk quota exceeded", "no space left on device", "saving config file")
-"""What LXD and liblxc say when they cannot write; the last is all of liblxc's message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +63,12 @@ def start(
         instance = whole_container(lxd, name)
         if instance.state is State.RUNNING:
             return False
-        refuse_missing_gpus(lxd, instance)
+        finish_half_taken(lxd, instance)
+        refuse_unstartable(lxd, instance)
         for share, problem in troubles(instance, settings, lxd, Ground()):
             report.say(f"{name}: the share {share} may be missing or empty: {problem.found}")
         report.phase(name, "boot")
-        boot(lxd, name)
+        start_up(lxd, name)
         waits = timeouts or Timeouts()
         address = wait_until_up(lxd, name, report, timeouts=waits, probe_ssh=probe_ssh)
         report.done(name, f"runs at {address}")
@@ -96,7 +96,7 @@ def restart(
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> None:
     """Also starts one that is stopped. One that could not start again is not stopped."""
-    refuse_missing_gpus(lxd, managed_container(lxd, name))
+    refuse_unstartable(lxd, managed_container(lxd, name))
     stop(lxd, settings, name, report=report)
     start(lxd, settings, name, report=report, timeouts=timeouts, probe_ssh=probe_ssh)
 
@@ -111,6 +111,7 @@ def look(lxd: Lxd, name: str, *, purge: bool) -> Removed:
         _kept_root(lxd, instance),
         purge=purge,
         used=_used(lxd, homes),
+        home_snapshots=_home_snapshots(lxd, homes),
     )
 
 
@@ -122,23 +123,25 @@ def what_destroy_would(
     *,
     purge: bool,
     used: Mapping[str, int | None] = MappingProxyType({}),
+    home_snapshots: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Removed:
-    """Pure. ROOT: the one that its last upgrade kept. USED: bytes in each of HOMES, by name; None
-    if not known."""
+    """Pure. ROOT: the one that its last upgrade kept. By the names of HOMES: bytes USED in each,
+    None if not known, and its snapshots."""
     removed: list[str] = []
     kept: list[str] = []
     if instance is not None:
         removed.append(f"container {instance.name}")
         if snapshots:
-            plural = "s" if len(snapshots) > 1 else ""
-            removed.append(f"its snapshot{plural} {', '.join(snapshots)}")
+            removed.append(f"its {_named(snapshots)}")
         if root is not None:
             removed.append(f"its kept root {root.name}")
     for home in homes:
         size = used.get(home.name)
         held = "" if size is None else f", {format_size(size)} in it"
         called = f"volume {home.name} (/home{held}) in pool {home.pool}"
-        (removed if purge else kept).append(called)
+        more = home_snapshots.get(home.name)
+        with_more = f"{called} with its {_named(more)}" if more else called
+        (removed if purge else kept).append(with_more)
     attached = tuple(_attached(instance, {home.name for home in homes})) if instance else ()
     return Removed(removed=tuple(removed), kept=tuple(kept), attached=attached)
 
@@ -149,12 +152,20 @@ def _kept_root(lxd: Lxd, instance: Instance | None) -> Instance | None:
     return found if found is not None and is_kept_root(found) else None
 
 
+def _named(snapshots: Sequence[str]) -> str:
+    return f"snapshot{'s' if len(snapshots) > 1 else ''} {', '.join(snapshots)}"
+
+
 def _snapshots(lxd: Lxd, instance: Instance | None) -> tuple[str, ...]:
     return lxd.snapshots(instance.name) if instance is not None else ()
 
 
 def _used(lxd: Lxd, homes: Sequence[Volume]) -> dict[str, int | None]:
     return {home.name: lxd.volume_used(home.pool, home.name) for home in homes}
+
+
+def _home_snapshots(lxd: Lxd, homes: Sequence[Volume]) -> dict[str, tuple[str, ...]]:
+    return {home.name: lxd.volume_snapshots(home.pool, home.name) for home in homes}
 
 
 def _attached(instance: Instance, homes: Container[str]) -> Iterator[str]:
@@ -170,7 +181,7 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
     with container_lock(settings, name, report, f"destroy {name}"):
         instance, homes = _found(lxd, name)
         snapshots = _snapshots(lxd, instance)
-        used = _used(lxd, homes)
+        used, more = _used(lxd, homes), _home_snapshots(lxd, homes)
         for home in homes:
             # Before it stands alone: its name may be that of another container by now.
             _mark(lxd, home, name, instance)
@@ -187,7 +198,9 @@ def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Rep
             if purge:
                 remove_volume(lxd, home.pool, home.name)
         report.done(name, "destroyed")
-        return what_destroy_would(instance, homes, snapshots, root, purge=purge, used=used)
+        return what_destroy_would(
+            instance, homes, snapshots, root, purge=purge, used=used, home_snapshots=more
+        )
 
 
 def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
@@ -196,30 +209,6 @@ def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:
     config = changes(home.config, marks)
     if config:
         lxd.update_volume(home.pool, home.name, config)
-
-
-def refuse_missing_gpus(lxd: Lxd, instance: Instance) -> None:
-    """InputError where it has a GPU that the server does not have any more: it cannot start."""
-    if of_type("gpu", instance.expanded_devices):
-        refuse_without_gpus(instance, lxd.gpus())
-
-
-def boot(lxd: Lxd, name: str) -> None:
-    """Started afterwards; what often keeps LXD from it is explained."""
-    try:
-        lxd.start(name)
-    except LxdError as error:
-        if needs_netfilter(error):
-            raise LxdError(error.brief, details=error.details, fix=EXPLAINED) from error
-        # LXD keeps files of its own on the container's root, within the user's quota (seen with
-        # 5.0.2 on btrfs).
-        if not any(sign in f"{error.details}".lower() for sign in _FULL_DISK):
-            raise
-        raise LxdError(
-            error.brief,
-            details=error.details,
-            fix=f"Make room on its disk, which may be full: lxc file delete {name}/PATH",
-        ) from error
 
 
 def _unprotect(lxd: Lxd, name: str) -> None:
@@ -243,6 +232,7 @@ def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
         refuse_while_made(instance)
         refuse_while_isolated(instance)
         refuse_while_renamed(instance)
+        refuse_while_restored(name, homes)
         return instance, homes
     if not homes:
         raise no_container(lxd, name)

@@ -8,9 +8,11 @@ from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
 from provision.former import refuse_while_upgraded
+from provision.homes import read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.managed import command_that_finishes, is_preparing, managed_container
 from provision.renaming import refuse_while_renamed
+from provision.restoring import refuse_while_restored
 
 
 def whole_container(lxd: Lxd, name: str) -> Instance:
@@ -18,6 +20,7 @@ def whole_container(lxd: Lxd, name: str) -> Instance:
     instance = managed_container(lxd, name)
     refuse_while_renamed(instance)
     refuse_unfinished(instance)
+    refuse_while_restored(name, read_stores(lxd).homes(name))
     return instance
 
 

@@ -13,53 +13,37 @@ from pathlib import Path
 from typing import Final
 
 from host.machine import Machine
-from host.units.files import HostFile, Piece, install_piece, remove_piece
+from host.units.files import Piece, install_piece
 from host.units.gpu_boot import NAME as GPU_UNIT
 from host.units.holds import hold, release
-from host.units.systemd import LXD_SERVICES, argument, unit, whole_line, word
+from host.units.own_command import insist_on_program, judge, remove_units, service
+from host.units.systemd import LXD_SERVICES, unit
 from lab import places
 from lab.errors import InputError
 from lab.machine.ownership import Fault
 from lab.own_files import every_fault, refusal
-from lab.settings.settings import VARIABLE, Settings, load_settings, settings_path
+from lab.settings.settings import VARIABLE, Settings, load_settings
 
 NAME: Final = "labstamp-driver-update.service"
-JUDGE: Final = Path(__file__).with_name("root-alone.sh")
-_JUDGE: Final = "/usr/local/lib/labstamp/root-alone.sh"
-"""A copy that belongs to root: it judges an installation before anything in that runs."""
 COMMAND: Final = "host.after-driver-update"
-_PASSED_ON: Final = (VARIABLE, "LXD_DIR")
-"""What says, beside the settings that are found anyway, which lab and which LXD are meant."""
 _DIRECTORY: Final = re.compile(r"^WorkingDirectory=(.+)$", re.MULTILINE)
 _SETTINGS: Final = re.compile(rf'^Environment="{VARIABLE}=(.+)"$', re.MULTILINE)
 
 
 def pieces(root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Piece, ...]:
     """The unit that runs the command of ROOT (lab.places), for the lab that ENVIRON names."""
-    settings = "".join(
-        f"Environment={word(f'{name}={Path(environ[name]).expanduser().absolute()}')}\n"
-        for name in _PASSED_ON
-        if environ.get(name)
-    )
-    environment = places.environment(root)
-    judged = [places.installation(root), environment, environment / "bin/python"]
-    if environ.get(VARIABLE) or places.is_installed(root):
-        judged.append(settings_path(root, environ).absolute())
-    judge = HostFile(path=_JUDGE, text=JUDGE.read_text(encoding="utf-8"), mode=0o755)
-    return judge, *unit(
+    return judge(), *unit(
         NAME,
         description="Images and containers follow the NVIDIA driver of this boot (labstamp)",
         before=(
             f"After={' '.join((*LXD_SERVICES, GPU_UNIT))} network-online.target\n"
             "Wants=network-online.target\n"
         ),
-        service=(
-            "# exec: the boot does not wait for images that are built.\n"
-            "Type=exec\nUser=root\n"
-            f"WorkingDirectory={whole_line(str(places.installation(root)))}\n{settings}"
-            f"ExecStartPre={_JUDGE} "
-            f"{' '.join(argument(str(path)) for path in dict.fromkeys(judged))}\n"
-            f"ExecStart={word(str(places.program(root)))} {COMMAND}\nNice=5\n"
+        service=service(
+            root,
+            COMMAND,
+            environ,
+            begin="# exec: the boot does not wait for images that are built.\nType=exec\n",
         ),
     )
 
@@ -68,13 +52,7 @@ def install(
     machine: Machine, root: Path, environ: Mapping[str, str] = os.environ
 ) -> tuple[str, ...]:
     """What was done, in words; () when all of it was there."""
-    if not places.program(root).exists():
-        raise InputError(
-            f"The unit must run {places.program(root)}, which does not exist.",
-            fix="Install labstamp with pipx or uv tool."
-            if places.is_installed(root)
-            else "Make the environment of this checkout: sudo ci/up",
-        )
+    insist_on_program(root)
     made = install_piece(pieces(root, environ), machine)
     if made and machine.systemd_runs:
         machine.run(["systemctl", "daemon-reload"])
@@ -107,7 +85,7 @@ def fault(machine: Machine) -> Fault | None:
 
 def remove(machine: Machine) -> tuple[str, ...]:
     """What was done, in words; () when nothing of it was there."""
-    removed = remove_piece(pieces(Path("/")), machine)
+    removed = remove_units(pieces(Path("/")), machine)
     if removed and machine.systemd_runs:
         machine.run(["systemctl", "daemon-reload"])
     return (*(f"{piece.path}: removed" for piece in removed), *release(machine))

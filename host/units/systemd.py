@@ -6,8 +6,9 @@ from typing import Final
 
 from host.units.files import MARK, HostFile, HostLink, Piece
 
-_UNITS: Final = "/etc/systemd/system"
+UNITS: Final = "/etc/systemd/system"
 _TARGET: Final = "multi-user.target"
+_TIMERS: Final = "timers.target"
 LXD_SERVICES: Final = (
     "snap.lxd.daemon.service",
     "lxd.service",
@@ -33,10 +34,28 @@ def unit(name: str, *, description: str, before: str, service: str) -> tuple[Pie
         f"[Service]\n{service}\n"
         f"[Install]\nWantedBy={_TARGET}\n"
     )
-    path = f"{_UNITS}/{name}"
+    path = f"{UNITS}/{name}"
     return (
         HostFile(path=path, text=text),
-        HostLink(path=f"{_UNITS}/{_TARGET}.wants/{name}", target=path),
+        HostLink(path=f"{UNITS}/{_TARGET}.wants/{name}", target=path),
+    )
+
+
+def timed(
+    name: str, *, description: str, before: str, service: str, when: str
+) -> tuple[Piece, ...]:
+    """NAME.timer, enabled, and NAME.service, which it starts WHEN (systemd.time(7)).
+
+    What a machine that was off has missed is made up for once.
+    """
+    head = f"# {MARK}; made for this installation.\n[Unit]\nDescription={description}\n"
+    timer = f"{head}\n[Timer]\nOnCalendar={when}\nPersistent=true\n"
+    timer += f"RandomizedDelaySec=120\n\n[Install]\nWantedBy={_TIMERS}\n"
+    path = f"{UNITS}/{name}.timer"
+    return (
+        HostFile(path=path, text=timer),
+        HostFile(path=f"{UNITS}/{name}.service", text=f"{head}{before}\n[Service]\n{service}"),
+        HostLink(path=f"{UNITS}/{_TIMERS}.wants/{name}.timer", target=path),
     )
 
 

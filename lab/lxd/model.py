@@ -161,6 +161,7 @@ class Instance:
     devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     expanded_devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
+    description: str = ""
     location: str = "none"
     created_at: datetime
     last_used_at: datetime | None = None
@@ -195,6 +196,19 @@ class Volume:
     """Names of the instances of this project that have it attached."""
     used_elsewhere: tuple[str, ...] = ()
     """The same of other projects that share the pool's volumes: `bob of the project lab2`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Of an instance (root, config and devices) or of a custom volume (its files)."""
+
+    name: str
+    config: Mapping[str, str] = field(default_factory=dict)
+    """Of the instance or the volume, as it was then."""
+    created_at: datetime | None = None
+    """LXD 5.0 does not tell when a volume's was taken."""
+    size_bytes: int | None = None
+    """What its removal would give back; None where LXD or the pool's driver does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from lab.lxd.model import (
     Profile,
     Progress,
     Server,
+    Snapshot,
     State,
     Volume,
 )
@@ -125,6 +126,7 @@ def instance(raw: Json) -> Instance:
         devices=raw.get("devices") or {},
         expanded_devices=raw.get("expanded_devices") or {},
         profiles=tuple(raw.get("profiles") or ()),
+        description=raw.get("description") or "",
         location=raw.get("location") or "none",
         created_at=moment(raw.get("created_at")),
         last_used_at=_used(raw.get("last_used_at")),
@@ -158,6 +160,26 @@ def volume(raw: Json, *, pool: str, project: str = "default") -> Volume:
         used_elsewhere=tuple(
             f"{name} of the project {where}" for name, where in found if where != project
         ),
+    )
+
+
+def snapshots(raws: Iterable[Json]) -> tuple[Snapshot, ...]:
+    """Of an instance or of a custom volume, the oldest first."""
+    return tuple(_snapshot(raw) for raw in sorted(raws, key=_taken))
+
+
+def _taken(raw: Json) -> datetime:
+    return moment(raw.get("created_at"))
+
+
+def _snapshot(raw: Json) -> Snapshot:
+    taken, size = _taken(raw), raw.get("size")
+    return Snapshot(
+        name=raw["name"].rsplit("/", 1)[-1],
+        config=raw.get("config") or {},
+        created_at=taken if taken > _EPOCH else None,
+        # LXD says -1 of what it does not know.
+        size_bytes=size if isinstance(size, int) and size >= 0 else None,
     )
 
 

@@ -24,6 +24,7 @@ from lab.lxd.model import (
     Profile,
     Progress,
     Server,
+    Snapshot,
     Volume,
 )
 
@@ -170,8 +171,13 @@ class Lxd(Protocol):
         *,
         config: Mapping[str, str | None] | None = None,
         devices: Mapping[str, Mapping[str, str] | None] | None = None,
+        profiles: Sequence[str] | None = None,
+        description: str | None = None,
     ) -> Instance:
-        """Change keys and devices; None removes one. Safe against a concurrent change (ETag)."""
+        """Change keys and devices; None removes one. Safe against a concurrent change (ETag).
+
+        All of it is one change. PROFILES, in their order, replace those that it has.
+        """
 
     def start(self, name: str) -> None:
         """Running afterwards; details of the error hold the instance's own log."""
@@ -276,8 +282,22 @@ class Lxd(Protocol):
     def volume_snapshots(self, pool: str, name: str) -> tuple[str, ...]:
         """Names, oldest first; none where there is no such volume."""
 
+    def volume_snapshots_in_full(self, pool: str, name: str) -> tuple[Snapshot, ...]:
+        """The same, with the volume's config at that time."""
+
+    def volume_snapshot_used(self, pool: str, name: str, snapshot: str) -> int | None:
+        """Bytes that its removal would give back; None where LXD or the driver does not tell."""
+
     def create_volume_snapshot(self, pool: str, name: str, snapshot: str) -> None:
         """The files as they are now. Conflict when taken."""
+
+    def copy_volume_snapshot(
+        self, pool: str, name: str, snapshot: str, copy: str, config: Mapping[str, str]
+    ) -> None:
+        """A volume COPY in POOL with the files of SNAPSHOT, and CONFIG alone. Conflict when taken.
+
+        Its files have the owners that they have in the snapshot: say so by `volatile.idmap.last`.
+        """
 
     def restore_volume(self, pool: str, name: str, snapshot: str) -> None:
         """The files as they were; the config stays as it is. No running instance may use it."""
@@ -288,6 +308,9 @@ class Lxd(Protocol):
     # snapshots
     def snapshots(self, name: str) -> tuple[str, ...]:
         """Names, oldest first."""
+
+    def snapshots_in_full(self, name: str) -> tuple[Snapshot, ...]:
+        """The same, with the instance's config at that time."""
 
     def create_snapshot(self, name: str, snapshot: str) -> None:
         """Root, config and devices as they are now; not its custom volumes. Conflict when taken."""

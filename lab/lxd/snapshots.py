@@ -8,18 +8,21 @@ from lab.errors import LxdError, NotFound
 from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.changes import when_free
+from lab.lxd.model import Snapshot
 from lab.lxd.rest import path
 
 
 class SnapshotCalls(Calls):
     def snapshots(self, name: str) -> tuple[str, ...]:
+        return tuple(one.name for one in self.snapshots_in_full(name))
+
+    def snapshots_in_full(self, name: str) -> tuple[Snapshot, ...]:
         found = self._rest.get(
             path("instances", name, "snapshots"),
             what=f"list the snapshots of {name}",
             params={**self._here, "recursion": "1"},
         )
-        by_age = sorted(found or (), key=lambda raw: parse.moment(raw.get("created_at")))
-        return tuple(raw["name"].rsplit("/", 1)[-1] for raw in by_age)
+        return parse.snapshots(found or ())
 
     def create_snapshot(self, name: str, snapshot: str) -> None:
         when_free(

@@ -34,10 +34,21 @@ Devices = Mapping[str, "Mapping[str, str] | None"]
 
 class UpdateCalls(LookupCalls):
     def update(
-        self, name: str, *, config: Config | None = None, devices: Devices | None = None
+        self,
+        name: str,
+        *,
+        config: Config | None = None,
+        devices: Devices | None = None,
+        profiles: Sequence[str] | None = None,
+        description: str | None = None,
     ) -> Instance:
+        whole = {
+            **({} if profiles is None else {"profiles": list(profiles)}),
+            **({} if description is None else {"description": description}),
+        }
+
         def change() -> Instance:
-            self._write(name, config, devices)
+            self._write(name, config, devices, whole)
             # LXD compares the ETag when it is asked and writes a little later: in between it lets
             # a second writer through, who knows nothing of the first. So look who is there yet.
             self._wait(name, (self._project,), only=_UPDATE, timeout=_UPDATE_TIMEOUT)
@@ -59,12 +70,19 @@ class UpdateCalls(LookupCalls):
         names = tuple(raw["name"] for raw in projects)
         self._wait(name, names, only="", timeout=timeout)
 
-    def _write(self, name: str, config: Config | None, devices: Devices | None) -> None:
+    def _write(
+        self,
+        name: str,
+        config: Config | None,
+        devices: Devices | None,
+        whole: Mapping[str, object],
+    ) -> None:
         where, what = path("instances", name), f"change {name}"
         raw, etag = self._rest.get_tagged(where, what=what, params=self._here)
         body = {key: raw[key] for key in _WRITABLE if key in raw}
         body["config"] = changed(raw.get("config") or {}, config)
         body["devices"] = changed(raw.get("devices") or {}, devices)
+        body |= whole
         self._rest.put(where, body, what=what, params=self._here, etag=etag)
 
     def _wait(self, name: str, projects: Sequence[str], *, only: str, timeout: float) -> None:

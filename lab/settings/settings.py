@@ -19,6 +19,7 @@ from lab.settings.gpus import GpuSettings
 from lab.settings.limits import LimitSettings
 from lab.settings.projects import not_removed, of_its_own
 from lab.settings.shares import ServerPath, ShareName, ShareSettings, refuse_outside
+from lab.settings.snapshots import SnapshotSettings
 from lab.settings.source import Source
 from lab.settings.toolkit import Toolkit
 from lab.settings.upgrade import UpgradeSettings
@@ -114,6 +115,7 @@ class Settings(StrictModel):
     share_paths: tuple[ServerPath, ...] = ()
     """Directories of the server that shares may be in; none by default."""
     shares: Mapping[ShareName, ShareSettings] = Field(default_factory=dict)
+    snapshots: SnapshotSettings = Field(default_factory=SnapshotSettings)
 
     @property
     def is_local(self) -> bool:

@@ -36,14 +36,16 @@ from provision.managed import (
 from provision.profile import refuse_raw
 from provision.releases import Offer, find_offer
 from provision.renaming import refuse_while_renamed
+from provision.restoring import refuse_half_restored, refuse_while_restored
 from provision.shares.plan import shared
 
 
 def _refuse_other_work(name: str, facts: Facts) -> None:
-    """InputError where NAME is somebody else's, or an upgrade or a rename of it is not finished."""
+    """InputError where NAME is somebody else's, or a later work on it is not finished."""
     if facts.leaving is not None:
         raise being_upgraded(name, read_mark(facts.leaving))
     if facts.instance is not None:
+        refuse_while_restored(name, [facts.home] if facts.home else [])
         _refuse_foreign(name, facts.instance)
         refuse_while_upgraded(facts.instance)
         refuse_while_renamed(facts.instance)
@@ -76,6 +78,8 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
             _refuse_other(request, facts.instance, facts.source)
             _refuse_differing(request, facts.instance)
             return change_of_gpus(request, facts.instance, facts)
+    elif facts.home is not None:
+        refuse_half_restored(request.name, facts.home)
     if facts.namesake is not None:
         raise _one_name(request, facts.namesake)
     if offer is None:

@@ -21,9 +21,11 @@ from provision.drivers.plan import Options, is_due, plan
 from provision.drivers.survey import InContainer, look_at, look_at_containers
 from provision.drivers.update import SyncContext, bring, forget, note, restart
 from provision.former import refuse_while_upgraded
+from provision.homes import read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.managed import container_lock, is_managed, is_preparing
 from provision.renaming import refuse_while_renamed
+from provision.restoring import refuse_while_restored
 
 AT_ONCE = 4
 """InstallUserland is work for disk and network; the host's users are at work meanwhile."""
@@ -183,6 +185,7 @@ def _decide_again(work: _Work, name: str) -> Action | None:
     refuse_while_upgraded(instance)
     refuse_while_isolated(instance)
     refuse_while_renamed(instance)
+    refuse_while_restored(name, read_stores(lxd).homes(name))
     container = look_at(lxd, work.host, instance)
     if container is None:
         return None

@@ -17,6 +17,7 @@ from provision.ids.ranges import IdFacts, Person, choose
 from provision.managed import is_preparing
 from provision.other_run import in_other_hands
 from provision.renaming import rename_mark
+from provision.restoring import unfinished
 
 _UNSHIFTED = ("security.shifted", "security.unmapped")
 _ACCOUNT = 1000
@@ -123,7 +124,11 @@ def _obstacle(
 ) -> Leave | None:
     if mark is not None:
         return None if mark.alive is False else _left_to(instance.name, mark)
-    reasons = (*_reasons(instance), *(_shared(facts, instance, one) for one in volumes))
+    reasons = (
+        *_reasons(instance),
+        *_restored(facts, instance),
+        *(_shared(facts, instance, one) for one in volumes),
+    )
     return next((one for one in reasons if one is not None), None)
 
 
@@ -151,6 +156,24 @@ def _reasons(instance: Instance) -> Iterator[Leave]:
             reason="security.protection.shift forbids new owners of its files; first",
             fix=fix,
         )
+
+
+def _restored(facts: IdFacts, instance: Instance) -> Iterator[Leave]:
+    """While its files come back from a snapshot; its devices may be of that day, too."""
+    shelf, name = _shelf_of(facts, instance.project), instance.name
+    mine = {labels.CONTAINER: name, labels.PROJECT: instance.project}
+    homes = [
+        volume
+        for one in facts.shelves
+        if one.project == shelf
+        for volume in one.volumes
+        if home_place(instance) == (volume.pool, volume.name)
+        or mine.items() <= volume.config.items()
+    ]
+    found = unfinished(homes)
+    if found is not None:
+        fix = f"invoke restore {name} {found[1].command}"
+        yield Leave(name=name, reason="its files are being restored; first", fix=fix)
 
 
 def _shared(facts: IdFacts, instance: Instance, volume: Volume) -> Leave | None:

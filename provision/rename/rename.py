@@ -20,11 +20,11 @@ from lab.report import Report
 from lab.settings.settings import Settings
 from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
 from provision.homes import home_marks, home_place, read_stores
-from provision.lifecycle import boot, refuse_missing_gpus
 from provision.managed import container_lock, managed_container
 from provision.rename.inside import is_on, switch_off, switch_on, tell_name
 from provision.rename.plan import CLOUD_ID, Facts, Rename, plan
 from provision.renaming import RenameMarker, rename_mark
+from provision.starting import refuse_unstartable, start_up
 from provision.whole import refuse_unfinished
 
 
@@ -75,7 +75,7 @@ def rename(
             return Renamed()
         if only_plan:
             return Renamed(steps=action.steps)
-        refuse_missing_gpus(lxd, managed_container(lxd, new if action.is_renamed else old))
+        refuse_unstartable(lxd, managed_container(lxd, new if action.is_renamed else old))
         return Renamed(
             steps=action.steps,
             down=_apply(lxd, action, report, timeouts=timeouts or Timeouts(), probe_ssh=probe_ssh),
@@ -106,7 +106,7 @@ def _apply(
         _settle(lxd, mark, report)
         if action.mark.ran:
             report.phase(new, "boot")
-            boot(lxd, new)
+            start_up(lxd, new)
         lxd.update(new, config={labels.RENAME: None})
     except _Undone as undone:
         report.failed(action.old, undone.error.brief)
@@ -186,7 +186,7 @@ def _give_back(lxd: Lxd, instance: Instance | None) -> None:
     if mark.held:
         switch_on(lxd, name)
     if mark.ran:
-        boot(lxd, name)
+        start_up(lxd, name)
     lxd.update(name, config={labels.RENAME: None})
 
 

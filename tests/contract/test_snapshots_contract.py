@@ -124,3 +124,90 @@ def test_files_of_a_volume_are_its_own(backend: Backend, made: str, volume: str)
     assert lxd.read_file(made, "/srv/home/sub/thesis") == b"begun"
     # The volume can be deleted when nothing has it.
     lxd.delete(made)
+
+
+def test_a_snapshot_tells_the_config_of_its_time(backend: Backend, made: str, volume: str) -> None:
+    lxd, pool = backend.lxd, backend.pool
+    lxd.update(made, config={"user.a": "1"})
+    lxd.create_snapshot(made, "one")
+    lxd.update(made, config={"user.a": "2"})
+    lxd.create_volume(pool, volume, {"user.a": "1"})
+    lxd.create_volume_snapshot(pool, volume, "one")
+    lxd.update_volume(pool, volume, {"user.a": "2"})
+    (root,) = lxd.snapshots_in_full(made)
+    (home,) = lxd.volume_snapshots_in_full(pool, volume)
+    assert (root.name, root.config["user.a"]) == ("one", "1")
+    assert (home.name, home.config["user.a"]) == ("one", "1")
+    assert root.created_at is not None
+    assert lxd.volume_snapshots_in_full(pool, backend.unused()) == ()
+    assert lxd.volume_snapshot_used(pool, volume, "two") is None
+    # With its snapshots a volume is deleted, too.
+    lxd.delete_volume(pool, volume)
+    assert lxd.volume_snapshots(pool, volume) == ()
+
+
+def test_config_devices_profiles_and_description_are_put_back_in_one_change(
+    backend: Backend, made: str
+) -> None:
+    lxd = backend.lxd
+    device = {"type": "disk", "path": "/mnt", "source": "/tmp"}
+    lxd.update(made, config={"user.a": "old"}, devices={"tmp": device})
+    lxd.create_snapshot(made, "one")
+    now = lxd.update(made, config={"user.a": "new"}, devices={"tmp": None}, description="today's")
+    assert now.description == "today's"
+    lxd.restore_snapshot(made, "one")
+    back = lxd.update(
+        made,
+        config={"user.a": "new"},
+        devices={"tmp": None},
+        profiles=now.profiles,
+        description=now.description,
+    )
+    assert (back.config["user.a"], back.devices) == ("new", {})
+    assert (back.profiles, back.description) == (now.profiles, "today's")
+
+
+def test_other_user_data_is_another_instance_for_cloud_init(backend: Backend, made: str) -> None:
+    """And the key can be written, so that it is the one that the root was booted with."""
+    lxd, key = backend.lxd, "volatile.cloud-init.instance-id"
+    name = lxd.server().user_data_key
+    first = lxd.update(made, config={name: "#cloud-config\n{}"}).config[key]
+    lxd.create_snapshot(made, "one")
+    assert lxd.update(made, config={"user.a": "1"}).config[key] == first
+    assert lxd.update(made, config={name: "#cloud-config\n{a: 1}"}).config[key] != first
+    lxd.restore_snapshot(made, "one")
+    (kept,) = lxd.snapshots_in_full(made)
+    assert kept.config[key] == first
+    assert lxd.update(made, config={key: first}).config[key] == first
+
+
+def test_a_copy_of_a_volumes_snapshot_has_its_files_and_a_config_of_its_own(
+    backend: Backend, made: str, volume: str
+) -> None:
+    lxd, pool, copy = backend.lxd, backend.pool, backend.unused()
+    lxd.create_volume(pool, volume, {"user.a": "1"})
+    device = {"type": "disk", "pool": pool, "source": volume, "path": "/mnt"}
+    lxd.update(made, devices={"home": device})
+    lxd.start(made)
+    lxd.write_file(made, "/mnt/thesis", b"begun")
+    lxd.create_volume_snapshot(pool, volume, "one")
+    lxd.write_file(made, "/mnt/thesis", b"years")
+    (kept,) = lxd.volume_snapshots_in_full(pool, volume)
+    owners = {key: value for key, value in kept.config.items() if key.startswith("volatile.")}
+    try:
+        lxd.copy_volume_snapshot(pool, volume, "one", copy, {"user.b": "2", **owners})
+        with pytest.raises(Conflict):
+            lxd.copy_volume_snapshot(pool, volume, "one", copy, {})
+        (found,) = (one for one in lxd.volumes(pool) if one.name == copy)
+        assert (found.config.get("user.a"), found.config["user.b"]) == (None, "2")
+        # Also while it runs.
+        beside = {"type": "disk", "pool": pool, "source": copy, "path": "/srv/copy"}
+        lxd.update(made, devices={"copy": {**beside, "readonly": "true"}})
+        assert lxd.read_file(made, "/srv/copy/thesis") == b"begun"
+        assert lxd.read_file(made, "/mnt/thesis") == b"years"
+        lxd.update(made, devices={"copy": None})
+    finally:
+        lxd.stop(made, force=True)
+        lxd.update(made, devices={"copy": None})
+        lxd.delete_volume(pool, copy)
+        lxd.delete(made)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from host.units import driver_hook
+from host.units import driver_hook, own_command
 from lab.errors import InputError
 from lab.settings.settings import Settings
 from tests.support.builders.installed import environment_in
@@ -73,7 +73,7 @@ def test_the_checkout_is_judged_before_anything_in_it_runs(root: Path, checkout:
 
 def judged(*paths: Path) -> tuple[int, str]:
     """By root's script, to which we are root."""
-    text = driver_hook.JUDGE.read_text()
+    text = own_command.JUDGE.read_text()
     for kind, own in (("-uid", os.geteuid()), ("-gid", os.getegid())):
         text = text.replace(f"{kind} 0", rf"\( {kind} 0 -o {kind} {own} \)")
     ended = subprocess.run(

@@ -96,6 +96,8 @@ def test_volumes_go_in_few_places_and_homes_with_purge_alone() -> None:
         ("provision/create/home_volume.py", "_undo_volume"),
         # A copy of a home that was killed with it, before its container ever started.
         ("provision/create/home_volume.py", "_remove_copy"),
+        # A copy of a snapshot, made to take a file out of it.
+        ("provision/snapshots/files.py", "clear"),
         # Those of judged images: another name, and their makers' mark.
         ("images/checks/homes.py", "remove_home"),
         ("images/checks/homes.py", "remove_leftover_homes"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import uuid
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from lab.lxd.changes import changed
@@ -18,7 +19,7 @@ from lab.lxd.model import (
     State,
 )
 from lab.lxd.port import OnProgress
-from tests.support.fake_lxd.store import EPOCH, MIXED, FakeCalls, FakeInstance, FakeVolume
+from tests.support.fake_lxd.store import EPOCH, IDENTITY, MIXED, FakeCalls, FakeInstance, FakeVolume
 
 _IDMAP = {"security.idmap.isolated", "security.idmap.base", "security.idmap.size"}
 CLOUD_INIT_ID = "volatile.cloud-init.instance-id"
@@ -49,6 +50,7 @@ class FakeInstances(FakeCalls):
         if not any(device.get("path") == "/" for device in expanded.values()):
             raise refused(what, "No root device could be found")
         number = self.store.next()
+        made.config[IDENTITY] = str(uuid.UUID(int=number))
         made.config["volatile.uuid"] = f"00000000-0000-0000-0000-{number:012d}"
         self._plug(made, number)
         made.config[CLOUD_INIT_ID] = f"{number:032d}"
@@ -65,15 +67,19 @@ class FakeInstances(FakeCalls):
         *,
         config: Mapping[str, str | None] | None = None,
         devices: Mapping[str, Mapping[str, str] | None] | None = None,
+        profiles: Sequence[str] | None = None,
+        description: str | None = None,
     ) -> Instance:
         self._do("update", name)
         with self.store.lock:
             found = self._instance(name, f"show {name}")
-            found.config = changed(found.config, config)
+            found.config = self._identified(found.config, changed(found.config, config))
             if any(key in _IDMAP for key in config or ()):
                 found.config.update(self._mapped(found.config))
             found.devices = changed(found.devices, devices)
             self._plug(found)
+            found.profiles = found.profiles if profiles is None else tuple(profiles)
+            found.description = found.description if description is None else description
         return self._shown(name)
 
     def start(self, name: str) -> None:
@@ -178,6 +184,7 @@ class FakeInstances(FakeCalls):
             devices=dict(found.devices),
             expanded_devices=self._expanded(found),
             profiles=found.profiles,
+            description=found.description,
             created_at=found.created_at,
             last_used_at=found.last_used_at,
         )
@@ -197,6 +204,7 @@ class FakeInstances(FakeCalls):
             config={**told, **spec.config, "volatile.base_image": spec.image},
             devices=dict(spec.devices),
             profiles=spec.profiles,
+            description=spec.description,
             files=dict(source.files),
         )
 
@@ -215,6 +223,7 @@ class FakeInstances(FakeCalls):
             config={key: value for key, value in config.items() if value},
             devices={**source.devices, **spec.devices},
             profiles=spec.profiles,
+            description=spec.description,
             files=dict(source.files),
             owners=source.owners,
         )

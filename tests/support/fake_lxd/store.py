@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -25,6 +26,8 @@ class FakeFile:
 
 
 MIXED = "mixed"
+IDENTITY = "volatile.cloud-init.instance-id"
+_USER_DATA = ("cloud-init.user-data", "user.user-data")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,9 @@ class Kept:
 
     config: Mapping[str, str]
     devices: Mapping[str, Mapping[str, str]]
+    profiles: tuple[str, ...]
     files: Mapping[str, FakeFile]
+    created_at: datetime
     owners: str = "[]"
 
 
@@ -43,6 +48,7 @@ class FakeInstance:
     config: dict[str, str] = field(default_factory=dict)
     devices: dict[str, Mapping[str, str]] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
+    description: str = ""
     files: dict[str, FakeFile] = field(default_factory=dict)
     owners: str = "[]"
     """The map that its root's files really have."""
@@ -56,9 +62,10 @@ class FakeInstance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptVolume:
-    """A snapshot of a volume, which holds no config."""
+    """A snapshot of a volume. Its config is to be seen, and does not come back."""
 
     owners: str
+    config: Mapping[str, str]
     files: Mapping[str, FakeFile]
 
 
@@ -173,6 +180,12 @@ class FakeCalls:
             return self.store.instances[self._project, name]
         except KeyError:
             raise refused(what, "Instance not found", status=404) from None
+
+    def _identified(self, before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+        """For cloud-init, an instance that gets other user-data is another one."""
+        if all(before.get(key) == now.get(key) for key in _USER_DATA):
+            return dict(now)
+        return {**now, IDENTITY: str(uuid.UUID(int=self.store.next()))}
 
     def _uses(self, pool: str, volume: str) -> tuple[tuple[str, str], ...]:
         """Project and name of each instance that has the volume attached."""

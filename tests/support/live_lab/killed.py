@@ -23,7 +23,8 @@ from tests.support.live_lab.gpu_host import where_lxd_is
 from tests.support.live_lab.lab import Lab
 
 _CHANGES: Final = """
-copy_volume create create_network create_pool create_project create_snapshot create_volume
+copy_volume copy_volume_snapshot create create_network create_pool create_project create_snapshot
+create_volume
 create_volume_snapshot delete delete_alias delete_file delete_image delete_project delete_snapshot
 delete_volume delete_volume_snapshot download_image import_image publish publish_packed rename
 rename_volume restore_snapshot restore_volume run set_alias set_image_properties set_network_acl

@@ -1,0 +1,1 @@
+"""Snapshots of a person: root and home as one pair, by one name."""

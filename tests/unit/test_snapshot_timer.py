@@ -1,0 +1,67 @@
+"""The unit and the timer that take snapshots by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from host.units import driver_hook, snapshot_timer
+from tests.support.builders.machines import Apt, files_of, machine_in
+
+JUDGE = "/usr/local/lib/labstamp/root-alone.sh"
+TIMER = "/etc/systemd/system/labstamp-snapshots.timer"
+TIMED = "/etc/systemd/system/labstamp-snapshots.service"
+TIMER_LINK = "/etc/systemd/system/timers.target.wants/labstamp-snapshots.timer"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    path = tmp_path / "my lab 100%$"
+    invoke = path / ".venv/bin/invoke"
+    invoke.parent.mkdir(parents=True)
+    invoke.write_text("#!/bin/sh\n")
+    invoke.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+def test_the_timer_of_snapshots_is_installed_once_and_removed_whole(
+    root: Path, checkout: Path
+) -> None:
+    apt = Apt()
+    machine = machine_in(root, apt)
+    paths = (JUDGE, TIMER, TIMED, TIMER_LINK)
+    done = snapshot_timer.install(machine, checkout, {})
+    assert done == tuple(f"{path}: written" for path in paths)
+    assert snapshot_timer.install(machine, checkout, {}) == ()
+    timer, service = ((root / path[1:]).read_text().splitlines() for path in (TIMER, TIMED))
+    assert {"OnCalendar=hourly", "Persistent=true", "WantedBy=timers.target"} <= set(timer)
+    place = str(checkout).replace("%", "%%")
+    assert f'ExecStart="{place}/.venv/bin/invoke" host.take-snapshots' in service
+    assert [line for line in service if line.startswith("ExecStartPre=")]
+    assert "[Install]" not in service
+    removed = snapshot_timer.remove(machine)
+    assert removed == tuple(f"{path}: removed" for path in paths)
+    assert files_of(root) == []
+    assert apt.ran == [
+        "systemctl daemon-reload",
+        "systemctl restart labstamp-snapshots.timer",
+        "systemctl stop labstamp-snapshots.timer",
+        "systemctl daemon-reload",
+    ]
+    assert snapshot_timer.remove(machine) == ()
+
+
+def test_the_judge_stays_while_a_unit_has_it(root: Path, checkout: Path) -> None:
+    machine = machine_in(root)
+    driver_hook.install(machine, checkout, {})
+    snapshot_timer.install(machine, checkout, {})
+    driver_hook.remove(machine)
+    assert JUDGE in files_of(root)
+    snapshot_timer.remove(machine)
+    assert JUDGE not in files_of(root)
