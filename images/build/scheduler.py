@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -42,7 +44,8 @@ def side_by_side(steps: Sequence[Step], *, jobs: int, stop: threading.Event) -> 
     running: dict[Future[None], str] = {}
     errors: dict[str, LabError] = {}
     skipped: list[str] = []
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
+    prefix = f"steps-{secrets.token_hex(4)}"
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix=prefix) as pool:
         try:
             while sorter.is_active():
                 for name in sorter.get_ready():
@@ -63,8 +66,15 @@ def side_by_side(steps: Sequence[Step], *, jobs: int, stop: threading.Event) -> 
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
+            _wait_for_threads(prefix)
             raise
     return Outcome(errors=errors, skipped=tuple(skipped))
+
+
+def _wait_for_threads(prefix: str) -> None:
+    """A pool that is interrupted while it starts a thread does not know of it, or wait for it."""
+    while any(thread.name.startswith(prefix) for thread in threading.enumerate()):
+        time.sleep(0.02)
 
 
 def _note(future: Future[None], name: str, errors: dict[str, LabError]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
-from invoke.collection import Collection
+
+from tests.support.builders.command_line import namespace
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = ("README", "SECURITY", "CONTRIBUTING")
@@ -28,19 +27,8 @@ LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#+ (?P<text>.+)$", re.MULTILINE)
 
 
-@cache
-def commands() -> Collection:
-    spec = importlib.util.spec_from_file_location("labstamp_tasks", ROOT / "tasks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    namespace: Collection = module.namespace
-    return namespace
-
-
 def options(command: str) -> set[str]:
-    arguments = commands()[command].get_arguments()
+    arguments = namespace()[command].get_arguments()
     return {name.replace("_", "-") for argument in arguments for name in argument.names}
 
 
@@ -62,7 +50,7 @@ def test_commands_and_their_options_exist(path: Path) -> None:
     wrong = []
     for found in INVOKED.finditer(path.read_text(encoding="utf-8")):
         command = found["name"]
-        if command not in commands().task_names:
+        if command not in namespace().task_names:
             wrong.append(f"invoke {command}")
             continue
         wrong += [
@@ -76,7 +64,7 @@ def test_commands_and_their_options_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("reference*.md")), ids=name)
 def test_every_command_is_in_the_reference(path: Path) -> None:
     told = {found["name"] for found in INVOKED.finditer(path.read_text(encoding="utf-8"))}
-    assert set(commands().task_names) - told == {"welcome"}  # the bare `invoke`
+    assert set(namespace().task_names) - told == {"welcome"}  # the bare `invoke`
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("reference*.md")), ids=name)

@@ -13,7 +13,7 @@ from host.units import driver_hook, own_command
 from lab.errors import InputError
 from lab.settings.settings import Settings
 from tests.support.builders.installed import environment_in
-from tests.support.builders.machines import Apt, files_of, machine_in, write
+from tests.support.builders.machines import Apt, checkout_in, files_of, machine_in, write
 
 HOOK = "/etc/systemd/system/labstamp-driver-update.service"
 HOOK_LINK = "/etc/systemd/system/multi-user.target.wants/labstamp-driver-update.service"
@@ -35,12 +35,7 @@ DRIVER = {
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    path = tmp_path / "my lab 100%$"
-    invoke = path / ".venv/bin/invoke"
-    invoke.parent.mkdir(parents=True)
-    invoke.write_text("#!/bin/sh\n")
-    invoke.chmod(0o755)
-    return path
+    return checkout_in(tmp_path)
 
 
 @pytest.fixture

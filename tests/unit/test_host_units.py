@@ -11,7 +11,7 @@ import pytest
 from host.machine import Machine
 from host.units import driver_hook, gpu_boot
 from lab.errors import InputError
-from tests.support.builders.machines import Apt, files_of, machine_in, write
+from tests.support.builders.machines import Apt, checkout_in, files_of, machine_in, write
 
 BOOT = "/etc/systemd/system/labstamp-gpu-boot.service"
 BOOT_LINK = "/etc/systemd/system/multi-user.target.wants/labstamp-gpu-boot.service"
@@ -20,12 +20,7 @@ HOOK = "/etc/systemd/system/labstamp-driver-update.service"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    path = tmp_path / "my lab 100%$"
-    invoke = path / ".venv/bin/invoke"
-    invoke.parent.mkdir(parents=True)
-    invoke.write_text("#!/bin/sh\n")
-    invoke.chmod(0o755)
-    return path
+    return checkout_in(tmp_path)
 
 
 @pytest.fixture

@@ -18,9 +18,8 @@ from lab.report import Silent
 from provision import lifecycle
 from provision.lifecycle import Removed
 from provision.listing import containers, show
-from tests.support.builders.stamping import SETTINGS, a_lab, banner, bob, stamp
+from tests.support.builders.stamping import SETTINGS, banner, lab_of_bob
 from tests.support.fake_lxd.lxd import FakeLxd
-from tests.support.fake_lxd.store import FakeInstance
 
 BOB = ("default", "bob")
 FOREIGN = (
@@ -34,11 +33,7 @@ FOREIGN = (
 def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
     """With Bob's container, and one that is not ours."""
     monkeypatch.setattr(lock, "have_place", lambda _remote: tmp_path)
-    lxd = a_lab()
-    stamp(lxd, bob(cpus=1, memory_bytes=1 << 30, disk_bytes=2 << 30))
-    lxd.store.instances["default", "theirs"] = FakeInstance(profiles=("default",))
-    lxd.changes.clear()
-    return lxd
+    return lab_of_bob()
 
 
 def destroy(lxd: FakeLxd, name: str = "bob", *, purge: bool = False) -> Removed:

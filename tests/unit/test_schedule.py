@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -114,3 +116,18 @@ def test_of_those_that_may_begin_the_dearest_does() -> None:
     ]
     assert not side_by_side(steps, jobs=1, stop=threading.Event()).errors
     assert done == ["base", "xfce", "gnome", "other", "docker"]
+
+
+def test_ctrl_c_while_a_thread_is_started_waits_for_what_it_does() -> None:
+    """The pool does not know of that thread yet."""
+    for _ in range(20):
+        undone: list[str] = []
+
+        def step(undone: list[str] = undone) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.02)
+            undone.append("step")
+
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side([Step(name="a", do=step)], jobs=1, stop=threading.Event())
+        assert undone == ["step"]

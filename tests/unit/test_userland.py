@@ -24,17 +24,15 @@ from tests.support.builders.userland_script import (
     files,
     inside,
     of,
+    with_bob,
 )
 from tests.support.fake_lxd.lxd import FakeLxd
-from tests.support.fake_lxd.store import FakeFile, FakeInstance
+from tests.support.fake_lxd.store import FakeFile
 
 
 @pytest.fixture
 def lxd() -> FakeLxd:
-    lxd = FakeLxd()
-    made = FakeInstance(state=State.RUNNING, profiles=("default",), files={})
-    lxd.store.instances["default", "bob"] = made
-    return lxd
+    return with_bob()
 
 
 @pytest.mark.parametrize("directory", [MULTIARCH, f"{MULTIARCH}/nvidia/current"])

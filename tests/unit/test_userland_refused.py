@@ -8,7 +8,6 @@ import pytest
 
 from lab.driver.userland import Userland, install
 from lab.errors import CheckError, InputError
-from lab.lxd.model import State
 from lab.settings.driver import RunSettings
 from tests.support.builders.userland_script import (
     HAS_OLD,
@@ -20,17 +19,14 @@ from tests.support.builders.userland_script import (
     Script,
     ended,
     of,
+    with_bob,
 )
 from tests.support.fake_lxd.lxd import FakeLxd
-from tests.support.fake_lxd.store import FakeInstance
 
 
 @pytest.fixture
 def lxd() -> FakeLxd:
-    lxd = FakeLxd()
-    made = FakeInstance(state=State.RUNNING, profiles=("default",), files={})
-    lxd.store.instances["default", "bob"] = made
-    return lxd
+    return with_bob()
 
 
 def test_files_of_another_version_are_refused(lxd: FakeLxd, tmp_path: Path) -> None:

@@ -84,3 +84,13 @@ def write(root: Path, path: str, text: str) -> None:
     at = root / path.lstrip("/")
     at.parent.mkdir(parents=True, exist_ok=True)
     at.write_text(text)
+
+
+def checkout_in(directory: Path) -> Path:
+    """One with a command, at a path that has to be quoted."""
+    path = directory / "my lab 100%$"
+    invoke = path / ".venv/bin/invoke"
+    invoke.parent.mkdir(parents=True)
+    invoke.write_text("#!/bin/sh\n")
+    invoke.chmod(0o755)
+    return path

@@ -20,7 +20,7 @@ from provision.create.ready import SshProbe, Timeouts
 from provision.create.request import Request
 from tests.support.builders.public_keys import key
 from tests.support.fake_lxd.lxd import FakeLxd
-from tests.support.fake_lxd.store import EPOCH, FakeImage
+from tests.support.fake_lxd.store import EPOCH, FakeImage, FakeInstance
 
 # Whatever machine the tests run on.
 SETTINGS = Settings(limits=LimitSettings.model_validate({"memory": "256MiB", "processes": 3000}))
@@ -166,3 +166,12 @@ def refusal(lxd: FakeLxd, **wishes: object) -> str:
         stamp(lxd, bob(**wishes))
     assert lxd.changes == before
     return str(error.value)
+
+
+def lab_of_bob() -> FakeLxd:
+    """With Bob's container, and one that is not ours."""
+    lxd = a_lab()
+    stamp(lxd, bob(cpus=1, memory_bytes=1 << 30, disk_bytes=2 << 30))
+    lxd.store.instances["default", "theirs"] = FakeInstance(profiles=("default",))
+    lxd.changes.clear()
+    return lxd

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lab.driver.userland import Userland, userland_of
-from lab.lxd.model import Completed
+from lab.lxd.model import Completed, State
 from lab.settings.driver import DriverSettings
 from lab.settings.settings import Settings
 from tests.support.fake_lxd.lxd import FakeLxd
-from tests.support.fake_lxd.store import FakeFile
+from tests.support.fake_lxd.store import FakeFile, FakeInstance
 
 OLD, NEW = "535.261.03", "550.163.01"
 MULTIARCH = "/usr/lib/x86_64-linux-gnu"
@@ -79,3 +79,11 @@ SIMULATED = ended(
     f"Inst libcuda1 [{OLD}-1] ({NEW}-1 Debian:12 [amd64])\n"
     f"Inst nvidia-smi ({NEW}-1 Debian:12 [amd64])\n",
 )
+
+
+def with_bob() -> FakeLxd:
+    """With a running container, whose files are none."""
+    lxd = FakeLxd()
+    made = FakeInstance(state=State.RUNNING, profiles=("default",), files={})
+    lxd.store.instances["default", "bob"] = made
+    return lxd
