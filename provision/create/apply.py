@@ -43,6 +43,7 @@ from provision.create.ready import (
     wait_for_ssh,
 )
 from provision.filtered import start_filtered
+from provision.held_memory import tell_memory
 from provision.homes import FINISHED
 from provision.managed import managed_container
 
@@ -91,6 +92,7 @@ def apply(
                     if lxd.state(name).state is not State.RUNNING:
                         _start(name, actions, lxd, report, claimed)
                     _wait(action, lxd, report, timeouts=waits, probe_ssh=probe_ssh, greet=greet)
+                    tell_memory(lxd, name, report)
                 case SetPassword():
                     password = _set_password(action, lxd)
                 case MarkReady():
