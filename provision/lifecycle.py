@@ -20,6 +20,7 @@ from provision.gpu_view import refuse_without_gpus
 from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
+from provision.lab_info import give_lab_info
 from provision.managed import container_lock, managed_container, no_container
 from provision.whole import refuse_while_made, whole_container
 
@@ -54,6 +55,7 @@ def start(
             return False
         _refuse_without_gpus(lxd, instance)
         report.phase(name, "boot")
+        give_lab_info(lxd, name, report)
         _start(lxd, name)
         waits = timeouts or Timeouts()
         address = wait_until_up(lxd, name, report, timeouts=waits, probe_ssh=probe_ssh)

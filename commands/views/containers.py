@@ -16,7 +16,7 @@ Summary = tuple[str, list[tuple[str, str]], list[str]]
 
 
 # The kernel answers `df` for the file system, not for the quota group of a container.
-_DF = "The disk's quota holds, though `df` inside may show the whole pool."
+_DF = "Root and home have quotas, though `df` may show the whole pool; inside, ask: lab-info"
 
 
 def row(container: Mapping[str, Any]) -> tuple[str, ...]:

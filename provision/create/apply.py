@@ -45,6 +45,7 @@ from provision.create.ready import (
 from provision.filtered import start_filtered
 from provision.held_memory import tell_memory
 from provision.homes import FINISHED
+from provision.lab_info import give_lab_info
 from provision.managed import managed_container
 
 
@@ -89,6 +90,7 @@ def apply(
                     claimed()
                 case Start(name=name):
                     _hand_over(actions, lxd)
+                    give_lab_info(lxd, name, report)
                     if lxd.state(name).state is not State.RUNNING:
                         _start(name, actions, lxd, report, claimed)
                     _wait(action, lxd, report, timeouts=waits, probe_ssh=probe_ssh, greet=greet)
@@ -165,6 +167,7 @@ def _start(
         for action in actions:
             if isinstance(action, GiveKeys):
                 _give_keys(action, lxd)
+        give_lab_info(lxd, name, report)
         start_filtered(lxd, name, report)
 
 

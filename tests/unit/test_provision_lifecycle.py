@@ -18,7 +18,7 @@ from lab.report import Silent
 from provision import lifecycle
 from provision.lifecycle import Removed
 from provision.listing import containers, show
-from tests.support.builders.stamping import SETTINGS, a_lab, banner, bob, stamp
+from tests.support.builders.stamping import INFO, SETTINGS, a_lab, banner, bob, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 from tests.support.fake_lxd.store import FakeInstance
 
@@ -128,7 +128,7 @@ def test_stopping_and_starting_twice_changes_nothing(lxd: FakeLxd) -> None:
         False,
     ]
     lifecycle.restart(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner)
-    assert lxd.changes == ["stop bob", "start bob", "stop bob", "start bob"]
+    assert lxd.changes == [*("stop bob", *INFO, "start bob") * 2]
 
 
 def test_a_container_whose_disk_is_full_cannot_start_and_says_why(lxd: FakeLxd) -> None:
