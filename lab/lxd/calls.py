@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lab.lxd.fork_file import end_file_server
 from lab.lxd.rest import Rest
 from lab.machine.cgroup import Memory, leave_only_limit, read_memory
@@ -10,6 +12,9 @@ from lab.machine.monitors import first_processes
 
 class Calls:
     """Base of each group of calls; `lab.lxd.client` puts the groups together."""
+
+    proc: Path = Path("/proc")
+    cgroups: Path = Path("/sys/fs/cgroup")
 
     def __init__(self, rest: Rest, project: str) -> None:
         self._rest = rest
@@ -23,8 +28,10 @@ class Calls:
     def _memory(self, name: str) -> Memory | None:
         """As this machine's kernel counts and limits it; None where that is not to be seen."""
         directory = self._rest.directory
-        init = first_processes(directory).get(self._host(name)) if directory else None
-        return read_memory(init) if init is not None else None
+        if directory is None:
+            return None
+        init = first_processes(directory, proc=self.proc).get(self._host(name))
+        return read_memory(init, proc=self.proc, mount=self.cgroups) if init is not None else None
 
     def _leave_only_limit(self, name: str) -> None:
         """Undo what LXD before 5.0.4 and 5.21.1 adds to a limit of memory with cgroup v2.

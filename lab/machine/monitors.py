@@ -35,23 +35,27 @@ def first_processes(directory: Path, *, proc: Path = _PROC) -> Mapping[str, int]
 def _watched(pid: int, containers: str, proc: Path) -> str | None:
     """The container that the process PID watches over; None for any other process."""
     with suppress(OSError):
+        if not _is_roots(pid, proc):
+            return None
         line = (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace")
         title = f"{_TITLE}{containers} "
         argv = line.split("\0")
         if line.startswith(title):
-            name = line.removeprefix(title).strip("\0")
-        elif argv[1:2] == [_BEGAN] and argv[3:4] == [containers]:
-            name = argv[2]
-        else:
-            return None
-        return name if _is_roots(pid, proc) else None
+            return line.removeprefix(title).strip("\0")
+        if argv[1:2] == [_BEGAN] and argv[3:4] == [containers]:
+            return argv[2]
     return None
 
 
 def _is_roots(pid: int, proc: Path) -> bool:
-    """Any account may give its process such a name."""
+    """Whether it is root's, and of no container.
+
+    Asked first: any account may give its process such a name, and whoever makes the name's memory
+    hang holds up who reads it.
+    """
     status = (proc / str(pid) / "status").read_text(encoding="utf-8", errors="replace")
-    return any(line.split()[1:] == ["0"] * 4 for line in status.splitlines() if line[:4] == "Uid:")
+    facts = {line.partition(":")[0]: line.split()[1:] for line in status.splitlines()}
+    return facts.get("Uid") == ["0"] * 4 and len(facts.get("NSpid", ())) == 1
 
 
 def _children(pid: int, proc: Path) -> Iterator[int]:

@@ -108,7 +108,7 @@ def process(  # noqa: PLR0917 - a row of a table
 
 def test_the_first_processes_are_those_of_this_lxd_alone(tmp_path: Path) -> None:
     ours, theirs = "/var/lib/lxd/containers", "/var/lib/other/containers"
-    process(tmp_path, 1, "/sbin/init\0", "10 20 30 40 50 60 ")
+    process(tmp_path, 1, "/sbin/init\0", "10 20 30 40 50 60 70 ")
     process(tmp_path, 10, f"[lxc monitor] {ours} bob\0", "11 ")
     process(tmp_path, 20, f"[lxc monitor] {theirs} bob\0", "21 ")
     process(tmp_path, 30, f"/usr/bin/lxd\0forkstart\0lab_eve\0{ours}\0/run/lxc.conf\0", "31 ")
@@ -117,6 +117,8 @@ def test_the_first_processes_are_those_of_this_lxd_alone(tmp_path: Path) -> None
     # Its container has not started yet, and a hook of LXD runs.
     process(tmp_path, 50, f"[lxc monitor] {ours} new\0", "51 ")
     process(tmp_path, 60, "/usr/sbin/sshd\0")
+    # Root of a privileged container, whose parent has ended.
+    process(tmp_path, 70, f"[lxc monitor] {ours} eva\0", "11 ", numbers="\t5")
     for pid in (11, 21, 31, 41):
         process(tmp_path, pid, "/sbin/init\0", uid=1000000, numbers="\t1")
     process(tmp_path, 51, "/usr/bin/lxd\0callhook\0")
