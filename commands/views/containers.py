@@ -168,7 +168,7 @@ def _memory_in_full(container: Mapping[str, Any]) -> str:
     used, whole = _memory_used(container), container["memory_used_bytes"]
     # What only LXD tells has the cache in it.
     cache = (whole - used) if used is not None and container["memory_held_bytes"] is not None else 0
-    more = f", and {format_size(cache)} of cache" if cache > 0 else ""
+    more = f", and {format_size(cache)} more, mostly cache" if cache > 0 else ""
     return f"{_size(used, unsaid='?')} of {limit} used{more}{_giver(container, 'limits.memory')}"
 
 

@@ -118,7 +118,7 @@ def test_show_tells_root_home_memory_and_what_a_profile_limits(lxd: FakeLxd) -> 
     lines = dict(of_container(shown)[1])
     assert {key: lines[key] for key in ("cpus", "memory", "processes", "disk", "home")} == {
         "cpus": "2 (limit of a profile)",
-        "memory": "1.0 GiB of 4.0 GiB used, and 2.0 GiB of cache (limit of a profile)",
+        "memory": "1.0 GiB of 4.0 GiB used, and 2.0 GiB more, mostly cache (limit of a profile)",
         "processes": "900 at most (limit of a profile)",
         "disk": "1.0 GiB of 2.0 GiB used",
         "home": "5.0 MiB of 3.0 GiB used, kept by destroy",
