@@ -39,7 +39,7 @@ class Rest(Contents):
     def directory(self) -> Path | None:
         """Where this machine's own daemon keeps its things; None for one elsewhere."""
         socket = self._wire.place.socket
-        return socket.parent if socket is not None else None
+        return socket.parent.absolute() if socket is not None else None
 
     def daemon(self) -> int | None:
         """The number of the daemon's process, as it says."""
