@@ -24,7 +24,8 @@ def test_of_a_running_one(backend: Backend, name: str) -> None:
         backend.lxd.start(name)
         here, there = told(backend, name), backend.lxd.state(name)
         assert (here.state, here.ipv4, here.ipv6) == (there.state, there.ipv4, there.ipv6)
-        assert here.disk_bytes.keys() == there.disk_bytes.keys() == {"root", "home"}
+        # Of volumes that a project has of the default one, LXD 5.0.2 tells nothing.
+        assert there.disk_bytes.keys() <= here.disk_bytes.keys() == {"root", "home"}
         assert here.disk_quotas == {"root": 300 * MIB, "home": 50 * MIB}
         # LXD leaves out what a root shares with its image.
         assert here.disk_bytes["root"] >= there.disk_bytes["root"]
