@@ -24,6 +24,8 @@ from lab.printable import LINES, in_line
 from lab.urls import without_password
 
 _NOTHING = frozenset({"", "-", "none"})
+_NAME = 40
+"""Columns of a name that are never given to others."""
 _WIDE = 200
 """Columns where there is no terminal: results in a pipe are not folded to 80."""
 
@@ -70,7 +72,13 @@ def table_of(
     # A column in which no row says anything only takes room.
     shown = [n for n in range(len(columns)) if any(row[n] not in _NOTHING for row in every)]
     for number in shown:
-        table.add_column(columns[number], no_wrap=number != shown[-1], overflow="fold")
+        table.add_column(
+            columns[number],
+            no_wrap=number != shown[-1],
+            overflow="fold",
+            # Where a terminal is narrow, names are the last to be cut.
+            min_width=min(_NAME, max(len(row[0]) for row in every)) if number == 0 else None,
+        )
     for row in every:
         table.add_row(*(_marked(row[number]) for number in shown))
     return table

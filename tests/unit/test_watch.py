@@ -48,6 +48,11 @@ def test_what_has_no_room_is_counted() -> None:
     assert "and 181 more: a higher window shows them" in said
 
 
+def test_a_narrow_terminal_cuts_no_name() -> None:
+    rows = [("a-student-of-2026", "1/4 GiB" * 9)]
+    assert "a-student-of-2026" in drawn(iter([rows]), times=0)
+
+
 def test_an_error_ends_it() -> None:
     def fails() -> Iterator[list[tuple[str, str]]]:
         yield []
