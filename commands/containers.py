@@ -11,6 +11,8 @@ from commands.provisioning import stamp, stamp_or_build
 from lab import console
 from lab.errors import InputError
 
+_NONE = "No containers yet. Make one: invoke provision NAME --template base --key FILE"
+
 
 @command(
     help={
@@ -86,23 +88,37 @@ def provision(
     console.print_summary(*view.of_stamped(stamped))
 
 
-@command(help={"json": "One JSON document on stdout."}, name="list")
-def list_containers(_c: Context, json: bool = False) -> None:
-    """Show every user's container."""
+@command(
+    help={
+        "json": "One JSON document on stdout.",
+        "watch": "Draw the table again every two seconds, until Ctrl-C.",
+    },
+    name="list",
+)
+def list_containers(_c: Context, json: bool = False, watch: bool = False) -> None:
+    """Show every user's container, and what it uses."""
     from commands.views import containers as view
     from provision import listing
 
+    if watch:
+        if json:
+            raise InputError(
+                "list takes --json or --watch, not both.", fix="Leave one of them out."
+            )
+        console.refuse_without_terminal()
     settings = read_settings()
-    containers = listing.containers(connect_to(settings), settings)
+    lxd = connect_to(settings)
     if json:
-        console.print_json({"containers": containers})
+        console.print_json({"containers": listing.containers(lxd, settings)})
         return
-    console.print_table(
-        "",
-        view.COLUMNS,
-        [view.row(container) for container in containers],
-        empty="No containers yet. Make one: invoke provision NAME --template base --key FILE",
-    )
+
+    def look() -> list[tuple[str, ...]]:
+        return [view.row(container) for container in listing.containers(lxd, settings)]
+
+    if watch:
+        console.watch_table(view.COLUMNS, look, empty=_NONE)
+    else:
+        console.print_table("", view.COLUMNS, look(), empty=_NONE)
 
 
 @command(help={"name": "The container.", "json": "One JSON document on stdout."})

@@ -73,6 +73,25 @@ def format_size(n: int) -> str:
     return f"{n} B" if units[0] == "B" else f"{size:.1f} {units[0]}"
 
 
+def format_share(used: int | None, size: int | None) -> str:
+    """`1.2/20 GiB`: both in the unit of SIZE, the bytes USED are of. None: not known, no limit."""
+    if size is None:
+        return "?" if used is None else format_size(used)
+    power = next((n for n in range(len(_BINARY) - 1, 0, -1) if size >= 1024**n), 0)
+    return f"{_part(used, 1024**power)}/{_plain(size / 1024**power)} {_BINARY[power]}"
+
+
+def _part(used: int | None, unit: int) -> str:
+    if used is None:
+        return "?"
+    return "<0.1" if 0 < used < 0.05 * unit else _plain(used / unit)
+
+
+def _plain(number: float) -> str:
+    """With one digit behind the point, where it is none of 0."""
+    return f"{number:.1f}".removesuffix(".0")
+
+
 def _is_lxds(text: str) -> bool:
     number = re.fullmatch(r"([0-9]+) ?([A-Za-z]*)", text, re.ASCII)
     return number is not None and number[2] in ("", *_BINARY, *_DECIMAL)

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
 from lab.errors import InputError
+from lab.lxd.model import Instance
 from lab.sizes import as_limit, parse_size
 
-__all__ = ["as_limit", "bytes_of", "cpus_of"]
+__all__ = ["CPUS", "MEMORY", "PROCESSES", "Limits", "as_limit", "bytes_of", "cpus_of", "limits_of"]
+
+CPUS: Final = "limits.cpu"
+MEMORY: Final = "limits.memory"
+PROCESSES: Final = "limits.processes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a container is held to, by itself or by a profile. None: by nothing."""
+
+    cpus: int | None = None
+    memory: str | None = None
+    """As LXD keeps it: a size, or a share of the host's."""
+    processes: int | None = None
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """None also for a share."""
+        return bytes_of(self.memory)
+
+
+def limits_of(instance: Instance) -> Limits:
+    config = instance.expanded_config or instance.config
+    processes = config.get(PROCESSES, "")
+    return Limits(
+        cpus=cpus_of(config.get(CPUS)),
+        memory=config.get(MEMORY),
+        processes=int(processes) if processes.isdecimal() else None,
+    )
 
 
 def bytes_of(limit: str | None) -> int | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from lab import labels
-from lab.errors import LxdError, LxdUnreachable, NotFound
 from lab.host_gpus import HostGpus, read_host_gpus
-from lab.lxd.devices import of_type, root_of
+from lab.lxd.devices import Device, first, of_type, root_of
 from lab.lxd.idmap import own_range
 from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
@@ -16,8 +15,9 @@ from lab.process import in_words, is_alive
 from lab.settings.settings import Settings
 from provision.former import Stage, as_listed, read_mark
 from provision.gpu_view import in_brief, in_full
+from provision.homes import HOME, home_place
 from provision.keys.own import own_keys
-from provision.limits import bytes_of, cpus_of
+from provision.limits import bytes_of, limits_of
 from provision.managed import (
     command_that_finishes,
     is_managed,
@@ -27,12 +27,12 @@ from provision.managed import (
 from provision.needs import needs_of
 from provision.profile import inherited
 from provision.shares.listing import shares_in
-
-_LOOKS_AT_ONCE: Final = 32
-"""More than there are likely to be that LXD is stuck with."""
+from provision.states import Seen, seen, seen_alone, volume_sizes
 
 Row: TypeAlias = dict[str, Any]
 """A JSON object."""
+Sizes: TypeAlias = Mapping[tuple[str, str], str | None]
+"""Of volumes, as LXD keeps them, by pool and name."""
 
 
 def containers(lxd: Lxd, settings: Settings) -> list[Row]:
@@ -40,35 +40,23 @@ def containers(lxd: Lxd, settings: Settings) -> list[Row]:
     host = read_host_gpus(lxd, settings)
     there = map(as_listed, lxd.instances())
     every = sorted(filter(is_managed, there), key=lambda each: each.name)
-    with ThreadPoolExecutor(max_workers=_LOOKS_AT_ONCE) as pool:
-        rows = pool.map(lambda instance: _row_or_trouble(lxd, instance, host), every)
-        return [row for row in rows if row is not None]
-
-
-def _row_or_trouble(lxd: Lxd, instance: Instance, host: HostGpus) -> Row | None:
-    """None when it vanished meanwhile."""
-    try:
-        return _row(instance, lxd.state(instance.name), host)
-    except NotFound:
-        return None
-    except LxdUnreachable:
-        raise
-    except LxdError as error:
-        # Said beside its name: the others are to be seen all the same.
-        unknown = InstanceState(state=instance.state)
-        return _row(instance, unknown, host) | {"trouble": error.brief, "memory_used_bytes": None}
+    found = seen(lxd, every)
+    sizes = volume_sizes(lxd, (home[0] for one in found if (home := _unmeasured_home(one))))
+    return [_row(one, host, sizes) for one in found]
 
 
 def show(lxd: Lxd, settings: Settings, name: str) -> Row:
     """One container, with how to reach it; InputError when there is none of ours by NAME."""
     instance = managed_container(lxd, name)
-    state = lxd.state(name)
+    one = seen_alone(lxd, instance)
     host = read_host_gpus(lxd, settings)
+    disks = of_type("disk", instance.expanded_devices).values()
+    sizes = volume_sizes(lxd, (disk["pool"] for disk in disks if "pool" in disk))
     return {
-        **_row(instance, state, host),
+        **_row(one, host, sizes),
         **in_full(instance, host),
-        "access": _access(instance, state),
-        "volumes": _volumes(lxd, instance, state),
+        "access": _access(instance, one.state),
+        "volumes": _volumes(one, sizes),
         "snapshots": list(lxd.snapshots(name)),
         "kept_root": _kept_root(lxd, instance),
         "shares": shares_in(instance, settings),
@@ -82,9 +70,11 @@ def _profiles(lxd: Lxd, instance: Instance) -> tuple[Profile, ...]:
     return tuple(profile for profile in found if profile is not None)
 
 
-def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
+def _row(one: Seen, host: HostGpus, sizes: Sizes) -> Row:
+    instance, state = one.instance, one.state
     root = root_of(instance.expanded_devices)
     config = instance.config
+    limits = limits_of(instance)
     return {
         "name": instance.name,
         "owner": config[labels.OWNER],
@@ -96,20 +86,44 @@ def _row(instance: Instance, state: InstanceState, host: HostGpus) -> Row:
         "ipv4": list(state.ipv4),
         "ipv6": list(state.ipv6),
         **in_brief(instance, host),
-        "cpus": cpus_of(config.get("limits.cpu")),
-        "memory_bytes": bytes_of(config.get("limits.memory")),
-        "memory_used_bytes": state.memory_bytes,
-        "memory_limit": config.get("limits.memory"),
-        "processes": int(config["limits.processes"])
-        if config.get("limits.processes", "").isdecimal()
-        else None,
+        "cpus": limits.cpus,
+        # A share of the host's, which LXD counts itself where it is on another machine.
+        "memory_bytes": limits.memory_bytes or (state.memory and state.memory.limit),
+        "memory_used_bytes": None if one.trouble else state.memory_bytes,
+        "memory_held_bytes": state.memory and state.memory.held,
+        "memory_limit": limits.memory,
+        "processes": limits.processes,
         "disk_bytes": bytes_of(root[1].get("size")) if root else None,
         "disk_used_bytes": state.disk_bytes.get(root[0]) if root else None,
+        **_home(one, sizes),
         "ids": _ids(instance),
         "location": instance.location,
-        "trouble": None,
+        "told_by": one.told_by.value if one.told_by else None,
+        "trouble": one.trouble,
         "created_at": instance.created_at.isoformat(timespec="seconds"),
     }
+
+
+def _unmeasured_home(one: Seen) -> tuple[str, str] | None:
+    """Pool and name of a home whose quota the kernel did not tell."""
+    return home_place(one.instance) if one.state.disk_quotas is None else None
+
+
+def _home(one: Seen, sizes: Sizes) -> Row:
+    device = first(one.instance.expanded_devices, HOME)
+    if device is None or "pool" not in device[1]:
+        return {"home_bytes": None, "home_used_bytes": None}
+    return {
+        "home_bytes": _quota(one.state, device[0], device[1], sizes),
+        "home_used_bytes": one.state.disk_bytes.get(device[0]),
+    }
+
+
+def _quota(state: InstanceState, name: str, device: Device, sizes: Sizes) -> int | None:
+    """As the kernel holds the volume to it; else as LXD keeps it."""
+    if state.disk_quotas is not None:
+        return state.disk_quotas.get(name)
+    return bytes_of(sizes.get((device["pool"], device.get("source", ""))))
 
 
 def _half_made(instance: Instance) -> Row | None:
@@ -162,20 +176,15 @@ def _kept_root(lxd: Lxd, instance: Instance) -> Row | None:
     }
 
 
-def _volumes(lxd: Lxd, instance: Instance, state: InstanceState) -> list[Row]:
-    rows: list[Row] = []
-    for name, device in of_type("disk", instance.expanded_devices).items():
-        pool, source = device.get("pool"), device.get("source")
-        if not pool or not source:
-            continue
-        sizes = {each.name: each.config.get("size") for each in lxd.volumes(pool)}
-        rows.append(
-            {
-                "name": source,
-                "pool": pool,
-                "path": device.get("path"),
-                "size_bytes": bytes_of(sizes.get(source)),
-                "used_bytes": state.disk_bytes.get(name),
-            }
-        )
-    return rows
+def _volumes(one: Seen, sizes: Sizes) -> list[Row]:
+    return [
+        {
+            "name": device["source"],
+            "pool": device["pool"],
+            "path": device.get("path"),
+            "size_bytes": _quota(one.state, name, device, sizes),
+            "used_bytes": one.state.disk_bytes.get(name),
+        }
+        for name, device in of_type("disk", one.instance.expanded_devices).items()
+        if device.get("pool") and device.get("source")
+    ]

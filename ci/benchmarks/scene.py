@@ -60,13 +60,13 @@ def set_scene(root: Path, directory: Path, log: Path) -> Scene:
         mirror_host=urlsplit(files.mirrors.main).hostname or "",
     )
     if not query("/1.0/storage-pools"):
-        _have_pool_and_bridge(log)
+        have_pool_and_bridge(log)
     if PLAIN not in {one["name"] for one in query("/1.0/images/aliases?recursion=1")}:
         _have_plain_image(scene, files)
     return scene
 
 
-def _have_pool_and_bridge(log: Path) -> None:
+def have_pool_and_bridge(log: Path) -> None:
     preseed = {
         "storage_pools": [{"name": POOL, "driver": "btrfs", "config": {"size": _POOL_SIZE}}],
         "networks": [

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from commands.views import shares
-from lab.sizes import format_size
+from lab.sizes import format_share, format_size
 from provision.create.provision import Provisioned
 from provision.lifecycle import Removed
 
-COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "disk used", "gpus", "")
+COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "root", "home", "gpus", "")
 
 Summary = tuple[str, list[tuple[str, str]], list[str]]
 """Title, labelled rows, lines below."""
 
 
 # The kernel answers `df` for the file system, not for the quota group of a container.
-_DF = "The disk's quota holds, though `df` inside may show the whole pool."
+_DF = "Root and home have quotas, though `df` may show the whole pool; inside, ask: lab-info"
 
 
 def row(container: Mapping[str, Any]) -> tuple[str, ...]:
@@ -27,8 +27,9 @@ def row(container: Mapping[str, Any]) -> tuple[str, ...]:
         f"{container['template']} {container['version']}",
         _address(container),
         _count(container["cpus"]),
-        _memory(container, "all"),
-        _disk(container),
+        _memory(container),
+        format_share(container["disk_used_bytes"], container["disk_bytes"]),
+        _home(container),
         ", ".join(container["gpus"]) or "none",
         container["trouble"] or "",
     )
@@ -44,13 +45,13 @@ def of_container(container: Mapping[str, Any]) -> Summary:
         *([("own keys", _own_keys(container["own_keys"]))] if container.get("own_keys") else []),
         ("address", _address(container)),
         ("template", f"{container['template']} {container['version']}"),
-        ("cpus", _count(container["cpus"])),
-        ("memory", _memory(container, "all of the host's")),
-        ("processes", _processes(container["processes"])),
+        ("cpus", _count(container["cpus"]) + _giver(container, "limits.cpu")),
+        ("memory", _memory_in_full(container)),
+        ("processes", _processes(container["processes"]) + _giver(container, "limits.processes")),
         ("disk", f"{_disk(container)} used"),
         ("ids", _ids(container)),
         *_gpus(container),
-        *(("volume", _volume(volume)) for volume in container["volumes"]),
+        *(_volume(volume) for volume in container["volumes"]),
         *(("share", shares.line(share)) for share in container.get("shares") or ()),
         *([("snapshots", ", ".join(container["snapshots"]))] if container["snapshots"] else []),
         *([("kept root", _kept_root(container))] if container.get("kept_root") else []),
@@ -150,9 +151,39 @@ def _count(cpus: int | None) -> str:
     return "all" if cpus is None else str(cpus)
 
 
-def _memory(container: Mapping[str, Any], unsaid: str) -> str:
-    # A share of the host's, which only LXD knows where it is on another machine.
-    return _size(container["memory_bytes"], unsaid=container["memory_limit"] or unsaid)
+def _memory(container: Mapping[str, Any]) -> str:
+    used = _memory_used(container)
+    if container["memory_bytes"] is None and container["memory_limit"]:
+        # A share of the host's, which only LXD knows where it is on another machine.
+        return f"{_size(used, unsaid='?')}/{container['memory_limit']}"
+    return format_share(used, container["memory_bytes"])
+
+
+def _memory_used(container: Mapping[str, Any]) -> int | None:
+    """Without the cache, where that is known: the kernel gives that to others."""
+    held, used = container["memory_held_bytes"], container["memory_used_bytes"]
+    found: int | None = used if held is None else held
+    return found
+
+
+def _memory_in_full(container: Mapping[str, Any]) -> str:
+    limit = _size(container["memory_bytes"], unsaid=container["memory_limit"] or "the host's")
+    used, whole = _memory_used(container), container["memory_used_bytes"]
+    # What only LXD tells has the cache in it.
+    cache = (whole - used) if used is not None and container["memory_held_bytes"] is not None else 0
+    more = f", and {format_size(cache)} more, mostly cache" if cache > 0 else ""
+    return f"{_size(used, unsaid='?')} of {limit} used{more}{_giver(container, 'limits.memory')}"
+
+
+def _giver(container: Mapping[str, Any], key: str) -> str:
+    """That a profile has the limit KEY, and not the container itself."""
+    return " (limit of a profile)" if key in container["profile"]["config"] else ""
+
+
+def _home(container: Mapping[str, Any]) -> str:
+    if container["home_bytes"] is None and container["home_used_bytes"] is None:
+        return "-"
+    return format_share(container["home_used_bytes"], container["home_bytes"])
 
 
 def _processes(most: int | None) -> str:
@@ -199,7 +230,8 @@ def _disk(container: Mapping[str, Any]) -> str:
     return f"{used} of {_size(container['disk_bytes'], unsaid='the pool')}"
 
 
-def _volume(volume: Mapping[str, Any]) -> str:
+def _volume(volume: Mapping[str, Any]) -> tuple[str, str]:
     path = volume.get("path") or "/home"
     quota = _size(volume.get("size_bytes"), unsaid="the pool")
-    return f"{path}: {_size(volume.get('used_bytes'), unsaid='?')} of {quota}, kept by destroy"
+    used = f"{_size(volume.get('used_bytes'), unsaid='?')} of {quota} used, kept by destroy"
+    return ("home", used) if path == "/home" else ("volume", f"{path}: {used}")

@@ -9,6 +9,7 @@ from shlex import quote
 from host.check import containers as container_findings
 from host.check import ids as id_findings
 from host.check import machine as machine_findings
+from host.check import memory as memory_findings
 from host.check import network as network_findings
 from host.check import nics as nic_findings
 from host.check import pools as pool_findings
@@ -18,6 +19,7 @@ from host.check.drift import Versions
 from host.check.drift import findings as drift_findings
 from host.check.facts import GpuFacts, read_gpu_facts
 from host.check.gpu_users import GpuUser, read_gpu_users
+from host.check.memory import MemoryFacts, read_memory_facts
 from host.check.network_facts import (
     NetworkFacts,
     read_builders_facts,
@@ -49,6 +51,7 @@ class Facts:
     """None, with all below, for an LXD on another machine."""
     pools: tuple[Pool, ...] = ()
     limits: Mapping[str, int] = field(default_factory=dict)
+    memory: MemoryFacts = field(default_factory=MemoryFacts)
     network: NetworkFacts | None = None
     builders: NetworkFacts | None = None
     """The bridge of builders alone, where there is one."""
@@ -101,6 +104,7 @@ def read(lxd: Lxd, settings: Settings, machine: Machine) -> Facts:
         machine=read_gpu_facts(machine),
         pools=lxd.pools(),
         limits=read_limits(machine),
+        memory=read_memory_facts(lxd, machine, facts.containers),
         network=read_network_facts(lxd, settings, machine),
         builders=read_builders_facts(lxd, machine),
         shares=read_share_facts(lxd, settings, facts.containers, Ground()),
@@ -131,6 +135,7 @@ def judge(
     if facts.machine is not None:
         yield from pool_findings.findings(facts.pools)
         yield from kernel_limits.findings(facts.limits, sudo)
+        yield from memory_findings.findings(facts.memory, facts.server, facts.containers, sudo)
         for network in filter(None, (facts.network, facts.builders)):
             yield from network_findings.findings(network, sudo)
     yield from nic_findings.findings(facts.nics, facts.server, sudo)

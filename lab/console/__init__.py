@@ -18,6 +18,7 @@ from lab.console.rich_output import (
 )
 from lab.console.spelling import spell_commands
 from lab.console.text import ask, print_json, print_text, print_verbatim
+from lab.console.watch import refuse_without_terminal, watch_table
 
 __all__ = [
     "Plain",
@@ -30,8 +31,10 @@ __all__ = [
     "print_table",
     "print_text",
     "print_verbatim",
+    "refuse_without_terminal",
     "reporter",
     "spell_commands",
+    "watch_table",
 ]
 
 

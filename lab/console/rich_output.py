@@ -24,6 +24,8 @@ from lab.printable import LINES, in_line
 from lab.urls import without_password
 
 _NOTHING = frozenset({"", "-", "none"})
+_NAME = 40
+"""Columns of a name that are never given to others."""
 _WIDE = 200
 """Columns where there is no terminal: results in a pipe are not folded to 80."""
 
@@ -58,18 +60,28 @@ def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str
 ) -> None:
     """ROWS under COLUMNS; EMPTY in their place where there are none."""
-    every = list(rows)
+    out().print(table_of(title, columns, list(rows), empty=empty))
+
+
+def table_of(
+    title: str, columns: Sequence[str], every: Sequence[Sequence[str]], *, empty: str
+) -> RenderableType:
     if not every:
-        out().print(Text(empty))
-        return
+        return Text(told(empty))
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     # A column in which no row says anything only takes room.
     shown = [n for n in range(len(columns)) if any(row[n] not in _NOTHING for row in every)]
     for number in shown:
-        table.add_column(columns[number], no_wrap=number != shown[-1], overflow="fold")
+        table.add_column(
+            columns[number],
+            no_wrap=number != shown[-1],
+            overflow="fold",
+            # Where a terminal is narrow, names are the last to be cut.
+            min_width=min(_NAME, max(len(row[0]) for row in every)) if number == 0 else None,
+        )
     for row in every:
         table.add_row(*(_marked(row[number]) for number in shown))
-    out().print(table)
+    return table
 
 
 def print_summary(title: str, rows: Sequence[tuple[str, str]], footer: Sequence[str] = ()) -> None:

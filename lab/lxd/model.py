@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    # Programs that are brought into instances have this module, and Python alone.
+    from lab.machine.cgroup import Memory
 
 
 class State(str, Enum):
@@ -158,6 +162,8 @@ class Instance:
     state: State
     config: Mapping[str, str] = field(default_factory=dict)
     """The instance's own keys, without those of its profiles."""
+    expanded_config: Mapping[str, str] = field(default_factory=dict)
+    """Its own keys, and those of its profiles that it does not set itself."""
     devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     expanded_devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     profiles: tuple[str, ...] = ()
@@ -183,8 +189,14 @@ class InstanceState:
     ipv6: tuple[str, ...] = ()
     disk_bytes: Mapping[str, int] = field(default_factory=dict)
     """Bytes in use by device name (`root`, …), from the pool's own accounting."""
+    disk_quotas: Mapping[str, int | None] | None = None
+    """What the kernel holds them to; None for a disk without a quota. None: it was not asked."""
     memory_bytes: int = 0
-    processes: int = 0
+    """With the cache of files, which the kernel gives to others when they need it."""
+    memory: Memory | None = None
+    """As the kernel counts and limits it; None where LXD was asked, and of one that is stopped."""
+    processes: int | None = 0
+    """None where LXD was not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

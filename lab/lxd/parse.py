@@ -123,6 +123,7 @@ def instance(raw: Json) -> Instance:
         project=raw.get("project", "default"),
         state=state_of(raw.get("status")),
         config=raw.get("config") or {},
+        expanded_config=raw.get("expanded_config") or {},
         devices=raw.get("devices") or {},
         expanded_devices=raw.get("expanded_devices") or {},
         profiles=tuple(raw.get("profiles") or ()),

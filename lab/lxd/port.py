@@ -27,6 +27,7 @@ from lab.lxd.model import (
     Snapshot,
     Volume,
 )
+from lab.machine.cgroup import Memory
 
 OnProgress = Callable[[Progress], None]
 OnOutput = Callable[[str], None]
@@ -195,6 +196,17 @@ class Lxd(Protocol):
         """
 
     def state(self, name: str) -> InstanceState: ...
+    def local_states(self, instances: Sequence[Instance]) -> Mapping[str, InstanceState]:
+        """The states of those of INSTANCES that this machine's kernel tells by itself, by name.
+
+        Quick for any number, and nothing inside can hold it up. The others must be asked one by
+        one (`state`): all of an LXD elsewhere, of pools that are not btrfs, and without root.
+        Disks by what counts against their quota, which is more than LXD tells (`state`).
+        """
+
+    def memory(self, name: str) -> Memory | None:
+        """As this machine's kernel counts and limits it; None where that is not to be seen."""
+
     def wait_until_idle(self, name: str, *, timeout: float = 600) -> None:
         """Wait until no operation of the server (a publish, a copy) touches the instance."""
 
@@ -267,7 +279,10 @@ class Lxd(Protocol):
 
     def update_volume(self, pool: str, name: str, config: Mapping[str, str | None]) -> None: ...
     def volume_used(self, pool: str, name: str) -> int | None:
-        """Bytes in it, by the pool's own account; None where the pool's driver does not tell."""
+        """Bytes in it that count against its quota; None where the pool's driver does not tell.
+
+        Where only LXD can be asked, without those that it shares with its snapshots.
+        """
 
     def rename_volume(self, pool: str, name: str, new_name: str) -> None:
         """With its snapshots, and in the devices of the instances that have it; none may run.

@@ -32,11 +32,13 @@ class PowerCalls(LookupCalls):
             if self._is(State.RUNNING, name) or (
                 isinstance(error, Stuck) and self._starts_when_let_go(name)
             ):
+                self._leave_only_limit(name)
                 return
             log = STILL_HELD if isinstance(error, Stuck) else self._log_of(name)
             details = "\n".join(part for part in (error.details, log) if part)
             kind = InstanceCorrupted if _HALF_SHIFTED in (error.details or "") else type(error)
             raise kind(error.brief, details=details or None, fix=error.fix) from error
+        self._leave_only_limit(name)
 
     def stop(self, name: str, *, force: bool = False, timeout: int = 30) -> None:
         if self._is(State.STOPPED, name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +34,12 @@ class Rest(Contents):
     def is_local(self) -> bool:
         """Whether the server is this machine's own."""
         return self._wire.place.socket is not None
+
+    @property
+    def directory(self) -> Path | None:
+        """Where this machine's own daemon keeps its things; None for one elsewhere."""
+        socket = self._wire.place.socket
+        return socket.parent.absolute() if socket is not None else None
 
     def daemon(self) -> int | None:
         """The number of the daemon's process, as it says."""

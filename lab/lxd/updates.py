@@ -62,7 +62,9 @@ class UpdateCalls(LookupCalls):
             return instance
 
         with self._rest.one_writer:
-            return with_fresh_etag(change)
+            instance = with_fresh_etag(change)
+            self._leave_only_limit(name)
+            return instance
 
     def wait_until_idle(self, name: str, *, timeout: float = 600) -> None:
         # A copy into another project is that project's operation. LXD 5.0 lists them one by one.

@@ -10,6 +10,7 @@ from lab.lxd import parse
 from lab.lxd.calls import Calls
 from lab.lxd.changes import changed, with_fresh_etag
 from lab.lxd.errors import refused
+from lab.lxd.local_pools import local_pools, volume_space
 from lab.lxd.model import Volume
 from lab.lxd.rest import path
 
@@ -71,6 +72,10 @@ class VolumeCalls(Calls):
         with_fresh_etag(change)
 
     def volume_used(self, pool: str, name: str) -> int | None:
+        pools = local_pools(self._rest)
+        told = volume_space(pools, pool, name, project=self._project) if pools else None
+        if told is not None and told.used is not None:
+            return told.used
         found = self._rest.get(
             path("storage-pools", pool, "volumes", "custom", name, "state"),
             what=f"read the used space of the volume {name} in {pool}",

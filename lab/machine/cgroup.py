@@ -1,4 +1,4 @@
-"""The memory of a container as the kernel counts it: cgroup v1 and v2, read on the host.
+"""The memory of a container as the kernel counts and limits it: cgroup v1 and v2, on the host.
 
 LXD says what it was told; whether the kernel holds it is in these files.
 https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,21 +21,83 @@ _UNLIMITED: Final = 1 << 60
 # What cannot be given back to others while its processes live; the cache can.
 _V1: Final = ("total_rss", "total_shmem")
 _V2: Final = ("anon", "shmem")
+_LOW, _HIGH, _MAX = "memory.low", "memory.high", "memory.max"
 
 
-def memory_limit(init: int, *, proc: Path = _PROC, mount: Path = _MOUNT) -> int | None:
-    """Bytes that the container of the process INIT may use; None for no limit, or not known."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Bytes. Of v1 all but the first four are as if nothing was set: it has nothing like them."""
+
+    used: int | None = None
+    """With the cache of files, as LXD counts; None where it is not known."""
+    held: int | None = None
+    """What the kernel cannot reclaim; None where it is not known."""
+    limit: int | None = None
+    """None: there is none."""
+    swap: int | None = None
+    """How much more may be swapped out; None: there is no limit, or the kernel does not count."""
+    protected: int = 0
+    """What the kernel takes from others first (`memory.low`), the cache included."""
+    slowed: int | None = None
+    """From where on its processes are slowed down (`memory.high`); None: never."""
+    place: Path | None = None
+    """Where v2 lets it be changed."""
+
+    @property
+    def has_more_than_limit(self) -> bool:
+        """Whether beside a limit something protects or slows it, which nobody asked for."""
+        return self.limit is not None and (self.protected > 0 or self.slowed is not None)
+
+
+def read_memory(init: int, *, proc: Path = _PROC, mount: Path = _MOUNT) -> Memory | None:
+    """Of the container of the process INIT; None where it is not to be seen from here."""
     place, is_v2 = _place(init, proc, mount)
-    text = _text(place / ("memory.max" if is_v2 else "memory.limit_in_bytes")) if place else ""
-    limit = int(text) if text.strip().isdecimal() else None
-    return limit if limit is not None and limit < _UNLIMITED else None
+    if place is None:
+        return None
+    return _of_v2(place) if is_v2 else _of_v1(place)
 
 
-def memory_held(init: int, *, proc: Path = _PROC, mount: Path = _MOUNT) -> int | None:
-    """Bytes in use that the kernel cannot reclaim; None where that is not known."""
-    place, is_v2 = _place(init, proc, mount)
-    counts = _counts(_text(place / "memory.stat")) if place else {}
-    wanted = _V2 if is_v2 else _V1
+def leave_only_limit(memory: Memory) -> None:
+    """Take away what protects or slows it, where we may."""
+    if memory.place is not None:
+        with suppress(OSError):
+            (memory.place / _HIGH).write_text("max", encoding="ascii")
+            (memory.place / _LOW).write_text("0", encoding="ascii")
+
+
+def _of_v1(place: Path) -> Memory | None:
+    limit = _number(place / "memory.limit_in_bytes")
+    if limit is None:
+        return None
+    both = _number(place / "memory.memsw.limit_in_bytes")
+    return Memory(
+        used=_number(place / "memory.usage_in_bytes"),
+        held=_held(place, _V1),
+        limit=limit if limit < _UNLIMITED else None,
+        swap=both - limit if both is not None and both < _UNLIMITED else None,
+    )
+
+
+def _of_v2(place: Path) -> Memory | None:
+    limit = _text(place / _MAX).strip()
+    if not limit:
+        return None
+    return Memory(
+        used=_number(place / "memory.current"),
+        held=_held(place, _V2),
+        limit=_number(place / _MAX),
+        swap=_number(place / "memory.swap.max"),
+        # `max` protects all that there is.
+        protected=_UNLIMITED
+        if _text(place / _LOW).strip() == "max"
+        else _number(place / _LOW) or 0,
+        slowed=_number(place / _HIGH),
+        place=place,
+    )
+
+
+def _held(place: Path, wanted: tuple[str, ...]) -> int | None:
+    counts = _counts(_text(place / "memory.stat"))
     return sum(counts[key] for key in wanted) if set(wanted) <= set(counts) else None
 
 
@@ -61,6 +124,11 @@ def _place(init: int, proc: Path, mount: Path) -> tuple[Path | None, bool]:
 def _counts(text: str) -> Mapping[str, int]:
     pairs = (line.split() for line in text.splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
+
+
+def _number(file: Path) -> int | None:
+    text = _text(file).strip()
+    return int(text) if text.isdecimal() else None
 
 
 def _text(file: Path) -> str:

@@ -35,14 +35,14 @@ def is_contained(pid: int, *, proc: Path = _PROC) -> bool:
 
 def device_nodes(init: int, *, proc: Path = _PROC) -> frozenset[str]:
     """The names that LXD has mounted in /dev, however deep: `nvidia0`, `net/tun`."""
-    mounts = _lines(proc / str(init) / "mountinfo")
+    mounts = lines_of(proc / str(init) / "mountinfo")
     points = (fields[4] for line in mounts if len(fields := line.split()) > 4)
     return frozenset(point.removeprefix("/dev/") for point in points if point.startswith("/dev/"))
 
 
 def sees(init: int, point: str, *, proc: Path = _PROC) -> bool:
     """Whether something is mounted at POINT in it."""
-    fields = map(str.split, _lines(proc / str(init) / "mountinfo"))
+    fields = map(str.split, lines_of(proc / str(init) / "mountinfo"))
     return any(len(each) > 4 and each[4] == point for each in fields)
 
 
@@ -53,7 +53,7 @@ def listens(init: int, port: int, *, proc: Path = _PROC) -> bool:
     return any(
         len(fields) > 3 and fields[1].endswith(wanted) and fields[3] == _LISTENS
         for table in tables
-        for fields in map(str.split, _lines(table))
+        for fields in map(str.split, lines_of(table))
     )
 
 
@@ -152,7 +152,7 @@ def _open_files(process: Path, deadline: float) -> Iterator[str]:
 
 def _numbers(process: Path) -> list[int]:
     """What PROCESS is called in our PID namespace, and in each one below."""
-    told = [line for line in _lines(process / "status") if line.startswith("NSpid:")]
+    told = [line for line in lines_of(process / "status") if line.startswith("NSpid:")]
     return [int(number) for number in told[0].split()[1:]] if told else []
 
 
@@ -162,14 +162,14 @@ def _number_at(depth: int, process: Path) -> int:
 
 
 def _name(process: Path) -> str:
-    return next(iter(_lines(process / "comm")), "?").strip()
+    return next(iter(lines_of(process / "comm")), "?").strip()
 
 
-def _lines(file: Path) -> list[str]:
+def lines_of(file: Path, *, most: int = _MOST) -> list[str]:
     """Of a file of /proc; none where its process has ended. TooMuch where a user made it so."""
     with suppress(FileNotFoundError, ProcessLookupError), file.open("rb") as opened:
-        content = opened.read(_MOST + 1)
-        if len(content) > _MOST:
+        content = opened.read(most + 1)
+        if len(content) > most:
             raise TooMuch(f"{file} is too long to read.")
         return content.decode(errors="replace").splitlines()
     return []

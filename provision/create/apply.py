@@ -48,7 +48,9 @@ from provision.create.ready import (
     wait_for_ssh,
 )
 from provision.filtered import start_filtered
+from provision.held_memory import tell_memory
 from provision.homes import FINISHED
+from provision.lab_info import give_lab_info
 from provision.managed import is_unclean, managed_container
 from provision.shares.prepare import PrepareShare
 
@@ -94,9 +96,11 @@ def apply(
                     prepare(action)
                 case Start(name=name):
                     _hand_over(actions, lxd)
+                    give_lab_info(lxd, name, report)
                     if lxd.state(name).state is not State.RUNNING:
                         _start(name, actions, lxd, report, claimed)
                     _wait(action, lxd, report, timeouts=waits, probe_ssh=probe_ssh, greet=greet)
+                    tell_memory(lxd, name, report)
                 case SetPassword():
                     password = _set_password(action, lxd)
                 case MarkReady():
@@ -176,6 +180,7 @@ def _start(
         for action in actions:
             if isinstance(action, GiveKeys):
                 _give_keys(action, lxd)
+        give_lab_info(lxd, name, report)
         start_filtered(lxd, name, report)
 
 

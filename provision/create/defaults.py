@@ -8,9 +8,8 @@ from lab.settings.limits import NONE, share_of
 from lab.sizes import parse_size
 from provision.create.capacity import MIN_MEMORY
 from provision.create.facts import Facts
-from provision.limits import as_limit
+from provision.limits import MEMORY, PROCESSES, as_limit
 
-MEMORY, PROCESSES = "limits.memory", "limits.processes"
 _PARTS = 4
 """One container gets a quarter of the kernel's process ids: without systemd these are 32768."""
 

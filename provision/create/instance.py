@@ -11,6 +11,8 @@ from lab.lxd.devices import NIC, ROOT, connection, nic_of, root_of
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import InstanceSpec
 from lab.lxd.nic_filters import filtering
+from lab.lxd.swap import KEY as SWAP
+from lab.lxd.swap import without_swap
 from provision.create.capacity import disk_size
 from provision.create.closed import closed
 from provision.create.defaults import default_limits
@@ -18,7 +20,7 @@ from provision.create.facts import Facts
 from provision.create.gpus import Share
 from provision.create.request import Request
 from provision.homes import HOME
-from provision.limits import as_limit
+from provision.limits import MEMORY, as_limit
 from provision.releases import Offer
 from provision.shares.plan import wishes
 from provision.shares.sharing import devices_of, refuse_overlaps
@@ -62,6 +64,9 @@ def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
         config["limits.cpu"] = str(request.cpus)
     if request.memory_bytes is not None:
         config["limits.memory"] = as_limit(request.memory_bytes)
+    if MEMORY in config or MEMORY in facts.profile.config:
+        said = SWAP in facts.profile.config
+        config.update({} if said else without_swap(facts.server))
     if facts.user_data is not None:
         text = closed(facts.user_data, request.account)
         config[facts.server.user_data_key] = text or facts.user_data

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lab.lxd.devices import devices_of, root_of
-from lab.lxd.model import Instance, Pool, State, Volume
+from lab.lxd.model import Instance, Pool, Server, Volume
 from lab.lxd.port import Lxd
-from lab.machine import cgroup
 from lab.machine.host_size import HostSize, read_host_size
 from lab.settings.settings import Settings
 from provision.homes import read_stores
+from provision.states import seen_alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,22 +25,17 @@ class Facts:
     home_used: int | None = None
     memory_held: int | None = None
     """What the kernel could not take back; None where it is not running, or not known."""
+    server: Server
     host: HostSize = field(default_factory=HostSize)
 
 
-def read(
-    lxd: Lxd,
-    settings: Settings,
-    instance: Instance,
-    *,
-    memory_held: Callable[[int], int | None] = cgroup.memory_held,
-) -> Facts:
+def read(lxd: Lxd, settings: Settings, instance: Instance) -> Facts:
     name, device = root_of(devices_of(instance)) or ("root", {})
     pools = {pool.name: pool for pool in lxd.pools()}
     homes = read_stores(lxd).homes(instance.name)
     home = next((one for one in homes if instance.name in one.used_by), None)
-    state = lxd.state(instance.name)
-    init = lxd.init_pid(instance.name) if state.state is State.RUNNING else None
+    state = seen_alone(lxd, instance).state
+    memory = lxd.memory(instance.name)
     return Facts(
         instance=instance,
         root=(name, dict(device)),
@@ -50,6 +44,7 @@ def read(
         home=home,
         home_pool=pools.get(home.pool) if home else None,
         home_used=lxd.volume_used(home.pool, home.name) if home else None,
-        memory_held=memory_held(init) if init is not None else None,
+        memory_held=memory.held if memory else None,
+        server=lxd.server(),
         host=read_host_size() if settings.is_local else HostSize(),
     )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lab import labels
 from lab.errors import CapacityError, InputError
-from lab.lxd.model import Pool
+from lab.lxd.model import Instance, Pool
+from lab.lxd.swap import KEY as SWAP
+from lab.lxd.swap import without_swap
 from lab.sizes import format_size
 from provision.create.capacity import MIN_DISK, MIN_HOME, at_least, fits_host, fits_pool
-from provision.create.defaults import MEMORY, PROCESSES
-from provision.limits import as_limit, bytes_of, cpus_of
+from provision.limits import CPUS, MEMORY, PROCESSES, as_limit, bytes_of, limits_of
 from provision.resize.facts import Facts
 from provision.resize.sizes import Sizes, following
 
-_CPU = "limits.cpu"
 MIN_PROCESSES = 200
 """systemd, ssh and one login take some 40; docker with a container as many again."""
 _UNSET = "not set"
@@ -54,18 +54,24 @@ class Resize:
 def plan(sizes: Sizes, facts: Facts) -> Resize:
     """Without changes where all is so already. InputError or CapacityError where it cannot be."""
     _check(sizes, facts)
-    config, device = facts.instance.config, facts.root[1]
+    instance, device = facts.instance, facts.root[1]
+    limits = limits_of(instance)
     changes = [
-        *_change("cpus", cpus_of(config.get(_CPU)), sizes.cpus),
-        *_sized("memory", bytes_of(config.get(MEMORY)), sizes.memory),
-        *_change("processes", _number(config.get(PROCESSES)), sizes.processes),
+        *_limit("cpus", instance, CPUS, now=limits.cpus, then=sizes.cpus),
+        *_limit(
+            *("memory", instance, MEMORY),
+            now=limits.memory_bytes,
+            then=sizes.memory,
+            shown=format_size,
+        ),
+        *_limit("processes", instance, PROCESSES, now=limits.processes, then=sizes.processes),
         *_sized("disk", bytes_of(device.get("size")), sizes.disk),
         *_sized("home", _home_size(facts), sizes.home),
     ]
     changed = {change.what for change in changes}
     written = {
-        _CPU: str(sizes.cpus) if "cpus" in changed else None,
-        MEMORY: as_limit(sizes.memory) if sizes.memory and "memory" in changed else None,
+        CPUS: str(sizes.cpus) if "cpus" in changed else None,
+        **(_memory(sizes.memory, facts) if sizes.memory and "memory" in changed else {}),
         PROCESSES: str(sizes.processes) if "processes" in changed else None,
         labels.REQUEST: _request(sizes, facts),
     }
@@ -81,6 +87,12 @@ def plan(sizes: Sizes, facts: Facts) -> Resize:
         else None,
         memory=sizes.memory if "memory" in changed else None,
     )
+
+
+def _memory(size: int, facts: Facts) -> Mapping[str, str]:
+    """And no swap beyond it, unless somebody said something of that."""
+    said = SWAP in (facts.instance.expanded_config or facts.instance.config)
+    return {MEMORY: as_limit(size), **({} if said else without_swap(facts.server))}
 
 
 def _request(sizes: Sizes, facts: Facts) -> str | None:
@@ -144,13 +156,24 @@ def _home_size(facts: Facts) -> int | None:
     return bytes_of(facts.home.config.get("size")) if facts.home else None
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
-
-
-def _change(what: str, now: int | None, then: int | None) -> Iterator[Change]:
-    if then is not None and now != then:
-        yield Change(what=what, now=_UNSET if now is None else str(now), then=str(then))
+def _limit(
+    what: str,
+    instance: Instance,
+    key: str,
+    *,
+    now: int | None,
+    then: int | None,
+    shown: Callable[[int], str] = str,
+) -> Iterator[Change]:
+    """Also where a profile gives as much: that may change, and what was asked for stays."""
+    is_own = key in instance.config
+    if then is None or (is_own and now == then):
+        return
+    # A share of the host's, or a set of CPUs that is not understood.
+    written = (instance.expanded_config or instance.config).get(key, _UNSET)
+    has = written if now is None else shown(now)
+    of_profile = "" if is_own or has == _UNSET else ", from a profile,"
+    yield Change(what=what, now=f"{has}{of_profile}", then=shown(then))
 
 
 def _sized(what: str, now: int | None, then: int | None) -> Iterator[Change]:

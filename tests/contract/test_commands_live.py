@@ -153,6 +153,10 @@ def test_only_its_own_addresses_count(backend: Backend, box: str) -> None:
     backend.lxd.run(box, ["sh", "-c", script])
     assert backend.lxd.state(box).ipv4 == ("192.0.2.7",)
     assert backend.lxd.state(box).ipv6 == ()
+    instance = backend.lxd.instance(box)
+    assert instance is not None
+    told = backend.lxd.local_states((instance,))[box]
+    assert (told.ipv4, told.ipv6) == (("192.0.2.7",), ())
 
 
 def test_stopping_what_will_not_stop_is_forced(backend: Backend, made: str) -> None:

@@ -261,7 +261,7 @@ def test_an_instance_starts_stops_and_is_told_so_twice(backend: Backend, made: s
     backend.lxd.start(made)
     running = backend.lxd.state(made)
     assert running.state is State.RUNNING
-    assert running.processes > 0
+    assert running.processes
     assert running.memory_bytes > 0
     with pytest.raises(LxdError):
         backend.lxd.rename(made, backend.unused())

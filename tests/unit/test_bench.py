@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.benchmarks import labstamp
+from ci.benchmarks import labstamp, listing
 from ci.benchmarks.__main__ import turns
 from ci.benchmarks.inputs import Template
 from ci.benchmarks.packer import packer_file
@@ -152,3 +152,20 @@ def test_packer_types_what_is_typed_by_hand() -> None:
     assert shells["['base']"] == list(install(one))
     assert shells["['big']"] == list(install(two))
     assert install(two)[1].endswith("--no-install-recommends git vim")
+
+
+def test_the_report_on_lists_has_each_way_once() -> None:
+    laps = [
+        listing.Lap(what=what, seconds=seconds, load=load)
+        for what, seconds, load in (
+            ("the list", 0.25, 0.5),
+            ("`lxc list`", 4.0, 1.5),
+            ("the list", 0.75, 2.5),
+            ("the list", 0.3, 0.75),
+        )
+    ]
+    text = listing.report({"LXD": "5.0.2"}, 200, laps)
+    assert text.startswith("# Listing 200 running containers\n")
+    assert "| LXD | 5.0.2 |\n" in text
+    assert "| the list | 0.30 | 0.25 | 0.75 | 3 |\n| `lxc list` | 4.00 | 4.00 | 4.00 | 1 |" in text
+    assert "The load before the runs was 0.5 to 2.5 (average over a minute)." in text

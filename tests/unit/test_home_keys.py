@@ -102,7 +102,7 @@ def test_what_an_earlier_version_began_has_its_keys_from_its_first_boot(lxd: Fak
     del made.config[labels.AUTHORIZED]
     made.files.clear()
     stamp(lxd, bob(keys=(), only_name=True))
-    assert made.files == {}
+    assert not [file for file in made.files if file.startswith("/etc/ssh")]
 
 
 def test_what_is_no_fingerprint_is_passed_over(lxd: FakeLxd) -> None:

@@ -35,6 +35,7 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
     assert {name: one.found for name, one in every.items()} == {
         "pool-room/default": "39.0 GiB free",
         "kernel-limits": "high enough for many containers",
+        "memory-limits": "the kernel holds containers to them alone",
         "network/lxdbr0": "nothing blocks this network; only root can see the firewall's rules",
         "network-filters": "users' containers can send from their own addresses only",
         "ids": "every container has ids of its own",
@@ -60,7 +61,10 @@ def test_host_without_gpus_says_so_and_no_more(tmp_path: Path) -> None:
     give_network(tmp_path)
     every = check(FakeLxd(), SETTINGS, Versions(), machine_in(tmp_path))
     names = [one.name for one in every]
-    assert names == ["pool-room", "kernel-limits", "network", "network-filters", "gpu"]
+    assert names == [
+        *("pool-room", "kernel-limits", "memory-limits"),
+        *("network", "network-filters", "gpu"),
+    ]
     assert every[-1].found == "no GPU"
     assert {one.status for one in every} == {Status.OK}
 

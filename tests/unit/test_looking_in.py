@@ -73,6 +73,7 @@ def test_lxd_itself_in_trouble_is_no_trouble_of_a_container(
 
 
 def test_list_shows_what_is_known(lab: FakeLxd, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.store.tells_states = False
     state = lab.state
 
     def look(name: str) -> InstanceState:
@@ -88,6 +89,7 @@ def test_list_shows_what_is_known(lab: FakeLxd, monkeypatch: pytest.MonkeyPatch)
         None,
     )
     assert (ben["state"], ben["ipv4"], ben["disk_used_bytes"]) == ("Running", [], None)
+    assert (ann["told_by"], ben["told_by"]) == ("lxd", None)
     assert row(ben)[-1] == ben["trouble"]
 
 

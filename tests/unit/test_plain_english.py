@@ -57,7 +57,17 @@ PATTERN: Final = re.compile("|".join(rf"\b(?:{riddle})" for riddle in RIDDLES))
 # `There is no file X.` says it plainly.
 PLAIN: Final = re.compile(r"\b(?:[Tt]here|which|that) (?:is|are) no \w+")
 
-COMMANDS: Final = ("apt-get", "apt-mark", "ci/", "docker", "export", "invoke", "lxc", "sudo")
+COMMANDS: Final = (
+    "apt-get",
+    "apt-mark",
+    "ci/",
+    "docker",
+    "echo",
+    "export",
+    "invoke",
+    "lxc",
+    "sudo",
+)
 # What is no verb: `The full log: …` does not say what to do with it.
 NOUNS: Final = "A|An|If|It|Its|No|Nothing|That|The|This|Those"
 BEGINNING: Final = re.compile(

@@ -13,6 +13,7 @@ from lab.lxd.model import State
 from lab.settings.settings import Settings
 from tests.support.builders.public_keys import ed25519, fingerprint, key
 from tests.support.builders.stamping import (
+    INFO,
     a_lab,
     bob,
     refusal,
@@ -39,6 +40,7 @@ def test_everything_is_in_the_one_create_call(lxd: FakeLxd) -> None:
         "write_file bob/etc/ssh/labstamp/keys/bob",
         "write_file bob/etc/ssh/sshd_config.d/00-labstamp.conf",
         "update_volume home-bob",
+        *INFO,
         "start bob",
         "update bob",
         "update bob",

@@ -7,6 +7,7 @@ import pytest
 from lab.errors import InstanceCorrupted, LxdError
 from provision.create.ready import SshProbe
 from tests.support.builders.stamping import (
+    INFO,
     a_lab,
     bob,
     inside,
@@ -66,9 +67,9 @@ def test_one_that_lxd_spoiled_at_its_first_start_is_made_once_more(lxd: FakeLxd)
         "write_file bob/etc/ssh/labstamp/keys/bob",
         "write_file bob/etc/ssh/sshd_config.d/00-labstamp.conf",
     ]
-    assert lxd.changes[:9] == [
-        *("create_volume home-bob", "create bob", *keys, "update_volume home-bob"),
-        *("delete bob", "create bob", *keys),
+    assert lxd.changes[:13] == [
+        *("create_volume home-bob", "create bob", *keys, "update_volume home-bob", *INFO),
+        *("delete bob", "create bob", *keys, *INFO),
     ]
     assert lxd.store.instances[HERE].config["user.lab.phase"] == "ready"
 

@@ -18,7 +18,7 @@ from lab.report import Silent
 from provision import lifecycle
 from provision.lifecycle import Removed
 from provision.listing import containers, show
-from tests.support.builders.stamping import SETTINGS, banner, lab_of_bob
+from tests.support.builders.stamping import INFO, SETTINGS, banner, lab_of_bob
 from tests.support.fake_lxd.lxd import FakeLxd
 
 BOB = ("default", "bob")
@@ -56,10 +56,14 @@ def test_list_and_show(lxd: FakeLxd) -> None:
         "cpus": 1,
         "memory_bytes": 1 << 30,
         "memory_used_bytes": 1 << 20,
+        "memory_held_bytes": 1 << 19,
         "memory_limit": "1GiB",
         "processes": 3000,
         "disk_bytes": 2 << 30,
         "disk_used_bytes": 1 << 20,
+        "home_bytes": 2 << 30,
+        "home_used_bytes": 1 << 20,
+        "told_by": "kernel",
         "driver": None,
         "drift": False,
         "ids": {"base": 1065536, "size": 65536},
@@ -83,7 +87,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
                 "pool": "default",
                 "path": "/home",
                 "size_bytes": 2 << 30,
-                "used_bytes": None,
+                "used_bytes": 1 << 20,
             }
         ],
         "snapshots": [],
@@ -121,7 +125,7 @@ def test_stopping_and_starting_twice_changes_nothing(lxd: FakeLxd) -> None:
         False,
     ]
     lifecycle.restart(lxd, SETTINGS, "bob", report=Silent(), probe_ssh=banner)
-    assert lxd.changes == ["stop bob", "start bob", "stop bob", "start bob"]
+    assert lxd.changes == [*("stop bob", *INFO, "start bob") * 2]
 
 
 def test_a_container_whose_disk_is_full_cannot_start_and_says_why(lxd: FakeLxd) -> None:

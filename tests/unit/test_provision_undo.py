@@ -14,6 +14,7 @@ from tests.support.builders.cut_off import destroy_after, stamp_after, stamp_unt
 from tests.support.builders.death import DEAD, dies
 from tests.support.builders.public_keys import ed25519, fingerprint
 from tests.support.builders.stamping import (
+    INFO,
     a_lab,
     bob,
     inside,
@@ -53,6 +54,7 @@ def test_what_a_crash_left_is_finished_when_the_same_is_asked_for(lxd: FakeLxd) 
         "update_volume home-bob",
         "write_file bob/etc/ssh/labstamp/keys/bob",
         "write_file bob/etc/ssh/sshd_config.d/00-labstamp.conf",
+        *INFO,
         "start bob",
         "update bob",
         "update bob",
@@ -111,6 +113,7 @@ def test_a_home_of_a_container_that_never_started_is_used_at_the_size_asked_for(
         "create bob",
         "write_file bob/etc/ssh/labstamp/keys/bob",
         "write_file bob/etc/ssh/sshd_config.d/00-labstamp.conf",
+        *INFO,
         "start bob",
         "update bob",
         "update bob",

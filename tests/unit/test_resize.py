@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from lab import labels
 from lab.errors import CapacityError, InputError, LxdError
 from lab.lxd.model import Pool, State
 from lab.machine import lock
-from lab.machine.cgroup import memory_held, memory_limit
+from lab.machine.cgroup import Memory
 from lab.report import Silent
 from provision.resize.plan import Change
 from provision.resize.resize import resize
@@ -148,51 +149,83 @@ def test_the_request_follows_and_keeps_the_rest() -> None:
     assert following("no JSON", Sizes(memory=2)) is None
 
 
-V1 = {
-    "proc/7/cgroup": "9:memory:/lxc.payload.bob/init.scope\n0::/lxc.payload.bob/init.scope\n",
-    "sys/memory/lxc.payload.bob/memory.limit_in_bytes": "1073741824\n",
-    "sys/memory/lxc.payload.bob/memory.stat": "rss 1\ntotal_rss 4096\ntotal_shmem 100\n",
-}
-V2 = {
-    "proc/7/cgroup": "0::/lxc.payload.lab_bob/init.scope\n",
-    "sys/lxc.payload.lab_bob/memory.max": "max\n",
-    "sys/lxc.payload.lab_bob/memory.stat": "anon 4096\nshmem 100\nfile 99999\n",
-}
-
-
-@pytest.mark.parametrize(("files", "limit"), [(V1, GIB), (V2, None)])
-def test_the_kernel_is_asked_in_both_layouts(
-    tmp_path: Path, files: dict[str, str], limit: int | None
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (GIB, "but the kernel still limits it to 1.0 GiB."),
+        (None, "but the kernel does not limit it."),
+    ],
+)
+def test_a_limit_that_the_kernel_does_not_hold_is_told(
+    lxd: FakeLxd, limit: int | None, told: str
 ) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    proc, mount = tmp_path / "proc", tmp_path / "sys"
-    assert memory_limit(7, proc=proc, mount=mount) == limit
-    assert memory_held(7, proc=proc, mount=mount) == 4196
-    assert memory_held(8, proc=proc, mount=mount) is None
+    lxd.store.memories["bob"] = Memory(held=0, limit=limit)
+    with pytest.raises(LxdError) as error:
+        run(lxd, Sizes(memory=2 * GIB))
+    assert error.value.brief == f"LXD has set 2.0 GiB of memory for bob, {told}"
 
 
-class Seen(FakeLxd):
-    """Whose containers run on this machine."""
-
-    def init_pid(self, name: str) -> int | None:
-        return 7
-
-
-def test_the_kernels_own_account_counts(lxd: FakeLxd) -> None:
-    seen = Seen(store=lxd.store)
-
-    def run_with(memory: int, limit: int, held: int) -> None:
-        resize(
-            *(seen, SETTINGS, "bob", Sizes(memory=memory), Silent()),
-            memory_limit={7: limit}.get,
-            memory_held={7: held}.get,
-        )
-
+def test_a_limit_below_what_is_held_is_refused(lxd: FakeLxd) -> None:
+    lxd.store.memories["bob"] = Memory(held=GIB // 2, limit=GIB)
     with pytest.raises(CapacityError) as refused:
-        run_with(GIB // 2, limit=GIB, held=GIB // 2)
+        run(lxd, Sizes(memory=GIB // 2))
     assert (refused.value.details, lxd.changes) == ("Its processes hold 512.0 MiB.", [])
-    with pytest.raises(LxdError, match=r"but the kernel still limits it to 1\.0 GiB\."):
-        run_with(2 * GIB, limit=GIB, held=0)
-    run_with(3 * GIB, limit=3 * GIB, held=0)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            Memory(protected=GIB),
+            "The kernel also keeps 1.0 GiB for bob, which nobody else can have",
+        ),
+        (Memory(slowed=GIB), "The kernel also slows bob down from 1.0 GiB on, where it seems to"),
+    ],
+)
+def test_what_the_kernel_does_beside_the_limit_is_told(
+    lxd: FakeLxd, more: Memory, told: str
+) -> None:
+    lxd.store.memories["bob"] = replace(more, held=0, limit=2 * GIB)
+    said: list[str] = []
+    report = Listening(said)
+    resize(lxd, SETTINGS, "bob", Sizes(memory=2 * GIB), report)
+    assert len(said) == 1
+    assert said[0].startswith(told)
+    assert said[0].endswith("Fix, as root: invoke restart bob")
+
+
+class Listening(Silent):
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def say(self, text: str) -> None:
+        self._said.append(text)
+
+
+def test_a_limit_of_a_profile_is_told_and_becomes_its_own(lxd: FakeLxd) -> None:
+    config = lxd.store.instances[BOB].config
+    del config["limits.memory"], config["limits.processes"]
+    default = lxd.store.profiles["default"]
+    limits = {"limits.cpu": "2", "limits.memory": "25%", "limits.processes": "900"}
+    lxd.store.profiles["default"] = replace(default, config=limits)
+    changes = run(lxd, Sizes(cpus=2, memory=2 * GIB, processes=800))
+    assert [str(change) for change in changes] == [
+        "cpus: 2, from a profile, now, 2 requested",
+        "memory: 25%, from a profile, now, 2.0 GiB requested",
+        "processes: 900, from a profile, now, 800 requested",
+    ]
+    assert has(lxd)[:3] == ("2", "2GiB", "800")
+    assert run(lxd, Sizes(cpus=2, memory=2 * GIB, processes=800)) == ()
+
+
+@pytest.mark.parametrize(("extensions", "swap"), [((), None), (("operation_wait",), "false")])
+def test_a_limit_of_memory_is_one_of_swap_too(
+    lxd: FakeLxd, extensions: tuple[str, ...], swap: str | None
+) -> None:
+    server = lxd.store.server
+    lxd.store.server = replace(server, api_extensions=server.api_extensions | {*extensions})
+    run(lxd, Sizes(memory=2 * GIB))
+    assert lxd.store.instances[BOB].config.get("limits.memory.swap") == swap
+    lxd.store.instances[BOB].config["limits.memory.swap"] = "true"
+    run(lxd, Sizes(memory=3 * GIB))
+    assert lxd.store.instances[BOB].config["limits.memory.swap"] == "true"

@@ -16,7 +16,9 @@ from tests.support.live_lab.lab import Lab, lxc
 MALLORY: Final = "lh-mallory"
 OTHERS: Final = ("lh-ann", "lh-ben", "lh-cho", "lh-dan")
 _ATTACK: Final = Path(__file__).with_name("attack.py")
-_CHANGES: Final = frozenset({"memory_used_bytes", "disk_used_bytes"})
+_CHANGES: Final = frozenset(
+    {"memory_used_bytes", "memory_held_bytes", "disk_used_bytes", "home_used_bytes"}
+)
 """What of a row changes by itself."""
 
 

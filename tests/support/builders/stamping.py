@@ -25,6 +25,12 @@ from tests.support.fake_lxd.store import EPOCH, FakeImage, FakeInstance
 # Whatever machine the tests run on.
 SETTINGS = Settings(limits=LimitSettings.model_validate({"memory": "256MiB", "processes": 3000}))
 
+INFO = (
+    "write_file bob/usr/local/bin/lab-info",
+    "write_file bob/etc/update-motd.d/50-lab-info",
+)
+"""What is written into bob's container before each start."""
+
 
 def release(template: str, short: str, needs: Needs) -> Release:
     return Release(

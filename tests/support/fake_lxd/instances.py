@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from lab.lxd.changes import changed
@@ -19,6 +20,8 @@ from lab.lxd.model import (
     State,
 )
 from lab.lxd.port import OnProgress
+from lab.machine.cgroup import Memory
+from lab.sizes import parse_size
 from tests.support.fake_lxd.store import EPOCH, IDENTITY, MIXED, FakeCalls, FakeInstance, FakeVolume
 
 _IDMAP = {"security.idmap.isolated", "security.idmap.base", "security.idmap.size"}
@@ -118,7 +121,7 @@ class FakeInstances(FakeCalls):
         return InstanceState(
             state=found.state,
             ipv4=(found.address,) if running and found.address else (),
-            disk_bytes={"root": self.store.used},
+            disk_bytes=dict.fromkeys(self._measured(found), 1 << 20) | {"root": self.store.used},
             memory_bytes=1 << 20 if running else 0,
             processes=1 if running else 0,
         )
@@ -133,6 +136,50 @@ class FakeInstances(FakeCalls):
                     last = (self.store.next() if number is None else number) % 256
                     instance.config[key] = f"00:16:3e:00:00:{last:02x}"
                 instance.address = f"10.77.0.{2 + int(instance.config[key][-2:], 16) % 250}"
+
+    def local_states(self, instances: Sequence[Instance]) -> Mapping[str, InstanceState]:
+        if not self.store.tells_states:
+            return {}
+        return {
+            one.name: replace(
+                self.state(one.name),
+                disk_quotas=self._quotas(self.store.instances[self._project, one.name]),
+                memory=self.memory(one.name),
+                processes=None,
+            )
+            for one in instances
+            if (self._project, one.name) in self.store.instances
+        }
+
+    def memory(self, name: str) -> Memory | None:
+        found = self.store.instances.get((self._project, name))
+        if found is None or found.state is not State.RUNNING or not self.store.tells_states:
+            return None
+        limit = self._expanded_config(found).get("limits.memory", "")
+        usual = Memory(
+            used=1 << 20, held=1 << 19, limit=parse_size(limit) if limit.endswith("B") else None
+        )
+        return self.store.memories.get(name, usual)
+
+    def _measured(self, found: FakeInstance) -> tuple[str, ...]:
+        """Its disks that LXD tells of: the root, and volumes of pools."""
+        return tuple(
+            name
+            for name, device in self._expanded(found).items()
+            if device.get("type") == "disk" and "pool" in device
+        )
+
+    def _quotas(self, found: FakeInstance) -> dict[str, int | None]:
+        devices = self._expanded(found)
+        sizes = {
+            name: devices[name].get("size")
+            if devices[name].get("path") == "/"
+            else self.store.volumes.get(
+                (devices[name]["pool"], devices[name].get("source", "")), {}
+            ).get("size")
+            for name in self._measured(found)
+        }
+        return {name: parse_size(size) if size else None for name, size in sizes.items()}
 
     def _mapped(self, config: Mapping[str, str]) -> dict[str, str]:
         """The map of its next start, as LXD notes it."""
@@ -181,6 +228,7 @@ class FakeInstances(FakeCalls):
             project=self._project,
             state=found.state,
             config=dict(found.config),
+            expanded_config=self._expanded_config(found),
             devices=dict(found.devices),
             expanded_devices=self._expanded(found),
             profiles=found.profiles,
@@ -194,6 +242,12 @@ class FakeInstances(FakeCalls):
         for profile in instance.profiles:
             expanded.update(self.store.profiles[profile].devices)
         return {**expanded, **instance.devices}
+
+    def _expanded_config(self, instance: FakeInstance) -> dict[str, str]:
+        expanded: dict[str, str] = {}
+        for profile in instance.profiles:
+            expanded.update(self.store.profiles[profile].config)
+        return {**expanded, **instance.config}
 
     def _unpacked(self, spec: InstanceSpec, what: str) -> FakeInstance:
         if spec.image not in self.store.images:

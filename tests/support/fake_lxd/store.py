@@ -12,6 +12,7 @@ from lab.errors import LabError
 from lab.lxd.errors import refused
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import Completed, Gpu, Image, Network, Pool, Profile, Server, State
+from lab.machine.cgroup import Memory
 
 EPOCH = datetime(2026, 11, 21, tzinfo=timezone.utc)
 OnRun = Callable[[str, Sequence[str], "bytes | None"], Completed]
@@ -100,6 +101,10 @@ class Store:
             version="5.0.2", api_extensions=frozenset({"projects", "cloud_init"}), name="fake"
         )
     )
+    tells_states: bool = True
+    """Whether it is as an LXD of this machine, on btrfs, asked by root."""
+    memories: dict[str, Memory] = field(default_factory=dict)
+    """What the kernel says of an instance, where it is not what LXD was told."""
     now: datetime = EPOCH + timedelta(hours=1)
     host_gpus: tuple[Gpu, ...] = ()
     projects: dict[str, dict[str, str]] = field(default_factory=lambda: {"default": {}})

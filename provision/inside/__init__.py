@@ -1,0 +1,1 @@
+"""Programs that run inside containers, by Python alone: they import nothing of ours."""
