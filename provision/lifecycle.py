@@ -28,7 +28,6 @@ from provision.half_taken import finish_half_taken
 from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
-from provision.lab_info import give_lab_info
 from provision.managed import container_lock, managed_container, no_container
 from provision.renaming import refuse_while_renamed
 from provision.restoring import refuse_while_restored
@@ -69,8 +68,7 @@ def start(
         for share, problem in troubles(instance, settings, lxd, Ground()):
             report.say(f"{name}: the share {share} may be missing or empty: {problem.found}")
         report.phase(name, "boot")
-        give_lab_info(lxd, name, report)
-        start_up(lxd, name)
+        start_up(lxd, name, report)
         waits = timeouts or Timeouts()
         address = wait_until_up(lxd, name, report, timeouts=waits, probe_ssh=probe_ssh)
         report.done(name, f"runs at {address}")

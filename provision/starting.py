@@ -8,8 +8,10 @@ from lab.errors import LxdError
 from lab.lxd.devices import of_type
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
+from lab.report import Report
 from provision.filtered import EXPLAINED, needs_netfilter
 from provision.gpu_view import refuse_without_gpus
+from provision.lab_info import give_lab_info
 
 _FULL_DISK: Final = ("disk quota exceeded", "no space left on device", "saving config file")
 """What LXD and liblxc say when they cannot write; the last is all of liblxc's message."""
@@ -21,8 +23,9 @@ def refuse_unstartable(lxd: Lxd, instance: Instance) -> None:
         refuse_without_gpus(instance, lxd.gpus())
 
 
-def start_up(lxd: Lxd, name: str) -> None:
+def start_up(lxd: Lxd, name: str, report: Report) -> None:
     """Running afterwards; an LxdError whose reason is known says what to do."""
+    give_lab_info(lxd, name, report)
     try:
         lxd.start(name)
     except LxdError as error:

@@ -9,6 +9,7 @@ from lab.errors import InputError
 from lab.lxd.model import Instance, State
 from lab.names import check_instance_name, quote
 from lab.process import in_words
+from provision.former import is_kept_root
 from provision.homes import Stores, home_place
 from provision.managed import is_managed
 from provision.renaming import RenameMarker, rename_mark
@@ -71,6 +72,7 @@ def plan(old: str, new: str, facts: Facts) -> Rename | None:
     there, taken = facts.instance(old), facts.instance(new)
     if there is None:
         return _after(old, new, taken, facts)
+    _refuse_kept_root(there, facts)
     _refuse_taken(old, new, facts)
     earlier = _leftover(there)
     home = home_place(there)
@@ -125,6 +127,18 @@ def _leftover(instance: Instance) -> RenameMarker | None:
         fix="Wait until it ends. If that process no longer exists, run on that machine: "
         f"{mark.command}",
     )
+
+
+def _refuse_kept_root(there: Instance, facts: Facts) -> None:
+    """The way back of an upgrade leads to a root that is called, and marked, after the old name."""
+    kept = facts.instance(there.config.get(labels.KEPT_ROOT, ""))
+    if kept is not None and is_kept_root(kept):
+        raise InputError(
+            f"{there.name} has a kept root of its last upgrade: {kept.name}.",
+            details=f"{there.name} was not renamed.",
+            fix=f"Remove that root: invoke upgrade {there.name} --forget\n"
+            f"or return to it: invoke upgrade {there.name} --back",
+        )
 
 
 def _refuse_taken(old: str, new: str, facts: Facts) -> None:

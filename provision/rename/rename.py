@@ -21,9 +21,10 @@ from lab.settings.settings import Settings
 from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
 from provision.homes import home_marks, home_place, read_stores
 from provision.managed import container_lock, managed_container
-from provision.rename.inside import is_on, switch_off, switch_on, tell_name
+from provision.name_inside import is_on, switch_off, switch_on, tell_name
 from provision.rename.plan import CLOUD_ID, Facts, Rename, plan
 from provision.renaming import RenameMarker, rename_mark
+from provision.restoring import refuse_while_restored
 from provision.starting import refuse_unstartable, start_up
 from provision.whole import refuse_unfinished
 
@@ -65,11 +66,12 @@ def rename(
         if there is not None:
             refuse_unfinished(managed_container(lxd, old))
             _refuse_busy(there)
+            refuse_while_restored(old, read_stores(lxd).homes(old))
         try:
             action = plan(old, new, Facts(stores=read_stores(lxd), me=me()))
         except InputError:
             if not only_plan:
-                _give_back(lxd, there)
+                _give_back(lxd, there, report)
             raise
         if action is None:
             return Renamed()
@@ -106,7 +108,7 @@ def _apply(
         _settle(lxd, mark, report)
         if action.mark.ran:
             report.phase(new, "boot")
-            start_up(lxd, new)
+            start_up(lxd, new, report)
         lxd.update(new, config={labels.RENAME: None})
     except _Undone as undone:
         report.failed(action.old, undone.error.brief)
@@ -144,7 +146,7 @@ def _begin(lxd: Lxd, action: Rename, report: Report) -> RenameMarker:
         if _is_renamed(lxd, action):
             # It has the name, and LXD failed with what comes after that.
             return mark
-        raise _Undone(_undone(lxd, action, error)) from error
+        raise _Undone(_undone(lxd, action, error, report)) from error
     return mark
 
 
@@ -153,7 +155,7 @@ def _is_renamed(lxd: Lxd, action: Rename) -> bool:
     return mark is not None and (mark.old, mark.new) == (action.old, action.new)
 
 
-def _undone(lxd: Lxd, action: Rename, error: LabError) -> LabError:
+def _undone(lxd: Lxd, action: Rename, error: LabError, report: Report) -> LabError:
     """ERROR, with what became of the container."""
     old = action.old
     try:
@@ -164,7 +166,7 @@ def _undone(lxd: Lxd, action: Rename, error: LabError) -> LabError:
                 details=error.details,
                 fix="List the containers: invoke list",
             )
-        _give_back(lxd, there)
+        _give_back(lxd, there, report)
     except LabError as worse:
         return LxdError(
             f"{error.brief} The rollback failed, too: {worse.brief}",
@@ -177,7 +179,7 @@ def _undone(lxd: Lxd, action: Rename, error: LabError) -> LabError:
     )
 
 
-def _give_back(lxd: Lxd, instance: Instance | None) -> None:
+def _give_back(lxd: Lxd, instance: Instance | None, report: Report) -> None:
     """As it was before a run that is over began to rename INSTANCE."""
     mark = rename_mark(instance)
     if instance is None or mark is None or mark.old != instance.name or mark.alive is not False:
@@ -186,7 +188,7 @@ def _give_back(lxd: Lxd, instance: Instance | None) -> None:
     if mark.held:
         switch_on(lxd, name)
     if mark.ran:
-        start_up(lxd, name)
+        start_up(lxd, name, report)
     lxd.update(name, config={labels.RENAME: None})
 
 

@@ -23,6 +23,7 @@ from provision.half_taken import AUTOSTART, finish_half_taken
 from provision.keys.given import given, keys_in
 from provision.keys.public_key import BadKey, parse_key
 from provision.managed import container_lock, managed_container
+from provision.name_inside import tell_name
 from provision.restoring import Half, Journal, Step, Wish
 from provision.snapshots.facts import read
 from provision.snapshots.files import clear
@@ -127,7 +128,7 @@ def _bring_back(lxd: Lxd, action: Restore, home: Volume, journal: Journal, repor
     if Half.ROOT in journal.halves:
         report.phase(name, "restore its root")
         lxd.restore_snapshot(name, journal.snapshot)
-        _put_back(lxd, name, journal)
+        _put_back(lxd, name, journal, report)
     _give_keys(lxd, name, home, journal.wish, report)
 
 
@@ -142,7 +143,7 @@ def _size_again(lxd: Lxd, home: Volume, kept: Snapshot | None, wish: Wish) -> No
         lxd.update_volume(home.pool, home.name, {"size": wish.home_size})
 
 
-def _put_back(lxd: Lxd, name: str, journal: Journal) -> None:
+def _put_back(lxd: Lxd, name: str, journal: Journal, report: Report) -> None:
     """Today's wish in one change, at once."""
     changes, wish = changes_to(journal.wish, managed_container(lxd, name)), journal.wish
     changed = lxd.update(
@@ -157,6 +158,10 @@ def _put_back(lxd: Lxd, name: str, journal: Journal) -> None:
     identity = kept.config.get(IDENTITY)
     if identity is not None and changed.config.get(IDENTITY) != identity:
         lxd.update(name, config={IDENTITY: identity})
+    former = wish.config.get(labels.FORMER)
+    if former is not None and kept.config.get(labels.FORMER) != former:
+        # It was renamed since that day.
+        tell_name(lxd, name, former, report)
 
 
 def _give_keys(lxd: Lxd, name: str, home: Volume, wish: Wish, report: Report) -> None:
@@ -180,7 +185,7 @@ def _finish(lxd: Lxd, home: Volume, journal: Journal, name: str, report: Report)
     lxd.update(name, config={AUTOSTART: journal.wish.config.get(AUTOSTART)})
     if not journal.asleep:
         report.phase(name, "boot")
-        start_up(lxd, name)
+        start_up(lxd, name, report)
     lxd.update_volume(home.pool, home.name, {labels.RESTORE: None})
 
 

@@ -26,6 +26,7 @@ from provision.create.ready import (
 )
 from provision.former import Stage, UpgradeMark
 from provision.isolation.move import MoveContext, move
+from provision.lab_info import give_lab_info
 from provision.upgrade.actions import (
     Action,
     Back,
@@ -192,6 +193,7 @@ def _make(context: UpgradeContext, action: Upgrade) -> None:
     if action.keys is not None:
         lines = [key.line for key in action.keys.keys]
         give_keys(lxd, action.spec.name, action.account, lines, action.keys.revoked)
+    give_lab_info(lxd, action.spec.name, context.report)
 
 
 def _wait(context: UpgradeContext, action: Upgrade) -> None:

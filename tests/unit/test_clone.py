@@ -42,6 +42,7 @@ HOME = ("default", "home-eve")
 GIB = 1 << 30
 EVES = key(7, "eve@desk")
 PROXY = {"type": "proxy", "listen": "tcp:0.0.0.0:8022", "connect": "tcp:127.0.0.1:22"}
+SHARE = {"type": "disk", "source": "/srv/data", "path": "/data"}
 STATIC = {"type": "nic", "name": "eth0", "network": "lxdbr0", "ipv4.address": "10.77.0.99"}
 
 
@@ -53,8 +54,14 @@ def lxd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLxd:
     stamp(lxd, bob(memory_bytes=GIB, disk_bytes=4 * GIB))
     lxd.write_file("bob", "/home/thesis", b"years")
     instance = lxd.store.instances[BOB]
-    instance.config |= {"limits.cpu.allowance": "50%", "boot.autostart": "true"}
-    instance.devices |= {"web": PROXY, "eth0": STATIC, "gpu0": {"type": "gpu", "pci": "0000:01"}}
+    instance.config |= {
+        "limits.cpu.allowance": "50%",
+        "boot.autostart": "true",
+        labels.SHARES: "{}",
+        labels.KEPT_ROOT: "bob-kept",
+    }
+    gpu = {"type": "gpu", "pci": "0000:01"}
+    instance.devices |= {"web": PROXY, "eth0": STATIC, "gpu0": gpu, "share-data": SHARE}
     instance.files["/opt/prepared"] = FakeFile(content=b"tool")
     lxd.changes.clear()
     return lxd
@@ -92,7 +99,7 @@ def assert_eves(lxd: FakeLxd, *, files: Mapping[str, bytes] | None = None) -> No
     assert eves.config[labels.PHASE] == labels.READY
     assert (eves.config[labels.OWNER], eves.config[labels.CLONE]) == ("eve", "bob")
     assert labels.UNCLEAN not in eves.config
-    assert RAW not in eves.config
+    assert not {RAW, labels.SHARES, labels.KEPT_ROOT} & eves.config.keys()
     assert "limits.cpu.allowance" not in eves.config
     assert {name: one.get("type") for name, one in eves.devices.items()} == {
         "root": "disk",

@@ -13,7 +13,7 @@ from lab.lxd.model import State
 from lab.machine import lock
 from lab.report import Silent
 from provision import lifecycle
-from provision.rename.inside import HOSTNAME, HOSTS, OFF, SEEN
+from provision.name_inside import HOSTNAME, HOSTS, OFF, SEEN
 from provision.rename.plan import CLOUD_ID
 from provision.rename.rename import Renamed
 from tests.support.builders.death import deaths, dies_after

@@ -15,8 +15,11 @@ from lab.machine import lock
 from lab.process import here
 from lab.report import Silent
 from provision import lifecycle
+from provision.former import Stage, UpgradeMark
+from provision.homes import read_stores
 from provision.resize.resize import resize
 from provision.resize.sizes import Sizes
+from provision.restoring import BOTH, Journal, Wish
 from tests.support.builders.death import dies_after
 from tests.support.builders.renaming import BOB, a_lab_of_bob, run
 from tests.support.builders.stamping import SETTINGS, bob, stamp
@@ -51,6 +54,23 @@ def test_names_that_cannot_be(lxd: FakeLxd) -> None:
     assert "cannot be the name of a container" in refusal(lxd, new="bob_2")
     assert 'There is no container "zoe".' in refusal(lxd, old="zoe")
     assert "labstamp did not make" in refusal(lxd, old="theirs")
+
+
+def test_what_another_command_still_needs_by_this_name(lxd: FakeLxd) -> None:
+    config = lxd.store.instances[BOB].config
+    config[labels.KEPT_ROOT] = "bob-kept"
+    mark = UpgradeMark(
+        builder="elsewhere 7 8", name="bob", next="bob-next", kept="bob-kept", stage=Stage.KEPT
+    )
+    lxd.store.instances["default", "bob-kept"] = FakeInstance(
+        profiles=("default",), config={labels.UPGRADE: str(mark)}
+    )
+    assert "invoke upgrade bob --forget" in refusal(lxd)
+    del config[labels.KEPT_ROOT]
+    home = next(one for one in read_stores(lxd).homes("bob"))
+    journal = Journal(builder="elsewhere 7 8", snapshot="good", halves=BOTH, wish=Wish())
+    lxd.update_volume(home.pool, home.name, {labels.RESTORE: str(journal)})
+    assert "invoke restore bob good" in refusal(lxd)
 
 
 def test_another_run_is_not_disturbed(lxd: FakeLxd) -> None:

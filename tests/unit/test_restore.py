@@ -15,6 +15,7 @@ from lab.lxd.model import Pool, State
 from lab.machine import lock
 from lab.report import Silent
 from provision import lifecycle
+from provision.name_inside import HOSTNAME, HOSTS
 from provision.restoring import Half
 from provision.snapshots.plan import Restore
 from provision.snapshots.restore import plan_restore
@@ -89,6 +90,19 @@ def test_what_describes_the_files_comes_back_with_them(lxd: FakeLxd) -> None:
     assert labels.DRIVER not in config
     assert config["cloud-init.user-data"] == "#cloud-config\n{}"
     assert config[IDENTITY] == before
+
+
+def test_its_host_name_is_todays(lxd: FakeLxd) -> None:
+    found = lxd.store.instances[HERE]
+    for path, name in ((HOSTNAME, "rob"), (HOSTS, "127.0.1.1 rob")):
+        kept = found.kept["good"]
+        found.kept["good"] = replace(
+            kept, files={**kept.files, path: FakeFile(content=f"{name}\n".encode())}
+        )
+    lxd.update("bob", config={labels.FORMER: "rob"})
+    back(lxd)
+    assert lxd.store.instances[HERE].files[HOSTNAME].content == b"bob\n"
+    assert lxd.store.instances[HERE].files[HOSTS].content == b"127.0.1.1 bob\n"
 
 
 def test_keys_are_todays(lxd: FakeLxd) -> None:

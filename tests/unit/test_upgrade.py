@@ -20,6 +20,8 @@ from lab.release import PACKAGES
 from lab.report import Silent
 from provision import lifecycle, listing
 from provision.former import Stage, read_mark
+from provision.lab_info import PLACE as LAB_INFO
+from provision.lab_info import PROGRAM
 from provision.upgrade.added import Inside, added_packages
 from provision.upgrade.apply import UpgradeContext
 from provision.upgrade.etc import changed_files
@@ -62,7 +64,12 @@ def lxd() -> FakeLxd:
     lxd.write_file("bob", "/opt/mine", b"by hand")
     lxd.update(
         "bob",
-        config={"limits.cpu": "3", "boot.autostart": "true", "user.note": "by hand"},
+        config={
+            "limits.cpu": "3",
+            "boot.autostart": "true",
+            "user.note": "by hand",
+            labels.SHARES: "{}",
+        },
         devices={"nas": {"type": "disk", "source": "/srv/nas", "path": "/nas"}},
     )
     has(lxd, "bob", "bash", "htop", "libncurses6")
@@ -149,6 +156,7 @@ def assert_upgraded(lxd: FakeLxd, before: dict[str, object]) -> None:
     assert lxd.read_file("bob", THESIS) == b"years"
     assert lxd.read_file("bob", HOST_KEY) == b"secret of bob"
     assert lxd.read_file("bob", "/etc/machine-id") == b"1234\n"
+    assert instance.files[LAB_INFO].content == PROGRAM.read_bytes()
     assert "/opt/mine" not in instance.files
     kept = lxd.store.instances["default", instance.config[labels.KEPT_ROOT]]
     assert kept.state is State.STOPPED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.report import Silent
-from provision.rename.inside import HOSTNAME, HOSTS, SEEN
+from provision.name_inside import HOSTNAME, HOSTS, SEEN
 from provision.rename.rename import Renamed, rename
 from tests.support.builders.stamping import SETTINGS, a_lab, banner, bob, hasty, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
