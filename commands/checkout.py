@@ -8,7 +8,7 @@ from invoke.main import program as invokes
 from invoke.parser.parser import Parser
 from invoke.program import Program
 
-from commands.mistyped import wants_help, wrong_list_format
+from commands.mistyped import useless_dry, wants_help, wrong_list_format
 from commands.refusing import explaining
 from commands.typed import typed
 
@@ -24,7 +24,8 @@ def refuse_mistyped(namespace: Collection, program: Program = invokes) -> None:
         return  # `labstamp`, a test, or a shell that asks at TAB
     options = program.initial_context
     with explaining(namespace.task_names, options, program="invoke"):
-        if wrong := wrong_list_format(program.args["list-format"].value):
+        refused = wrong_list_format(program.args["list-format"].value)
+        if wrong := refused or useless_dry(program.args.dry.value):
             raise wrong
         contexts = namespace.to_contexts()
         if command := wants_help(list(typed(core.unparsed, contexts, options)), options):

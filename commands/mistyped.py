@@ -64,6 +64,17 @@ def wrong_list_format(chosen: str) -> LabError | None:
     )
 
 
+def useless_dry(asked: bool) -> LabError | None:
+    """`invoke --dry` leaves out what tasks run by invoke, which labstamp's do not."""
+    if not asked:
+        return None
+    return LabError(
+        "--dry would leave out nothing: labstamp would make every change.",
+        details="Nothing was done.",
+        fix="Ask a command that has --plan what it would do: invoke build-images --plan",
+    )
+
+
 def explained(
     error: ParseError, commands: Iterable[str], core: ParserContext, *, program: str
 ) -> LabError:

@@ -119,6 +119,21 @@ def test_in_a_checkout_too(
     assert capsys.readouterr() == ("", f"error: {told.format(program='invoke')}\n")
 
 
+@pytest.mark.parametrize("line", ["--dry destroy bob", "-R destroy bob --yes", "--dry list"])
+def test_a_dry_run_of_invoke_would_change_all(
+    line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Exit) as ended:
+        loaded_by_invoke(line, monkeypatch)
+    assert ended.value.code == 1
+    assert capsys.readouterr() == (
+        "",
+        "error: --dry would leave out nothing: labstamp would make every change.\n"
+        "  Nothing was done.\n"
+        "Next: Ask a command that has --plan what it would do: invoke build-images --plan\n",
+    )
+
+
 def commands() -> list[str]:
     return sorted(namespace().task_names)
 
@@ -178,7 +193,7 @@ RIGHT = [
 
 
 @pytest.mark.parametrize(
-    "line", [*RIGHT, "--complete -- provison", "--help provision", "--dry list", "--list -F nested"]
+    "line", [*RIGHT, "--complete -- provison", "--help provision", "--list -F nested"]
 )
 def test_in_a_checkout_it_is_left_to_invoke(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded_by_invoke(line, monkeypatch)
