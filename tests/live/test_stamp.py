@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.live.conftest import make_key
 from tests.support.live_lab.lab import Lab, Said, lxc, query, ssh, stable
 from tests.support.live_lab.making import PREFIX
-from tests.support.live_lab.standins import OLD
+
+# With GPUs: test_gpus.
+pytestmark = pytest.mark.plain
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
@@ -29,9 +33,7 @@ def test_provision_tells_all_that_show_tells_and_the_password_once(lab: Lab, pai
     assert shown["memory_bytes"] == 2 * 1024**3
     assert shown["disk_bytes"] == 6 * 1024**3
     assert shown["template"] == "docker-nested"
-    assert shown["driver"] == OLD
-    assert len(shown["gpus"]) == 1
-    assert shown["drift"] is False
+    assert shown["gpus"] == []
     listed = lab.succeed("list", "--json").document["containers"]
     assert "lt-ann" in [one["name"] for one in listed]
     gpus = {"host_driver", "delivery", "cards", "missing_cards", "mend"}
