@@ -133,14 +133,16 @@ def _begin(lxd: Lxd, action: Rename, report: Report) -> RenameMarker:
     mark = action.mark
     try:
         lxd.update(old, config={labels.RENAME: str(mark)})
-        report.phase(old, "stop")
-        lxd.stop(old)
-        report.phase(old, f"rename to {new}")
+        # Before the stop, which ends LXD's server for these files. It would hold the root for 15 s,
+        # and under the new name nothing in it could be read until then (seen with 5.0.2).
         if not mark.held and is_on(lxd, old):
             mark = replace(mark, held=True)
             lxd.update(old, config={labels.RENAME: str(mark)})
         if mark.held:
             switch_off(lxd, old)
+        report.phase(old, "stop")
+        lxd.stop(old)
+        report.phase(old, f"rename to {new}")
         lxd.rename(old, new)
     except LabError as error:
         if _is_renamed(lxd, action):
