@@ -23,6 +23,7 @@ from typing import Any
 
 from ci.benchmarks.lxc import query
 from ci.benchmarks.machine import describe_machine
+from ci.benchmarks.markdown import table
 from ci.benchmarks.scene import have_pool_and_bridge
 from lab import labels
 from lab.console import print_text
@@ -214,9 +215,9 @@ def report(machine: Mapping[str, str], count: int, laps: Sequence[Lap]) -> str:
             "every earlier version did, and what `list` still does of an LXD elsewhere, of other "
             "pools than btrfs, and without root.",
             "",
-            *_table(("what", "found"), machine.items()),
+            *table(("what", "found"), machine.items()),
             "",
-            *_table(
+            *table(
                 ("way", "seconds: median", "least", "most", "runs"),
                 (
                     _row(what, [one.seconds for one in laps if one.what == what])
@@ -238,10 +239,6 @@ def _ways(laps: Iterable[Lap]) -> list[str]:
 def _row(what: str, seconds: Sequence[float]) -> tuple[str, ...]:
     figures = (median(seconds), min(seconds), max(seconds))
     return (what, *(f"{one:.2f}" for one in figures), str(len(seconds)))
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
 def _arguments() -> argparse.Namespace:

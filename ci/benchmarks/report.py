@@ -8,6 +8,7 @@ from ci.benchmarks.by_hand import NAME as BY_HAND
 from ci.benchmarks.floor import NAME as FLOOR
 from ci.benchmarks.labstamp import DEFAULT
 from ci.benchmarks.labstamp import NAME as LABSTAMP
+from ci.benchmarks.markdown import table
 from ci.benchmarks.packer import NAME as PACKER
 from ci.benchmarks.results import Measured
 from ci.benchmarks.verdict import FLOOR_TARGET, Row, Spread, rows, spread, typical
@@ -203,5 +204,4 @@ def _told(spread: Spread | None) -> str:
 
 
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *body]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return "".join(f"{line}\n" for line in table(head, body))
