@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.driver.delivery import Chosen, Delivery, choose
-from lab.driver.version import drifts, driver_of
+from lab.driver.version import driver_of
 from lab.lxd.model import Gpu, Server
 from lab.lxd.port import Lxd
 from lab.release import Release
@@ -34,10 +34,21 @@ class HostGpus:
             return Delivery.IMAGE
         return self.chosen(release.needs.delivery).delivery
 
+    def fits(self, driver: str | None, delivery: Delivery, *, with_gpus: bool = True) -> bool:
+        """Whether a userland of DRIVER works with the host's kernel module: the one rule of it.
+
+        DRIVER is None where no userland is inside. That does not fit where GPUs are to be used and
+        DELIVERY brings none from the host.
+        """
+        if self.driver is None:
+            return True
+        if driver is None:
+            return not (with_gpus and delivery is Delivery.IMAGE)
+        return driver == self.driver
+
     def incompatibility(self, release: Release) -> str | None:
         """Why containers of RELEASE could not use the host's GPUs; None where they can."""
-        chosen = self.chosen(release.needs.delivery).delivery
-        if not drifts(self.driver, release.driver, due=chosen is Delivery.IMAGE):
+        if self.fits(release.driver, self.delivery(release)):
             return None
         if release.driver is not None:
             return f"it has driver {release.driver}, and this host's kernel module is {self.driver}"

@@ -7,7 +7,6 @@ from typing import Any
 
 from lab import labels
 from lab.driver.delivery import Delivery, delivery_of_instance
-from lab.driver.version import drifts
 from lab.errors import CapacityError
 from lab.gpus.devices import held_by
 from lab.gpus.missing import Missing, missing
@@ -85,7 +84,7 @@ def _drifts(instance: Instance, host: HostGpus, *, has_gpus: bool) -> bool:
     driver = instance.config.get(labels.DRIVER)
     # Without a word on it: as an image of the days before these keys.
     delivery = delivery_of_instance(instance, Delivery.IMAGE)
-    return delivery is Delivery.IMAGE and drifts(host.driver, driver, due=has_gpus)
+    return delivery is Delivery.IMAGE and not host.fits(driver, delivery, with_gpus=has_gpus)
 
 
 def _called(gone: Sequence[Missing]) -> str:

@@ -37,10 +37,3 @@ def module_version(module: Path = MODULE) -> str | None:
     except OSError:
         return None
     return match.group(1) if match else None
-
-
-def drifts(host: str | None, driver: str | None, *, due: bool) -> bool:
-    """Whether DRIVER does not fit the module HOST. DUE: having none is a drift, too."""
-    if host is None:
-        return False
-    return due if driver is None else driver != host

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lab.driver.delivery import Delivery
-from lab.driver.version import drifts
 from lab.errors import CapacityError, InputError
 from lab.release import Release
 from provision.create.gpu_facts import GpuFacts
@@ -30,8 +29,7 @@ def refuse_drift(release: Release, gpus: GpuFacts, *, with_gpus: bool) -> None:
         if with_gpus:
             raise _no_module()
         return
-    due = with_gpus and gpus.delivery is Delivery.IMAGE
-    if not drifts(gpus.host.driver, release.driver, due=due):
+    if gpus.host.fits(release.driver, gpus.delivery, with_gpus=with_gpus):
         return
     if release.driver is None:
         raise DriftError(

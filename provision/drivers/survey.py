@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from lab import labels
 from lab.driver.delivery import Delivery, delivery_of_instance
 from lab.driver.userland import version_in
-from lab.driver.version import drifts
 from lab.errors import LxdError, LxdUnreachable, NotFound, Stuck, TooMuch
 from lab.gpus.devices import held_by
 from lab.host_gpus import HostGpus, read_host_gpus
@@ -101,14 +100,13 @@ def look_at(lxd: Lxd, host: HostGpus, instance: Instance) -> InContainer | None:
         # Said beside its name: the others are to be seen all the same.
         driver, trouble = None, not_seen(error)
     gpus = tuple(dict.fromkeys(one.pci for one in held_by(instance, host.gpus)))
-    due = delivery is Delivery.IMAGE and bool(gpus)
     return InContainer(
         name=instance.name,
         state=instance.state,
         delivery=delivery,
         driver=driver,
         gpus=gpus,
-        drift=drifts(host.driver, driver, due=due and trouble is None),
+        drift=not host.fits(driver, delivery, with_gpus=bool(gpus) and trouble is None),
         noted=instance.config.get(labels.DRIVER),
         mark=instance.config.get(labels.SYNC),
         trouble=trouble,
@@ -144,6 +142,7 @@ def _releases(lxd: Lxd, settings: Settings, host: HostGpus) -> tuple[InRelease, 
 
 
 def _in_release(release: Release, host: HostGpus) -> InRelease:
+    # What a template asks for may be beyond this LXD: that is for `provision` to refuse.
     usual = release.needs.delivery or host.chosen().delivery
     delivery = Delivery.IMAGE if release.driver else usual
     return InRelease(
@@ -151,5 +150,5 @@ def _in_release(release: Release, host: HostGpus) -> InRelease:
         version=release.version,
         delivery=delivery,
         driver=release.driver,
-        drift=drifts(host.driver, release.driver, due=delivery is Delivery.IMAGE),
+        drift=not host.fits(release.driver, delivery),
     )

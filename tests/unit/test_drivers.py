@@ -9,10 +9,9 @@ import pytest
 from commands.views.drivers import advice, document, rows
 from lab import labels
 from lab.driver.delivery import Delivery, delivery_of_instance
-from lab.driver.version import drifts
 from lab.errors import InputError
 from lab.gpus.nvidia_smi import complaint
-from lab.host_gpus import read_host_gpus
+from lab.host_gpus import HostGpus, read_host_gpus
 from lab.lxd.model import Completed, Instance, State
 from provision.drivers.survey import Survey, look_at_containers, survey
 from tests.support.builders.driven import GPUS, NEW, OLD, driven_lab, give, settings, userland_files
@@ -25,17 +24,28 @@ def names_that_drift(lxd: FakeLxd) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("host", "inside", "due", "drift"),
+    ("module", "inside", "delivery", "with_gpus", "fits"),
     [
-        (None, OLD, True, False),
-        (NEW, OLD, False, True),
-        (NEW, NEW, True, False),
-        (NEW, None, False, False),
-        (NEW, None, True, True),
+        (None, OLD, Delivery.IMAGE, True, True),
+        (None, None, Delivery.IMAGE, True, True),
+        (NEW, OLD, Delivery.IMAGE, False, False),
+        (NEW, OLD, Delivery.RUNTIME, True, False),
+        (NEW, NEW, Delivery.IMAGE, True, True),
+        (NEW, None, Delivery.IMAGE, False, True),
+        (NEW, None, Delivery.IMAGE, True, False),
+        (NEW, None, Delivery.RUNTIME, True, True),
+        (NEW, None, Delivery.NONE, True, True),
     ],
 )
-def test_drift(host: str | None, inside: str | None, due: bool, drift: bool) -> None:  # noqa: FBT001
-    assert drifts(host, inside, due=due) is drift
+def test_what_fits_the_hosts_module(
+    module: str | None,
+    inside: str | None,
+    delivery: Delivery,
+    with_gpus: bool,  # noqa: FBT001
+    fits: bool,  # noqa: FBT001
+) -> None:
+    host = HostGpus(gpus=(), driver=module, server=FakeLxd().server(), settings=settings())
+    assert host.fits(inside, delivery, with_gpus=with_gpus) is fits
 
 
 def test_a_container_that_its_user_upgraded_drifts_whatever_the_keys_say() -> None:
