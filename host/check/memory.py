@@ -29,6 +29,8 @@ _WHY: Final = {
 class MemoryFacts:
     unified: bool = False
     """Whether the kernel limits memory by cgroup v2."""
+    limited: bool = True
+    """Whether the kernel limits memory at all; also where that is not to be seen."""
     swap: bool = False
     """Whether the machine has any."""
     held: Mapping[str, Memory] = field(default_factory=dict)
@@ -36,11 +38,16 @@ class MemoryFacts:
 
 
 def read_memory_facts(lxd: Lxd, machine: Machine, containers: Sequence[Instance]) -> MemoryFacts:
-    controllers = machine.text("/sys/fs/cgroup/cgroup.controllers") or ""
+    top = "/sys/fs/cgroup"
+    # Of v1 each controller has a directory; v2 may be mounted beside them, as systemd does.
+    mounted = machine.names(top)
+    controllers = machine.text(f"{top}/cgroup.controllers") or ""
+    beside = machine.text(f"{top}/unified/cgroup.controllers") or ""
     swaps = (machine.text("/proc/swaps") or "").splitlines()
     states = lxd.local_states(containers)
     return MemoryFacts(
         unified="memory" in controllers.split(),
+        limited=not mounted or "memory" in {*mounted, *controllers.split(), *beside.split()},
         swap=len(swaps) > 1,
         held={name: one.memory for name, one in states.items() if one.memory is not None},
     )
@@ -50,11 +57,24 @@ def findings(
     facts: MemoryFacts, server: Server, containers: Sequence[Instance], sudo: str
 ) -> Iterator[Finding]:
     found = [
+        *_unlimited(facts),
         *_version(facts, server),
         *_more_than_limit(facts, sudo),
         *_swapping(facts, server, containers),
     ]
     yield from found or [Finding(name=_NAME, found="the kernel holds containers to them alone")]
+
+
+def _unlimited(facts: MemoryFacts) -> Iterator[Finding]:
+    if not facts.limited:
+        yield Finding(
+            name=_NAME,
+            status=Status.WARN,
+            found="the kernel does not limit memory: it has no memory controller",
+            why="Limits of memory have no effect: each container can take all memory of the host.",
+            fix="Remove cgroup_disable=memory from the kernel's command line "
+            "(/etc/default/grub, then update-grub), and reboot.",
+        )
 
 
 def _version(facts: MemoryFacts, server: Server) -> Iterator[Finding]:

@@ -128,6 +128,33 @@ def test_who_may_swap_is_named_where_there_is_swap(
     assert found.fix is None
 
 
+@pytest.mark.parametrize(
+    ("files", "limited"),
+    [
+        ({}, True),  # nothing is to be seen from here
+        ({"cgroup.controllers": "cpuset cpu io memory pids\n"}, True),
+        ({"cgroup.controllers": "cpuset cpu io pids\n"}, False),
+        ({"memory/memory.stat": "", "cpu/x": ""}, True),
+        ({"cpu/x": "", "unified/cgroup.controllers": "hugetlb\n"}, False),
+        ({"cpu/x": "", "unified/cgroup.controllers": "memory hugetlb\n"}, True),
+    ],
+)
+def test_a_kernel_that_limits_no_memory_is_told(
+    lxd: FakeLxd,
+    tmp_path: Path,
+    files: dict[str, str],
+    limited: bool,  # noqa: FBT001
+) -> None:
+    machine = machine_in(tmp_path)
+    for name, text in files.items():
+        machine.at(f"/sys/fs/cgroup/{name}").parent.mkdir(parents=True, exist_ok=True)
+        machine.at(f"/sys/fs/cgroup/{name}").write_text(text)
+    facts = read_memory_facts(lxd, machine, ())
+    assert facts.limited is limited
+    first = next(iter(findings(facts, PLAIN, (), "")))
+    assert first.found.startswith("the kernel does not limit memory") is not limited
+
+
 def test_the_machine_is_read(lxd: FakeLxd, tmp_path: Path) -> None:
     machine = machine_in(tmp_path)
     every = lxd.instances()
