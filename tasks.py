@@ -3,6 +3,7 @@
 from invoke.collection import Collection
 
 from commands import (
+    changing,
     checkout,
     containers,
     drivers,
@@ -38,8 +39,8 @@ namespace = Collection(
     containers.start,
     containers.stop,
     containers.restart,
-    containers.resize,
-    containers.rename,
+    changing.resize,
+    changing.rename,
     containers.clone,
     containers.destroy,
     upgrade.upgrade,
