@@ -22,6 +22,12 @@ from tests.support.fake_lxd.lxd import FakeLxd
             "(dvs-builder@U22)  Tue Apr  8 12:41:17 UTC 2025\n",
             "550.163.01",
         ),
+        (
+            # Of a server with an H100; its distribution builds the module by itself.
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release Build  "
+            "(nixbld@)  \nGCC version:  gcc version 15.3.0 (GCC) \n",
+            "580.159.04",
+        ),
         ("something else\n", None),
     ],
 )

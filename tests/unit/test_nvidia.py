@@ -17,6 +17,19 @@ Video BIOS: \t 95.02.3c.00.8c
 Bus Location: \t 0000:b1:00.0
 Device Minor: \t 2
 """
+H100 = """\
+Model: \t\t NVIDIA H100 80GB HBM3
+IRQ:   \t\t 41
+GPU UUID: \t {uuid}
+Video BIOS: \t 96.00.da.00.0c
+Bus Type: \t PCIe
+DMA Size: \t 52 bits
+DMA Mask: \t 0xfffffffffffff
+Bus Location: \t 0000:00:06.0
+Device Minor: \t 0
+GPU Firmware: \t 580.159.04
+GPU Excluded:\t No
+"""
 LISTED = f"""\
 GPU 0: NVIDIA A100-SXM4-40GB (UUID: {uuid(0)})
 GPU 1: NVIDIA A100-SXM4-40GB (UUID: {uuid(1)})
@@ -46,6 +59,11 @@ def test_gpus_are_known_by_address(tmp_path: Path) -> None:
         PCI[0]: Known(),
         PCI[2]: Known(uuid=uuid(2), model="NVIDIA GeForce RTX 4090"),
     }
+
+
+def test_the_file_of_a_real_h100(tmp_path: Path) -> None:
+    proc = proc_with(tmp_path, "0000:00:06.0", H100.format(uuid=uuid(0)))
+    assert known_gpus(proc) == {"0000:00:06.0": Known(uuid=uuid(0), model="NVIDIA H100 80GB HBM3")}
 
 
 def test_gpus_that_nothing_has_used_yet_are_used_once(tmp_path: Path) -> None:

@@ -52,6 +52,21 @@ def raw(number: int, **changes: Any) -> dict[str, Any]:
     return {key: value for key, value in told.items() if value is not None}
 
 
+H100 = {
+    "driver": "nvidia",
+    "driver_version": "580.159.04",
+    "numa_node": 0,
+    "nvidia": {
+        "brand": "NVIDIA",
+        "card_device": "195:0",
+        "card_name": "nvidia0",
+        "model": "NVIDIA H100 80GB HBM3",
+    },
+    "pci_address": "0000:00:06.0",
+    "product_id": "2330",
+    "vendor_id": "10de",
+}
+"""All that LXD 5.0.2 tells of it where there is neither nvidia-container-cli nor DRM."""
 VGA = {"driver": "ast", "driver_version": "6.1.0", "pci_address": "0000:03:00.0"}
 
 
@@ -100,6 +115,14 @@ def test_what_lxd_leaves_out_is_filled_in(
     told: dict[str, Any], known: dict[str, Known], found: Gpu
 ) -> None:
     assert parse.gpus([raw(0, **told)], known=known) == (found,)
+
+
+def test_a_real_h100_in_a_server_without_nvidias_tools() -> None:
+    model = "NVIDIA H100 80GB HBM3"
+    known = {"0000:00:06.0": Known(uuid=uuid(9), model=model)}
+    assert parse.gpus([H100], known=known) == (
+        Gpu(pci="0000:00:06.0", uuid=uuid(9), model=model, driver="580.159.04"),
+    )
 
 
 def test_parts_belong_to_the_gpu_with_their_uuid() -> None:
