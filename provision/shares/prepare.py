@@ -142,13 +142,12 @@ def _tell_end(report: Report, name: str, path: str, count: Count) -> None:
 
 
 def _make_directory(path: str, name: str, uid: int) -> None:
-    """PATH is root's alone, so nobody puts anything else in its place meanwhile."""
+    """In PATH, where only root and perhaps a group of the server's may write."""
     directory = Path(path, name)
     owner = _owner(directory)
     if owner is None:
         directory.mkdir(mode=0o700)
-        os.chown(directory, uid, uid, follow_symlinks=False)
-        directory.chmod(0o755)
+        _give(directory, uid)
         owner = _owner(directory)
     elif owner == 0:
         # Of a run that was cut off between the two calls; or root's own, and then it is not empty.
@@ -164,8 +163,17 @@ def _make_directory(path: str, name: str, uid: int) -> None:
 
 def _adopt(directory: Path, uid: int) -> None:
     if not directory.is_symlink() and directory.is_dir() and not any(directory.iterdir()):
-        os.chown(directory, uid, uid, follow_symlinks=False)
-        directory.chmod(0o755)
+        _give(directory, uid)
+
+
+def _give(directory: Path, uid: int) -> None:
+    """By what is open, not by its name: a link may have been put in its place."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchown(descriptor, uid, uid)
+        os.fchmod(descriptor, 0o755)
+    finally:
+        os.close(descriptor)
 
 
 def _owner(path: Path) -> int | None:

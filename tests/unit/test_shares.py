@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,25 @@ def test_a_directory_that_a_killed_run_left_is_taken_up(scene: Scene) -> None:
     directory(scene.data / "own" / "bob", 0o700)
     scene.share("own")
     assert (scene.data / "own" / "bob").stat().st_uid == scene.ids("bob")[1]
+
+
+@as_root
+def test_a_link_that_is_put_in_its_place_meanwhile_is_not_followed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"path": f"{scene.data}/own", "at": "/own", "kind": "private-files"}
+    scene.settings = share_settings(scene.data, own=own)
+    secret = directory(scene.directory / "secret", 0o700)
+    make = Path.mkdir
+
+    def make_and_lose(path: Path, mode: int = 0o777) -> None:
+        make(path, mode)
+        path.rmdir()
+        path.symlink_to(secret)
+
+    monkeypatch.setattr(Path, "mkdir", make_and_lose)
+    assert "labstamp cannot give rights in" in scene.refusal("own")
+    assert (secret.stat().st_uid, secret.stat().st_mode & 0o7777) == (os.geteuid(), 0o700)
 
 
 def test_what_changed_in_lab_yaml_is_followed(scene: Scene) -> None:
