@@ -57,6 +57,7 @@ def setup(_c: Context, plan: bool = False, only_lxd: bool = False) -> None:
 @command(help={"json": "One JSON document on stdout."})
 def check(_c: Context, json: bool = False) -> None:
     """Check the host's GPUs, drivers, network and containers, and show the fix for each fault."""
+    from commands.unfinished import unfinished
     from commands.versions import drifting
     from commands.views import findings as view
     from host import finding
@@ -69,7 +70,7 @@ def check(_c: Context, json: bool = False) -> None:
         versions = drifting(lxd, settings) if lxd.gpus() else Versions()
     except InputError:
         versions = Versions()  # a delivery beyond this LXD: a finding of its own
-    found = host_check.check(lxd, settings, versions, this_machine())
+    found = host_check.check(lxd, settings, versions, this_machine(), unfinished=unfinished(lxd))
     if json:
         console.print_json(finding.document(found))
     else:

@@ -14,6 +14,7 @@ from host.check import network as network_findings
 from host.check import nics as nic_findings
 from host.check import pools as pool_findings
 from host.check import shares as share_findings
+from host.check import unfinished as unfinished_findings
 from host.check.containers import Scene
 from host.check.drift import Versions
 from host.check.drift import findings as drift_findings
@@ -28,6 +29,7 @@ from host.check.network_facts import (
 )
 from host.check.nics import NicFacts
 from host.check.shares import ShareFacts, read_share_facts
+from host.check.unfinished import Work
 from host.finding import Finding, Status
 from host.machine import Machine
 from host.units import gpu_boot, kernel_limits
@@ -57,15 +59,22 @@ class Facts:
     """The bridge of builders alone, where there is one."""
     nics: NicFacts = field(default_factory=NicFacts)
     shares: ShareFacts = field(default_factory=ShareFacts)
+    unfinished: Sequence[Work] = ()
     containers: tuple[Instance, ...] = ()
     """Labstamp's own, also those of an LXD on another machine."""
 
 
 def check(
-    lxd: Lxd, settings: Settings, versions: Versions, machine: Machine
+    lxd: Lxd,
+    settings: Settings,
+    versions: Versions,
+    machine: Machine,
+    *,
+    unfinished: Sequence[Work] = (),
 ) -> tuple[Finding, ...]:
-    """VERSIONS: which driver is in releases and containers, as images/ and provision/ know."""
-    facts = read(lxd, settings, machine)
+    """As images/ and provision/ know: VERSIONS, which driver is in releases and containers, and
+    UNFINISHED work on containers."""
+    facts = replace(read(lxd, settings, machine), unfinished=unfinished)
     boot_script = quote(str(gpu_boot.SCRIPT))
     return tuple(judge(facts, settings, versions, sudo=_sudo(machine), boot_script=boot_script))
 
@@ -140,6 +149,7 @@ def judge(
             yield from network_findings.findings(network, sudo)
     yield from nic_findings.findings(facts.nics, facts.server, sudo)
     yield from id_findings.findings(facts.containers)
+    yield from unfinished_findings.findings(facts.unfinished, facts.containers)
     yield from share_findings.findings(facts.shares)
     yield _gpus(facts.gpus)
     if facts.machine is None:

@@ -39,6 +39,7 @@ def test_host_in_order_has_nothing_to_mend(lxd: FakeLxd, machine: Machine) -> No
         "network/lxdbr0": "nothing blocks this network; only root can see the firewall's rules",
         "network-filters": "users' containers can send from their own addresses only",
         "ids": "every container has ids of its own",
+        "unfinished": "no work on a container was interrupted",
         "gpu": "4 × NVIDIA GeForce RTX 4090",
         "driver-module": "535.261.03 is loaded",
         "driver-libraries": "the host has none; containers have their own",
