@@ -11,8 +11,9 @@ from host.machine import Machine
 from host.units import driver_hook, gpu_boot
 from host.units.packages import Packages, read_packages
 from lab.driver.version import module_version
+from lab.hardware.nvidia import DRIVER_VERSION
 
-_LIBRARY: Final = re.compile(r"libnvidia-ml\.so\.(\d{3,}\.\d+(?:\.\d+)?)")
+_LIBRARY: Final = re.compile(rf"libnvidia-ml\.so\.({DRIVER_VERSION})")
 _LIBRARY_DIRECTORIES: Final = ("usr/lib/*-linux-gnu", "usr/lib64", "usr/lib")
 _MINOR: Final = re.compile(r"^Device Minor:\s*(\d+)", re.MULTILINE)
 _DRM_CARD: Final = re.compile(r"card(\d+)")

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lab.hardware.nvidia import DRIVER_VERSION
+
 # A driver's version has three digits in front: 535.261.03-1. So the container toolkit (1.17.8-1)
 # and CUDA's packages (11.8.89~11.8.0-5) are not the driver's, although their names match.
 _DRIVER_NAME: Final = re.compile(r"nvidia|^libcuda|^libnvcuvid|^libnvoptix")
-_DRIVER_VERSION: Final = re.compile(r"(?:[0-9]+:)?[0-9]{3}\.[0-9]", re.ASCII)
+_DRIVER_VERSION: Final = re.compile(rf"(?:\d+:)?{DRIVER_VERSION}", re.ASCII)
 _NOT_INSTALLED: Final = "nc"
 """The second letter of dpkg's status: not installed, only configuration files."""
 _TO_INSTALL: Final = re.compile(r"Inst (\S+) (?:\[\S+\] )?\((\S+) ")

@@ -12,6 +12,7 @@ from lab.driver import apt_output, packages
 from lab.driver.installation import SCRIPT, Installation
 from lab.driver.userland_sources import Apt, Debs, Origin, Run, origin_of
 from lab.errors import CheckError, NotFound
+from lab.hardware.nvidia import DRIVER_VERSION
 from lab.lxd.port import Lxd, OnOutput
 from lab.settings.settings import Settings
 
@@ -35,7 +36,7 @@ _DIRECTORIES: Final = tuple(
     for triplet in ("x86_64-linux-gnu", "aarch64-linux-gnu")
     for below in ("", "/nvidia/current")
 )
-_LIBRARY: Final = re.compile(r"lib(?:cuda|nvidia-ml)\.so\.(\d{3,}\.\d+(?:\.\d+)?)", re.ASCII)
+_LIBRARY: Final = re.compile(rf"lib(?:cuda|nvidia-ml)\.so\.({DRIVER_VERSION})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

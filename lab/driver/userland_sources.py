@@ -13,13 +13,15 @@ from typing import Final, TypeAlias
 
 from lab.download import fetched
 from lab.errors import InputError
+from lab.hardware.nvidia import DRIVER_VERSION
 from lab.settings.driver import DriverSettings, RunSettings
 from lab.urls import without_password
 
 _HEADER_BYTES: Final = 64 * 1024
 # The installer is a shell script with an archive behind it; both lines are in the script.
 _RUN_VERSION: Final = re.compile(
-    rb'^(?:version_string="?|targetdir="?NVIDIA-Linux-\w+-)(\d{3,}\.\d+(?:\.\d+)?)\b', re.MULTILINE
+    rf'^(?:version_string="?|targetdir="?NVIDIA-Linux-\w+-)({DRIVER_VERSION})\b'.encode(),
+    re.MULTILINE,
 )
 _INSTALLER: Final = "`driver: {run: {file: NVIDIA-Linux-x86_64-%s.run}}` in lab.yaml"
 _DIRECTORY: Final = "`driver: {packages: DIRECTORY}` with .deb files of it"

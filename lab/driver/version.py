@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from lab.hardware.nvidia import DRIVER_VERSION
 from lab.lxd.model import Gpu
 from lab.lxd.port import Lxd
 
@@ -13,7 +14,7 @@ MODULE = Path("/proc/driver/nvidia/version")
 
 # `NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.261.03  Thu …`; open modules say
 # `NVIDIA UNIX Open Kernel Module for x86_64  550.163.01  Release Build …`.
-_VERSION = re.compile(r"^NVRM version:.*?\s(\d{3,}\.\d+(?:\.\d+)?)\s", re.MULTILINE)
+_VERSION = re.compile(rf"^NVRM version:.*?\s({DRIVER_VERSION})\s", re.MULTILINE)
 
 
 def host_driver(lxd: Lxd, *, local: bool, module: Path = MODULE) -> str | None:

@@ -15,6 +15,8 @@ from typing import Final
 from lab.hardware.pci import canonical_uuid, pci_address
 
 PROC: Final = Path("/proc/driver/nvidia")
+DRIVER_VERSION: Final = r"\d{3,}\.\d+(?:\.\d+)?"
+"""How NVIDIA numbers its drivers: `535.261.03`, `570.86`."""
 _DEVICE: Final = re.compile(r"\(UUID: ((?:GPU|MIG)-[^)]+)\)")
 _PATIENCE: Final = 30
 

@@ -7,9 +7,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, model_validator
 
+from lab.hardware.nvidia import DRIVER_VERSION
 from lab.yaml.model import LocalPath, StrictModel, Url, value_error
 
-_VERSION: Final = re.compile(r"\d{3,}\.\d+(\.\d+)?", re.ASCII)
+_VERSION: Final = re.compile(DRIVER_VERSION, re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PACKAGE: Final = re.compile(r"[a-z0-9][a-z0-9+.-]*(\{branch\}[a-z0-9+.-]*)?", re.ASCII)
 
