@@ -37,7 +37,7 @@ def test_provision_tells_all_that_show_tells_and_the_password_once(lab: Lab, pai
     listed = lab.succeed("list", "--json").document["containers"]
     assert "lt-ann" in [one["name"] for one in listed]
     gpus = {"host_driver", "delivery", "cards", "missing_cards", "mend"}
-    in_full = {"access", "own_keys", "volumes", "snapshots", "profile"}
+    in_full = {"access", "own_keys", "volumes", "snapshots", "kept_root", "shares", "profile"}
     assert set(listed[0]) == set(shown) - in_full - gpus
 
 
