@@ -18,6 +18,7 @@ from typing import Final
 from lab.lxd.devices import root_of
 from lab.lxd.model import Instance
 from lab.machine.local_daemon import lxd_directory
+from provision.lab_info import LINE
 
 _STEP: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _DEEP: Final = 16
@@ -83,7 +84,8 @@ def _newer(top: int, since: float) -> Iterator[Seen]:
     for number, (path, directory, name, found) in enumerate(_files(top, "", _DEEP)):
         if number >= _MOST_FILES:
             return
-        if found.st_mtime > since and not _BY_ITSELF.fullmatch(path):
+        is_ours = f"/etc/{path}" == LINE or _BY_ITSELF.fullmatch(path)
+        if found.st_mtime > since and not is_ours:
             yield Seen(path=path, md5=_md5(directory, name))
 
 

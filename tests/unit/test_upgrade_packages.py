@@ -12,6 +12,7 @@ import pytest
 from lab.dpkg import STATUS, manual
 from lab.errors import LxdError
 from lab.lxd.model import Completed
+from provision.lab_info import LINE
 from provision.upgrade.added import Inside, added_packages
 from provision.upgrade.etc import changed_files
 from provision.upgrade.root_file import read_root_file
@@ -120,6 +121,9 @@ def test_files_of_etc_that_somebody_changed(tmp_path: Path) -> None:
     (etc / "ssh").mkdir(parents=True)
     for path in ("hosts", "motd", "fuse.conf", "ssh/ssh_host_rsa_key", "ssh/sshd_config", "nanorc"):
         (etc / path).write_text(path)
+    ours = tmp_path / LINE.removeprefix("/")
+    ours.parent.mkdir()
+    ours.write_text("by labstamp")
     os.utime(etc / "motd", (1, 1))
     os.mkfifo(etc / "pipe")
     (etc / "link").symlink_to("/etc/passwd")
