@@ -18,10 +18,10 @@ from lab.report import Silent
 from provision import lifecycle, listing
 from tests.support.builders.four_gpus import FOUR
 from tests.support.builders.stamping import SETTINGS, Inside, bob, stamp
+from tests.support.builders.upgrading import run
 from tests.support.fake_lxd.lxd import FakeLxd
 from tests.support.fake_lxd.store import EPOCH, FakeImage, FakeInstance
 from tests.unit.test_isolate import share
-from tests.unit.test_upgrade import run
 
 RECORDED = json.loads((Path(__file__).parent / "recorded" / "lab-45ea8a1.json").read_text())
 
