@@ -59,6 +59,8 @@ class Upgrade:
     files: tuple[str, ...] | None = None
     """The same, in /etc."""
     reinstall: bool = False
+    to: str | None = None
+    """The version that was asked for, where one was."""
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -86,7 +88,8 @@ class Upgrade:
             return text
         if self.reinstall:
             return f"{text}; they are installed again"
-        return f"{text}; to install them: invoke upgrade {self.name} --reinstall"
+        to = f" --to {self.to}" if self.to else ""
+        return f"{text}; to install them: invoke upgrade {self.name}{to} --reinstall"
 
 
 def _listed(names: tuple[str, ...] | None) -> str:

@@ -173,6 +173,7 @@ def _new_root(instance: Instance, offer: Offer, facts: Facts, wish: Wish) -> Act
         packages=_added(instance, facts, (release.template, release.version), {}),
         files=facts.inside.get(name, Inside()).files,
         reinstall=wish.reinstall,
+        to=wish.to,
     )
 
 

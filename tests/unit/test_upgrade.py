@@ -160,6 +160,7 @@ def test_one_that_shares_its_ids_gets_its_own_first(lxd: FakeLxd) -> None:
 def test_a_release_by_its_version(lxd: FakeLxd) -> None:
     publish(lxd, replace(BASE, version="20261127.1"))
     assert "to base 20261127.1" in told(lxd)[0]
+    assert f"invoke upgrade bob --to {NEW} --reinstall" in told(lxd, to=NEW)[0]
     run_well(lxd, to=NEW)
     assert bobs(lxd).config[labels.VERSION] == NEW
     with pytest.raises(InputError, match=r'its template "base" has no release 20200101\.1'):
