@@ -33,7 +33,7 @@ def test_provision_tells_all_that_show_tells_and_the_password_once(lab: Lab, pai
     assert shown["memory_bytes"] == 2 * 1024**3
     assert shown["disk_bytes"] == 6 * 1024**3
     assert shown["template"] == "docker-nested"
-    assert shown["gpus"] == []
+    assert shown["gpus"] == made["gpus"]
     listed = lab.succeed("list", "--json").document["containers"]
     assert "lt-ann" in [one["name"] for one in listed]
     gpus = {"host_driver", "delivery", "cards", "missing_cards", "mend"}
