@@ -168,7 +168,7 @@ def _round(invoke: Commands, template: str, name: str, version: str) -> Iterator
 
     yield lap("snapshot", "snapshot", name, "bench")
     yield lap("restore", "restore", name, "bench", "--yes")
-    invoke("remove-snapshot", name, "bench", "--yes")
+    invoke("remove-snapshot", name, "bench")
     yield lap("upgrade", "upgrade", name, "--to", version)
     invoke("upgrade", name, "--forget", "--yes")
 

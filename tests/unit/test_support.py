@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from tests.support.builders.stamping import a_lab, bob, stamp
+from tests.support.fake_lxd.store import FakeInstance
 
 TESTS = Path(__file__).resolve().parents[1]
 KINDS = ("unit", "contract", "live")
@@ -29,3 +34,26 @@ def test_no_kind_imports_from_another() -> None:
         and not name.startswith(f"tests.{path.relative_to(TESTS).parts[0]}.")
     ]
     assert crossing == []
+
+
+def test_the_lxd_in_memory_is_listed_beside_changes() -> None:
+    """Builds ask it from several threads."""
+    lxd = a_lab()
+    stamp(lxd, bob())
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def change() -> None:
+        for number in range(2000):
+            key = ("default", f"other-{number % 20}")
+            lxd.store.instances[key] = FakeInstance(profiles=("default",))
+            lxd.store.instances.pop(("default", f"other-{(number + 7) % 20}"), None)
+
+    try:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            changing = pool.submit(change)
+            while not changing.done():
+                assert [one.used_by for one in lxd.volumes("default")] == [("bob",)]
+            changing.result()
+    finally:
+        sys.setswitchinterval(usual)

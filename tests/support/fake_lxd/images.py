@@ -24,7 +24,7 @@ _COMPRESSIONS = {"none", "zstd", "gzip", "pigz", "bzip2", "xz", "lzma", "squashf
 
 class FakeImages(FakeCalls):
     def images(self) -> tuple[Image, ...]:
-        return tuple(self._named_image(fingerprint) for fingerprint in self.store.images)
+        return tuple(self._named_image(fingerprint) for fingerprint in list(self.store.images))
 
     def image(self, fingerprint: str) -> Image | None:
         return self._named_image(fingerprint) if fingerprint in self.store.images else None
@@ -164,7 +164,7 @@ class FakeImages(FakeCalls):
     def delete_image(self, fingerprint: str) -> None:
         self._do("delete_image", fingerprint)
         self.store.images.pop(fingerprint, None)
-        for alias in [name for name, to in self.store.aliases.items() if to == fingerprint]:
+        for alias in [name for name, to in list(self.store.aliases.items()) if to == fingerprint]:
             del self.store.aliases[alias]
 
     def _keep(
@@ -187,7 +187,7 @@ class FakeImages(FakeCalls):
         return self._named_image(fingerprint)
 
     def _named_image(self, fingerprint: str) -> Image:
-        names = (alias for alias, to in self.store.aliases.items() if to == fingerprint)
+        names = (alias for alias, to in list(self.store.aliases.items()) if to == fingerprint)
         return replace(self.store.images[fingerprint].image, aliases=tuple(sorted(names)))
 
 

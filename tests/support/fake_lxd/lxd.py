@@ -65,7 +65,7 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         return self.store.id_range
 
     def projects(self) -> Mapping[str, Mapping[str, str]]:
-        return {name: dict(config) for name, config in self.store.projects.items()}
+        return {name: dict(config) for name, config in list(self.store.projects.items())}
 
     def create_project(self, name: str, config: Mapping[str, str]) -> None:
         self._do("create_project", name)
@@ -78,7 +78,7 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         what = f"delete the project {name}"
         if name not in self.store.projects:
             raise refused(what, "Project not found", status=404)
-        if any(project == name for project, _ in self.store.instances):
+        if any(project == name for project, _ in list(self.store.instances)):
             raise refused(what, "Only empty projects can be removed", status=400)
         del self.store.projects[name]
 

@@ -197,8 +197,8 @@ class FakeCalls:
         return tuple(
             sorted(
                 key
-                for key, instance in self.store.instances.items()
-                for device in instance.devices.values()
+                for key, instance in list(self.store.instances.items())
+                for device in list(instance.devices.values())
                 if device.get("pool") == pool and device.get("source") == volume
             )
         )
