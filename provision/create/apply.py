@@ -260,7 +260,9 @@ def _undo_instance(lxd: Lxd, report: Report, name: str) -> None:
         report.phase(name, "undo")
         remove_instance(lxd, name)
     except LabError as error:
-        report.say(f"{name} is only half made: {error.brief} To finish it: invoke provision {name}")
+        report.say(
+            f"{name} is only half made: {error.brief} To finish it, run the same command again."
+        )
 
 
 def _undo_gpus(

@@ -211,7 +211,7 @@ def test_what_cannot_be_removed_is_told_and_left_to_the_next_run(
     with pytest.raises(LxdError, match=r"No\."):
         stamp(lxd, bob(), report=Heard())
     assert said == [
-        "bob is only half made: Gone away. To finish it: invoke provision bob",
+        "bob is only half made: Gone away. To finish it, run the same command again.",
         "The volume home-bob (/home) is kept. The next run uses it.",
     ]
     lxd.store.instances[HERE].config["user.lab.builder"] = DEAD
