@@ -44,6 +44,9 @@ class InstanceCalls(PowerCalls, UpdateCalls):
         self._rest.delete(path("instances", name), what=f"delete {name}", params=self._here)
 
     def rename(self, name: str, new_name: str) -> None:
+        # What serves its files would hold its root for 15 s, and under the new name nothing in it
+        # could be read, nor could it be started, until then (seen with 5.0.2).
+        self._end_file_server(name)
         self._rest.post(
             path("instances", name),
             {"name": new_name},

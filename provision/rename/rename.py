@@ -62,13 +62,13 @@ def rename(
         # In one order, so that no two wait for each other.
         for name in sorted({old, new}):
             locks.enter_context(container_lock(settings, name, report, f"rename {old}"))
-        there = lxd.instance(old)
+        there, stores = lxd.instance(old), read_stores(lxd)
         if there is not None:
             refuse_unfinished(managed_container(lxd, old))
             _refuse_busy(there)
-            refuse_while_restored(old, read_stores(lxd).homes(old))
+            refuse_while_restored(old, stores.homes(old))
         try:
-            action = plan(old, new, Facts(stores=read_stores(lxd), me=me()))
+            action = plan(old, new, Facts(stores=stores, me=me()))
         except InputError:
             if not only_plan:
                 _give_back(lxd, there, report)
@@ -133,16 +133,14 @@ def _begin(lxd: Lxd, action: Rename, report: Report) -> RenameMarker:
     mark = action.mark
     try:
         lxd.update(old, config={labels.RENAME: str(mark)})
-        # Before the stop, which ends LXD's server for these files. It would hold the root for 15 s,
-        # and under the new name nothing in it could be read until then (seen with 5.0.2).
+        report.phase(old, "stop")
+        lxd.stop(old)
+        report.phase(old, f"rename to {new}")
         if not mark.held and is_on(lxd, old):
             mark = replace(mark, held=True)
             lxd.update(old, config={labels.RENAME: str(mark)})
         if mark.held:
             switch_off(lxd, old)
-        report.phase(old, "stop")
-        lxd.stop(old)
-        report.phase(old, f"rename to {new}")
         lxd.rename(old, new)
     except LabError as error:
         if _is_renamed(lxd, action):

@@ -1,4 +1,4 @@
-"""What becomes of an instance that LXD could not start, and of the memory of one that it did."""
+"""Instances that LXD could not start, what is done after a start, and before another name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import requests_mock
 
 from lab.errors import InstanceCorrupted, LxdError
 from lab.lxd.errors import Place
+from lab.lxd.instances import InstanceCalls
 from lab.lxd.power import PowerCalls
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
@@ -71,3 +72,24 @@ def test_after_a_start_the_kernel_holds_it_to_its_limit_alone(tmp_path: Path) ->
         "0",
         "1073741824\n",
     )
+
+
+def test_what_serves_its_files_is_ended_before_it_is_renamed() -> None:
+    """It would hold the root under the former name."""
+    done: list[str] = []
+
+    class Noting(InstanceCalls):
+        def _end_file_server(self, name: str) -> bool:
+            done.append(f"end {name}")
+            return True
+
+    def renamed(request: requests_mock.request._RequestObjectProxy, _: object) -> object:
+        done.append(f"rename to {request.json()['name']}")
+        return {"type": "sync", "metadata": {}}
+
+    with requests_mock.Mocker() as http:
+        http.get(f"{URL}/1.0", json={"type": "sync", "metadata": HELLO})
+        http.post(f"{URL}/1.0/instances/bob", json=renamed)
+        rest = Rest(handshake(Place(url=URL), URL, tls_session(None, None)))
+        Noting(rest, "default").rename("bob", "robert")
+    assert done == ["end bob", "rename to robert"]
