@@ -20,7 +20,7 @@ from provision.create.facts import Facts
 from provision.create.gpus import Share
 from provision.create.request import Request
 from provision.homes import HOME
-from provision.limits import MEMORY, as_limit
+from provision.limits import CPUS, MEMORY, as_limit
 from provision.releases import Offer
 from provision.shares.plan import wishes
 from provision.shares.sharing import devices_of, refuse_overlaps
@@ -61,9 +61,9 @@ def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
     if request.keys:
         config[labels.AUTHORIZED] = "\n".join(key.line for key in request.keys)
     if request.cpus is not None:
-        config["limits.cpu"] = str(request.cpus)
+        config[CPUS] = str(request.cpus)
     if request.memory_bytes is not None:
-        config["limits.memory"] = as_limit(request.memory_bytes)
+        config[MEMORY] = as_limit(request.memory_bytes)
     if MEMORY in config or MEMORY in facts.profile.config:
         said = SWAP in facts.profile.config
         config.update({} if said else without_swap(facts.server))

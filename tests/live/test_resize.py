@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.live_lab.gpu_containers import destroy
 from tests.support.live_lab.lab import Lab, Said, lxc, lxc_ended, ssh
+from tests.support.live_lab.people import small_container
 
 pytestmark = pytest.mark.plain
 
@@ -22,11 +22,8 @@ MEMORY = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_by
 
 @pytest.fixture(scope="module")
 def person(lab: Lab, key: Path) -> Iterator[dict[str, Any]]:
-    destroy(lab, [NAME])
-    command = ("provision", NAME, "--gpus", "none", "--key", str(key.with_suffix(".pub")))
-    sizes = ("--memory", "512MiB", "--disk", "3GiB", "--home", "100MiB", "--json")
-    yield lab.succeed(*command, *sizes).document
-    destroy(lab, [NAME])
+    with small_container(lab, NAME, key) as made:
+        yield made
 
 
 def _in(person: dict[str, Any], key: Path, script: str) -> Said:

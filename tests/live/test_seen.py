@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.live_lab.gpu_containers import destroy
 from tests.support.live_lab.lab import Lab, Said, lxc, query, ssh
+from tests.support.live_lab.people import small_container
 
 pytestmark = pytest.mark.plain
 
@@ -20,11 +20,8 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def person(lab: Lab, key: Path) -> Iterator[dict[str, Any]]:
-    destroy(lab, [NAME])
-    command = ("provision", NAME, "--gpus", "none", "--key", str(key.with_suffix(".pub")))
-    sizes = ("--memory", "512MiB", "--disk", "3GiB", "--home", "100MiB", "--json")
-    yield lab.succeed(*command, *sizes).document
-    destroy(lab, [NAME])
+    with small_container(lab, NAME, key) as made:
+        yield made
 
 
 def _in(person: dict[str, Any], key: Path, *command: str, stdin: str = "") -> Said:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from host.units import driver_hook, snapshot_timer
-from tests.support.builders.machines import Apt, files_of, machine_in
+from tests.support.builders.machines import Apt, checkout_in, files_of, machine_in
 
 JUDGE = "/usr/local/lib/labstamp/root-alone.sh"
 TIMER = "/etc/systemd/system/labstamp-snapshots.timer"
@@ -17,12 +17,7 @@ TIMER_LINK = "/etc/systemd/system/timers.target.wants/labstamp-snapshots.timer"
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    path = tmp_path / "my lab 100%$"
-    invoke = path / ".venv/bin/invoke"
-    invoke.parent.mkdir(parents=True)
-    invoke.write_text("#!/bin/sh\n")
-    invoke.chmod(0o755)
-    return path
+    return checkout_in(tmp_path)
 
 
 @pytest.fixture
