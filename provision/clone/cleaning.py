@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from lab.errors import LxdError
 from lab.instances.at_rest import at_rest
+from lab.lxd.devices import Devices, devices_of, of_type
+from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
 
 SCRIPT: Final = Path(__file__).with_name("clean.sh")
@@ -28,12 +32,16 @@ UNKNOWN: Final = (
 )
 
 
+_NO_DEVICE: Final = {"type": "none"}
+_CLEANED_PLACES: Final = ("/", "/home")
+
+
 def clean_copy(lxd: Lxd, name: str, account: str, owner: str | None) -> None:
     """NAME, stopped, is cleaned afterwards, and stopped. ACCOUNT is made in it later.
 
     OWNER: whose its home was, where that is a copy, too.
     """
-    with at_rest(lxd, name):
+    with _own_disks_only(lxd, name), at_rest(lxd, name):
         lxd.write_file(name, _PLACE, SCRIPT.read_bytes(), mode=0o700)
         # One at a time, should LXD start it twice (`Lxd.run`).
         command = ["flock", "--close", "/run/labstamp", _PLACE, account]
@@ -46,3 +54,28 @@ def clean_copy(lxd: Lxd, name: str, account: str, owner: str | None) -> None:
                 fix="Correct the cause in the container that is copied, then run the same command "
                 "again.",
             )
+
+
+@contextmanager
+def _own_disks_only(lxd: Lxd, name: str) -> Iterator[None]:
+    """Meanwhile NAME, stopped, has its root and its home, and no disk that others use, too.
+
+    What fails inside leaves it so.
+    """
+    instance = lxd.instance(name)
+    hidden = _of_others(instance) if instance else {}
+    if instance is None or not hidden:
+        yield
+        return
+    lxd.update(name, devices=dict.fromkeys(hidden, _NO_DEVICE))
+    yield
+    # A profile's is there again where NAME says nothing of that name.
+    lxd.update(name, devices={device: instance.devices.get(device) for device in hidden})
+
+
+def _of_others(instance: Instance) -> Devices:
+    """Shares, and an admin's disks of the profiles, wherever they are mounted."""
+    disks = of_type("disk", devices_of(instance))
+    return {
+        name: device for name, device in disks.items() if device.get("path") not in _CLEANED_PLACES
+    }

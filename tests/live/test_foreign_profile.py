@@ -20,7 +20,7 @@ pytestmark = pytest.mark.plain
 
 OLD = 200 * 24 * 3600
 """Seconds; what is older than three months was once taken off the package cache."""
-BOB = "lt-foreign"
+BOB, COPY = "lt-foreign", "lt-foreign-copy"
 
 
 @pytest.fixture
@@ -108,11 +108,13 @@ def test_nothing_of_it_is_in_a_builder_and_nothing_of_theirs_is_touched(
     assert judged["security.ipv4_filtering"] == "true"
     # What a user gets is what an admin's profile says, but never more rights.
     _stamp(tiny)
+    assert _content(nas) == before
 
 
 def _stamp(tiny: Tiny) -> None:
+    """And a copy, whose cleaning removes files below /root, where a disk of theirs is mounted."""
     lxc("profile", "unset", "default", "limits.memory")
-    destroy(tiny.lab, [BOB])
+    destroy(tiny.lab, [BOB, COPY])
     try:
         gpu = tiny.lab.succeed(
             "provision", BOB, "--template", "tiny", "--password", "--gpus", "none", "--json"
@@ -120,9 +122,13 @@ def _stamp(tiny: Tiny) -> None:
         assert {"nas-public", "nas-data"} <= set(gpu["profile"]["devices"])
         config = query(f"/1.0/instances/{BOB}")["config"]
         assert config["security.privileged"] == "false"
-        assert lxc("exec", BOB, "--", "cat", "/mnt/nas-public/notes.txt") == "public/notes.txt"
+        tiny.lab.succeed("clone", BOB, COPY, "--password", "--gpus", "none")
+        for name in (BOB, COPY):
+            shown = lxc("exec", name, "--", "cat", "/mnt/nas-public/notes.txt")
+            assert shown == "public/notes.txt", name
+            assert lxc("exec", name, "--", "ls", "-A", "/root/nas-data") == ".cache", name
     finally:
-        destroy(tiny.lab, [BOB])
+        destroy(tiny.lab, [BOB, COPY])
 
 
 def test_a_raw_key_of_the_profile_is_refused_before_anything_is_made(lab: Lab) -> None:
