@@ -1,4 +1,4 @@
-"""`python -m tests.support.live_lab.killed COUNT invoke-ARGUMENTS…`: dies as by SIGKILL.
+"""A command that dies as by SIGKILL.
 
 It dies before its change to the daemon after the first COUNT ones, and ends as usual where it makes
 no more. The changes go to the real daemon by the project's own gateway.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,6 +19,7 @@ from commands import cli
 from lab.lxd.port import Lxd
 from tests.support.live_lab.gpu_host import where_lxd_is
 from tests.support.live_lab.lab import Lab
+from tests.support.live_lab.served import served
 
 _CHANGES: Final = """
 copy_volume copy_volume_snapshot create create_network create_pool create_project create_snapshot
@@ -36,19 +35,8 @@ CHANGES: Final = frozenset(_CHANGES.split())
 def killed(lab: Lab, after: int, *arguments: str) -> bool:
     """Whether `invoke ARGUMENTS` was, before its change number AFTER + 1; else it made no more."""
     environ = lab.environment({})
-    ended = subprocess.run(
-        [
-            *where_lxd_is(environ, lab.root),
-            *(sys.executable, "-m", "tests.support.live_lab.killed", str(after), *arguments),
-        ],
-        cwd=lab.root,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    before = where_lxd_is(environ, lab.root)
+    ended = served(before, lab.root, arguments, environ, timeout=300, dies_after=after)
     assert ended.returncode in {0, -signal.SIGKILL}, ended.stderr
     return ended.returncode != 0
 
@@ -89,7 +77,3 @@ def main(count: int, *arguments: str) -> None:
     from invoke.main import program  # noqa: PLC0415 - after its parts were replaced
 
     program.run(["invoke", *arguments])
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), *sys.argv[2:])

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, Final, TextIO
 
 from tests.support.live_lab.gpu_host import where_lxd_is
+from tests.support.live_lab.served import served
 
 ROOT = Path(__file__).resolve().parents[3]
 INVOKE = Path(sys.executable).parent / "invoke"
@@ -54,16 +55,20 @@ class Lab:
     ) -> Said:
         """Run `invoke ARGUMENTS` to its end."""
         environment = self.environment(environ)
-        ended = subprocess.run(
-            [*where_lxd_is(environment, self.root), str(self.program), *arguments],
-            cwd=self.root,
-            env=environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        before = where_lxd_is(environment, self.root)
+        if (self.root, self.program) == (ROOT, INVOKE):
+            ended = served(before, ROOT, arguments, environment, stdin=stdin, timeout=timeout)
+        else:
+            ended = subprocess.run(
+                [*before, str(self.program), *arguments],
+                cwd=self.root,
+                env=environment,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
         return Said(code=ended.returncode, out=ended.stdout, err=ended.stderr)
 
     def begin(
