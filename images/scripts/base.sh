@@ -22,3 +22,5 @@ passwd --lock root >/dev/null
 
 # No binfmt_misc in containers: it would leave every one of them "degraded".
 systemctl mask systemd-binfmt.service
+# No LVM either: at each boot it would look for snapshots of disks to check.
+systemctl mask e2scrub_reap.service
