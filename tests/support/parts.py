@@ -1,10 +1,10 @@
 """Three parts of all tests, which ci/test runs side by side, each with an LXD of its own.
 
-`plain`: on a host without GPUs, with base and docker: what is marked `plain`.
+`plain`: on a host without GPUs, with base and docker: the unit tests, and what is marked `plain`.
 `builds`: on another one without GPUs, with base: what is marked `plain` and builds templates of
 its own, or needs none.
-`cards`: on the simulated host with four GPUs, with all templates: everything else; first the unit
-tests, as these templates take the longest to build.
+`cards`: on the simulated host with four GPUs, with all templates: everything else. It takes the
+longest, so nothing is there that could be elsewhere.
 Without TEST_PART all run one after the other, on the LXD that LXD_DIR names.
 """
 
@@ -27,6 +27,8 @@ def part() -> str | None:
 
 def part_of(item: pytest.Item) -> str:
     """Of every test: what is in neither would never run."""
+    if item.get_closest_marker("live") is None:
+        return PLAIN
     if item.get_closest_marker(PLAIN) is None:
         return GPUS
     return BUILDS if _builds(item) or not wants_lab(item) else PLAIN
