@@ -102,6 +102,7 @@ def test_ci_smoke_images_passes_the_exit_code_on(harsh: Lab) -> None:
     )
 
 
+@pytest.mark.plain
 def test_an_image_with_stubs_links_to_nowhere_and_powers_is_not_for_users(tiny: Tiny) -> None:
     meant = {"allow-special": ["/usr/local/bin/meant"]}
     tiny.define(checks=[{"name": "lint", "kind": "lint"}], **meant)
