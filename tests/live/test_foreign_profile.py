@@ -126,7 +126,7 @@ def _stamp(tiny: Tiny) -> None:
         for name in (BOB, COPY):
             shown = lxc("exec", name, "--", "cat", "/mnt/nas-public/notes.txt")
             assert shown == "public/notes.txt", name
-            assert lxc("exec", name, "--", "ls", "-A", "/root/nas-data") == ".cache", name
+            assert lxc("exec", name, "--", "ls", "-A", "/root/nas-data") == ".cache\n", name
     finally:
         destroy(tiny.lab, [BOB, COPY])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.live_lab.lab import ROOT
-from tests.support.live_lab.served import served
+from tests.support.live_lab.served import acts_at_start, served
 
 
 def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -36,6 +36,19 @@ def test_each_has_an_environment_of_its_own(tmp_path: Path) -> None:
     assert settings(tmp_path / "one.yaml") == {"file": True}
     assert settings(tmp_path / "two.yaml") == {"file": True}
     assert str(tmp_path) not in run("settings").stdout
+
+
+def test_what_is_to_die_runs_once_where_it_makes_no_change(tmp_path: Path) -> None:
+    environ = {**os.environ, "LAB_SETTINGS": str(tmp_path / "none.yaml")}
+    once = served((), ROOT, ("settings",), environ, timeout=60)
+    dying = served((), ROOT, ("settings",), environ, timeout=60, dies_after=0)
+    assert (dying.returncode, dying.stdout) == (once.returncode, once.stdout)
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONHASHSEED", "LC_ALL", "LANG"])
+def test_what_is_read_at_the_start_of_a_process_needs_a_new_one(name: str) -> None:
+    assert acts_at_start({**os.environ, name: "other"})
+    assert not acts_at_start({**os.environ, "LXD_DIR": "/other", "NO_COLOR": "1"})
 
 
 def test_what_takes_too_long_is_ended() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from pkgutil import walk_packages
 from typing import Any, Final
 
 PACKAGES: Final = ("commands", "lab", "images", "provision", "host")
+_AT_START: Final = re.compile("LD_|PYTHON|LC_|LANG|MALLOC_")
 _SHORT: Final = 64
 """Bytes of an answer: a number."""
 
@@ -88,6 +90,12 @@ class Server:
     def close(self) -> None:
         self._socket.close()
         self._process.wait()
+
+
+def acts_at_start(environ: Mapping[str, str]) -> bool:
+    """Whether ENVIRON has what Python or the loader reads as they start, unlike our own."""
+    names = {name for name in environ.keys() | os.environ.keys() if _AT_START.match(name)}
+    return any(environ.get(name) != os.environ.get(name) for name in names)
 
 
 _servers: dict[tuple[str, ...], Server] = {}
@@ -181,6 +189,7 @@ def _become(request: Any, given: Sequence[int], path: str | None) -> None:
         from tests.support.live_lab import killed  # noqa: PLC0415 - it needs all of the above
 
         killed.main(dies_after, *arguments)
+        sys.exit()
     from invoke.main import program  # noqa: PLC0415
 
     program.run()
