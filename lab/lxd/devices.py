@@ -19,6 +19,8 @@ Named: TypeAlias = tuple[str, Device]
 
 ROOT: Final[Device] = {"type": "disk", "path": "/"}
 NIC: Final[Device] = {"type": "nic"}
+NO_DEVICE: Final[Device] = {"type": "none"}
+"""Hides what a profile, or the instance that is copied, has by the same name."""
 
 
 def devices_of(instance: Instance) -> Devices:

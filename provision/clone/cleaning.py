@@ -9,7 +9,7 @@ from typing import Final
 
 from lab.errors import LxdError
 from lab.instances.at_rest import at_rest
-from lab.lxd.devices import Devices, devices_of, of_type
+from lab.lxd.devices import NO_DEVICE, Devices, devices_of, of_type
 from lab.lxd.model import Instance
 from lab.lxd.port import Lxd
 
@@ -17,6 +17,7 @@ SCRIPT: Final = Path(__file__).with_name("clean.sh")
 _PLACE: Final = "/run/labstamp/clean.sh"
 _SECONDS: Final = 600.0
 _LINES: Final = 12
+_CLEANED_PLACES: Final = ("/", "/home")
 
 CLEANED: Final = (
     "accounts of people (uid 1000 to 59999) with their groups, and all passwords",
@@ -30,10 +31,6 @@ UNKNOWN: Final = (
     "labstamp cannot know what else is private. Before you give it away, check /etc, /opt, /srv, "
     "/usr/local, /var/lib and docker's volumes."
 )
-
-
-_NO_DEVICE: Final = {"type": "none"}
-_CLEANED_PLACES: Final = ("/", "/home")
 
 
 def clean_copy(lxd: Lxd, name: str, account: str, owner: str | None) -> None:
@@ -63,14 +60,14 @@ def _own_disks_only(lxd: Lxd, name: str) -> Iterator[None]:
     What fails inside leaves it so.
     """
     instance = lxd.instance(name)
+    own = instance.devices if instance else {}
     hidden = _of_others(instance) if instance else {}
-    if instance is None or not hidden:
-        yield
-        return
-    lxd.update(name, devices=dict.fromkeys(hidden, _NO_DEVICE))
+    if hidden:
+        lxd.update(name, devices=dict.fromkeys(hidden, NO_DEVICE))
     yield
-    # A profile's is there again where NAME says nothing of that name.
-    lxd.update(name, devices={device: instance.devices.get(device) for device in hidden})
+    if hidden:
+        # A profile's is there again where NAME says nothing of that name.
+        lxd.update(name, devices={device: own.get(device) for device in hidden})
 
 
 def _of_others(instance: Instance) -> Devices:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lab import labels
 from lab.errors import InputError
-from lab.lxd.devices import Devices, devices_of, root_of
+from lab.lxd.devices import NO_DEVICE, Devices, devices_of, root_of
 from lab.lxd.model import Image, Instance, Volume
 from lab.lxd.port import Lxd
 from lab.release import Release
@@ -46,7 +46,7 @@ class Source:
     def not_copied(self) -> tuple[Mapping[str, str], Devices]:
         """What LXD copies unless another value is given: keys, and devices, of which none are."""
         keys = {key: "" for key in self.instance.config if not key.startswith((_VOLATILE, _IMAGE))}
-        return keys, {name: {"type": "none"} for name in self.instance.devices}
+        return keys, dict.fromkeys(self.instance.devices, NO_DEVICE)
 
 
 def read_source(lxd: Lxd, name: str, *, with_home: bool) -> Source:

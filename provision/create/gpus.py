@@ -12,7 +12,7 @@ from lab.gpu_selection import GpuSelection
 from lab.gpus.allocation import Users, allocate
 from lab.gpus.devices import gpu_devices, held_by
 from lab.gpus.missing import missing, remembered
-from lab.lxd.devices import Devices, of_type
+from lab.lxd.devices import NO_DEVICE, Devices, of_type
 from lab.lxd.model import Gpu, Grant, Instance, MigPart, Profile, State
 from provision.create.actions import ChangeGpus
 from provision.create.drift import refuse_drift, refuse_drift_in
@@ -20,9 +20,6 @@ from provision.create.facts import Facts
 from provision.create.request import Request
 from provision.profile import outright
 from provision.releases import Offer
-
-_NOT_HERE = {"type": "none"}
-"""What hides a profile's device of the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +97,9 @@ def gpu_config(
     return {labels.GPUS: remembered(gpus) or None, **none, **outright(profile), **config}
 
 
-def _hidden(profile: Devices) -> dict[str, dict[str, str]]:
+def _hidden(profile: Devices) -> Devices:
     """Guides put all GPUs into the default profile; labstamp decides for each container."""
-    return dict.fromkeys(of_type("gpu", profile), _NOT_HERE)
+    return dict.fromkeys(of_type("gpu", profile), NO_DEVICE)
 
 
 def _device_changes(instance: Instance, wanted: Devices) -> dict[str, Mapping[str, str] | None]:

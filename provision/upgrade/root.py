@@ -11,7 +11,7 @@ from lab.cloudinit.sections import with_value
 from lab.driver.delivery import Delivery, delivery_of_instance
 from lab.errors import InputError
 from lab.gpus.devices import gpu_devices, held_by
-from lab.lxd.devices import Device, Devices, of_type, root_of
+from lab.lxd.devices import NO_DEVICE, Devices, of_type, root_of
 from lab.lxd.model import Instance, InstanceSpec
 from lab.release import Needs
 from provision.create.closed import closed
@@ -42,7 +42,6 @@ _OF_A_ROOT = frozenset(
 _WISHES = ("user.", "limits.", "boot.", "nvidia.", "security.idmap.", "snapshots.")
 """What begins so is the container's, whichever root it has."""
 _EXCLUSIVE = ("nic", "proxy")
-_NO_DEVICE: Device = {"type": "none"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +79,7 @@ def next_root(
         facts.host.server.user_data_key: _user_data(instance, offer, facts, keys),
         **gpu_keys,
     }
-    hidden = {
-        name: _NO_DEVICE for name in instance.expanded_devices if not _is_root(instance, name)
-    }
+    hidden = {name: NO_DEVICE for name in instance.expanded_devices if not _is_root(instance, name)}
     devices = {
         **release.needs.devices,
         **{
@@ -128,7 +125,7 @@ def stripped(instance: Instance) -> dict[str, Mapping[str, str]]:
     Nothing is taken away: a profile's device of the same name would appear.
     """
     names = {**instance.devices, **instance.expanded_devices}
-    return {name: _NO_DEVICE for name in names if not _is_root(instance, name)}
+    return {name: NO_DEVICE for name in names if not _is_root(instance, name)}
 
 
 def put_back(instance: Instance, devices: Devices) -> dict[str, Mapping[str, str] | None]:
@@ -147,7 +144,7 @@ def addresses(instance: Instance) -> dict[str, str]:
 
 def _handed(devices: Devices, there: Devices, config: Mapping[str, str | None]) -> Handed:
     """THERE: the devices that it has until then; what hides a profile's is taken away."""
-    hiding = {name for name, device in there.items() if device == _NO_DEVICE}
+    hiding = {name for name, device in there.items() if device == NO_DEVICE}
     network = {name: device for name, device in devices.items() if device.get("type") in _EXCLUSIVE}
     shown = hiding - devices.keys()
     return Handed(
