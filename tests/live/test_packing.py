@@ -12,20 +12,19 @@ import pytest
 from tests.support.live_lab.driven import drive, newest, pack_inside, running, runs
 from tests.support.live_lab.gpu_host import kill_and_start_lxd
 from tests.support.live_lab.lab import instances, lxc
-from tests.support.live_lab.standins import NEW, OLD, make_debs
+from tests.support.live_lab.standins import NEW, OLD, for_any_host, make_debs
 from tests.support.live_lab.tiny import PROJECT, STABLE, Tiny, at, litter
-
-pytestmark = pytest.mark.plain
 
 _GONE = "/etc/issue.net"
 
 
 @pytest.fixture
 def packed(tiny: Tiny, tmp_path: Path) -> Tiny:
-    """A tiny lab with a driver for other hosts, whose images are packed as they are by default."""
+    """A tiny lab with a driver, whose images are packed as they are by default."""
     for version in (OLD, NEW):
         make_debs(tmp_path, version)
-    drive(tiny, _NOTHING_LEFT, version=OLD, packages=f"{tmp_path}/debs-{{version}}")
+    packages = f"{tmp_path}/debs-{{version}}"
+    drive(tiny, _NOTHING_LEFT, packages=packages, **for_any_host())
     pack_inside(tiny)
     return tiny
 
@@ -33,6 +32,7 @@ def packed(tiny: Tiny, tmp_path: Path) -> Tiny:
 _NOTHING_LEFT = runs("no pack", "sh", "-c", "ls -A /var/cache | grep labstamp; true", shows="^$")
 
 
+@pytest.mark.plain
 def test_an_image_is_what_lxd_would_have_packed(packed: Tiny, tmp_path: Path) -> None:
     packed.lab.succeed("build-images")
     assert "packing it whole" not in packed.kept_log()
@@ -81,6 +81,7 @@ def _entries(image: str, directory: Path) -> dict[str, _Entry]:
     return {name: entry for name, entry in found.items() if name.startswith("rootfs")}
 
 
+@pytest.mark.plain
 def test_what_a_driver_takes_away_is_not_in_the_image(packed: Tiny, tmp_path: Path) -> None:
     _make_remover(tmp_path / f"debs-{OLD}")
     packed.lab.succeed("build-images")
@@ -113,9 +114,10 @@ def test_without_zstd_inside_lxd_packs_it(packed: Tiny) -> None:
     packed.lab.succeed("build-images")
     assert "zstd is not installed\n" in packed.kept_log()
     assert "LXD packs the image instead.\n" in packed.kept_log()
-    assert newest(packed)["smoke"] == "passed"
+    assert (newest(packed)["smoke"], newest(packed)["gpu"]) == ("passed", "passed")
 
 
+@pytest.mark.plain
 def test_killed_while_it_packs_or_publishes_the_next_run_goes_on(packed: Tiny) -> None:
     for phase in ("pack", "publish"):
         said = packed.lab.signal_at(signal.SIGKILL, at(phase), "build-images")
@@ -129,6 +131,7 @@ def test_killed_while_it_packs_or_publishes_the_next_run_goes_on(packed: Tiny) -
     assert litter() == []
 
 
+@pytest.mark.plain
 def test_an_lxd_that_dies_while_it_takes_an_image(packed: Tiny) -> None:
     def dies(line: str) -> bool:
         if not at("publish")(line):

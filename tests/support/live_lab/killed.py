@@ -64,7 +64,8 @@ class Dying:
         return counted
 
 
-def main(count: int, *arguments: str) -> None:
+def die_after(count: int) -> None:
+    """Have every command of this process die before its change number COUNT + 1."""
     connect = cli.connect_to
 
     def dying(settings: Any) -> Lxd:
@@ -74,6 +75,3 @@ def main(count: int, *arguments: str) -> None:
         names = vars(import_module(found.name))
         if "connect_to" in names:
             names["connect_to"] = dying
-    from invoke.main import program  # noqa: PLC0415 - after its parts were replaced
-
-    program.run(["invoke", *arguments])

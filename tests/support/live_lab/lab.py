@@ -56,10 +56,7 @@ class Lab:
         """Run `invoke ARGUMENTS` to its end."""
         environment = self.environment(environ)
         before = where_lxd_is(environment, self.root)
-        anew = acts_at_start(environment) or (self.root, self.program) != (ROOT, INVOKE)
-        if not anew:
-            ended = served(before, ROOT, arguments, environment, stdin=stdin, timeout=timeout)
-        else:
+        if acts_at_start(environment) or (self.root, self.program) != (ROOT, INVOKE):
             ended = subprocess.run(
                 [*before, str(self.program), *arguments],
                 cwd=self.root,
@@ -70,6 +67,8 @@ class Lab:
                 timeout=timeout,
                 check=False,
             )
+        else:
+            ended = served(before, ROOT, arguments, environment, stdin=stdin, timeout=timeout)
         return Said(code=ended.returncode, out=ended.stdout, err=ended.stderr)
 
     def begin(

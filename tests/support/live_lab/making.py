@@ -7,10 +7,9 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from tests.support.live_lab.gpu_host import simulated_gpus
 from tests.support.live_lab.lab import Lab
 from tests.support.live_lab.removing import remove_lab
-from tests.support.live_lab.standins import NEW, OLD, make_debs
+from tests.support.live_lab.standins import NEW, OLD, for_any_host, make_debs
 from tests.support.parts import BUILDS, PLAIN, part
 
 PREFIX: Final = "labtest"
@@ -61,10 +60,8 @@ def _plain(directory: Path) -> Path:
 def _settings(directory: Path) -> Path:
     for version in (OLD, NEW):
         make_debs(directory, version)
-    driver = {"delivery": "image", "packages": str(directory / "debs-{version}")}
-    if not simulated_gpus():
-        # What is not about GPUs can be tested on any LXD.
-        driver["version"] = OLD
+    packages = str(directory / "debs-{version}")
+    driver = {"delivery": "image", "packages": packages, **for_any_host()}
     settings = {"alias-prefix": PREFIX, "build-project": BUILD_PROJECT, "driver": driver}
     path = directory / "lab.yaml"
     path.write_text(json.dumps(settings))

@@ -5,7 +5,8 @@ process is kept for each checkout and host; what it forks has the arguments, env
 and files of its own, as if it had been started anew. What hears signals (`Lab.begin`), what is
 installed, and copies of the checkout are started anew.
 
-`python -m tests.support.live_lab.served`: the process. It ends with its standard input.
+`python -m tests.support.live_lab.served SOCKET …`: the process. It ends when the other end of the
+socket is closed, so with the tests.
 """
 
 from __future__ import annotations
@@ -48,31 +49,8 @@ class Server:
             )
         self._socket = ours
 
-    def run(
-        self,
-        arguments: Sequence[str],
-        environ: Mapping[str, str],
-        *,
-        stdin: str = "",
-        timeout: float,
-        dies_after: int | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        with (
-            tempfile.TemporaryFile("w+") as given,
-            tempfile.TemporaryFile("w+") as out,
-            tempfile.TemporaryFile("w+") as err,
-        ):
-            given.write(stdin)
-            given.seek(0)
-            request = json.dumps([list(arguments), dict(environ), dies_after]).encode()
-            code = self._ask(request, [given.fileno(), out.fileno(), err.fileno()], timeout)
-            said = [_text(file.fileno()) for file in (out, err)]
-        if code is None:
-            raise subprocess.TimeoutExpired(list(arguments), timeout, *said)
-        return subprocess.CompletedProcess(list(arguments), code, *said)
-
-    def _ask(self, request: bytes, files: Sequence[int], timeout: float) -> int | None:
-        """The exit code; None where it had to be killed."""
+    def ask(self, request: bytes, files: Sequence[int], timeout: float) -> int | None:
+        """The exit code of what REQUEST runs; None where it had to be killed. FILES: its 0 to 2."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, tempfile.TemporaryFile() as text:
             with theirs:
@@ -124,7 +102,19 @@ def served(
                 _servers.popitem()[1].close()
             _servers[here] = Server(before, root, environ)
         server = _servers[here]
-    return server.run(arguments, environ, stdin=stdin, timeout=timeout, dies_after=dies_after)
+    request = json.dumps([list(arguments), dict(environ), dies_after]).encode()
+    with (
+        tempfile.TemporaryFile("w+") as given,
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+    ):
+        given.write(stdin)
+        given.seek(0)
+        code = server.ask(request, [given.fileno(), out.fileno(), err.fileno()], timeout)
+        said = [_text(file.fileno()) for file in (out, err)]
+    if code is None:
+        raise subprocess.TimeoutExpired(list(arguments), timeout, *said)
+    return subprocess.CompletedProcess(list(arguments), code, *said)
 
 
 def _text(file: int) -> str:
@@ -188,8 +178,7 @@ def _become(request: Any, given: Sequence[int], path: str | None) -> None:
     if dies_after is not None:
         from tests.support.live_lab import killed  # noqa: PLC0415 - it needs all of the above
 
-        killed.main(dies_after, *arguments)
-        sys.exit()
+        killed.die_after(dies_after)
     from invoke.main import program  # noqa: PLC0415
 
     program.run()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.live_lab.aptrepo import AptRepository, serve
-from tests.support.live_lab.gpu_host import VERSION
+from tests.support.live_lab.gpu_host import VERSION, simulated_gpus
 
 OLD: Final = VERSION
 """The simulated host's, as it is started for the tests."""
@@ -23,6 +23,11 @@ NEW: Final = "550.163.01"
 
 SOURCES: Final = Path(__file__).parents[2] / "standins"
 _LIBRARIES: Final = {"ml": "libnvidia-ml.so", "cuda": "libcuda.so"}
+
+
+def for_any_host() -> dict[str, str]:
+    """What `driver:` says more, so that what is not about GPUs can be tested on any LXD."""
+    return {} if simulated_gpus() else {"version": OLD}
 
 
 class Scheme(Enum):
