@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,10 @@ from lab.lxd.errors import AGAIN, not_lxd
 from lab.lxd.operation import Operation, finish
 from lab.lxd.port import OnProgress
 from lab.lxd.session import READ_TIMEOUT
-from lab.lxd.transport import Params, Transport
+from lab.lxd.transport import Params
+from lab.machine.lock import hold_lock
+from lab.machine.lock_directory import LOCAL
+from lab.report import Silent
 
 
 def path(*segments: str) -> str:
@@ -25,10 +28,12 @@ def path(*segments: str) -> str:
 class Rest(Contents):
     """WHAT is, in all verbs, a phrase for the error: LXD would not … `publish bob`."""
 
-    def __init__(self, wire: Transport) -> None:
-        super().__init__(wire)
-        self.one_writer = threading.Lock()
-        """For changes in several steps, which LXD does not guard by itself."""
+    def one_writer(self, of: str, *, what: str) -> AbstractContextManager[None]:
+        """Hold off the other labstamps of this host that would change OF while WHAT is done.
+
+        LXD compares an ETag and writes a little later; of two that both passed, the first is lost.
+        """
+        return hold_lock(f"change-{of}", Silent(), what, remote=self._wire.place.url or LOCAL)
 
     @property
     def is_local(self) -> bool:

@@ -49,8 +49,7 @@ class UpdateCalls(LookupCalls):
 
         def change() -> Instance:
             self._write(name, config, devices, whole)
-            # LXD compares the ETag when it is asked and writes a little later: in between it lets
-            # a second writer through, who knows nothing of the first. So look who is there yet.
+            # A writer that is no labstamp of this host, as `lxc` is: look who is there yet.
             self._wait(name, (self._project,), only=_UPDATE, timeout=_UPDATE_TIMEOUT)
             instance = self._shown(name)
             if not _holds(instance, config or {}, devices or {}):
@@ -61,7 +60,7 @@ class UpdateCalls(LookupCalls):
                 )
             return instance
 
-        with self._rest.one_writer:
+        with self._rest.one_writer(f"{self._project}-{name}", what=f"change {name}"):
             instance = with_fresh_etag(change)
             self._leave_only_limit(name)
             return instance

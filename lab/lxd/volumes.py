@@ -69,7 +69,8 @@ class VolumeCalls(Calls):
                 where, body, what=what, params=self._here, etag=etag, read_timeout=_READ_TIMEOUT
             )
 
-        with_fresh_etag(change)
+        with self._rest.one_writer(f"volume-{pool}-{name}", what=what):
+            with_fresh_etag(change)
 
     def volume_used(self, pool: str, name: str) -> int | None:
         pools = local_pools(self._rest)

@@ -18,7 +18,8 @@ from lab.machine.lock_directory import have_place
 from lab.process import in_words, is_alive, me
 from lab.report import Report
 
-_EVERY: Final = 0.2
+_FIRST_PAUSE: Final = 0.01
+_LONGEST_PAUSE: Final = 0.2
 # A link, a directory, a pipe or a device of that name is told, and nothing is waited for.
 _FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _KINDS: Final = {
@@ -79,6 +80,7 @@ def _taken(file: _File, report: Report, timeout: float) -> int:
     """FILE, open and locked."""
     deadline = time.monotonic() + timeout
     is_told = False
+    pause = _FIRST_PAUSE
     while True:
         descriptor = _opened(file)
         if _is_locked(descriptor):
@@ -96,7 +98,8 @@ def _taken(file: _File, report: Report, timeout: float) -> int:
                 f"Timed out after {timeout:.0f} s waiting for {holder}.",
                 fix=f"Wait until that process ends, then try again. Show it: fuser -v {file.path}",
             )
-        time.sleep(_EVERY)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _opened(file: _File) -> int:

@@ -1,0 +1,110 @@
+"""Two labstamps change one object at a time, whatever LXD does between its check and its write."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests_mock
+
+from lab.lxd.client import Client
+from lab.lxd.errors import Place
+from lab.lxd.rest import Rest
+from lab.lxd.session import tls_session
+from lab.lxd.transport import handshake
+from lab.machine import lock
+
+URL = "https://lab.example:8443"
+HELLO = {"auth": "trusted", "environment": {}, "api_extensions": []}
+LATER = 0.05
+"""Seconds from the check of an ETag to the write; in LXD it is milliseconds, or more when busy."""
+BOB = {
+    "name": "bob",
+    "status": "Stopped",
+    "type": "container",
+    "created_at": "2026-01-01T00:00:00Z",
+    "architecture": "x86_64",
+}
+
+Answer = dict[str, Any]
+
+
+class SlowWriter:
+    """A server that compares the ETag at once and writes later, as LXD does."""
+
+    def __init__(self, shown: Answer) -> None:
+        self.config: dict[str, str] = {}
+        self._shown = shown
+        self._edition = 0
+        self._waiting: list[tuple[float, dict[str, str]]] = []
+
+    def show(self, _: object, context: Any) -> Answer:
+        self._write_what_is_due()
+        context.headers["ETag"] = str(self._edition)
+        return {"type": "sync", "metadata": self._shown | {"config": self.config}}
+
+    def change(self, request: Any, context: Any) -> Answer:
+        self._write_what_is_due()
+        if request.headers["If-Match"] != str(self._edition):
+            context.status_code = 412
+            return {"type": "error", "error": "ETag doesn't match", "error_code": 412}
+        context.status_code = 202
+        self._waiting.append((time.monotonic() + LATER, request.json()["config"]))
+        number = self._edition + len(self._waiting)
+        return {"type": "async", "operation": f"/1.0/operations/op-{number}", "metadata": {}}
+
+    def wait(self, request: Any, _: object) -> Answer:
+        self._write_what_is_due()
+        number = int(request.path.split("/")[-2].removeprefix("op-"))
+        code = 200 if self._edition >= number else 103
+        return {"type": "sync", "metadata": {"id": "op", "status_code": code, "metadata": {}}}
+
+    def _write_what_is_due(self) -> None:
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            _, self.config = self._waiting.pop(0)
+            self._edition += 1
+
+
+@pytest.mark.parametrize(
+    ("where", "shown", "change"),
+    [
+        ("instances/bob", BOB, lambda lxd, config: lxd.update("bob", config=config)),
+        (
+            "storage-pools/default/volumes/custom/bob",
+            {"name": "bob"},
+            lambda lxd, config: lxd.update_volume("default", "bob", config),
+        ),
+    ],
+)
+def test_none_of_many_changes_is_lost(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    shown: Answer,
+    change: Callable[[Client, dict[str, str]], object],
+) -> None:
+    monkeypatch.setattr(lock, "have_place", lambda _remote: tmp_path)
+    server = SlowWriter(shown)
+    with requests_mock.Mocker() as http:
+        http.get(f"{URL}/1.0", json={"type": "sync", "metadata": HELLO})
+        http.get(f"{URL}/1.0/{where}", json=server.show)
+        http.put(f"{URL}/1.0/{where}", json=server.change)
+        http.get(re.compile("/1.0/operations/op-[0-9]+/wait"), json=server.wait)
+        http.get(f"{URL}/1.0/operations", json={"type": "sync", "metadata": {}})
+        admins = [
+            Client(Rest(handshake(Place(url=URL), URL, tls_session(None, None))), "default")
+            for _ in range(2)
+        ]
+        with ThreadPoolExecutor(4) as threads:
+            work = [
+                threads.submit(change, admins[number % 2], {f"user.k{number}": "set"})
+                for number in range(6)
+            ]
+            for one in work:
+                one.result()
+    assert sorted(server.config) == [f"user.k{number}" for number in range(6)]
