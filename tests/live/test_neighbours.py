@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.live_lab.lab import Lab, lxc, query, ssh
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
@@ -68,6 +70,7 @@ def is_usable(person: dict[str, Any], key: Path) -> None:
     assert time.monotonic() - began < USABLE
 
 
+@pytest.mark.plain
 def test_a_fork_bomb_ends_at_its_own_limit(pair: Pair, key: Path) -> None:
     """At a tenth of the lab's default: a larger bomb costs minutes, and shows no more."""
     ann, ben = pair
@@ -85,6 +88,7 @@ def test_a_fork_bomb_ends_at_its_own_limit(pair: Pair, key: Path) -> None:
     lxc("config", "set", ann["name"], f"limits.processes={usual}")
 
 
+@pytest.mark.plain
 def test_a_memory_hog_ends_at_its_own_limit(pair: Pair, key: Path) -> None:
     ann, ben = pair
     assert ann["memory_bytes"] == 2 << 30
