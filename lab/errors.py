@@ -60,6 +60,10 @@ class LxdSilent(LxdUnreachable):
     """The daemon accepted a request and did not answer in time."""
 
 
+class PoolFull(CapacityError, LxdError):
+    """LXD found no space left where it wrote: in its pool, or in its own directory (exit 3)."""
+
+
 class Stuck(LxdError):
     """A request about one instance timed out; other instances are not affected."""
 

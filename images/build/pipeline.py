@@ -16,7 +16,7 @@ from images.build.targets import Target, targets
 from images.build.template_build import Built, TemplateBuild
 from images.build_lock import build_lock
 from images.context import BuildContext, have_build_project, logged
-from images.placement import pool_of
+from images.placement import placed, pool_of
 from images.releases.cleanup import has_leftovers, remove_kept_failures, remove_leftovers
 from lab.errors import CapacityError, CheckError
 from lab.lxd import loop_file
@@ -102,6 +102,7 @@ def _build_all(
     smoke_test: bool,
     jobs: int,
 ) -> tuple[Built, ...]:
+    placed(context)  # without a pool or a network, that is said before minutes of work
     by_name = {target.definition.name: target for target in every}
     _prepare(context, [by_name[decision.template] for decision in builds])
     with ExitStack() as logs:

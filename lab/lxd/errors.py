@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lab.errors import Conflict, LxdError, LxdSilent, LxdUnreachable, NotFound
+from lab.errors import Conflict, LxdError, LxdSilent, LxdUnreachable, NotFound, PoolFull
 from lab.machine.local_daemon import abandoned, how_to_start
 
 # The last is what LXD says to the second of two who change one instance at the same moment.
@@ -20,6 +20,9 @@ _TAKEN = re.compile(r"already exists|matching non-reusable operation", re.IGNORE
 # Not a quota: that may be a container's own.
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 _BUSY = re.compile(r"instance is busy running a", re.IGNORECASE)
+
+_MANY_LINES: Final = 3
+_MORE_SPACE: Final = "Free space in the storage pool (invoke prune-images) or enlarge it."
 
 SEE_OPERATIONS: Final = "See which operations run: lxc operation list --all-projects"
 AGAIN: Final = "Run the same command again."
@@ -50,13 +53,22 @@ def refused(what: str, text: str, *, status: int = 0) -> LxdError:
         return NotFound(brief, details=text)
     if status == 403:
         return LxdUnreachable(brief, details=text, fix=_TRUST)
+    if _FULL.search(text):
+        return PoolFull(brief, details=_first_of(text), fix=_MORE_SPACE)
     return LxdError(brief, details=text or None, fix=_way_on(text))
+
+
+def _first_of(text: str) -> str:
+    """TEXT, where that is long its first line of no space: tar has one for each file."""
+    lines = text.splitlines()
+    if len(lines) <= _MANY_LINES:
+        return text
+    first = next(line for line in lines if _FULL.search(line))
+    return f"{first.strip()}\n({len(lines) - 1} more lines)"
 
 
 def _way_on(text: str) -> str | None:
     """What helps against what LXD says in TEXT; None where that is not known."""
-    if _FULL.search(text):
-        return "Free space in the storage pool (invoke prune-images) or enlarge it."
     if _BUSY.search(text):
         return f"Wait until it ends. {SEE_OPERATIONS}"
     return None

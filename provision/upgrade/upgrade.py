@@ -113,8 +113,9 @@ def failure(outcome: Outcome) -> LabError | None:
     if len(outcome.failed) == 1:
         return outcome.failed[0][1]
     told = "\n".join(f"{name}: {error}" for name, error in outcome.failed)
-    kinds = {type(error) for _, error in outcome.failed}
-    kind = kinds.pop() if kinds in ({InputError}, {CapacityError}) else LxdError
+    errors = [error for _, error in outcome.failed]
+    kinds = (InputError, CapacityError)
+    kind = next((one for one in kinds if all(isinstance(e, one) for e in errors)), LxdError)
     names = " ".join(name for name, _ in outcome.failed)
     return kind(
         f"{len(outcome.failed)} containers could not be upgraded.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from images.placement import apart, places
@@ -9,6 +11,7 @@ from lab import labels
 from lab.errors import InputError
 from lab.lxd.model import Network, Pool, Profile
 from lab.settings.settings import Settings
+from tests.support.builders.tiny_builds import PROJECT, make_checkout, tiny_lab
 
 PROFILE = Profile(
     name="default",
@@ -115,6 +118,18 @@ def test_without_a_network_it_is_asked_for() -> None:
     bare = Profile(name="default", devices={"root": ROOT})
     with pytest.raises(InputError, match="the default profile has no NIC"):
         places(Settings(), bare, [BRIDGE], [POOL])
+
+
+def test_a_build_without_a_network_ends_before_it_makes_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LXD_DIR", str(tmp_path))
+    lxd = tiny_lab()
+    lxd.set_profile_devices("default", {"root": {**ROOT, "pool": "default"}})
+    made = {one.name for one in lxd.in_project(PROJECT).instances()}
+    with pytest.raises(InputError, match="the default profile has no NIC"):
+        make_checkout(tmp_path).build(lxd)
+    assert {one.name for one in lxd.in_project(PROJECT).instances()} == made
 
 
 @pytest.mark.parametrize("kind", ["physical", "routed", "ipvlan", "p2p"])
