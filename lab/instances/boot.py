@@ -22,8 +22,17 @@ _NOISE = re.compile(
     r"|Generating public|Your (identification|public key) has been saved"
 )
 
-# One round trip: is it finished, did a stage die, and what was logged since OFFSET bytes.
+# One round trip: is it finished, did a stage die, and what was logged since OFFSET bytes. It waits
+# inside for the end or for news, two seconds at most: each entry costs LXD a process of its own,
+# which takes as long to start as a stage of cloud-init.
 _PROBE = """\
+turn=0
+until [ -e /run/cloud-init/result.json ] || [ $turn -ge 10 ]; do
+    news=$(tail -c "+$1" /var/log/cloud-init-output.log 2>/dev/null | head -c 1)
+    [ $turn -ge 3 ] && [ -n "$news" ] && break
+    turn=$((turn + 1))
+    sleep 0.2
+done
 printf '%s\\n' "$(cat /run/cloud-init/result.json 2>/dev/null | tr -d '\\n')"
 systemctl is-failed cloud-init-local cloud-init cloud-init-network cloud-config cloud-final \
     2>/dev/null | grep -c '^failed$'
@@ -136,7 +145,9 @@ def wait_for_cloud_init(
 
     wait_for_init(lxd, name)
     address = AddressWatch(lxd, name, within=address_within)
-    return poll(probe, what=f"cloud-init in {name}", timeout=timeout, on_timeout=too_late)
+    return poll(
+        probe, what=f"cloud-init in {name}", timeout=timeout, every=0.1, on_timeout=too_late
+    )
 
 
 def excerpt(output: str, *, lines: int = 12) -> str:
