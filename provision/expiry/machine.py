@@ -203,7 +203,7 @@ def _to_the_purge(facts: Facts, mark: Mark) -> Next:
         return Next(why="its home is kept; lab.yaml says `expiry: {purge: none}`")
     says = f"the container was removed on {mark.since}"
     if mark.announced is None:
-        return _after(facts, mark.since, max(0, days - GRACE), Step.ANNOUNCE, says)
+        return _after(facts, mark.since, max(1, days - GRACE), Step.ANNOUNCE, says)
     earliest = after(mark.announced, min(GRACE, days), facts.frozen)
     return _on(facts, max(after(mark.since, days, facts.frozen), earliest), Step.PURGE, says)
 

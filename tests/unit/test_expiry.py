@@ -160,8 +160,8 @@ def test_a_lab_through_sixty_days(lab: Lab) -> None:
         assert not (30 <= number <= 36 and any(row.due for row in rows))
     told = {name: lab.ear.events(name) for name in (*ends, "prof", "visitor")}
     gone = [name for name in ends if lab.state(name) == "nothing"]
-    # p01 was on leave, and its end came to be in the holiday.
-    assert gone == ["p03", "p04", "p06", "p07", "p08", "p09"]
+    # p01 was on leave; its end, p10's and p11's came to be in the holiday.
+    assert gone == ["p03", "p04", "p06", "p07", "p08", "p09", "p12"]
     for name in gone:
         assert told[name][0] == "expiry-warning"
         assert told[name][-4:] == ["archived", "home-kept", "purge-warning", "purged"]
