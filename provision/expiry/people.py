@@ -58,6 +58,14 @@ class Person:
     def mail(self) -> str | None:
         return self.noted.get(labels.MAIL)
 
+    @property
+    def is_level(self) -> bool:
+        """Whether the container has the keys of the home; a run that was killed leaves others."""
+        if self.home is None or self.container is None:
+            return True
+        has = self.container.config
+        return all(has.get(key) == self.home.config.get(key) for key in KEYS)
+
     def facts(self, settings: Settings, today: date) -> Facts:
         own = read_period(self.noted.get(labels.FREEZE))
         return Facts(
@@ -100,8 +108,8 @@ def note(lxd: Lxd, person: Person, wanted: Mapping[str, str | None]) -> None:
 
 
 def level(lxd: Lxd, person: Person) -> None:
-    """What a run that was killed in between noted on the home alone is on the container, too."""
-    if person.home is not None and person.container is not None:
+    """Afterwards the container has the keys of the home."""
+    if person.home is not None and not person.is_level:
         note(lxd, person, {key: person.home.config.get(key) for key in KEYS})
 
 

@@ -30,6 +30,8 @@ class Row:
     done: bool = False
     error: LabError | None = None
     told: Told = field(default_factory=Told)
+    level: bool = True
+    """Whether home and container say the same."""
 
     def document(self) -> dict[str, Any]:
         step, day = self.next.step, self.next.day
@@ -62,7 +64,7 @@ def run(tools: Tools, now: datetime | None = None) -> tuple[Row, ...]:
     """The same people, after tonight's steps."""
     today = today_of(now or tools.lxd.now(), tools.settings)
     rows = _rows(tools.lxd, tools.settings, today)
-    return tuple(_served(tools, row, today) if row.due else row for row in rows)
+    return tuple(_served(tools, row, today) if row.due or not row.level else row for row in rows)
 
 
 def failure(rows: tuple[Row, ...]) -> LabError | None:
@@ -102,6 +104,7 @@ def _row(one: Person, settings: Settings, today: date) -> Row | None:
         mark=facts.mark,
         next=found,
         due=found.is_due(facts.today),
+        level=one.is_level,
     )
 
 
@@ -126,6 +129,8 @@ def _tried(tools: Tools, row: Row, today: date) -> Row:
             # Renewed or removed since: the next run looks again.
             return row
         level(tools.lxd, one)
+        if not row.due:
+            return row
         told = take_step(tools, one, facts, row.next, backup)
     tools.report.done(name, _in_words(row.next.step))
     for trouble in told.troubles:

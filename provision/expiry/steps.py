@@ -1,7 +1,8 @@
 """One step for one person, done by a caller who holds the container's lock.
 
-The mark is written when the step was done. So a run that is killed in between leaves it to be done
-again; each step bears that.
+The mark is written when the step was done, so a run that is killed in between leaves it to be done
+again; each step bears that. Only a stop is noted first: otherwise, if its run is killed, renewing
+would not know that it has to start the container. Noted and not done, it is due again.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def take_step(
     """Do STEP, tell whoever must know, note it. BACKUP: the one that was made for it."""
     match step.step:
         case Step.STOP:
+            _note_done(tools, person, facts, step)
             stop_held(tools.lxd, person.name, report=tools.report)
         case Step.REMOVE_ROOT:
             person = _remove_root(tools, person)
@@ -63,9 +65,16 @@ def take_step(
             details="\n".join(told.troubles),
             fix="Correct the addresses, and try them: invoke notify --test",
         )
+    if step.step is not Step.STOP:
+        _note_done(tools, person, facts, step, backup)
+    return told
+
+
+def _note_done(
+    tools: Tools, person: Person, facts: Facts, step: Next, backup: str | None = None
+) -> None:
     if (mark := done(facts, step, backup=backup)) is not None:
         note(tools.lxd, person, {labels.EXPIRY: str(mark)})
-    return told
 
 
 def _remove_root(tools: Tools, person: Person) -> Person:

@@ -392,7 +392,7 @@ def test_renewal_at_any_moment_before_the_purge(lab: Lab, renewed: int, steps: l
     assert instance.config.get(labels.EXPIRY) is None
 
 
-def test_nothing_of_a_failure_is_noted(lab: Lab) -> None:
+def test_a_stop_that_failed_is_tried_again(lab: Lab) -> None:
     lab.let_in("bob", END.isoformat())
     lab.nights(START, 41)
     lab.lxd.failures["stop"] = LabError("LXD would not.")
@@ -400,3 +400,4 @@ def test_nothing_of_a_failure_is_noted(lab: Lab) -> None:
     assert (rows[0].done, "LXD would not." in str(failure(rows))) == (False, True)
     lab.lxd.failures.clear()
     assert lab.night(day(2))[0].done
+    assert lab.state("bob") == "stopped"
