@@ -88,5 +88,5 @@ def _insist_on_private(path: Path, found: os.stat_result) -> None:
         raise InputError(
             f"Other accounts can read or change {path}.",
             details="The addresses in it hold secrets. Replace those that others may have read.",
-            fix=f"chmod 600 {path}",
+            fix=f"Close it: chmod 600 {path}",
         )

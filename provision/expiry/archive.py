@@ -27,7 +27,7 @@ class NoArchive:
         raise InputError(
             f"The files of {name} cannot be archived: no backup target is set.",
             details="Without a verified backup nothing is removed.",
-            fix="Set a target for backups (`to:` of backup) in lab.yaml, or end with the stop: "
+            fix="Set backup.to in lab.yaml, or let it end with the stop there: "
             "`expiry: {archive: none}`",
         )
 
@@ -35,5 +35,5 @@ class NoArchive:
         raise InputError(
             f"The backup {backup} of {name} cannot be checked: no backup target is set.",
             details="Without a verified backup nothing is removed.",
-            fix="Set the target for backups again (`to:` of backup) in lab.yaml.",
+            fix="Set backup.to in lab.yaml again.",
         )
