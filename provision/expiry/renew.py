@@ -119,7 +119,6 @@ def renew(means: Means, name: str, renewal: Renewal) -> Renewed:
     made, lacks = _bring_back(means, name, wish) if wish is not None else (None, 0)
     with _locked(means, name):
         one = _found(means.lxd, name)
-        mark = one.mark
         started = renewal.gives_time and _started(means, one)
         if renewal.gives_time:
             _finish(means, one, wish)
@@ -133,7 +132,7 @@ def renew(means: Means, name: str, renewal: Renewal) -> Renewed:
         started=started,
         password=made.password if made else None,
         lacks_gpus=lacks,
-        backup=mark.backup if mark and wish is not None else None,
+        backup=wish.backup if wish else None,
         told=told,
     )
 

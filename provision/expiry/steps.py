@@ -89,7 +89,8 @@ def _remove_root(tools: Tools, person: Person) -> Person:
         again = replace(mark, state=State.STOPPED, backup=None)
         note(tools.lxd, person, {labels.EXPIRY: str(again)})
         raise
-    tools.lxd.update_volume(home.pool, home.name, {labels.WISH: kept_wish(person.container)})
+    wish = kept_wish(person.container, mark.backup)
+    tools.lxd.update_volume(home.pool, home.name, {labels.WISH: wish})
     destroy_held(tools.lxd, tools.settings, person.name, purge=False, report=tools.report)
     return replace(person, container=None)
 

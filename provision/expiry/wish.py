@@ -33,6 +33,8 @@ class Wish:
     devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Those that were given by hand."""
     gpus: int = 0
+    backup: str | None = None
+    """In which its root is."""
 
     def request(self, name: str, shares: Container[str]) -> Request:
         """What `provision` is asked for, of SHARES those that it had. The home stays as it is."""
@@ -73,7 +75,7 @@ class Wish:
         return config, devices
 
 
-def kept_wish(instance: Instance) -> str:
+def kept_wish(instance: Instance, backup: str | None) -> str:
     """As `user.lab.wish`."""
     told = {
         "config": {
@@ -85,6 +87,7 @@ def kept_wish(instance: Instance) -> str:
             if _by_hand(name, device)
         },
         "gpus": len(of_type("gpu", instance.devices)),
+        "backup": backup,
     }
     return json.dumps(told, sort_keys=True, separators=(",", ":"))
 
@@ -99,6 +102,7 @@ def read_wish(text: str | None) -> Wish | None:
             config={str(key): str(value) for key, value in told["config"].items()},
             devices={str(name): dict(device) for name, device in told["devices"].items()},
             gpus=int(told["gpus"]),
+            backup=None if told["backup"] is None else str(told["backup"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _unreadable(str(error)) from error

@@ -116,6 +116,7 @@ def test_renewing_brings_everything_back_until_the_purge(lab: Lab, nights: int) 
     assert instance.devices["port"]["listen"] == "tcp:127.0.0.1:8080"
     assert labels.WISH not in lab.config("bob")
     assert renewed.brought_back == (nights > 101)
+    assert renewed.backup == ("bob-0" if nights > 101 else None)
     assert lab.ear.events("bob")[-1] == "renewed"
     assert lab.renew("bob", until=later).started is False
     # The same `provision` finds it as it was asked for.
