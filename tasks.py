@@ -7,10 +7,12 @@ from commands import (
     checkout,
     containers,
     drivers,
+    expiry,
     host,
     host_units,
     images,
     isolation,
+    notifying,
     program,
     releases,
     settings,
@@ -55,6 +57,9 @@ namespace = Collection(
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,
+    expiry.renew,
+    expiry.expire,
+    notifying.notify,
     settings.settings,
 )
 namespace.add_collection(
@@ -71,6 +76,8 @@ namespace.add_collection(
         host_units.install_snapshot_timer,
         host_units.remove_snapshot_timer,
         host_units.take_snapshots,
+        host_units.install_expiry_timer,
+        host_units.remove_expiry_timer,
     )
 )
 checkout.refuse_mistyped(namespace)

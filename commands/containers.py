@@ -29,6 +29,8 @@ _NONE = "No containers yet. Make one: invoke provision NAME --template base --ke
         "share": "A share of lab.yaml that it gets, or none. Repeatable. Default: those that "
         "lab.yaml gives to all.",
         "password": "Make a random password, even with a key.",
+        "until": "Its last day, 2027-01-31, or never. Default: the lab's lifetime.",
+        "mail": "Mail address of its user, for messages about the end of that time.",
         "plan": "Show what would be done; change nothing.",
         "json": "One JSON document on stdout.",
     },
@@ -47,17 +49,21 @@ def provision(
     gpus: str = "",
     share: list[str] | None = None,
     password: bool = False,
+    until: str = "",
+    mail: str = "",
     plan: bool = False,
     json: bool = False,
 ) -> None:
     """Make NAME's container from a template: address, account, quota, ready for ssh."""
     from commands.views import containers as view
     from lab.gpu_selection import parse_selection
+    from lab.mail import check_mail
     from provision.create import request
+    from provision.create.time import until_of
     from provision.keys import ssh_keys
     from provision.shares.sharing import shares_named
 
-    other = (template, key, cpus, memory, disk, home, account, share, password)
+    other = (template, key, cpus, memory, disk, home, account, share, password, until, mail)
     wish = request.Request(
         name=name,
         account=account,
@@ -68,6 +74,8 @@ def provision(
         disk_bytes=size("disk", disk),
         home_bytes=size("home", home),
         password=password,
+        until=until_of(until) if until else None,
+        mail=check_mail(mail) if mail else None,
         shares=shares_named(share or []),
         gpus=parse_selection(gpus) if gpus else None,
         only_gpus=bool(gpus) and not any(other),

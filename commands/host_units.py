@@ -17,6 +17,7 @@ from lab.settings.settings import Settings
 
 if TYPE_CHECKING:
     from host.check.drift import Versions
+    from host.units.timer import Timer
 
 _NOT_BOOTED = "This machine was not booted with systemd, so nothing starts the unit."
 
@@ -81,27 +82,33 @@ def after_driver_update(_c: Context) -> None:
 @command()
 def install_snapshot_timer(_c: Context) -> None:
     """Take snapshots each hour where `snapshots:` in lab.yaml says so, and remove expired ones."""
-    from host.units import driver_hook, snapshot_timer
+    from host.units.snapshot_timer import TIMER
 
-    machine = this_machine()
-    settings = read_settings()
-    _local(settings)
-    machine.require_root("sudo .venv/bin/invoke host.install-snapshot-timer")
-    driver_hook.insist_on_root_alone(machine, ROOT, settings)
-    done = snapshot_timer.install(machine, ROOT)
-    _say(done, nothing="The snapshot timer is installed; nothing to do.")
-    if not machine.systemd_runs:
-        console.print_note(_NOT_BOOTED)
+    _install_timer(TIMER, "snapshot timer", "host.install-snapshot-timer")
 
 
 @command()
 def remove_snapshot_timer(_c: Context) -> None:
     """Remove the snapshot timer. Snapshots stay."""
-    from host.units import snapshot_timer
+    from host.units.snapshot_timer import TIMER
 
-    machine = this_machine()
-    machine.require_root("sudo .venv/bin/invoke host.remove-snapshot-timer")
-    _say(snapshot_timer.remove(machine), nothing="There is no snapshot timer; nothing to do.")
+    _remove_timer(TIMER, "snapshot timer", "host.remove-snapshot-timer")
+
+
+@command()
+def install_expiry_timer(_c: Context) -> None:
+    """Each night, take the steps that are due at the end of people's time."""
+    from host.units.expiry_timer import TIMER
+
+    _install_timer(TIMER, "expiry timer", "host.install-expiry-timer")
+
+
+@command()
+def remove_expiry_timer(_c: Context) -> None:
+    """Remove the expiry timer. Dates stay; nothing happens when they have passed."""
+    from host.units.expiry_timer import TIMER
+
+    _remove_timer(TIMER, "expiry timer", "host.remove-expiry-timer")
 
 
 @command(help={"plan": "Show what would be done; change nothing."})
@@ -173,6 +180,25 @@ def _together(failures: Sequence[LabError]) -> LabError:
         details="\n".join(map(str, failures)),
         fix="Correct these causes, then run: invoke host.after-driver-update",
     )
+
+
+def _install_timer(timer: Timer, called: str, command: str) -> None:
+    from host.units import driver_hook
+
+    machine = this_machine()
+    settings = read_settings()
+    _local(settings)
+    machine.require_root(f"sudo .venv/bin/invoke {command}")
+    driver_hook.insist_on_root_alone(machine, ROOT, settings)
+    _say(timer.install(machine, ROOT), nothing=f"The {called} is installed; nothing to do.")
+    if not machine.systemd_runs:
+        console.print_note(_NOT_BOOTED)
+
+
+def _remove_timer(timer: Timer, called: str, command: str) -> None:
+    machine = this_machine()
+    machine.require_root(f"sudo .venv/bin/invoke {command}")
+    _say(timer.remove(machine), nothing=f"There is no {called}; nothing to do.")
 
 
 def _local(settings: Settings) -> None:

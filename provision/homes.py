@@ -33,6 +33,14 @@ class Stores:
         """Those of the container NAME; more than one only where its pool was changed."""
         return tuple(each for each in self.volumes if self._owner(each) == name)
 
+    def people(self) -> Mapping[str, tuple[Volume, ...]]:
+        """The homes of everybody who has one, by the names of their containers."""
+        found: dict[str, tuple[Volume, ...]] = {}
+        for each in self.volumes:
+            if (name := self._owner(each)) is not None:
+                found[name] = (*found.get(name, ()), each)
+        return found
+
     def home(self, name: str, pool: str) -> Volume | None:
         """The one to use for NAME: of POOL where there is one there; InputError for two others."""
         found = self.homes(name)

@@ -10,31 +10,30 @@ from lab import labels
 from lab.errors import LxdError
 from lab.instances.removal import remove_instance, remove_volume
 from lab.lxd.devices import of_type
-from lab.lxd.model import Instance, State, Volume
+from lab.lxd.model import Instance, Volume
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
-from lab.shares.ground import Ground
-from lab.shares.troubles import troubles
 from lab.sizes import format_size
-from provision.create.ready import SshProbe, Timeouts, probe_ssh, wait_until_up
+from provision.create.ready import SshProbe, Timeouts, probe_ssh
+from provision.expiring import refuse_ended
 from provision.former import (
     being_upgraded,
     is_kept_root,
     read_mark,
     unfinished,
 )
-from provision.half_taken import finish_half_taken
 from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
 from provision.managed import container_lock, managed_container, no_container
 from provision.renaming import refuse_while_renamed
 from provision.restoring import refuse_while_restored
+from provision.running import start_held, stop_held
 from provision.shares.prepare import close
 from provision.shares.share import rights_of
-from provision.starting import refuse_unstartable, start_up
-from provision.whole import refuse_while_made, whole_container
+from provision.starting import refuse_unstartable
+from provision.whole import refuse_while_made
 
 _PROTECTION = "security.protection.delete"
 
@@ -60,30 +59,16 @@ def start(
 ) -> bool:
     """Running, with ssh answering, afterwards. False when it was running already."""
     with container_lock(settings, name, report, f"start {name}"):
-        instance = whole_container(lxd, name)
-        if instance.state is State.RUNNING:
-            return False
-        finish_half_taken(lxd, instance)
-        refuse_unstartable(lxd, instance)
-        for share, problem in troubles(instance, settings, lxd, Ground()):
-            report.say(f"{name}: the share {share} may be missing or empty: {problem.found}")
-        report.phase(name, "boot")
-        start_up(lxd, name, report)
-        waits = timeouts or Timeouts()
-        address = wait_until_up(lxd, name, report, timeouts=waits, probe_ssh=probe_ssh)
-        report.done(name, f"runs at {address}")
-        return True
+        refuse_ended(managed_container(lxd, name))
+        return start_held(
+            lxd, settings, name, report=report, timeouts=timeouts, probe_ssh=probe_ssh
+        )
 
 
 def stop(lxd: Lxd, settings: Settings, name: str, *, report: Report) -> bool:
     """Stopped afterwards. False when it was already."""
     with container_lock(settings, name, report, f"stop {name}"):
-        if whole_container(lxd, name).state is State.STOPPED:
-            return False
-        report.phase(name, "stop")
-        lxd.stop(name)
-        report.done(name, "stopped")
-        return True
+        return stop_held(lxd, name, report=report)
 
 
 def restart(
@@ -96,7 +81,9 @@ def restart(
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
 ) -> None:
     """Also starts one that is stopped. One that could not start again is not stopped."""
-    refuse_unstartable(lxd, managed_container(lxd, name))
+    instance = managed_container(lxd, name)
+    refuse_ended(instance)
+    refuse_unstartable(lxd, instance)
     stop(lxd, settings, name, report=report)
     start(lxd, settings, name, report=report, timeouts=timeouts, probe_ssh=probe_ssh)
 
@@ -179,28 +166,35 @@ def _attached(instance: Instance, homes: Container[str]) -> Iterator[str]:
 def destroy(lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Report) -> Removed:
     """Remove the container; its home only with PURGE."""
     with container_lock(settings, name, report, f"destroy {name}"):
-        instance, homes = _found(lxd, name)
-        snapshots = _snapshots(lxd, instance)
-        used, more = _used(lxd, homes), _home_snapshots(lxd, homes)
-        for home in homes:
-            # Before it stands alone: its name may be that of another container by now.
-            _mark(lxd, home, name, instance)
-        root = _kept_root(lxd, instance)
-        if instance is not None:
-            report.phase(name, "destroy")
-            rights = rights_of(lxd, instance, settings)
-            for each in (*([root.name] if root else []), name):
-                _unprotect(lxd, each)
-                remove_instance(lxd, each)
-            for right in rights:
-                close(right, settings, report)
-        for home in homes:
-            if purge:
-                remove_volume(lxd, home.pool, home.name)
-        report.done(name, "destroyed")
-        return what_destroy_would(
-            instance, homes, snapshots, root, purge=purge, used=used, home_snapshots=more
-        )
+        return destroy_held(lxd, settings, name, purge=purge, report=report)
+
+
+def destroy_held(
+    lxd: Lxd, settings: Settings, name: str, *, purge: bool, report: Report
+) -> Removed:
+    """The same by a caller who has the container's lock."""
+    instance, homes = _found(lxd, name)
+    snapshots = _snapshots(lxd, instance)
+    used, more = _used(lxd, homes), _home_snapshots(lxd, homes)
+    for home in homes:
+        # Before it stands alone: its name may be that of another container by now.
+        _mark(lxd, home, name, instance)
+    root = _kept_root(lxd, instance)
+    if instance is not None:
+        report.phase(name, "destroy")
+        rights = rights_of(lxd, instance, settings)
+        for each in (*([root.name] if root else []), name):
+            _unprotect(lxd, each)
+            remove_instance(lxd, each)
+        for right in rights:
+            close(right, settings, report)
+    for home in homes:
+        if purge:
+            remove_volume(lxd, home.pool, home.name)
+    report.done(name, "destroyed")
+    return what_destroy_would(
+        instance, homes, snapshots, root, purge=purge, used=used, home_snapshots=more
+    )
 
 
 def _mark(lxd: Lxd, home: Volume, name: str, instance: Instance | None) -> None:

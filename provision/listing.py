@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from lab import labels
+from lab.dates import read_period
 from lab.host_gpus import HostGpus, read_host_gpus
 from lab.lxd.devices import Device, first, of_type, root_of
 from lab.lxd.idmap import own_range
@@ -13,6 +14,7 @@ from lab.lxd.model import Instance, InstanceState, Profile
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive
 from lab.settings.settings import Settings
+from provision.expiring import seen_mark
 from provision.former import Stage, as_listed, read_mark
 from provision.gpu_view import in_brief, in_full
 from provision.homes import HOME, home_place
@@ -97,6 +99,7 @@ def _row(one: Seen, host: HostGpus, sizes: Sizes) -> Row:
         "disk_used_bytes": state.disk_bytes.get(root[0]) if root else None,
         **_home(one, sizes),
         "ids": _ids(instance),
+        **_time(config),
         "location": instance.location,
         "told_by": one.told_by.value if one.told_by else None,
         "trouble": one.trouble,
@@ -143,6 +146,18 @@ def _ids(instance: Instance) -> Row | None:
     """None where it has no range of its own."""
     own = own_range(instance)
     return {"base": own.base, "size": own.size} if own else None
+
+
+def _time(config: Mapping[str, str]) -> Row:
+    """The end of its person's time, and what was done of it; null: nothing yet."""
+    until, mark = config.get(labels.UNTIL), seen_mark(config)
+    freeze = read_period(config.get(labels.FREEZE))
+    return {
+        "until": until,
+        "expiry": {"state": mark.state.value, "since": mark.since.isoformat()} if mark else None,
+        "frozen_until": freeze.last.isoformat() if freeze else None,
+        "mail": config.get(labels.MAIL),
+    }
 
 
 def _access(instance: Instance, state: InstanceState) -> Row:

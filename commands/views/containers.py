@@ -10,7 +10,10 @@ from lab.sizes import format_share, format_size
 from provision.create.provision import Provisioned
 from provision.lifecycle import Removed
 
-COLUMNS = ("name", "state", "template", "address", "cpus", "memory", "root", "home", "gpus", "")
+COLUMNS = (
+    *("name", "state", "template", "address", "cpus", "memory", "root", "home", "gpus", "until"),
+    "",
+)
 
 Summary = tuple[str, list[tuple[str, str]], list[str]]
 """Title, labelled rows, lines below."""
@@ -31,6 +34,7 @@ def row(container: Mapping[str, Any]) -> tuple[str, ...]:
         format_share(container["disk_used_bytes"], container["disk_bytes"]),
         _home(container),
         ", ".join(container["gpus"]) or "none",
+        _until(container),
         container["trouble"] or "",
     )
 
@@ -40,6 +44,7 @@ def of_container(container: Mapping[str, Any]) -> Summary:
     rows = [
         ("state", _state(container)),
         *_way_out(container),
+        *_time(container),
         ("log in", access["ssh"] or "not possible without an address"),
         *([("desktop", f"{access['rdp']} (RDP)")] if access["rdp"] else []),
         *([("own keys", _own_keys(container["own_keys"]))] if container.get("own_keys") else []),
@@ -111,6 +116,26 @@ def _way_out(container: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [("", f"by {half['by']}")]
     may = "was interrupted" if half["at_work"] is False else "may still be making it"
     return [("", f"{half['by']} {may}; to finish it: {half['fix']}")]
+
+
+def _until(container: Mapping[str, Any]) -> str:
+    """`2027-01-31, warned`; a dash where there is no end."""
+    until, done = container["until"], container["expiry"]
+    if until is None or until == "never":
+        return "-"
+    return f"{until}, {done['state']}" if done else str(until)
+
+
+def _time(container: Mapping[str, Any]) -> list[tuple[str, str]]:
+    until, frozen, name = _until(container), container["frozen_until"], container["name"]
+    rows = []
+    if until != "-":
+        rows.append(("until", f"{until}; for more time: invoke renew {name} --until DATE"))
+    if frozen is not None:
+        rows.append(("frozen", f"no step of its end is taken until {frozen}"))
+    if container["mail"] is not None:
+        rows.append(("mail", container["mail"]))
+    return rows
 
 
 def _gpus(container: Mapping[str, Any]) -> list[tuple[str, str]]:

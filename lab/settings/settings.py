@@ -15,8 +15,10 @@ from lab.errors import InputError
 from lab.names import did_you_mean
 from lab.places import is_installed, settings_file
 from lab.settings.driver import DriverSettings
+from lab.settings.expiry import ExpirySettings
 from lab.settings.gpus import GpuSettings
 from lab.settings.limits import LimitSettings
+from lab.settings.notify import NotifySettings
 from lab.settings.projects import not_removed, of_its_own
 from lab.settings.shares import ServerPath, ShareName, ShareSettings, refuse_outside
 from lab.settings.snapshots import SnapshotSettings
@@ -116,6 +118,8 @@ class Settings(StrictModel):
     """Directories of the server that shares may be in; none by default."""
     shares: Mapping[ShareName, ShareSettings] = Field(default_factory=dict)
     snapshots: SnapshotSettings = Field(default_factory=SnapshotSettings)
+    expiry: ExpirySettings = Field(default_factory=ExpirySettings)
+    notify: NotifySettings = Field(default_factory=NotifySettings)
 
     @property
     def is_local(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from lab import labels
 from lab.host_gpus import read_host_gpus
@@ -21,6 +22,7 @@ from provision.clone.source import Source
 from provision.create.cloud_config import user_data
 from provision.create.gpu_facts import GpuFacts, read_gpus
 from provision.create.request import Request
+from provision.expiring import today_in
 from provision.former import unfinished
 from provision.homes import read_stores
 from provision.ids.facts import read_ids
@@ -64,6 +66,10 @@ class Facts:
     host: HostSize = field(default_factory=HostSize)
     limits: LimitSettings = field(default_factory=LimitSettings)
     """Of the settings: for what the request leaves open."""
+    today: date = date.min
+    """In the lab, by LXD's clock."""
+    lifetime: int | None = None
+    """Days that a new container's person has, by the settings."""
     user_data: str | None = None
     """For a new instance, once its template is known."""
     sharings: tuple[Sharing, ...] = ()
@@ -123,6 +129,8 @@ def read(
         alive=_alive(instance, home),
         host=read_host_size() if local else HostSize(),
         limits=settings.limits,
+        today=today_in(lxd, settings),
+        lifetime=settings.expiry.lifetime,
         user_data=user_data(request, offer.release, settings) if offer else None,
         gpus=read_gpus(lxd, host_gpus, made_of.release if made_of else None),
         ids=read_ids(lxd),

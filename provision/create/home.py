@@ -15,6 +15,7 @@ from provision.create.capacity import home_size
 from provision.create.copy import copying_home, kept_home
 from provision.create.facts import Facts
 from provision.create.request import Request
+from provision.create.time import time_of, time_on_home
 from provision.homes import FINISHED, changes, home_marks, is_half_copied, is_unfinished
 from provision.keys.given import remembering
 from provision.limits import as_limit, bytes_of
@@ -43,7 +44,7 @@ def home_actions(
         return [RemoveCopy(pool=home.pool, name=home.name), new]
     if source is not None:
         raise kept_home(request.name, home)
-    marks = {**own, **FINISHED}
+    marks = {**own, **FINISHED, **time_on_home(request, facts)}
     if is_unfinished(home):
         refuse_while_made(request.name, home.config.get(labels.BUILDER, ""), facts)
         reuse = _use_unused(home, home_size(request, offer), marks)
@@ -61,6 +62,7 @@ def _create_home(
         labels.OWNER: request.account,
         labels.PHASE: labels.PREPARING,
         labels.BUILDER: facts.builder,
+        **time_of(request, facts),
     }
     if size is not None:
         config["size"] = as_limit(size)

@@ -19,6 +19,7 @@ from provision.create.defaults import default_limits
 from provision.create.facts import Facts
 from provision.create.gpus import Share
 from provision.create.request import Request
+from provision.create.time import time_of
 from provision.homes import HOME
 from provision.limits import CPUS, MEMORY, as_limit
 from provision.releases import Offer
@@ -53,6 +54,7 @@ def _config(request: Request, offer: Offer, facts: Facts) -> dict[str, str]:
         labels.REQUEST: request.canonical(),
         labels.PHASE: labels.PREPARING,
         labels.BUILDER: facts.builder,
+        **time_of(request, facts),
     }
     if facts.sharings:
         names = [one.name for one in facts.sharings]

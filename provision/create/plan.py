@@ -25,6 +25,7 @@ from provision.create.ids import ids_of
 from provision.create.instance import instance_spec, unfiltered
 from provision.create.let_in import asked_for, keys_for
 from provision.create.request import Request, differences, resize_options, share_commands
+from provision.create.time import refuse_other_time
 from provision.former import being_upgraded, other_root, read_mark, refuse_while_upgraded
 from provision.keys.given import given
 from provision.managed import (
@@ -72,10 +73,12 @@ def plan(request: Request, facts: Facts) -> tuple[Action, ...]:
             if is_unclean(facts.instance):
                 _refuse_finishing(request, facts.instance)
             elif is_to_be_finished(request, facts.instance):
+                refuse_other_time(request, facts.instance)
                 return finish(request, facts.instance, facts)
             actions.append(RemoveLeftover(name=request.name))
         else:
             _refuse_other(request, facts.instance, facts.source)
+            refuse_other_time(request, facts.instance)
             _refuse_differing(request, facts.instance)
             return change_of_gpus(request, facts.instance, facts)
     elif facts.home is not None:

@@ -32,6 +32,9 @@ class Request:
     password: bool = False
     shares: tuple[str, ...] | None = None
     """None: what the settings say for a new container, what it has for one that is there."""
+    until: str | None = None
+    """`2027-01-31` or `never`; None: what the home says, or the settings."""
+    mail: str | None = None
     gpus: GpuSelection | None = None
     """None: what the settings say for a new container, what it has for one that is there."""
     only_gpus: bool = False

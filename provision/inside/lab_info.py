@@ -4,8 +4,9 @@
     lab-info            memory, root and home, a line each
     lab-info --line     the same in one line, as at each login
 
-It asks the kernel alone, as any account: not LXD, and not the server's admin. `df` cannot tell:
-on btrfs it shows the whole pool, though each disk has a quota of its own.
+It asks the kernel, as any account. `df` cannot tell: on btrfs it shows the whole pool, though each
+disk has a quota of its own. Root, as at each login, is also told until when the container is given:
+by the socket that LXD has in it, which answers nothing else and changes nothing.
 Runs by the container's own Python (3.9 or later).
 """
 
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import struct
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +32,8 @@ LIMITS_REFERENCED = 1
 """BTRFS_QGROUP_LIMIT_MAX_RFER."""
 UNLIMITED = 1 << 60
 NEARLY = 0.9
+LARGEST = 1 << 16
+"""Bytes of an answer."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -46,12 +51,24 @@ class Share(NamedTuple):
         return self.used >= NEARLY * self.size
 
 
+class End(NamedTuple):
+    """Of the time for which the container is given."""
+
+    day: date
+    """The last one."""
+    is_near: bool
+    """Whether the admin's server has warned of it."""
+
+
 def main(arguments: list[str], root: Path = Path("/")) -> int:
     if arguments not in ([], ["--line"]):
         sys.stderr.write(f"{__doc__}")
         return 2
-    found = list(shares(root))
-    print(in_a_line(found) if arguments else in_full(found))  # noqa: T201 - it is the output
+    found, end = list(shares(root)), end_of_time(root)
+    lines = [in_a_line(found) if arguments else in_full(found)]
+    if end is not None and (end.is_near or not arguments):
+        lines.append(in_words(end, date.today()))  # noqa: DTZ011 - of whoever looks at it
+    print("\n".join(lines))  # noqa: T201 - it is the output
     return 0
 
 
@@ -153,6 +170,48 @@ def quota_group(place: Path, sysfs: Path) -> Path | None:
         os.close(handle)
     subvolume = struct.unpack_from("Q", found)[0]
     return sysfs / str(uuid.UUID(bytes=bytes(info[16:32]))) / "qgroups" / f"0_{subvolume}"
+
+
+def end_of_time(root: Path) -> End | None:
+    """None where there is no end, and for an account that LXD does not answer."""
+    try:
+        day = date.fromisoformat(told_by_lxd(root, "user.lab.until") or "")
+    except ValueError:
+        return None
+    return End(day, told_by_lxd(root, "user.lab.expiry") is not None)
+
+
+def in_words(end: End, today: date) -> str:
+    days = (end.day - today).days
+    left = "today" if days == 0 else f"in {days} day{'' if days == 1 else 's'}"
+    when = f"until {end.day} ({left})" if days >= 0 else f"until {end.day}, which has passed"
+    asked = "; ask the server's admin for more time" if end.is_near else ""
+    return f"This container is yours {when}{asked}"
+
+
+def told_by_lxd(root: Path, key: str) -> str | None:
+    """The value of a key that LXD shows to its container; None where there is none."""
+    for place in ("dev/lxd/sock", "dev/incus/sock"):
+        try:
+            answer = asked(root / place, f"/1.0/config/{key}")
+        except OSError:
+            continue
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if head.split(b" ")[1:2] == [b"200"]:
+            return body.decode("utf-8", "replace").strip()
+    return None
+
+
+def asked(place: Path, path: str) -> bytes:
+    """HTTP/1.0: the answer ends with the connection, and is in one piece."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(1)
+        line.connect(str(place))
+        line.sendall(f"GET {path} HTTP/1.0\r\nHost: lxd\r\n\r\n".encode())
+        answer = b""
+        while len(answer) < LARGEST and (piece := line.recv(4096)):
+            answer += piece
+    return answer
 
 
 def number(file: Path) -> int | None:

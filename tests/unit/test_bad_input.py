@@ -268,3 +268,36 @@ def test_a_share_for_nobody(typed: Lab, command: str) -> None:
             f"Next: Write it as: invoke {command} NAME SHARE\n"
             "      List the shares: invoke shares\n",
         )
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("provision bob --until soon", "--until soon: expected a date"),
+        ("provision bob --until 2027-02-30", "--until 2027-02-30: expected a date"),
+        ("provision bob --mail bob", '--mail: "bob" is not a mail address.'),
+        ("renew bob --until tomorrow", "--until tomorrow: expected a date"),
+        ("renew bob --days 0", "--days 0: expected a number from 1 to 3650."),
+        ("renew bob --days x", "--days x: expected a whole number"),
+        ("renew bob --freeze x", "--freeze x: expected a date"),
+        ("renew bob --mail a@b", '--mail: "a@b" is not a mail address.'),
+        ("renew bob --days 3 --never", "renew takes one of --until, --days and --never."),
+        ("renew bob --freeze 2027-01-01 --unfreeze", "renew takes --freeze or --unfreeze"),
+        ("notify", "notify needs --test."),
+        ("notify --test", "The settings name nobody to tell."),
+    ],
+)
+def test_dates_and_addresses_that_cannot_be(typed: Lab, line: str, told: str) -> None:
+    said = _said(typed, *line.split())
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"error: {told}"), said.err
+
+
+def test_addresses_that_everybody_can_read(typed: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "urls"
+    file.write_text("json://127.0.0.1/s3cr3t\n")
+    file.chmod(0o644)
+    typed.settings.write_text("notify: {urls-file: urls}\n")
+    said = _said(typed, "notify", "--test")
+    assert (said.code, said.out, "s3cr3t" in said.err) == (2, "", False)
+    assert f"chmod 600 {file}" in said.err

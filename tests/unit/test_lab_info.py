@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import ast
+import socketserver
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -12,11 +18,14 @@ from lab.errors import Stuck
 from lab.lxd.model import State
 from lab.machine import lock
 from provision.inside.lab_info import (
+    End,
     Share,
     by_quota,
     disk,
+    end_of_time,
     in_a_line,
     in_full,
+    in_words,
     is_btrfs,
     limited_memory,
     main,
@@ -148,3 +157,81 @@ def test_who_cannot_have_it_goes_without() -> None:
     give_lab_info(lxd, "bob", Listening(said))
     assert said == ["bob goes without lab-info: LXD timed out trying to write a file."]
     assert lxd.store.instances["default", "bob"].state is State.RUNNING
+
+
+@contextmanager
+def lxd_in_it(root: Path, keys: dict[str, str], *, status: int = 200) -> Iterator[None]:
+    """LXD's socket in a container, which shows KEYS."""
+    place = root / "dev/lxd/sock"
+    place.parent.mkdir(parents=True)
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            value = keys.get(self.path.rpartition("/")[2])
+            self.send_response(404 if value is None else status)
+            self.end_headers()
+            self.wfile.write((value or "Not Found").encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+        def address_string(self) -> str:
+            return ""
+
+    class Server(socketserver.ThreadingUnixStreamServer):
+        daemon_threads = True
+
+    with Server(str(place), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
+
+
+DATE = date(2027, 1, 31)
+
+
+def test_the_end_is_told_by_lxd_in_the_container(tmp_path: Path) -> None:
+    mark = {"user.lab.until": "2027-01-31", "user.lab.expiry": "{}"}
+    with lxd_in_it(tmp_path, mark):
+        assert end_of_time(tmp_path) == End(DATE, is_near=True)
+
+
+def test_an_end_without_a_warning_is_not_near(tmp_path: Path) -> None:
+    with lxd_in_it(tmp_path, {"user.lab.until": "2027-01-31"}):
+        assert end_of_time(tmp_path) == End(DATE, is_near=False)
+
+
+@pytest.mark.parametrize("keys", [{}, {"user.lab.until": "never"}, {"user.lab.until": "soon"}])
+def test_no_end_is_told_where_there_is_none(tmp_path: Path, keys: dict[str, str]) -> None:
+    with lxd_in_it(tmp_path, keys):
+        assert end_of_time(tmp_path) is None
+
+
+def test_nothing_is_told_to_whom_lxd_does_not_answer(tmp_path: Path) -> None:
+    assert end_of_time(tmp_path) is None
+    with lxd_in_it(tmp_path, {"user.lab.until": "2027-01-31"}, status=401):
+        assert end_of_time(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("days", "near", "words"),
+    [
+        (40, False, "This container is yours until 2027-01-31 (in 40 days)"),
+        (
+            7,
+            True,
+            "This container is yours until 2027-01-31 (in 7 days); ask the server's admin for "
+            "more time",
+        ),
+        (
+            1,
+            True,
+            "This container is yours until 2027-01-31 (in 1 day); ask the server's admin for more "
+            "time",
+        ),
+        (0, False, "This container is yours until 2027-01-31 (today)"),
+        (-2, False, "This container is yours until 2027-01-31, which has passed"),
+    ],
+)
+def test_the_end_in_words(days: int, near: bool, words: str) -> None:  # noqa: FBT001
+    assert in_words(End(DATE, is_near=near), DATE - timedelta(days=days)) == words

@@ -91,7 +91,7 @@ def test_volumes_go_in_few_places_and_homes_with_purge_alone() -> None:
     """No build, import, promotion or pruning comes near a user's home, whatever ends it."""
     assert set(_removals_of_volumes()) == {
         # With --purge, after it was said how much is in it.
-        ("provision/lifecycle.py", "destroy"),
+        ("provision/lifecycle.py", "destroy_held"),
         # What this very run made for a container that never started.
         ("provision/create/home_volume.py", "_undo_volume"),
         # A copy of a home that was killed with it, before its container ever started.

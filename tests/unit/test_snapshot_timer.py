@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from host.units import driver_hook, snapshot_timer
+from host.units import driver_hook
+from host.units.snapshot_timer import TIMER
 from tests.support.builders.machines import Apt, checkout_in, files_of, machine_in
 
 JUDGE = "/usr/local/lib/labstamp/root-alone.sh"
-TIMER = "/etc/systemd/system/labstamp-snapshots.timer"
+TIMER_FILE = "/etc/systemd/system/labstamp-snapshots.timer"
 TIMED = "/etc/systemd/system/labstamp-snapshots.service"
 TIMER_LINK = "/etc/systemd/system/timers.target.wants/labstamp-snapshots.timer"
 
@@ -30,17 +31,17 @@ def test_the_timer_of_snapshots_is_installed_once_and_removed_whole(
 ) -> None:
     apt = Apt()
     machine = machine_in(root, apt)
-    paths = (JUDGE, TIMER, TIMED, TIMER_LINK)
-    done = snapshot_timer.install(machine, checkout, {})
+    paths = (JUDGE, TIMER_FILE, TIMED, TIMER_LINK)
+    done = TIMER.install(machine, checkout, {})
     assert done == tuple(f"{path}: written" for path in paths)
-    assert snapshot_timer.install(machine, checkout, {}) == ()
-    timer, service = ((root / path[1:]).read_text().splitlines() for path in (TIMER, TIMED))
+    assert TIMER.install(machine, checkout, {}) == ()
+    timer, service = ((root / path[1:]).read_text().splitlines() for path in (TIMER_FILE, TIMED))
     assert {"OnCalendar=hourly", "Persistent=true", "WantedBy=timers.target"} <= set(timer)
     place = str(checkout).replace("%", "%%")
     assert f'ExecStart="{place}/.venv/bin/invoke" host.take-snapshots' in service
     assert [line for line in service if line.startswith("ExecStartPre=")]
     assert "[Install]" not in service
-    removed = snapshot_timer.remove(machine)
+    removed = TIMER.remove(machine)
     assert removed == tuple(f"{path}: removed" for path in paths)
     assert files_of(root) == []
     assert apt.ran == [
@@ -49,14 +50,14 @@ def test_the_timer_of_snapshots_is_installed_once_and_removed_whole(
         "systemctl stop labstamp-snapshots.timer",
         "systemctl daemon-reload",
     ]
-    assert snapshot_timer.remove(machine) == ()
+    assert TIMER.remove(machine) == ()
 
 
 def test_the_judge_stays_while_a_unit_has_it(root: Path, checkout: Path) -> None:
     machine = machine_in(root)
     driver_hook.install(machine, checkout, {})
-    snapshot_timer.install(machine, checkout, {})
+    TIMER.install(machine, checkout, {})
     driver_hook.remove(machine)
     assert JUDGE in files_of(root)
-    snapshot_timer.remove(machine)
+    TIMER.remove(machine)
     assert JUDGE not in files_of(root)
