@@ -16,6 +16,7 @@ from commands import (
     settings,
     shares,
     snapshots,
+    state,
     upgrade,
     welcome,
 )
@@ -52,6 +53,8 @@ namespace = Collection(
     snapshots.restore,
     snapshots.remove_snapshot,
     snapshots.schedule_snapshots,
+    state.export_state,
+    state.import_state,
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,

@@ -137,6 +137,8 @@ class Store:
             )
         }
     )
+    written: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """When the config of an instance was written beside its root; by project and name."""
     images: dict[str, FakeImage] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     instances: dict[tuple[str, str], FakeInstance] = field(default_factory=dict)
