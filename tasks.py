@@ -74,6 +74,8 @@ namespace.add_collection(
         host_units.install_snapshot_timer,
         host_units.remove_snapshot_timer,
         host_units.take_snapshots,
+        state.install_state_timer,
+        state.remove_state_timer,
     )
 )
 checkout.refuse_mistyped(namespace)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from invoke.context import Context
 
-from commands.cli import command, connect_to, count, keep_quotas, read_settings
+from commands.cli import command, connect_to, count, keep_quotas, read_settings, this_machine
 from lab import console
 from lab.errors import InputError
+from lab.places import ROOT
 
 
 @command(
@@ -93,3 +95,40 @@ def import_state(
     for one in done.told:
         console.print_text(str(one))
     console.print_text("Next: invoke list; then start the containers: invoke start NAME")
+
+
+@command()
+def install_state_timer(_c: Context) -> None:
+    """Have each night run export-state, into /var/lib/labstamp/states."""
+    from host.units import driver_hook, state_timer
+
+    machine = this_machine()
+    settings = read_settings()
+    if not settings.is_local:
+        raise InputError(
+            f"The lab's LXD is on another machine: {settings.remote}.",
+            fix="Run this command on that machine.",
+        )
+    machine.require_root("sudo .venv/bin/invoke host.install-state-timer")
+    driver_hook.insist_on_root_alone(machine, ROOT, settings)
+    done = state_timer.install(machine, ROOT)
+    _say(done, nothing="The state timer is installed; nothing to do.")
+    if not machine.systemd_runs:
+        console.print_note("This machine was not booted with systemd, so nothing starts the unit.")
+
+
+@command()
+def remove_state_timer(_c: Context) -> None:
+    """Remove the state timer. The files that it wrote stay."""
+    from host.units import state_timer
+
+    machine = this_machine()
+    machine.require_root("sudo .venv/bin/invoke host.remove-state-timer")
+    _say(state_timer.remove(machine), nothing="There is no state timer; nothing to do.")
+
+
+def _say(done: Sequence[str], *, nothing: str) -> None:
+    for one in done:
+        console.print_text(one)
+    if not done:
+        console.print_text(nothing)

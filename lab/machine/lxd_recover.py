@@ -17,6 +17,7 @@ from lab.errors import InputError, LxdError
 
 _MISSING: Final = "You are currently missing the following"
 _END: Final = "Please create those missing entries"
+_PLACES: Final = "/snap/bin:/usr/sbin:/sbin"
 _PATIENCE: Final = 1800.0
 """Every volume of every pool is mounted and read."""
 
@@ -46,9 +47,9 @@ def command(pools: Sequence[Pool]) -> str:
     return f"printf '%s\\n' {typed} | timeout {_PATIENCE:.0f} lxd recover"
 
 
-def recover(pools: Sequence[Pool]) -> None:
+def recover(pools: Sequence[Pool], *, program: str | None = None) -> None:
     """Have the LXD of this machine find what is in POOLS. LxdError where it does not."""
-    program = shutil.which("lxd", path=None) or shutil.which("lxd", path="/snap/bin:/usr/sbin")
+    program = program or shutil.which("lxd") or shutil.which("lxd", path=_PLACES)
     if program is None:
         raise InputError(
             "There is no program `lxd` here, which finds what is in a pool.",

@@ -125,7 +125,10 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         self.store.profiles[name] = Profile(name=name, config=dict(config), devices=dict(devices))
 
     def config_written(self, name: str) -> datetime | None:
-        return self.store.written.get((self._project, name))
+        key = (self._project, name)
+        if key not in self.store.instances:
+            return None
+        return self.store.written.get(key, self.store.instances[key].created_at)
 
     def volumes(self, pool: str) -> tuple[Volume, ...]:
         if pool not in self.store.pools:
