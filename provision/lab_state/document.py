@@ -168,7 +168,7 @@ def refuse_another_lab(path: Path, state: LabState, here: Lab, *, moved: bool) -
             f"{shown(path)} is of the server {quote(state.server.name)}, "
             f"and this is {quote(here.server)}.",
             details="Nothing was changed.",
-            fix="If the disks of that server are in this one now, say so: --moved",
+            fix="Add --moved if the disks of that server are in this one now.",
         )
 
 
@@ -200,7 +200,7 @@ def _refuse_other_formats(path: Path, tree: Tree) -> None:
         raise InputError(
             f"{shown(path)}:{tree.line((_MARK,))}: the format of this file is {found}.",
             details=f"This labstamp reads format {FORMAT}.",
-            fix="Use the version of labstamp that the file names in `labstamp:`.",
+            fix="Use the version of labstamp that wrote the file, which names it.",
         )
 
 

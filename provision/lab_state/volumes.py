@@ -30,7 +30,7 @@ def volume_steps(told: SavedVolume, facts: Facts) -> Iterator[PutVolume | Told]:
             yield Told(
                 subject=subject,
                 text=f"left as it is: {reason} when the file was written",
-                fix="See whose files it has, then remove it, or mark it: "
+                fix="Check whose files it has, then remove it, or mark it: "
                 f"lxc storage volume set {told.pool} {told.name} {labels.OWNER}=ACCOUNT",
             )
             return
@@ -38,7 +38,7 @@ def volume_steps(told: SavedVolume, facts: Facts) -> Iterator[PutVolume | Told]:
         yield Told(
             subject=subject,
             text="was being restored from a snapshot when the file was written",
-            fix="See whether its files are those of its snapshot or of that day.",
+            fix="Check whether its files are those of its snapshot or of that day.",
         )
     config = {
         key: value
@@ -111,6 +111,6 @@ def _way_back(told: SavedVolume) -> str:
 def _look(told: SavedVolume) -> str:
     user = told.config.get(labels.CONTAINER, "its container")
     return (
-        f"See who owns its files before {user} starts: "
+        f"Check who owns its files before {user} starts: "
         f"ls -ln LXD_DIR/storage-pools/{told.pool}/custom"
     )

@@ -32,6 +32,18 @@ for i in $(seq 3000); do echo "$0 $i" >f$i; done
 /bin/busybox chown -R 1000:1000 /home/me; /bin/busybox chown 0:5 f1; /bin/busybox chown 70:0 deep
 chmod 600 f2; ln -s f1 newest
 """
+NOTE = {
+    "stage": "kept",
+    "name": "lt-ann",
+    "kept": "lt-ann-old",
+    "next": "x",
+    "builder": "x",
+    "fresh": True,
+    "asleep": False,
+    "since": "",
+    "config": {},
+    "devices": {},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +145,7 @@ def test_everything_is_found_again(own: Own, tmp_path: Path) -> None:
     own.lxc("config", "device", "add", "lt-ann", *share)
     own.invoke("snapshot", "lt-ann", "good")
     own.lxc("config", "set", "lt-ann", "limits.cpu=1", "user.lab.kept-root=lt-ann-old")
-    old: dict[str, object] = {
-        "stage": "kept",
-        "name": "lt-ann",
-        "kept": "lt-ann-old",
-        "next": "x",
-        "builder": "x",
-    }
-    note = json.dumps(
-        old | {"fresh": True, "asleep": False, "since": "", "config": {}, "devices": {}}
-    )
+    note = json.dumps(NOTE)
     for name in PEOPLE:
         own.lxc("stop", "--force", name)
     own.lxc("copy", "lt-ben", "lt-ann-old", "--instance-only")
