@@ -8,26 +8,33 @@ from pathlib import Path
 from invoke.context import Context
 
 from commands.cli import command, connect_to, count, keep_quotas, read_settings, this_machine
+from commands.variadic import TakesNames
 from lab import console
 from lab.errors import InputError
 from lab.places import ROOT
 
 
 @command(
-    positional=["file"],
     help={
-        "file": "The file, or a directory. Without it: a new file in /var/lib/labstamp/states.",
+        "names": "The file, or a directory. Without it: a new file in /var/lib/labstamp/states.",
         "keep": "In a directory: how many files of this lab stay (30).",
         "json": "The same as one JSON document on stdout; no file is written.",
     },
+    klass=TakesNames,
 )
-def export_state(_c: Context, file: str = "", keep: str = "", json: bool = False) -> None:
+def export_state(
+    _c: Context, names: list[str] | None = None, keep: str = "", json: bool = False
+) -> None:
     """Write all keys and marks of the lab into one file, from which import-state puts them back."""
     from provision.lab_state import export_state as exporting
     from provision.lab_state.gather import gather
 
-    if json and (file or keep):
-        raise InputError("--json goes with no file.", fix="Redirect it: export-state --json >FILE")
+    if len(names or ()) > 1:
+        raise InputError("export-state writes one file.", fix="Name one file, or one directory.")
+    if json and (names or keep):
+        raise InputError(
+            "--json goes with no file.", fix="Redirect it: invoke export-state --json >FILE"
+        )
     settings = read_settings()
     kept = count("keep", keep)
     if kept == 0:
@@ -37,7 +44,7 @@ def export_state(_c: Context, file: str = "", keep: str = "", json: bool = False
         console.print_json(state.model_dump(mode="json", by_alias=True))
         return
     path, removed = exporting.write(
-        state, Path(file).expanduser() if file else None, keep=kept or exporting.KEEP
+        state, Path(names[0]).expanduser() if names else None, keep=kept or exporting.KEEP
     )
     console.print_text(
         f"{path}: {len(state.instances)} containers and kept roots, {len(state.volumes)} volumes"
