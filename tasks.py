@@ -18,6 +18,7 @@ from commands import (
     settings,
     shares,
     snapshots,
+    state,
     upgrade,
     welcome,
 )
@@ -54,6 +55,8 @@ namespace = Collection(
     snapshots.restore,
     snapshots.remove_snapshot,
     snapshots.schedule_snapshots,
+    state.export_state,
+    state.import_state,
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,
@@ -78,6 +81,8 @@ namespace.add_collection(
         host_units.take_snapshots,
         host_units.install_expiry_timer,
         host_units.remove_expiry_timer,
+        host_units.install_state_timer,
+        host_units.remove_state_timer,
     )
 )
 checkout.refuse_mistyped(namespace)

@@ -111,6 +111,22 @@ def remove_expiry_timer(_c: Context) -> None:
     _remove_timer(TIMER, "expiry timer", "host.remove-expiry-timer")
 
 
+@command()
+def install_state_timer(_c: Context) -> None:
+    """Have each night run export-state, into /var/lib/labstamp/states."""
+    from host.units.state_timer import TIMER
+
+    _install_timer(TIMER, "state timer", "host.install-state-timer")
+
+
+@command()
+def remove_state_timer(_c: Context) -> None:
+    """Remove the state timer. The files that it wrote stay."""
+    from host.units.state_timer import TIMER
+
+    _remove_timer(TIMER, "state timer", "host.remove-state-timer")
+
+
 @command(help={"plan": "Show what would be done; change nothing."})
 def take_snapshots(_c: Context, plan: bool = False) -> None:
     """Take the snapshots that are due, remove those that have expired. The timer runs this."""

@@ -20,6 +20,8 @@ class Timer:
     description: str
     when: str
     """As systemd.time(7) has it."""
+    begin: str = ""
+    """Lines of the unit's own, each with its end."""
 
     def pieces(self, root: Path, environ: Mapping[str, str] = os.environ) -> tuple[Piece, ...]:
         """The timer and its unit, for the lab that ENVIRON names; the judge of both first."""
@@ -27,7 +29,7 @@ class Timer:
             self.name,
             description=self.description,
             before=f"After={' '.join(LXD_SERVICES)}\n",
-            service=service(root, self.command, environ, begin="Type=oneshot\n"),
+            service=service(root, self.command, environ, begin=f"Type=oneshot\n{self.begin}"),
             when=self.when,
         )
 

@@ -7,8 +7,10 @@ hold it up.
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +24,7 @@ from lab.machine.container_network import Addresses, addresses
 from lab.machine.monitors import first_processes
 from lab.machine.subvolumes import Space
 
+_CONFIG: Final = "backup.yaml"
 _LIVES: Final = (State.RUNNING, State.FROZEN)
 
 
@@ -41,6 +44,26 @@ class LocalStateCalls(Calls):
 
     def memory(self, name: str) -> Memory | None:
         return self._memory(name)
+
+    def config_written(self, name: str) -> datetime | None:
+        pools = local_pools(self._rest)
+        if pools is None:
+            return None
+        for place in pools.glob(f"*/containers/{glob.escape(self._host(name))}"):
+            with suppress(OSError):
+                written = (place / _CONFIG).stat().st_mtime
+                return datetime.fromtimestamp(written, tz=timezone.utc)
+        return None
+
+    def volume_owner(self, pool: str, name: str) -> int | None:
+        pools = local_pools(self._rest)
+        if pools is None:
+            return None
+        # A project without volumes of its own uses those of the default one.
+        for owner in dict.fromkeys((self._project, "default")):
+            with suppress(OSError):
+                return (pools / pool / "custom" / f"{owner}_{name}").stat().st_uid
+        return None
 
     def _told(self, instance: Instance, pools: Path, init: int | None) -> InstanceState | None:
         disks = dict(self._disks(instance, pools))

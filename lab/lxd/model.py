@@ -53,6 +53,7 @@ class Beneath:
 class Pool:
     name: str
     driver: str
+    config: Mapping[str, str] = field(default_factory=dict)
     total_bytes: int | None = None
     used_bytes: int | None = None
     beneath: Beneath | None = None

@@ -46,6 +46,7 @@ def pool(raw: Json, resources: Json | None) -> Pool:
     return Pool(
         name=raw["name"],
         driver=raw.get("driver", ""),
+        config=raw.get("config") or {},
         total_bytes=space.get("total"),
         used_bytes=space.get("used"),
     )

@@ -65,12 +65,20 @@ class Lxd(Protocol):
     def create_network(self, name: str, config: Mapping[str, str]) -> None:
         """A managed bridge."""
 
+    def network_acls(self) -> Mapping[str, Sequence[Mapping[str, str]]]:
+        """Name → the rules for what comes in. None where LXD knows no ACLs (`network_acl`)."""
+
     def set_network_acl(self, name: str, ingress: Sequence[Mapping[str, str]]) -> None:
         """An ACL with these rules for what comes in, made or changed. Needs `network_acl`."""
 
     def profile(self, name: str) -> Profile | None: ...
     def set_profile_devices(self, name: str, devices: Mapping[str, Mapping[str, str]]) -> None:
         """Replace the devices of an existing profile."""
+
+    def set_profile(
+        self, name: str, config: Mapping[str, str], devices: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """A profile of exactly this, made or changed."""
 
     # images
     def images(self) -> tuple[Image, ...]: ...
@@ -207,6 +215,13 @@ class Lxd(Protocol):
     def memory(self, name: str) -> Memory | None:
         """As this machine's kernel counts and limits it; None where that is not to be seen."""
 
+    def config_written(self, name: str) -> datetime | None:
+        """When LXD last wrote config and devices of NAME beside its root, for `lxd recover`.
+
+        None where that is not to be seen: LXD is elsewhere, the root not mounted, or this is not
+        root.
+        """
+
     def wait_until_idle(self, name: str, *, timeout: float = 600) -> None:
         """Wait until no operation of the server (a publish, a copy) touches the instance."""
 
@@ -282,6 +297,12 @@ class Lxd(Protocol):
         """Bytes in it that count against its quota; None where the pool's driver does not tell.
 
         Where only LXD can be asked, without those that it shares with its snapshots.
+        """
+
+    def volume_owner(self, pool: str, name: str) -> int | None:
+        """The account that its first directory belongs to, by this machine's own numbers.
+
+        None where that is not to be seen, as with `config_written`.
         """
 
     def rename_volume(self, pool: str, name: str, new_name: str) -> None:

@@ -94,6 +94,15 @@ class ServerCalls(Calls):
             read_timeout=_PATIENCE,
         )
 
+    def network_acls(self) -> Mapping[str, Sequence[Mapping[str, str]]]:
+        try:
+            found = self._rest.get(
+                "network-acls", what="list its network ACLs", params={**self._here, **_LIST}
+            )
+        except NotFound:
+            return {}
+        return {raw["name"]: tuple(map(_set_alone, raw.get("ingress") or ())) for raw in found}
+
     def set_network_acl(self, name: str, ingress: Sequence[Mapping[str, str]]) -> None:
         what, where = f"set the network ACL {name}", path("network-acls", name)
         body = {"ingress": [dict(rule) for rule in ingress], "egress": [], "config": {}}
@@ -123,3 +132,25 @@ class ServerCalls(Calls):
             "devices": {device: dict(keys) for device, keys in devices.items()},
         }
         self._rest.put(where, body, what=what, params=self._here, etag=etag, read_timeout=_PATIENCE)
+
+    def set_profile(
+        self, name: str, config: Mapping[str, str], devices: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        what, where = f"change the profile {name}", path("profiles", name)
+        body = {
+            "config": dict(config),
+            "devices": {device: dict(keys) for device, keys in devices.items()},
+        }
+        try:
+            raw, etag = self._rest.get_tagged(where, what=what, params=self._here)
+        except NotFound:
+            made = {**body, "name": name}
+            self._rest.post("profiles", made, what=f"make the profile {name}", params=self._here)
+            return
+        body["description"] = raw.get("description", "")
+        self._rest.put(where, body, what=what, params=self._here, etag=etag, read_timeout=_PATIENCE)
+
+
+def _set_alone(rule: Mapping[str, Any]) -> Mapping[str, str]:
+    """LXD tells empty fields, too."""
+    return {key: value for key, value in rule.items() if value}

@@ -17,6 +17,7 @@ from lab.lxd.model import Completed, Image, InstanceSpec
 from lab.lxd.port import Lxd
 from tests.support.builders.four_gpus import FOUR
 from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.live_lab.lab import lxc
 from tests.support.tiny_root import make_tiny_root
 
 # What the build project has, too: instances of its own, all the rest shared.
@@ -47,6 +48,8 @@ class Backend:
     prefix: str
     again: Callable[[], Lxd]
     """Another connection to the same project."""
+    discard: Callable[[str, str, str], None]
+    """What no verb removes: kind, name and project."""
 
     def unused(self) -> str:
         """A name that nothing has yet."""
@@ -125,7 +128,15 @@ def _fake(directory: Path, undo: ExitStack) -> Backend:
         pool="default",
         prefix="gw",
         again=lambda: lxd,
+        discard=lambda kind, name, _project: _forget(outside, kind, name),
     )
+
+
+def _forget(lxd: FakeLxd, kind: str, name: str) -> None:
+    if kind == "profiles":
+        del lxd.store.profiles[name]
+    else:
+        del lxd.store.acls[name]
 
 
 def _real(directory: Path, undo: ExitStack) -> Backend:
@@ -148,7 +159,12 @@ def _real(directory: Path, undo: ExitStack) -> Backend:
         pool=pool,
         prefix="gw",
         again=lambda: connect(project=project),
+        discard=lambda kind, name, at: _delete(f"/1.0/{kind}/{name}?project={at}"),
     )
+
+
+def _delete(path: str) -> None:
+    lxc("query", "-X", "DELETE", path)
 
 
 def _delete_instances(lxd: Lxd) -> None:

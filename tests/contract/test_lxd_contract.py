@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab.errors import Conflict, LxdError, NotFound
-from lab.lxd.model import InstanceSpec, State
+from lab.lxd.idmap import ON_VOLUME, read_map
+from lab.lxd.model import InstanceSpec, Profile, State
 from tests.contract.conftest import SHARED, Backend
 
 _CLOUD_ID = "volatile.cloud-init.instance-id"
@@ -74,6 +75,64 @@ def test_a_profiles_devices_are_replaced(backend: Backend) -> None:
         assert lxd.profile("default") == before
     finally:
         backend.outside.delete_project(project)
+
+
+def test_a_profile_is_made_or_changed_as_a_whole(backend: Backend) -> None:
+    project = backend.unused()
+    backend.outside.create_project(project, {**SHARED, "features.profiles": "true"})
+    lxd = backend.outside.in_project(project)
+    name = backend.unused()
+    root = {"root": {"type": "disk", "path": "/", "pool": "of-a-pool-that-is-lost"}}
+    try:
+        lxd.set_profile(name, {"limits.cpu": "2"}, root)
+        assert lxd.profile(name) == Profile(name=name, config={"limits.cpu": "2"}, devices=root)
+        lxd.set_profile(name, {"limits.memory": "1GiB"}, {})
+        assert lxd.profile(name) == Profile(name=name, config={"limits.memory": "1GiB"})
+    finally:
+        backend.discard("profiles", name, project)
+        backend.outside.delete_project(project)
+
+
+def test_a_pool_tells_how_it_was_made(backend: Backend) -> None:
+    (pool,) = (one for one in backend.outside.pools() if one.name == backend.pool)
+    assert pool.config.get("source")
+
+
+def test_an_acl_is_listed_with_its_rules(backend: Backend) -> None:
+    if not backend.outside.server().has("network_acl"):
+        assert backend.outside.network_acls() == {}
+        return
+    name = backend.unused()
+    rule = {"action": "allow", "source": "10.9.8.1/32", "state": "enabled"}
+    backend.outside.set_network_acl(name, [rule])
+    try:
+        assert [dict(one) for one in backend.outside.network_acls()[name]] == [rule]
+    finally:
+        backend.discard("network-acls", name, "default")
+
+
+def test_when_its_config_was_written_and_whose_a_volume_is(
+    backend: Backend, made: str, volume: str
+) -> None:
+    lxd, pool = backend.lxd, backend.pool
+    first = lxd.config_written(made)
+    assert first is not None
+    lxd.create_volume(pool, volume, {})
+    assert lxd.volume_owner(pool, volume) == 0
+    home = {"type": "disk", "pool": pool, "source": volume, "path": "/home"}
+    lxd.update(made, devices={"home": home})
+    lxd.start(made)
+    lxd.stop(made, force=True)
+    config = next(one for one in lxd.volumes(pool) if one.name == volume).config
+    given = read_map(config[ON_VOLUME])
+    assert given is not None
+    assert lxd.volume_owner(pool, volume) == given.base
+    later = lxd.config_written(made)
+    assert later is not None
+    assert later >= first
+    lxd.update(made, devices={"home": None})
+    assert lxd.config_written(backend.unused()) is None
+    assert lxd.volume_owner(pool, backend.unused()) is None
 
 
 def test_an_instance_is_made_stopped_with_all_that_was_asked(backend: Backend, name: str) -> None:

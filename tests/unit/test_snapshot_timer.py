@@ -1,4 +1,4 @@
-"""The unit and the timer that take snapshots by themselves."""
+"""The units and timers that take snapshots, and write the state of the lab, by themselves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from host.units import driver_hook
 from host.units.snapshot_timer import TIMER
+from host.units.state_timer import TIMER as STATES
 from tests.support.builders.machines import Apt, checkout_in, files_of, machine_in
 
 JUDGE = "/usr/local/lib/labstamp/root-alone.sh"
@@ -51,6 +52,24 @@ def test_the_timer_of_snapshots_is_installed_once_and_removed_whole(
         "systemctl daemon-reload",
     ]
     assert TIMER.remove(machine) == ()
+
+
+def test_the_timer_of_states_is_installed_once_and_removed_whole(
+    root: Path, checkout: Path
+) -> None:
+    machine = machine_in(root)
+    unit = "/etc/systemd/system/labstamp-state"
+    assert f"{unit}.timer: written" in STATES.install(machine, checkout, {})
+    assert STATES.install(machine, checkout, {}) == ()
+    timer, service = (
+        (root / f"{unit[1:]}.{kind}").read_text().splitlines() for kind in ("timer", "service")
+    )
+    assert {"OnCalendar=*-*-* 03:00:00", "Persistent=true"} <= set(timer)
+    place = str(checkout).replace("%", "%%")
+    assert f'ExecStart="{place}/.venv/bin/invoke" export-state' in service
+    assert "UMask=0077" in service
+    STATES.remove(machine)
+    assert files_of(root) == []
 
 
 def test_the_judge_stays_while_a_unit_has_it(root: Path, checkout: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from lab.errors import LabError, LxdUnreachable
 from lab.lxd.changes import changed
 from lab.lxd.errors import refused
-from lab.lxd.idmap import IdRange
+from lab.lxd.idmap import IdRange, read_map
 from lab.lxd.model import Gpu, Network, Pool, Profile, Server, State, Volume
 from tests.support.fake_lxd.commands import FakeCommands
 from tests.support.fake_lxd.images import FakeImages
@@ -89,7 +89,7 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         self._do("create_pool", name)
         if name in self.store.pools:
             raise refused(f"create the storage pool {name}", "The storage pool already exists")
-        self.store.pools[name] = Pool(name=name, driver=driver)
+        self.store.pools[name] = Pool(name=name, driver=driver, config=dict(config))
 
     def networks(self) -> tuple[Network, ...]:
         return tuple(self.store.networks.values())
@@ -101,6 +101,9 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         self.store.networks[name] = Network(
             name=name, type="bridge", managed=True, config=dict(config)
         )
+
+    def network_acls(self) -> Mapping[str, Sequence[Mapping[str, str]]]:
+        return dict(self.store.acls)
 
     def set_network_acl(self, name: str, ingress: Sequence[Mapping[str, str]]) -> None:
         self._do("set_network_acl", name)
@@ -114,6 +117,18 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
         if name not in self.store.profiles:
             raise refused(f"change the profile {name}", "Profile not found", status=404)
         self.store.profiles[name] = replace(self.store.profiles[name], devices=dict(devices))
+
+    def set_profile(
+        self, name: str, config: Mapping[str, str], devices: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        self._do("set_profile", name)
+        self.store.profiles[name] = Profile(name=name, config=dict(config), devices=dict(devices))
+
+    def config_written(self, name: str) -> datetime | None:
+        key = (self._project, name)
+        if key not in self.store.instances:
+            return None
+        return self.store.written.get(key, self.store.instances[key].created_at)
 
     def volumes(self, pool: str) -> tuple[Volume, ...]:
         if pool not in self.store.pools:
@@ -159,6 +174,12 @@ class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
             what = f"read the used space of the volume {name} in {pool}"
             raise refused(what, "Storage pool volume not found", status=404)
         return self.store.used
+
+    def volume_owner(self, pool: str, name: str) -> int | None:
+        if (pool, name) not in self.store.volumes or not self.store.tells_states:
+            return None
+        owners = read_map(self.store.contents.get((pool, name), FakeVolume()).owners)
+        return owners.base if owners else 0
 
     def rename_volume(self, pool: str, name: str, new_name: str) -> None:
         self._do("rename_volume", name)

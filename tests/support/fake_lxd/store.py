@@ -111,7 +111,11 @@ class Store:
     pools: dict[str, Pool] = field(
         default_factory=lambda: {
             "default": Pool(
-                name="default", driver="btrfs", total_bytes=40 << 30, used_bytes=1 << 30
+                name="default",
+                driver="btrfs",
+                config={"source": "/var/lib/lxd/disks/default.img"},
+                total_bytes=40 << 30,
+                used_bytes=1 << 30,
             )
         }
     )
@@ -137,6 +141,9 @@ class Store:
             )
         }
     )
+    written: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    """When the config of an instance was written beside its root, if not when it was made; None
+    where that is not to be seen. By project and name."""
     images: dict[str, FakeImage] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     instances: dict[tuple[str, str], FakeInstance] = field(default_factory=dict)

@@ -27,7 +27,7 @@ create_volume
 create_volume_snapshot delete delete_alias delete_file delete_image delete_project delete_snapshot
 delete_volume delete_volume_snapshot download_image import_image publish publish_packed rename
 rename_volume restore_snapshot restore_volume run set_alias set_image_properties set_network_acl
-set_profile_devices start stop update update_volume write_file
+set_profile set_profile_devices start stop update update_volume write_file
 """
 CHANGES: Final = frozenset(_CHANGES.split())
 

@@ -1,0 +1,1 @@
+"""All that labstamp keeps in LXD, as one file; put back after LXD lost its database."""

@@ -1,0 +1,87 @@
+"""`export-state`: the file is written whole or not at all, readable by its owner alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from lab.errors import InputError
+from provision.lab_state.document import LabState, as_text
+
+DIRECTORY: Final = Path("/var/lib/labstamp/states")
+"""On the server's own disk, where a pool that is lost does not take it along."""
+KEEP: Final = 30
+_PLAIN: Final = re.compile(r"[^A-Za-z0-9.-]")
+_STAMP: Final = "[0-9]" * 8 + "-" + "[0-9]" * 6
+
+
+def write(state: LabState, path: Path | None, *, keep: int = KEEP) -> tuple[Path, tuple[Path, ...]]:
+    """Write STATE to PATH, or into the directory PATH; the file, and those that were removed.
+
+    In a directory, the newest KEEP of this lab stay.
+    """
+    place = DIRECTORY if path is None else path
+    try:
+        if path is None:
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not place.is_dir():
+            _write(place, as_text(state))
+            return place, ()
+        file = place / f"{_prefix(state)}{_stamp(state)}.json"
+        _write(file, as_text(state))
+        return file, _remove_old(place, state, keep)
+    except OSError as error:
+        raise InputError(
+            f"{place} cannot be written.",
+            details=error.strerror or str(error),
+            fix="Name another file or directory, or free space on its disk. "
+            "Its directory must exist, and be yours to write.",
+        ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    # mkstemp makes it 0600.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    made = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        made.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            made.unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _remove_old(place: Path, state: LabState, keep: int) -> tuple[Path, ...]:
+    """Of this lab alone; and what a run that was killed left half written, where it is old."""
+    own = sorted(place.glob(f"{_prefix(state)}{_STAMP}.json"))
+    old = own[: max(0, len(own) - keep)]
+    half = [
+        one
+        for one in place.glob(f".{_prefix(state)}{_STAMP}.json.*")
+        if own and one.stat().st_mtime < own[-1].stat().st_mtime
+    ]
+    for one in (*old, *half):
+        one.unlink(missing_ok=True)
+    return tuple(old)
+
+
+def _prefix(state: LabState) -> str:
+    return _PLAIN.sub("_", f"{state.server.name}-{state.project}-")
+
+
+def _stamp(state: LabState) -> str:
+    return datetime.fromisoformat(state.written).strftime("%Y%m%d-%H%M%S")
