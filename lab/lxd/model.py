@@ -28,6 +28,8 @@ class Server:
     version: str
     api_extensions: frozenset[str]
     name: str
+    certificate: str = ""
+    """By its SHA-256, as hex: which server it is, however it is reached."""
 
     def has(self, extension: str) -> bool:
         """Whether the daemon speaks the API EXTENSION (documented in LXD's api-extensions.md)."""

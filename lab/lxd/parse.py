@@ -37,6 +37,7 @@ def server(raw: Json) -> Server:
         version=environment.get("server_version", ""),
         api_extensions=frozenset(raw.get("api_extensions") or ()),
         name=environment.get("server_name", ""),
+        certificate=environment.get("certificate_fingerprint", ""),
     )
 
 
