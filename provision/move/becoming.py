@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface
 from typing import Final
 
 from lab import labels
@@ -17,18 +16,12 @@ from lab.lxd.devices import (
     NO_DEVICE,
     Device,
     Devices,
-    connection,
     devices_of,
-    find_network,
-    network_of,
-    nic_of,
     of_type,
-    plug_of,
     root_of,
 )
 from lab.lxd.idmap import IdRange
 from lab.lxd.model import Grant, Instance, Server
-from lab.lxd.nic_filters import IPV4, IPV6, ISOLATION, MAC, filtering
 from lab.lxd.swap import KEY as SWAP
 from lab.lxd.swap import swaps_freely, without_swap
 from lab.shares.devices import shares_of
@@ -36,6 +29,7 @@ from provision.create.gpus import gpu_config
 from provision.homes import HOME
 from provision.limits import MEMORY
 from provision.move.facts import There
+from provision.move.plugs import macs_there, nics_there, ports_there
 
 AUTOSTART: Final = "boot.autostart"
 PROTECTION: Final = "security.protection.delete"
@@ -60,10 +54,7 @@ _PASSING: Final = frozenset(
     }
 )
 """Notes of runs here, and what is given anew there."""
-_PLACE: Final = ("network", "nictype", "parent", "ipv4.address", "ipv6.address")
-_FILTERS: Final = (MAC, IPV4, IPV6, ISOLATION)
 _GIVEN: Final = frozenset({"nic", "gpu", "disk", "none", "proxy"})
-_ANYWHERE: Final = ("0.0.0.0", "127.0.0.1", "[::]", "[::1]")  # noqa: S104 - what people listen at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +80,9 @@ class Becoming:
 
 def becoming(instance: Instance, server: Server, there: There, given: Given) -> Becoming:
     """SERVER: the one that it is on."""
-    macs, changed = _macs(instance, there)
-    nics, plugged = _nics(instance, there)
-    ports, closed = _ports(instance, there, keeps_addresses=not plugged)
+    macs, changed = macs_there(instance, there)
+    nics, plugged = nics_there(instance, there)
+    ports, closed = ports_there(instance, there, keeps_addresses=not plugged)
     wanted = {
         **{key: value for key, value in instance.config.items() if _is_kept(key)},
         **_swap(instance.config, server, there.server),
@@ -129,38 +120,6 @@ def _swap(config: Mapping[str, str], here: Server, there: Server) -> dict[str, s
     return {SWAP: "", **without_swap(there)}
 
 
-def _macs(instance: Instance, there: There) -> tuple[dict[str, str], list[str]]:
-    """What its first NIC was given by LXD, where nobody there has it."""
-    taken = {
-        value.lower(): one.name
-        for one in there.instances
-        for value in _hardware_addresses(one)
-        if (one.name, one.project) != (instance.name, there.project)
-    }
-    found = nic_of(devices_of(instance))
-    address = instance.config.get(f"volatile.{found[0]}.hwaddr", "") if found else ""
-    if not address or found is None:
-        return {}, []
-    if address.lower() in taken:
-        return {}, [f"its MAC address {address}: {taken[address.lower()]} has it there"]
-    return {f"volatile.{_nic_name(found[0], there)}.hwaddr": address}, []
-
-
-def _nic_name(name: str, there: There) -> str:
-    """A device of the same name replaces the profile's."""
-    usual = nic_of(there.profile.devices)
-    return usual[0] if usual else name
-
-
-def _hardware_addresses(instance: Instance) -> Iterator[str]:
-    for key, value in instance.config.items():
-        if key.startswith("volatile.") and key.endswith(".hwaddr"):
-            yield value
-    for device in of_type("nic", devices_of(instance)).values():
-        if "hwaddr" in device:
-            yield device["hwaddr"]
-
-
 def _root(instance: Instance, there: There) -> dict[str, Device]:
     found = root_of(devices_of(instance))
     usual = root_of(there.profile.devices)
@@ -186,84 +145,6 @@ def _hiding(instance: Instance, there: There) -> dict[str, Device]:
         for name, device in instance.devices.items()
         if device.get("type") == "none" and name in there.profile.devices
     }
-
-
-def _nics(instance: Instance, there: There) -> tuple[dict[str, Device], list[str]]:
-    """Its first NIC, plugged in there; others are an admin's own wish for this server."""
-    found = nic_of(devices_of(instance))
-    usual = nic_of(there.profile.devices)
-    if found is None:
-        return {}, []
-    name, told = _nic_name(found[0], there), list[str]()
-    keys = {key: value for key, value in found[1].items() if key not in (*_PLACE, *_FILTERS)}
-    plug = _plug(found[1], usual[1] if usual else {}, there)
-    fixed = {
-        key: value
-        for key, value in found[1].items()
-        if key in {"ipv4.address", "ipv6.address"} and _fits(value, plug, there)
-    }
-    told += [
-        f"its fixed address {found[1][key]}: not of the network there"
-        for key in ("ipv4.address", "ipv6.address")
-        if key in found[1] and key not in fixed
-    ]
-    nic = {**keys, **plug, **fixed}
-    others = [other for other in of_type("nic", instance.devices) if other != found[0]]
-    told += [f"its NIC {other}: only its first is moved" for other in others]
-    return {name: {**nic, **filtering(nic, there.networks, there.wanted).keys}}, told
-
-
-def _plug(nic: Device, usual: Device, there: There) -> dict[str, str]:
-    """The network of the settings, else one of the same name there, else the usual one."""
-    if there.network is not None:
-        return connection(find_network(there.network, there.networks))
-    same = network_of(nic, there.networks)
-    # What a profile says is as that server's admin wants it.
-    if usual and (same is None or plug_of(nic) == plug_of(usual)):
-        return {key: usual[key] for key in ("network", "nictype", "parent") if key in usual}
-    return {key: nic[key] for key in ("network", "nictype", "parent") if key in nic}
-
-
-def _fits(address: str, plug: Device, there: There) -> bool:
-    network = network_of(plug, there.networks)
-    family = "ipv4.address" if "." in address else "ipv6.address"
-    own = network.config.get(family, "") if network is not None else ""
-    if "/" not in own or address in _addresses(there):
-        return False
-    try:
-        return ip_address(address) in ip_interface(own).network
-    except ValueError:
-        return False
-
-
-def _addresses(there: There) -> set[str]:
-    nics = (of_type("nic", devices_of(one)).values() for one in there.instances)
-    return {nic.get("ipv4.address", "") for every in nics for nic in every}
-
-
-def _ports(
-    instance: Instance, there: There, *, keeps_addresses: bool
-) -> tuple[dict[str, Device], list[str]]:
-    taken = {
-        device.get("listen", ""): one.name
-        for one in there.instances
-        for device in of_type("proxy", devices_of(one)).values()
-        if (one.name, one.project) != (instance.name, there.project)
-    }
-    kept: dict[str, Device] = {}
-    told: list[str] = []
-    for name, device in of_type("proxy", instance.devices).items():
-        listen = device.get("listen", "")
-        host = listen.partition(":")[2].rpartition(":")[0]
-        if listen in taken:
-            told.append(f"its port {listen} (device {name}): {taken[listen]} has it there")
-        elif host not in _ANYWHERE:
-            told.append(f"its port {listen} (device {name}): an address of this server")
-        elif device.get("nat") == "true" and not keeps_addresses:
-            told.append(f"its port {listen} (device {name}): its fixed address is not kept")
-        else:
-            kept[name] = device
-    return kept, told
 
 
 def _left_out(instance: Instance) -> Iterator[str]:

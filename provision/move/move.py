@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lab import labels
-from lab.errors import CapacityError, Conflict, InputError, LabError, LxdError, LxdUnreachable
+from lab.errors import CapacityError, InputError, LabError, LxdError, LxdUnreachable
 from lab.lxd.model import State
 from lab.lxd.port import Lxd
 from lab.machine.lock import hold_lock
@@ -31,6 +31,7 @@ from provision.move.copies import Sides, bring, fit, leftovers, take_away, wait_
 from provision.move.ending import finish
 from provision.move.facts import Facts, read, read_here
 from provision.move.going_back import go_back
+from provision.move.noting import advance, noted
 from provision.move.plan import Action, Move, plan_move, plan_resume
 from provision.moving import MoveMark, Stage, move_mark
 
@@ -133,7 +134,7 @@ def _hand_over(context: MoveContext, name: str, mark: MoveMark, action: Move | N
         finish_half_taken(lxd, managed_container(lxd, name))
         for old in leftovers(context.there, name, lxd.server()):
             take_away(context.there, name, old)
-    mark = _noted(lxd, replace(mark, answered=_answers(context, name)))
+    mark = noted(lxd, replace(mark, answered=_answers(context, name)))
     first, last = mark.snapshots
     _snapshot(lxd, name, first)
     bring(context.sides, read_here(lxd, name), action, mark)
@@ -192,30 +193,6 @@ def _snapshot(lxd: Lxd, name: str, snapshot: str) -> None:
         lxd.create_volume_snapshot(home.pool, home.name, snapshot)
     if snapshot not in lxd.snapshots(name):
         lxd.create_snapshot(name, snapshot)
-
-
-def _noted(lxd: Lxd, mark: MoveMark) -> MoveMark:
-    """The first note. Of two that were written at once, the later one stands."""
-    put(lxd, mark.name, config={labels.MOVE: str(mark)})
-    return _insisted(lxd, mark)
-
-
-def advance(lxd: Lxd, mark: MoveMark) -> MoveMark:
-    """MARK is on the source, in place of this run's own earlier one."""
-    _insisted(lxd, mark)
-    put(lxd, mark.name, config={labels.MOVE: str(mark)})
-    return mark
-
-
-def _insisted(lxd: Lxd, mark: MoveMark) -> MoveMark:
-    """Conflict where another run has taken it over."""
-    found = move_mark(managed_container(lxd, mark.name))
-    if found is None or (found.id, found.builder) != (mark.id, mark.builder):
-        raise Conflict(
-            f"Another program began to move {mark.name} at the same time.",
-            fix=f"Look at it: invoke show {mark.name}",
-        )
-    return mark
 
 
 def _taken_over(context: MoveContext, mark: MoveMark) -> MoveMark:
