@@ -79,7 +79,13 @@ class ReceivingCalls(InstanceCalls):
                 source=there,
                 where=path("instances", name),
                 # It may run: what its user writes meanwhile is for the next time.
-                body={"name": name, "migration": True, "allow_inconsistent": True},
+                body={
+                    "name": name,
+                    "migration": True,
+                    # LXD takes it for true where it is not said, and wants CRIU.
+                    "live": False,
+                    "allow_inconsistent": True,
+                },
                 what=f"send {name}",
             ),
             on_progress,
