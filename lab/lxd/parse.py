@@ -182,6 +182,8 @@ def _snapshot(raw: Json) -> Snapshot:
         created_at=taken if taken > _EPOCH else None,
         # LXD says -1 of what it does not know.
         size_bytes=size if isinstance(size, int) and size >= 0 else None,
+        devices=raw.get("devices") or {},
+        profiles=tuple(raw.get("profiles") or ()),
     )
 
 

@@ -218,6 +218,7 @@ class Lxd(Protocol):
         spec: InstanceSpec,
         *,
         refresh: bool = False,
+        snapshots: bool = True,
         on_progress: OnProgress | None = None,
     ) -> Instance:
         """Root and snapshots of the instance NAME at SOURCE as a stopped instance SPEC here.
@@ -225,6 +226,9 @@ class Lxd(Protocol):
         With the config, devices and profiles of SPEC alone. REFRESH: it is here already, as it
         keeps them, and gets what has changed since. What a failure leaves of a refresh may be
         half of either; without it, nothing. Conflict when the name is taken.
+
+        SnapshotUnfit where a snapshot's own devices are not possible here. SNAPSHOTS: False for
+        the root alone; a REFRESH then removes those that it has here.
         """
 
     def receive_volume(

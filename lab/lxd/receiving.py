@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from lab.errors import LxdError
+from lab.errors import LxdError, SnapshotUnfit
 from lab.lxd.errors import AGAIN, refused
 from lab.lxd.instances import InstanceCalls
 from lab.lxd.model import Instance, InstanceSpec
@@ -20,6 +20,7 @@ from lab.lxd.port import Lxd, OnProgress
 from lab.lxd.rest import path
 from lab.wait import poll
 
+_OF_SNAPSHOT: Final = "Failed creating instance snapshot record"
 _PORTS: Final = (
     "Open the port of core.https_address (8443 by default) from one server to the other."
 )
@@ -53,6 +54,7 @@ class ReceivingCalls(InstanceCalls):
         spec: InstanceSpec,
         *,
         refresh: bool = False,
+        snapshots: bool = True,
         on_progress: OnProgress | None = None,
     ) -> Instance:
         there = _calls_of(source)
@@ -69,7 +71,7 @@ class ReceivingCalls(InstanceCalls):
             "source": {
                 "type": "migration",
                 "base-image": spec.config.get("volatile.base_image", ""),
-                "instance_only": False,
+                "instance_only": not snapshots,
                 "refresh": refresh,
             },
         }
@@ -82,6 +84,7 @@ class ReceivingCalls(InstanceCalls):
                 body={
                     "name": name,
                     "migration": True,
+                    "instance_only": not snapshots,
                     # LXD takes it for true where it is not said, and wants CRIU.
                     "live": False,
                     "allow_inconsistent": True,
@@ -229,7 +232,12 @@ class ReceivingCalls(InstanceCalls):
             sending.source.finish_sending(sent, on_progress)
         except LxdError as error:
             failure = error
-        self._rest.finish(received)
+        try:
+            self._rest.finish(received)
+        except LxdError as error:
+            if _OF_SNAPSHOT in (error.details or ""):
+                raise SnapshotUnfit(error.brief, details=error.details) from error
+            raise
         if failure is not None:
             raise LxdError(failure.brief, details=failure.details, fix=failure.fix or AGAIN)
 

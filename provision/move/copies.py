@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lab import labels
-from lab.errors import Conflict, LxdError, LxdUnreachable
+from lab.errors import Conflict, LxdError, LxdUnreachable, SnapshotUnfit
 from lab.instances.removal import remove_instance, remove_volume
 from lab.lxd.idmap import NEXT, ON_VOLUME
 from lab.lxd.model import InstanceSpec, Progress, Server, Volume
@@ -44,7 +44,7 @@ def bring(sides: Sides, here: Here, move: Move, mark: MoveMark) -> None:
     note = Arrival(id=mark.id, source=here.server.name, server=here.server.certificate)
     try:
         _bring_both(sides, here, move, note)
-    except LxdUnreachable:
+    except (LxdUnreachable, SnapshotUnfit):
         raise
     except LxdError as error:
         if not _is_there(sides.there, move, note):
@@ -85,7 +85,9 @@ def _bring_both(sides: Sides, here: Here, move: Move, note: Arrival) -> None:
         profiles=tuple(here.instance.profiles),
         description=here.instance.description,
     )
-    there.receive_instance(sides.lxd, name, spec, refresh=old, on_progress=tell)
+    there.receive_instance(
+        sides.lxd, name, spec, refresh=old, snapshots=not move.unfit, on_progress=tell
+    )
     put(there, name, config={labels.ARRIVAL: whole})
 
 

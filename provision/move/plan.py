@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -26,8 +26,10 @@ from provision.move.obstacles import (
     size_of,
 )
 from provision.move.obstacles import obstacles as found_obstacles
+from provision.move.unfit import unfit
 from provision.moving import MoveMark, Stage, arrival_mark
 from provision.other_run import in_other_hands
+from provision.snapshots.names import others_command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Move:
     given: Given
     becoming: Becoming
     told: tuple[str, ...] = ()
+    unfit: bool = False
+    """The snapshots of its root stay here."""
     size: int | None = None
     asleep: bool = False
 
@@ -128,6 +132,7 @@ def plan_move(facts: Facts) -> Move:
     instance, there = facts.here.instance, facts.there
     home = _home_name(facts)
     given = Given(home=home, ids=ids, gpus=gpus, delivery=delivery_there(facts))
+    stay = unfit(facts, home)
     found = becoming(instance, facts.here.server, there, given)
     return Move(
         name=instance.name,
@@ -136,7 +141,8 @@ def plan_move(facts: Facts) -> Move:
         home=(there.pool.name, home),
         given=given,
         becoming=found,
-        told=(*found.told, *_told(facts, ids)),
+        told=(*found.told, *_told(facts, ids), *_staying(facts, stay)),
+        unfit=bool(stay),
         size=size_of(facts),
         asleep=instance.state is State.STOPPED,
     )
@@ -194,6 +200,22 @@ def _gpus(facts: Facts) -> tuple[Grant, ...]:
         there.policy,
         name=instance.name,
     )
+
+
+def _staying(facts: Facts, stay: Mapping[str, str]) -> Iterator[str]:
+    """LXD takes all of them or none."""
+    if stay:
+        names = ", ".join(one.name for one in facts.here.roots if not _is_moves(one.name))
+        why = next(iter(stay.values()))
+        if names:
+            yield (
+                f"its root's snapshots {names}: they name {why}, which is not there. Those of "
+                "/home are kept"
+            )
+
+
+def _is_moves(snapshot: str) -> bool:
+    return others_command(snapshot) == "move"
 
 
 def _told(facts: Facts, ids: IdRange | None) -> Iterator[str]:

@@ -82,7 +82,9 @@ def nics_there(instance: Instance, there: There) -> tuple[dict[str, Device], lis
     nic = {**keys, **plug, **fixed}
     others = [other for other in of_type("nic", instance.devices) if other != found[0]]
     told += [f"its NIC {other}: only its first is moved" for other in others]
-    return {name: {**nic, **filtering(nic, there.networks, there.wanted).keys}}, told
+    device = {**nic, **filtering(nic, there.networks, there.wanted).keys}
+    inherited = found[0] not in instance.devices and usual is not None and device == usual[1]
+    return ({} if inherited else {name: device}), told
 
 
 def _plug(nic: Device, usual: Device, there: There) -> dict[str, str]:
@@ -90,6 +92,8 @@ def _plug(nic: Device, usual: Device, there: There) -> dict[str, str]:
     if there.network is not None:
         return connection(find_network(there.network, there.networks))
     same = network_of(nic, there.networks)
+    if same is not None and "network" in nic and not same.managed:
+        same = None
     # What a profile says is as that server's admin wants it.
     if usual and (same is None or plug_of(nic) == plug_of(usual)):
         return {key: usual[key] for key in ("network", "nictype", "parent") if key in usual}

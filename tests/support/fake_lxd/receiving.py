@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from lab.errors import SnapshotUnfit
 from lab.lxd.errors import refused
 from lab.lxd.idmap import ON_DISK
 from lab.lxd.model import Instance, InstanceSpec, Progress
@@ -24,6 +25,7 @@ class FakeReceiving(FakeInstances, FakeSnapshots):
         spec: InstanceSpec,
         *,
         refresh: bool = False,
+        snapshots: bool = True,
         on_progress: OnProgress | None = None,
     ) -> Instance:
         self._do("receive_instance", spec.name)
@@ -39,9 +41,12 @@ class FakeReceiving(FakeInstances, FakeSnapshots):
         if found is None:
             self._expect_volumes(spec, what)
             found = self._begun(spec)
-            self.store.instances[key] = found
+        found.snapshots, found.kept = (), {}
+        if snapshots:
+            self._expect_networks(sent, what)
+            found.snapshots, found.kept = sent.snapshots, dict(sent.kept)
+        self.store.instances[key] = found
         found.files, found.owners = dict(sent.files), sent.owners
-        found.snapshots, found.kept = sent.snapshots, dict(sent.kept)
         # LXD notes whose ids the files have.
         if ON_DISK in sent.config:
             found.config[ON_DISK] = sent.config[ON_DISK]
@@ -80,6 +85,15 @@ class FakeReceiving(FakeInstances, FakeSnapshots):
             key = (device.get("pool", ""), device.get("source", ""))
             if device.get("source") and device.get("pool") and key not in self.store.volumes:
                 raise refused(what, "Failed loading custom volume: Storage volume not found")
+
+    def _expect_networks(self, sent: FakeInstance, what: str) -> None:
+        """LXD judges the devices of each snapshot as those of an instance."""
+        for kept in sent.kept.values():
+            for device in kept.devices.values():
+                network = device.get("network")
+                if network is not None and network not in self.store.networks:
+                    text = f"Failed creating instance snapshot record: no network {network}"
+                    raise SnapshotUnfit(f"LXD could not {what}.", details=text)
 
     def _begun(self, spec: InstanceSpec) -> FakeInstance:
         number = self.store.next()
