@@ -20,7 +20,7 @@ from lab.lxd.devices import (
     of_type,
     root_of,
 )
-from lab.lxd.idmap import IdRange
+from lab.lxd.idmap import SIZE, IdRange
 from lab.lxd.model import Grant, Instance, Server
 from lab.lxd.swap import KEY as SWAP
 from lab.lxd.swap import swaps_freely, without_swap
@@ -35,6 +35,7 @@ AUTOSTART: Final = "boot.autostart"
 PROTECTION: Final = "security.protection.delete"
 INSTANCE_ID: Final = "volatile.cloud-init.instance-id"
 """cloud-init makes a new account and new host keys where this is another."""
+_ITS_OWN: Final = {"security.idmap.isolated": "true", "security.idmap.size": str(SIZE)}
 _KEPT: Final = ("volatile.base_image", INSTANCE_ID)
 _PASSING: Final = frozenset(
     {
@@ -64,7 +65,9 @@ class Given:
     home: str
     """The name of its home's volume."""
     ids: IdRange | None = None
-    """None: it shares the daemon's, as it does here."""
+    """None: it shares the daemon's, as it does here; or LXD chooses."""
+    lxd_chooses: bool = False
+    """It is not known which ids that LXD has."""
     gpus: tuple[Grant, ...] = ()
     delivery: Delivery = Delivery.NONE
 
@@ -88,6 +91,7 @@ def becoming(instance: Instance, server: Server, there: There, given: Given) -> 
         **_swap(instance.config, server, there.server),
         **macs,
         **(given.ids.config if given.ids is not None else {}),
+        **(_ITS_OWN if given.lxd_chooses else {}),
         **gpu_config(given.gpus, given.delivery, there.profile),
     }
     if given.gpus or labels.DRIVER in wanted:

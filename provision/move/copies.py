@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from lab import labels
 from lab.errors import Conflict, LxdError, LxdUnreachable, SnapshotUnfit
 from lab.instances.removal import remove_instance, remove_volume
-from lab.lxd.idmap import NEXT, ON_VOLUME
+from lab.lxd.idmap import NEXT, ON_VOLUME, IdRange, own_range
 from lab.lxd.model import InstanceSpec, Progress, Server, Volume
 from lab.lxd.port import Lxd
 from lab.process import me
@@ -91,8 +91,8 @@ def _bring_both(sides: Sides, here: Here, move: Move, note: Arrival) -> None:
     put(there, name, config={labels.ARRIVAL: whole})
 
 
-def fit(there: Lxd, move: Move, identity: str | None) -> None:
-    """The copy has the config and devices of MOVE, whatever it was made with."""
+def fit(there: Lxd, move: Move, identity: str | None) -> IdRange | None:
+    """The copy has the config and devices of MOVE, whatever it was made with; its ids."""
     copy = there.instance(move.name)
     if copy is None:
         raise LxdError(f"The copy of {move.name} is missing there.")
@@ -102,18 +102,21 @@ def fit(there: Lxd, move: Move, identity: str | None) -> None:
         for key in copy.config
         if not key.startswith(("volatile.", "image.")) and key not in stays
     }
-    wanted: dict[str, str | None] = {**old, **move.becoming.config}
+    ids = own_range(copy) if move.given.lxd_chooses else move.given.ids
+    own = ids.config if ids is not None else {}
+    wanted: dict[str, str | None] = {**old, **move.becoming.config, **own}
     devices: dict[str, Mapping[str, str] | None] = {
         **dict.fromkeys(copy.devices),
         **move.becoming.devices,
     }
     put(there, move.name, config=wanted, devices=devices)
-    if move.given.ids is not None:
-        there.update_volume(*move.home, {labels.IDS: str(move.given.ids)})
+    if ids is not None:
+        there.update_volume(*move.home, {labels.IDS: str(ids)})
     changed = there.instance(move.name)
     if identity is not None and changed and changed.config.get(INSTANCE_ID) != identity:
         # Alone and last: LXD gives another id with changes of NICs and user-data.
         put(there, move.name, config={INSTANCE_ID: identity})
+    return ids
 
 
 def take_away(there: Lxd, name: str, move: str) -> None:

@@ -155,10 +155,10 @@ def _fit(context: MoveContext, name: str) -> None:
     with hold_lock(IDS_LOCK, context.report, f"move {name}", remote=remote):
         facts = context.read(name)
         action = plan_move(facts)
-        fit(there, action, facts.here.instance.config.get(INSTANCE_ID))
-        if action.given.ids is not None:
+        ids = fit(there, action, facts.here.instance.config.get(INSTANCE_ID))
+        if ids is not None:
             person = Person(project=there.project, name=name, home=action.home)
-            refuse_second(facts.there.ids, read_ids(there), person, action.given.ids, None)
+            refuse_second(facts.there.ids, read_ids(there), person, ids, None)
 
 
 def _judged(context: MoveContext, mark: MoveMark) -> str:

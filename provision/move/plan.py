@@ -70,6 +70,8 @@ class Move:
         yield f"  here it stays stopped until: invoke move {self.name} --forget"
 
     def _ids(self) -> str:
+        if self.given.lxd_chooses:
+            return "; ids there: those that its LXD chooses"
         return f"; ids there: {self.given.ids}" if self.given.ids is not None else ""
 
     def _gpus(self) -> str:
@@ -131,7 +133,13 @@ def plan_move(facts: Facts) -> Move:
         raise _refused(facts, obstacles)
     instance, there = facts.here.instance, facts.there
     home = _home_name(facts)
-    given = Given(home=home, ids=ids, gpus=gpus, delivery=delivery_there(facts))
+    given = Given(
+        home=home,
+        ids=ids,
+        lxd_chooses=ids is None and own_range(instance) is not None,
+        gpus=gpus,
+        delivery=delivery_there(facts),
+    )
     stay = unfit(facts, home)
     found = becoming(instance, facts.here.server, there, given)
     return Move(
@@ -179,15 +187,15 @@ def _refused(facts: Facts, obstacles: Sequence[Obstacle]) -> LabError:
 
 
 def _ids(facts: Facts) -> IdRange | None:
-    """Those that it has, where they are free there; else another range."""
+    """Those that it has, where they are free there; else another range, or None: LXD's choice."""
     mine, there = own_range(facts.here.instance), facts.there
     if mine is None:
         return None
     person = Person(project=there.project, name=facts.here.instance.name, home=None)
     taken = any(mine.overlaps(claim.range) for claim in claims(there.ids, person))
-    if there.ids.whole is None and not taken:
-        # LXD itself refuses what is not of its range.
-        return mine
+    if there.ids.whole is None:
+        # LXD itself refuses what is not of its range, and chooses one that is.
+        return None if taken else mine
     return choose(there.ids, person, mine)
 
 

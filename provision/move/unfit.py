@@ -14,7 +14,11 @@ from provision.move.facts import Facts
 
 def unfit(facts: Facts, home: str) -> dict[str, str]:
     """Snapshot → what it names that is not there. HOME: the name of the home's volume there."""
-    told = {one.name: next(_reasons(facts, one, home), "") for one in facts.here.roots}
+    instance = facts.here.instance
+    # As those that are taken for the move will be.
+    now = Snapshot(name="move-", devices=instance.devices, profiles=instance.profiles)
+    every = (*facts.here.roots, now)
+    told = {one.name: next(_reasons(facts, one, home), "") for one in every}
     return {name: why for name, why in told.items() if why}
 
 
