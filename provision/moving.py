@@ -180,7 +180,8 @@ def refuse_while_moved(instance: Instance) -> None:
     if labels.MOVE in instance.config:
         raise InputError(
             f"The note about a move of {quote(name)} cannot be read ({labels.MOVE}).",
-            fix=f"If it is on no other server: lxc config unset {name} {labels.MOVE}",
+            fix=f"Remove the note, if it is on no other server: lxc config unset {name} "
+            f"{labels.MOVE}",
         )
 
 

@@ -64,9 +64,9 @@ def plan_forget(lxd: Lxd, there: Lxd, name: str) -> Forget:
         raise InputError(
             f"{mark.remote} does not have the container {name} as it should.",
             details="What is kept here may be all that there is of it. It was not changed.",
-            fix=f"If its move was interrupted, continue it: {mark.command}\n"
-            f"If it was removed there, and is to be removed here: "
-            f"lxc config unset {name} {labels.MOVE}\nthen: invoke destroy {name} --purge",
+            fix=f"Continue its move, if that was interrupted: {mark.command}\n"
+            f"or use it here again, if it was removed there: lxc config unset {name} "
+            f"{labels.MOVE}\nthen: invoke start {name}",
         )
     instance = lxd.instance(name)
     home = home_of(lxd, instance) if instance is not None else _left_home(lxd, name)

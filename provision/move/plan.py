@@ -217,8 +217,8 @@ def _staying(facts: Facts, stay: Mapping[str, str]) -> Iterator[str]:
         why = next(iter(stay.values()))
         if names:
             yield (
-                f"its root's snapshots {names}: they name {why}, which is not there. Those of "
-                "/home are kept"
+                f"its root's snapshots {names}: they name {why}, which that server may lack. "
+                "Those of /home are kept"
             )
 
 

@@ -12,20 +12,21 @@ def settings_of(word: str, settings: Settings) -> Settings:
     """As SETTINGS, but for the LXD of WORD. InputError where there is no such server."""
     remote = _remote(word, settings)
     own = remote.client_certificate is not None or remote.client_key is not None
-    return settings.model_copy(
-        update={
-            "remote": remote.url,
-            "client_certificate": remote.client_certificate if own else settings.client_certificate,
-            "client_key": remote.client_key if own else settings.client_key,
-            "server_certificate": remote.server_certificate,
-            "project": remote.project,
-            "pool": remote.pool,
-            "network": remote.network,
-            # Of this server.
-            "share_paths": (),
-            "shares": {},
-        }
-    )
+    return settings.model_copy(update=_there(remote if own else _with_ours(remote, settings)))
+
+
+def _with_ours(remote: RemoteSettings, settings: Settings) -> RemoteSettings:
+    """Known to it by the certificate of this lab."""
+    fields = type(remote).model_fields.keys() & type(settings).model_fields.keys()
+    ours = {name: getattr(settings, name) for name in fields if name.startswith("client")}
+    return remote.model_copy(update=ours)
+
+
+def _there(remote: RemoteSettings) -> dict[str, object]:
+    """Of shares, which are directories of this server, none."""
+    own = {name: value for name, value in remote if name != "url"}
+    none = {name: value for name, value in Settings() if name.startswith("share")}
+    return {**own, **none, "remote": remote.url}
 
 
 def _remote(word: str, settings: Settings) -> RemoteSettings:

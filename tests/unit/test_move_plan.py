@@ -167,7 +167,12 @@ def test_what_names_this_server_is_left_out_and_told(labs: Labs) -> None:
     here.update(
         "bob",
         devices={
-            "share-data": {"type": "disk", "source": "/srv/data", "path": "/data"},
+            "share-data": {
+                "type": "disk",
+                "source": "/srv/data",
+                "path": "/data",
+                "required": "false",
+            },
             "nas": {"type": "disk", "source": "/srv/nas", "path": "/nas"},
             "tty": {"type": "unix-char", "path": "/dev/ttyX"},
             "web": {"type": "proxy", "listen": "tcp:0.0.0.0:8080", "connect": "tcp:127.0.0.1:80"},
@@ -186,6 +191,8 @@ def test_what_names_this_server_is_left_out_and_told(labs: Labs) -> None:
         "not kept: its shares: give them on that server: invoke share bob data",
         "not kept: its disk nas at /nas: /srv/nas stays here",
         "not kept: its device tty (unix-char): of this server",
+        "not kept: its root's snapshots monday: they name the directory /srv/nas, which that "
+        "server may lack. Those of /home are kept",
     ]
     run(here, there)
     assert set(there.store.instances[BOB].devices) == {"root", "home", "eth0", "web"}
@@ -237,3 +244,26 @@ def test_servers_are_named_in_the_settings_or_by_url() -> None:
         "  lab.yaml has under `remotes:`: lab2.\n"
         "Next: Write it into `remotes:` in lab.yaml, or give its URL: https://HOST:8443"
     )
+
+
+def test_snapshots_of_the_root_stay_where_the_other_server_has_not_what_they_name(
+    labs: Labs,
+) -> None:
+    here, there = labs
+    bridge = there.store.networks.pop("lxdbr0")
+    there.store.networks["lab"] = replace(bridge, name="lab")
+    usual = there.store.profiles["default"].devices
+    plugged = {**usual, "eth0": {**usual["eth0"], "network": "lab"}}
+    there.store.profiles["default"] = Profile(name="default", devices=plugged)
+    assert "they name the network lxdbr0, which that server may lack" in told(here, there)
+    run(here, there)
+    assert there.store.instances[BOB].devices["eth0"]["network"] == "lab"
+    assert there.snapshots("bob") == ()
+    assert there.volume_snapshots(*HOME) == ("monday",)
+    assert here.snapshots("bob") == ("monday",)
+
+
+def test_ids_that_are_not_known_there_are_chosen_by_its_daemon() -> None:
+    here, there = two_labs()
+    there.store.id_range = None
+    assert "ids there: those that its LXD chooses" in told(here, there)
