@@ -6,6 +6,7 @@ half of anything: it is made again. None is ever started before it is whole.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ from provision.moving import Arrival, MoveMark, arrival_mark
 
 _AS_LONG_AS_IT_TAKES = 6 * 3600.0
 """For what the two daemons still do for a run that was killed."""
+_NO_SUBVOLUME = re.compile(r'"(/[^"]+)".*Could not get subvolume flags', re.DOTALL)
 _OF_ANY_POOL = ("size", "security.", "snapshots.", "user.")
 
 
@@ -123,7 +125,7 @@ def take_away(there: Lxd, name: str, move: str) -> None:
     """The copies of the move MOVE, of which none has become the container."""
     found = there.instance(name)
     if (arrival := arrival_mark(found)) is not None and arrival.id == move:
-        remove_instance(there, name)
+        _remove_root(there, name)
     for volume in volumes_of(there, name, move):
         _take_away_home(there, volume)
 
@@ -172,6 +174,21 @@ def _take_away_home(there: Lxd, volume: Volume) -> None:
     remove_volume(there, volume.pool, volume.name)
 
 
+def _remove_root(there: Lxd, name: str) -> None:
+    """LXD that was killed while it received may leave a directory that it cannot remove."""
+    try:
+        remove_instance(there, name)
+    except LxdError as error:
+        left = _NO_SUBVOLUME.search(error.details or "")
+        if left is None:
+            raise
+        raise LxdError(
+            error.brief,
+            details="That LXD was interrupted while it received it, and left an empty directory.",
+            fix=f"Remove that directory on that server, as root: rmdir {left[1]}",
+        ) from error
+
+
 def _is_there(there: Lxd, move: Move, note: Arrival) -> bool:
     found = arrival_mark(there.instance(move.name))
     return found is not None and found.id == note.id
@@ -190,7 +207,7 @@ def _refreshed_home(there: Lxd, pool: str, name: str, note: Arrival) -> bool:
         return True
     # Its container is younger, and cannot be whole either.
     for user in found.used_by:
-        remove_instance(there, user)
+        _remove_root(there, user)
     _take_away_home(there, found)
     return False
 
@@ -205,7 +222,7 @@ def _refreshed_root(there: Lxd, name: str, note: Arrival) -> bool:
     if arrival.whole:
         put(there, name, config={labels.ARRIVAL: str(note)})
         return True
-    remove_instance(there, name)
+    _remove_root(there, name)
     return False
 
 

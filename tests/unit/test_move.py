@@ -14,7 +14,7 @@ from lab.report import Silent
 from provision import lifecycle
 from provision.create.ready import SshProbe
 from provision.move.move import move
-from provision.moving import Stage
+from provision.moving import Arrival, Stage
 from tests.support.builders.death import deaths_at_two
 from tests.support.builders.moving import (
     BOB,
@@ -33,6 +33,7 @@ from tests.support.builders.moving import (
 )
 from tests.support.builders.stamping import bob, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
+from tests.support.fake_lxd.store import FakeInstance
 
 Labs = tuple[FakeLxd, FakeLxd]
 
@@ -137,6 +138,11 @@ def test_a_server_that_dies_while_it_is_copied_leaves_the_source_free(labs: Labs
     # What it left there is of no use, and in nobody's way.
     run(here, there)
     assert_moved(here, there, before)
+
+
+def arrival_of(here: FakeLxd) -> str:
+    """On what a move from HERE left."""
+    return str(Arrival(id="0", source="lab1", server=here.store.server.certificate))
 
 
 def test_while_the_copy_may_run_the_source_stays_stopped(labs: Labs) -> None:
@@ -261,3 +267,18 @@ def test_the_last_copy_is_not_forgotten(labs: Labs) -> None:
     with pytest.raises(InputError, match="lab2 does not have the container bob as it should"):
         forgotten(here, there)
     assert BOB in here.store.instances
+
+
+def test_a_directory_that_lxd_cannot_remove_there_is_told(labs: Labs) -> None:
+    here, there = labs
+    there.failures["receive_instance"] = LxdUnreachable("It does not answer.")
+    with pytest.raises(LxdUnreachable):
+        run(here, there)
+    there.store.instances[BOB] = FakeInstance(config={labels.ARRIVAL: arrival_of(here)})
+    text = 'Failed setting subvolume writable "/pool/bob": ERROR: Could not get subvolume flags'
+    there.failures["delete bob"] = LxdError("LXD could not delete bob.", details=text)
+    with pytest.raises(LxdError, match="as root: rmdir /pool/bob"):
+        run(here, there)
+    assert running(here)
+    run(here, there)
+    assert running(there)
