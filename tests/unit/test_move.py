@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from commands.views.containers import row
 from lab import labels
 from lab.errors import InputError, LxdError, LxdUnreachable
 from lab.lxd.idmap import own_range
 from lab.lxd.model import State
 from lab.report import Silent
-from provision import lifecycle
+from provision import lifecycle, listing
 from provision.create.ready import SshProbe
 from provision.move.move import move
 from provision.moving import Arrival, Stage
+from provision.unfinished import unfinished_work
 from tests.support.builders.death import deaths_at_two
 from tests.support.builders.moving import (
     BOB,
@@ -282,3 +284,14 @@ def test_a_directory_that_lxd_cannot_remove_there_is_told(labs: Labs) -> None:
     assert running(here)
     run(here, there)
     assert running(there)
+
+
+def test_it_is_told_while_it_has_not_ended_and_where_it_is_afterwards(labs: Labs) -> None:
+    for here, _ in deaths_at_two(*labs, run, least=20):
+        mark = mark_of(here)
+        work = [(one.work, one.command, one.at_work) for one in unfinished_work(here)]
+        over = mark is None or mark.is_moved
+        assert work == ([] if over else [("the move to lab2", "invoke move bob lab2", False)])
+        rows = listing.containers(here, SETTINGS)
+        assert [one["moved_to"] for one in rows] == ["lab2" if mark and mark.is_moved else None]
+    assert row(rows[0])[1] == "moved to lab2"
