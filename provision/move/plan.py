@@ -10,7 +10,6 @@ from lab import labels
 from lab.errors import CapacityError, InputError, LabError
 from lab.gpu_selection import GpuSelection
 from lab.gpus.allocation import allocate
-from lab.gpus.devices import held_by  # noqa: F401
 from lab.lxd.devices import devices_of
 from lab.lxd.idmap import IdRange, own_range
 from lab.lxd.model import Grant, State
