@@ -36,8 +36,8 @@ def move(
     from provision.move import move as moving
     from provision.move.remote import settings_of
 
-    lxd, settings_there = connect_to(settings), settings_of(remote, settings)
-    there = connect_to(settings_there)
+    settings_there = settings_of(remote, settings)
+    lxd, there = connect_to(settings), connect_to(settings_there)
     with console.reporter() as report:
         context = moving.MoveContext(
             lxd=lxd,

@@ -268,3 +268,18 @@ def test_a_share_for_nobody(typed: Lab, command: str) -> None:
             f"Next: Write it as: invoke {command} NAME SHARE\n"
             "      List the shares: invoke shares\n",
         )
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("bob",), "move needs the name of a container, and the server that it goes to."),
+        (("bob", "lab9"), 'There is no server "lab9".'),
+        (("bob", "http://lab2"), 'There is no server "http://lab2".'),
+        (("bob", "lab2", "x", "--forget"), "move needs the name of a container, and the server"),
+    ],
+)
+def test_a_move_to_nowhere(typed: Lab, words: tuple[str, ...], error: str) -> None:
+    said = _said(typed, "move", *words)
+    assert said.code == 2
+    assert said.err.startswith(f"error: {error}")
