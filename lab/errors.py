@@ -79,6 +79,10 @@ class InstanceCorrupted(LxdError):
     """
 
 
+class SnapshotUnfit(LxdError):
+    """A snapshot names a network, a pool or a profile that the server does not have."""
+
+
 class NotFound(LxdError):
     """The object asked for is not there."""
 

@@ -27,6 +27,7 @@ from provision.homes import changes, home_marks, read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.keys.given import given, remembering
 from provision.managed import container_lock, managed_container, no_container
+from provision.moving import refuse_while_moved
 from provision.renaming import refuse_while_renamed
 from provision.restoring import refuse_while_restored
 from provision.running import start_held, stop_held
@@ -223,6 +224,7 @@ def _found(lxd: Lxd, name: str) -> tuple[Instance | None, tuple[Volume, ...]]:
         raise being_upgraded(name, read_mark(leaving))
     if lxd.instance(name) is not None:
         instance = managed_container(lxd, name)
+        refuse_while_moved(instance)
         refuse_while_made(instance)
         refuse_while_isolated(instance)
         refuse_while_renamed(instance)

@@ -26,6 +26,7 @@ from provision.managed import (
     is_preparing,
     managed_container,
 )
+from provision.moving import move_mark
 from provision.needs import needs_of
 from provision.profile import inherited
 from provision.shares.listing import shares_in
@@ -85,6 +86,7 @@ def _row(one: Seen, host: HostGpus, sizes: Sizes) -> Row:
         "state": instance.state.value,
         "phase": config.get(labels.PHASE, labels.READY),
         "half_made": _half_made(instance),
+        "moved_to": _moved_to(instance),
         "ipv4": list(state.ipv4),
         "ipv6": list(state.ipv6),
         **in_brief(instance, host),
@@ -105,6 +107,12 @@ def _row(one: Seen, host: HostGpus, sizes: Sizes) -> Row:
         "trouble": one.trouble,
         "created_at": instance.created_at.isoformat(timespec="seconds"),
     }
+
+
+def _moved_to(instance: Instance) -> str | None:
+    """The server that has it, where this is only what is kept of it."""
+    mark = move_mark(instance)
+    return mark.remote if mark is not None and mark.is_moved else None
 
 
 def _unmeasured_home(one: Seen) -> tuple[str, str] | None:

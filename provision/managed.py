@@ -19,6 +19,7 @@ from provision.former import (
     read_mark,
     unfinished,
 )
+from provision.moving import arrival_mark
 
 
 def is_managed(instance: Instance) -> bool:
@@ -37,6 +38,9 @@ def is_unclean(instance: Instance) -> bool:
 def command_that_finishes(instance: Instance) -> str:
     """What to type for one that is half made."""
     name = instance.name
+    arrival = arrival_mark(instance)
+    if arrival is not None:
+        return f"invoke move {name} SERVER (on {arrival.source})"
     if is_unclean(instance):
         return f"invoke clone {instance.config.get(labels.CLONE, 'NAME')} {name}"
     if is_being_upgraded(instance):

@@ -17,6 +17,7 @@ from provision import former
 from provision.drivers import marker as sync
 from provision.homes import Stores, read_stores
 from provision.managed import command_that_finishes, is_managed, is_preparing
+from provision.moving import move_mark
 from provision.renaming import rename_mark
 from provision.restoring import read_journal
 
@@ -57,6 +58,14 @@ def _of_instance(instance: Instance) -> Iterator[Unfinished]:
             work=f"the renaming from {renamed.old} to {renamed.new}",
             builder=renamed.builder,
             command=renamed.command,
+        )
+    moved = move_mark(instance)
+    if moved is not None and not moved.is_moved:
+        yield Unfinished(
+            name=name,
+            work=f"the move to {moved.remote}",
+            builder=moved.builder,
+            command=moved.command,
         )
     upgraded = former.read_mark(instance)
     if upgraded is not None and upgraded.stage is not former.Stage.KEPT:

@@ -11,6 +11,7 @@ from provision.former import refuse_while_upgraded
 from provision.homes import read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.managed import command_that_finishes, is_preparing, managed_container
+from provision.moving import refuse_while_moved
 from provision.renaming import refuse_while_renamed
 from provision.restoring import refuse_while_restored
 
@@ -26,6 +27,7 @@ def whole_container(lxd: Lxd, name: str) -> Instance:
 
 def refuse_unfinished(instance: Instance) -> None:
     """InputError unless its provisioning and each later work on it ended, but for a rename."""
+    refuse_while_moved(instance)
     refuse_while_upgraded(instance)
     refuse_while_isolated(instance)
     if is_preparing(instance):

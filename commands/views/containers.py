@@ -103,6 +103,8 @@ def of_removal(name: str, removed: Removed, *, question: bool = False) -> str:
 
 def _state(container: Mapping[str, Any]) -> str:
     half = container["half_made"]
+    if container.get("moved_to"):
+        return f"moved to {container['moved_to']}"
     if half is None:
         return str(container["state"])
     return "being made" if half["at_work"] else "half made"

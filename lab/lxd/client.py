@@ -9,10 +9,10 @@ from lab.lxd.certificates import check_certificate, known_certificate, own_certi
 from lab.lxd.commands import CommandCalls
 from lab.lxd.errors import Place
 from lab.lxd.gpus import GpuCalls
-from lab.lxd.instances import InstanceCalls
 from lab.lxd.local_states import LocalStateCalls
 from lab.lxd.port import Lxd
 from lab.lxd.publishing import PublishCalls
+from lab.lxd.receiving import ReceivingCalls
 from lab.lxd.rest import Rest
 from lab.lxd.server import ServerCalls
 from lab.lxd.session import local_socket, socket_endpoint, socket_session, tls_session
@@ -27,7 +27,7 @@ class Client(
     LocalStateCalls,
     GpuCalls,
     PublishCalls,
-    InstanceCalls,
+    ReceivingCalls,
     SnapshotCalls,
     CommandCalls,
     VolumeCalls,

@@ -28,6 +28,8 @@ class Server:
     version: str
     api_extensions: frozenset[str]
     name: str
+    certificate: str = ""
+    """By its SHA-256, as hex: which server it is, however it is reached."""
 
     def has(self, extension: str) -> bool:
         """Whether the daemon speaks the API EXTENSION (documented in LXD's api-extensions.md)."""
@@ -222,6 +224,9 @@ class Snapshot:
     """LXD 5.0 does not tell when a volume's was taken."""
     size_bytes: int | None = None
     """What its removal would give back; None where LXD or the pool's driver does not tell."""
+    devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """An instance's own, as they were then."""
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lab.errors import Stuck
@@ -24,6 +24,8 @@ class Operation:
     id: str
     what: str
     """A verb phrase for errors: `publish bob`."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of one that another server connects to: the name of each connection → what lets it in."""
 
 
 def finish(

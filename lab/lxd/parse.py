@@ -37,6 +37,7 @@ def server(raw: Json) -> Server:
         version=environment.get("server_version", ""),
         api_extensions=frozenset(raw.get("api_extensions") or ()),
         name=environment.get("server_name", ""),
+        certificate=environment.get("certificate_fingerprint", ""),
     )
 
 
@@ -182,6 +183,8 @@ def _snapshot(raw: Json) -> Snapshot:
         created_at=taken if taken > _EPOCH else None,
         # LXD says -1 of what it does not know.
         size_bytes=size if isinstance(size, int) and size >= 0 else None,
+        devices=raw.get("devices") or {},
+        profiles=tuple(raw.get("profiles") or ()),
     )
 
 

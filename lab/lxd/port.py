@@ -225,6 +225,46 @@ class Lxd(Protocol):
     def wait_until_idle(self, name: str, *, timeout: float = 600) -> None:
         """Wait until no operation of the server (a publish, a copy) touches the instance."""
 
+    # from another server
+    def receive_instance(
+        self,
+        source: Lxd,
+        name: str,
+        spec: InstanceSpec,
+        *,
+        refresh: bool = False,
+        snapshots: bool = True,
+        on_progress: OnProgress | None = None,
+    ) -> Instance:
+        """Root and snapshots of the instance NAME at SOURCE as a stopped instance SPEC here.
+
+        With the config, devices and profiles of SPEC alone. REFRESH: it is here already, as it
+        keeps them, and gets what has changed since. What a failure leaves of a refresh may be
+        half of either; without it, nothing. Conflict when the name is taken.
+
+        SnapshotUnfit where a snapshot's own devices are not possible here. SNAPSHOTS: False for
+        the root alone; a REFRESH then removes those that it has here.
+        """
+
+    def receive_volume(
+        self,
+        source: Lxd,
+        origin: tuple[str, str],
+        pool: str,
+        name: str,
+        config: Mapping[str, str],
+        *,
+        refresh: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        """Files and snapshots of ORIGIN, pool and volume at SOURCE, as the volume NAME of POOL.
+
+        The same for a volume.
+        """
+
+    def wait_until_volume_idle(self, pool: str, name: str, *, timeout: float = 600) -> None:
+        """Wait until no operation of the server that copies the volume goes on."""
+
     # inside an instance
     def run(
         self,

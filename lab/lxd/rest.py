@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from lab.errors import LxdError
 from lab.lxd.contents import Contents
-from lab.lxd.errors import AGAIN, not_lxd
+from lab.lxd.errors import AGAIN, Place, not_lxd
 from lab.lxd.operation import Operation, finish
 from lab.lxd.port import OnProgress
 from lab.lxd.session import READ_TIMEOUT
@@ -39,6 +39,10 @@ class Rest(Contents):
     def is_local(self) -> bool:
         """Whether the server is this machine's own."""
         return self._wire.place.socket is not None
+
+    @property
+    def place(self) -> Place:
+        return self._wire.place
 
     @property
     def directory(self) -> Path | None:
@@ -156,8 +160,13 @@ class Rest(Contents):
         return self.finish(operation, on_progress, timeout=within)
 
     def _operation(self, response: Any, what: str) -> Operation | None:
-        url = self._answer(response).get("operation")
-        return Operation(id=url.rsplit("/", 1)[-1], what=what) if url else None
+        answer = self._answer(response)
+        url = answer.get("operation")
+        if not url:
+            return None
+        told = (answer.get("metadata") or {}).get("metadata") or {}
+        secrets = {name: value for name, value in told.items() if isinstance(value, str)}
+        return Operation(id=url.rsplit("/", 1)[-1], what=what, secrets=secrets)
 
     def _answer(self, response: Any) -> dict[str, Any]:
         try:

@@ -20,6 +20,7 @@ from lab.settings.gpus import GpuSettings
 from lab.settings.limits import LimitSettings
 from lab.settings.notify import NotifySettings
 from lab.settings.projects import not_removed, of_its_own
+from lab.settings.remotes import RemoteName, RemoteSettings
 from lab.settings.shares import ServerPath, ShareName, ShareSettings, refuse_outside
 from lab.settings.snapshots import SnapshotSettings
 from lab.settings.source import Source
@@ -83,6 +84,8 @@ class Settings(StrictModel):
     client_key: LocalPath | None = None
     server_certificate: LocalPath | None = None
     project: Word = "default"
+    remotes: Mapping[RemoteName, RemoteSettings] = Field(default_factory=dict)
+    """Other servers' LXDs, by the names that `move` takes."""
     build_project: Annotated[Word, AfterValidator(of_its_own)] = Field(
         default="lab-build", validate_default=True
     )

@@ -34,6 +34,7 @@ from provision.managed import (
     is_preparing,
     is_unclean,
 )
+from provision.moving import refuse_while_moved
 from provision.profile import refuse_raw
 from provision.releases import Offer, find_offer
 from provision.renaming import refuse_while_renamed
@@ -48,6 +49,7 @@ def _refuse_other_work(name: str, facts: Facts) -> None:
     if facts.instance is not None:
         refuse_while_restored(name, [facts.home] if facts.home else [])
         _refuse_foreign(name, facts.instance)
+        refuse_while_moved(facts.instance)
         refuse_while_upgraded(facts.instance)
         refuse_while_renamed(facts.instance)
 

@@ -128,10 +128,12 @@ def wait_until_up(
     *,
     timeouts: Timeouts,
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
+    must_answer: bool = False,
 ) -> str:
     """The address, once ssh answers there. Runs nothing inside: its root may have put traps there.
 
-    A user may have removed ssh. So it is reported when no answer comes in time, and no failure.
+    A user may have removed ssh. So it is reported when no answer comes in time, and no failure
+    unless it MUST_ANSWER.
     """
     address = wait_for_address(lxd, name, report, timeouts=timeouts)
 
@@ -143,6 +145,8 @@ def wait_until_up(
     try:
         _poll_ssh(name, address, report, listens_seen, timeouts=timeouts, probe_ssh=probe_ssh)
     except TimedOut:
+        if must_answer:
+            raise
         report.say(
             f"{name}: runs, but ssh did not answer within {timeouts.ssh:.0f} s. "
             f"Look at its service: lxc exec {name} -- systemctl status ssh"

@@ -21,6 +21,7 @@ from lab.printable import in_line
 from lab.release import Release
 from lab.settings.settings import Settings
 from provision.managed import is_managed, is_preparing, managed_container
+from provision.moving import is_moved_away
 from provision.releases import read_offers
 
 _LOOKS_AT_ONCE = 32
@@ -80,7 +81,7 @@ def look_at_containers(lxd: Lxd, host: HostGpus, names: Sequence[str]) -> tuple[
         wanted = [managed_container(lxd, name) for name in dict.fromkeys(names)]
     else:
         wanted = sorted(filter(is_managed, lxd.instances()), key=lambda each: each.name)
-    whole = [instance for instance in wanted if not is_preparing(instance)]
+    whole = [one for one in wanted if not is_preparing(one) and not is_moved_away(one)]
     with ThreadPoolExecutor(max_workers=_LOOKS_AT_ONCE) as pool:
         found = pool.map(lambda instance: look_at(lxd, host, instance), whole)
     return tuple(one for one in found if one is not None)

@@ -24,6 +24,7 @@ from provision.former import refuse_while_upgraded
 from provision.homes import read_stores
 from provision.ids.marker import refuse_while_isolated
 from provision.managed import container_lock, is_managed, is_preparing
+from provision.moving import refuse_while_moved
 from provision.renaming import refuse_while_renamed
 from provision.restoring import refuse_while_restored
 
@@ -182,6 +183,7 @@ def _decide_again(work: _Work, name: str) -> Action | None:
     instance = lxd.instance(name)
     if instance is None or not is_managed(instance) or is_preparing(instance):
         return None
+    refuse_while_moved(instance)
     refuse_while_upgraded(instance)
     refuse_while_isolated(instance)
     refuse_while_renamed(instance)

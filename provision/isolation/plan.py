@@ -15,6 +15,7 @@ from provision.homes import home_place
 from provision.ids.marker import MoveMarker, read_mark
 from provision.ids.ranges import IdFacts, Person, choose
 from provision.managed import is_preparing
+from provision.moving import move_mark
 from provision.other_run import in_other_hands
 from provision.renaming import rename_mark
 from provision.restoring import unfinished
@@ -134,6 +135,7 @@ def _obstacle(
 
 def _reasons(instance: Instance) -> Iterator[Leave]:
     name, config = instance.name, instance.config
+    yield from (Leave(name=name, reason=why) for why in _moved(instance))
     if is_being_upgraded(instance):
         yield Leave(name=name, reason="it is being upgraded; first", fix=f"invoke upgrade {name}")
     if is_preparing(instance):
@@ -156,6 +158,14 @@ def _reasons(instance: Instance) -> Iterator[Leave]:
             reason="security.protection.shift forbids new owners of its files; first",
             fix=fix,
         )
+
+
+def _moved(instance: Instance) -> Iterator[str]:
+    mark = move_mark(instance)
+    if mark is not None:
+        yield f"it {'was' if mark.is_moved else 'is being'} moved to {mark.remote}"
+    elif labels.ARRIVAL in instance.config:
+        yield "it is being moved here from another server"
 
 
 def _restored(facts: IdFacts, instance: Instance) -> Iterator[Leave]:

@@ -119,7 +119,9 @@ def _whole(instance: Instance, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
 
 
 def _is_whole(instance: Instance) -> bool:
-    return is_managed(instance) and not is_preparing(instance) and home_place(instance) is not None
+    if not is_managed(instance) or is_preparing(instance) or labels.MOVE in instance.config:
+        return False
+    return home_place(instance) is not None
 
 
 def _tried(lxd: Lxd, settings: Settings, action: Action, report: Report) -> LabError | None:

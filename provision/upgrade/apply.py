@@ -14,6 +14,7 @@ from lab.lxd.port import Lxd
 from lab.process import me
 from lab.rdp import Greet, greet
 from lab.report import Report
+from provision.changing import put
 from provision.create.ready import (
     SshProbe,
     Timeouts,
@@ -47,7 +48,6 @@ from provision.upgrade.swap import (
     finish,
     go_back,
     leave_name,
-    put,
     remove_kept_root,
     start,
 )

@@ -21,6 +21,7 @@ from provision.isolation import plan as isolation
 from provision.keys.given import given, keys_in
 from provision.keys.public_key import BadKey, PublicKey, parse_key
 from provision.managed import is_preparing
+from provision.moving import move_mark
 from provision.other_run import in_other_hands
 from provision.releases import Offer, find_offer
 from provision.upgrade.actions import Action, Back, Forget, Leave, Reinstall, Resume, Upgrade
@@ -78,6 +79,10 @@ def _resume(name: str, leaving: Instance) -> Action:
 
 def _obstacles(instance: Instance) -> Iterator[Leave]:
     name, config = instance.name, instance.config
+    move = move_mark(instance)
+    if move is not None:
+        is_over = "was" if move.is_moved else "is being"
+        yield Leave(name=name, reason=f"it {is_over} moved to {move.remote}")
     if is_preparing(instance):
         yield Leave(name=name, reason="it is only half made; first", fix=f"invoke provision {name}")
     if config.get(labels.SYNC):

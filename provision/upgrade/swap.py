@@ -17,6 +17,7 @@ from lab.lxd.model import Instance, State
 from lab.lxd.port import Lxd
 from lab.process import me
 from lab.report import Report
+from provision.changing import put
 from provision.create.closed import is_closed, open_up
 from provision.filtered import start_filtered
 from provision.former import Stage, UpgradeMark, is_kept_root, read_mark, unfinished
@@ -35,23 +36,6 @@ class Roots:
 
     leaving: Instance
     coming: Instance | None
-
-
-def put(
-    lxd: Lxd,
-    name: str,
-    *,
-    config: Mapping[str, str | None] | None = None,
-    devices: Mapping[str, Mapping[str, str] | None] | None = None,
-) -> None:
-    """Change NAME, also where its root is full: LXD makes the change, and then fails to write its
-    copy there."""
-    try:
-        lxd.update(name, config=config, devices=devices)
-    except LxdError:
-        found = lxd.instance(name)
-        if found is None or not _holds(found, config or {}, devices or {}):
-            raise
 
 
 def leave_name(lxd: Lxd, mark: UpgradeMark, report: Report) -> UpgradeMark:
@@ -251,12 +235,3 @@ def _is_next(instance: Instance, mark: UpgradeMark) -> bool:
     if not mark.fresh:
         return is_kept_root(instance)
     return instance.config.get(labels.KEPT_ROOT) == mark.kept
-
-
-def _holds(
-    instance: Instance,
-    config: Mapping[str, str | None],
-    devices: Mapping[str, Mapping[str, str] | None],
-) -> bool:
-    kept = all((instance.config.get(key) or None) == (config[key] or None) for key in config)
-    return kept and all(instance.devices.get(name) == devices[name] for name in devices)

@@ -301,3 +301,18 @@ def test_addresses_that_everybody_can_read(typed: Lab, tmp_path: Path) -> None:
     said = _said(typed, "notify", "--test")
     assert (said.code, said.out, "s3cr3t" in said.err) == (2, "", False)
     assert f"chmod 600 {file}" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("bob",), "move needs the name of a container, and the server that it goes to."),
+        (("bob", "lab9"), 'There is no server "lab9".'),
+        (("bob", "http://lab2"), 'There is no server "http://lab2".'),
+        (("bob", "lab2", "x", "--forget"), "move needs the name of a container, and the server"),
+    ],
+)
+def test_a_move_to_nowhere(typed: Lab, words: tuple[str, ...], error: str) -> None:
+    said = _said(typed, "move", *words)
+    assert said.code == 2
+    assert said.err.startswith(f"error: {error}")

@@ -50,6 +50,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
         "state": "Running",
         "phase": "ready",
         "half_made": None,
+        "moved_to": None,
         "ipv4": [address],
         "ipv6": [],
         "gpus": [],

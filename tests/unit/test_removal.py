@@ -98,6 +98,10 @@ def test_volumes_go_in_few_places_and_homes_with_purge_alone() -> None:
         ("provision/create/home_volume.py", "_remove_copy"),
         # A copy of a snapshot, made to take a file out of it.
         ("provision/snapshots/files.py", "clear"),
+        # A copy on the server that a container is moved to, which has not become it.
+        ("provision/move/copies.py", "_take_away_home"),
+        # What is kept of a container that another server has, when asked for.
+        ("provision/move/forget.py", "_remove_home"),
         # Those of judged images: another name, and their makers' mark.
         ("images/checks/homes.py", "remove_home"),
         ("images/checks/homes.py", "remove_leftover_homes"),

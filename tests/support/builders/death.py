@@ -27,11 +27,17 @@ class Killed(BaseException):
 
 
 def dies(
-    lxd: FakeLxd, act: Callable[[], object], *, when: Callable[[], bool], inside: bool = False
+    lxd: FakeLxd,
+    act: Callable[[], object],
+    *,
+    when: Callable[[], bool],
+    inside: bool = False,
+    also: FakeLxd | None = None,
 ) -> bool:
     """Whether ACT was killed: before the first change at which it was WHEN.
 
     INSIDE: a command that is run inside an instance is a change, too.
+    ALSO: another LXD that it changes.
     What it marked as its own is a dead process's afterwards.
     """
     dead = False
@@ -48,16 +54,22 @@ def dies(
             patched.setattr(calls, verb, _after(first, getattr(calls, verb)))
         with suppress(Killed):
             act()
-    _bury(lxd)
+    for one in (lxd, *([also] if also else [])):
+        _bury(one)
     return dead
 
 
 def dies_after(
-    lxd: FakeLxd, changes: int, act: Callable[[], object], *, inside: bool = False
+    lxd: FakeLxd,
+    changes: int,
+    act: Callable[[], object],
+    *,
+    inside: bool = False,
+    also: FakeLxd | None = None,
 ) -> bool:
     """The same, where it makes more than this many CHANGES."""
     left = iter(range(changes))
-    return dies(lxd, act, when=lambda: next(left, None) is None, inside=inside)
+    return dies(lxd, act, when=lambda: next(left, None) is None, inside=inside, also=also)
 
 
 def deaths(
@@ -72,6 +84,19 @@ def deaths(
         lxd = _copied(lab)
         killed = dies_after(lxd, changes, partial(act, lxd), inside=inside)
         yield lxd
+        if not killed:
+            assert changes >= least
+            break
+
+
+def deaths_at_two(
+    here: FakeLxd, there: FakeLxd, act: Callable[[FakeLxd, FakeLxd], object], *, least: int
+) -> Iterator[tuple[FakeLxd, FakeLxd]]:
+    """The same for two LXDs that ACT changes."""
+    for changes in count():
+        one, other = _copied(here), _copied(there)
+        killed = dies_after(one, changes, partial(act, one, other), also=other)
+        yield one, other
         if not killed:
             assert changes >= least
             break

@@ -13,12 +13,11 @@ from lab.lxd.idmap import IdRange, read_map
 from lab.lxd.model import Gpu, Network, Pool, Profile, Server, State, Volume
 from tests.support.fake_lxd.commands import FakeCommands
 from tests.support.fake_lxd.images import FakeImages
-from tests.support.fake_lxd.instances import FakeInstances
-from tests.support.fake_lxd.snapshots import FakeSnapshots
+from tests.support.fake_lxd.receiving import FakeReceiving
 from tests.support.fake_lxd.store import FakeVolume, OnRun
 
 
-class FakeLxd(FakeImages, FakeInstances, FakeSnapshots, FakeCommands):
+class FakeLxd(FakeImages, FakeReceiving, FakeCommands):
     """Set `on_run` to answer commands; read and write `store` to arrange and to look behind."""
 
     @property

@@ -120,4 +120,10 @@ class FakeSnapshots(FakeCalls):
 def _in_full(name: str, kept: Kept | None) -> Snapshot:
     if kept is None:
         return Snapshot(name=name)
-    return Snapshot(name=name, config=kept.config, created_at=kept.created_at)
+    return Snapshot(
+        name=name,
+        config=kept.config,
+        created_at=kept.created_at,
+        devices=kept.devices,
+        profiles=kept.profiles,
+    )

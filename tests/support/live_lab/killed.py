@@ -25,7 +25,8 @@ _CHANGES: Final = """
 copy_volume copy_volume_snapshot create create_network create_pool create_project create_snapshot
 create_volume
 create_volume_snapshot delete delete_alias delete_file delete_image delete_project delete_snapshot
-delete_volume delete_volume_snapshot download_image import_image publish publish_packed rename
+delete_volume delete_volume_snapshot download_image import_image publish publish_packed
+receive_instance receive_volume rename
 rename_volume restore_snapshot restore_volume run set_alias set_image_properties set_network_acl
 set_profile set_profile_devices start stop update update_volume write_file
 """
@@ -43,7 +44,7 @@ def killed(lab: Lab, after: int, *arguments: str) -> bool:
 
 @dataclass
 class Dying:
-    """What a command has of the daemon; LEFT is shared with its other projects."""
+    """What a command has of a daemon; LEFT is shared with its other projects and daemons."""
 
     lxd: Any
     left: list[int]
@@ -66,10 +67,10 @@ class Dying:
 
 def die_after(count: int) -> None:
     """Have every command of this process die before its change number COUNT + 1."""
-    connect = cli.connect_to
+    connect, left = cli.connect_to, [count]
 
     def dying(settings: Any) -> Lxd:
-        return cast("Lxd", Dying(lxd=connect(settings), left=[count]))
+        return cast("Lxd", Dying(lxd=connect(settings), left=left))
 
     for found in iter_modules(commands.__path__, "commands."):
         names = vars(import_module(found.name))
