@@ -3,6 +3,7 @@
 from invoke.collection import Collection
 
 from commands import (
+    backups,
     changing,
     checkout,
     containers,
@@ -52,6 +53,10 @@ namespace = Collection(
     snapshots.restore,
     snapshots.remove_snapshot,
     snapshots.schedule_snapshots,
+    backups.backup,
+    backups.backups,
+    backups.restore_backup,
+    backups.verify_backup,
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,
@@ -71,6 +76,9 @@ namespace.add_collection(
         host_units.install_snapshot_timer,
         host_units.remove_snapshot_timer,
         host_units.take_snapshots,
+        host_units.install_backup_timer,
+        host_units.remove_backup_timer,
+        host_units.make_backups,
     )
 )
 checkout.refuse_mistyped(namespace)

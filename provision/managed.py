@@ -37,6 +37,8 @@ def is_unclean(instance: Instance) -> bool:
 def command_that_finishes(instance: Instance) -> str:
     """What to type for one that is half made."""
     name = instance.name
+    if labels.FROM_BACKUP in instance.config:
+        return f"invoke restore-backup {name} {instance.config[labels.FROM_BACKUP]}"
     if is_unclean(instance):
         return f"invoke clone {instance.config.get(labels.CLONE, 'NAME')} {name}"
     if is_being_upgraded(instance):

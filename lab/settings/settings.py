@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from lab.errors import InputError
 from lab.names import did_you_mean
 from lab.places import is_installed, settings_file
+from lab.settings.backup import BackupSettings
 from lab.settings.driver import DriverSettings
 from lab.settings.gpus import GpuSettings
 from lab.settings.limits import LimitSettings
@@ -116,6 +117,7 @@ class Settings(StrictModel):
     """Directories of the server that shares may be in; none by default."""
     shares: Mapping[ShareName, ShareSettings] = Field(default_factory=dict)
     snapshots: SnapshotSettings = Field(default_factory=SnapshotSettings)
+    backup: BackupSettings = Field(default_factory=BackupSettings)
 
     @property
     def is_local(self) -> bool:
