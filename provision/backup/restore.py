@@ -7,10 +7,11 @@ write to it, so from then on nothing goes back: the next run of the same command
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from lab import labels
 from lab.errors import LabError, LxdError
@@ -43,7 +44,9 @@ from provision.restoring import Half
 from provision.snapshots.wish import IDENTITY
 from provision.upgrade.address import asked_for, asking_for
 
-_TEMPLATE_DUE = "volatile.apply_template"
+_WHOLE: Final[Mapping[str, str | None]] = {**FINISHED, labels.FROM_BACKUP: None}
+"""What a home is marked with, that no next run removes."""
+_TEMPLATE_DUE: Final = "volatile.apply_template"
 """That LXD writes files of its own into the root at the first start: those that are there stay."""
 
 
@@ -117,10 +120,12 @@ def _make(lxd: Lxd, action: Plan, report: Report, choosing: ExitStack, unpack: U
             _make_root(lxd, action, report, undo, choosing)
         if action.home is not None:
             _fill_home(lxd, action.backup, action.home, report, unpack)
-            lxd.update_volume(action.home.pool, action.home.name, _whole_home())
         undo.pop_all()
+    # This one change makes it whole: of a home alone, or of the container with its home.
     if action.spec is not None:
         lxd.update(action.name, config={labels.UNCLEAN: None})
+    elif action.home is not None:
+        lxd.update_volume(action.home.pool, action.home.name, _WHOLE)
 
 
 def _make_root(
@@ -167,6 +172,9 @@ def _finish(
     instance = lxd.instance(name)
     if instance is None or root is None:
         raise LxdError(f"The container {name} is missing.", fix="Run the same command again.")
+    place = home_place(instance)
+    if place is not None:
+        lxd.update_volume(*place, _WHOLE)
     if root.running:
         _start(lxd, instance, root.address, report)
         wait_until_up(lxd, name, report, timeouts=waits, probe_ssh=probe_ssh)
@@ -176,7 +184,8 @@ def _finish(
         AUTOSTART: root.wish.config.get(AUTOSTART),
         PROTECTION: "true",
     }
-    lxd.update(name, config=done, devices=asked_for(instance, root.wish.devices))
+    started = lxd.instance(name) or instance
+    lxd.update(name, config=done, devices=asked_for(started, root.wish.devices))
     state = "runs" if root.running else "is stopped, as it was"
     report.done(name, f"is restored from the backup {backup.id}; it {state}")
 
@@ -193,10 +202,6 @@ def _start(lxd: Lxd, instance: Instance, address: str, report: Report) -> None:
     give_lab_info(lxd, name, report)
     report.phase(name, "boot")
     start_filtered(lxd, name, report)
-
-
-def _whole_home() -> dict[str, str | None]:
-    return {**FINISHED, labels.FROM_BACKUP: None}
 
 
 def _undo_home(lxd: Lxd, home: NewHome, report: Report) -> None:
