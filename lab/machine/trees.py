@@ -24,7 +24,8 @@ _MAKE: Final = (
     "--create",
     "--file=-",
     "--format=pax",
-    # No times of reading and no process numbers: the same tree gives the same stream.
+    # No times of reading and no process numbers: the same tree gives the same stream, but for
+    # the headers of files with holes.
     "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
     "--sparse",
     "--sort=name",

@@ -6,9 +6,9 @@ result is written beside the backup.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from provision.backup.directory import Backup, Directory, Verdict
 from provision.backup.manifest import Root
 from provision.backup.pack import (
     Tree,
+    Unpack,
     as_check_error,
     check_stored,
     differences,
@@ -47,8 +48,46 @@ _KEPT = ("limits.", "security.nesting", "security.syscalls.intercept")
 """What of the wish may matter for a boot, and gives nothing away."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """How trees are written and read."""
+
+    unpack: Unpack = unpack_home
+    list: Callable[[Tree, Path], object] = list_tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    lxd: Lxd
+    backup: Backup
+    pool: Pool
+    ids: IdRange
+    report: Report
+    means: Means
+
+    @property
+    def name(self) -> str:
+        """Of instance and volume: another for each process. LXD takes 63 letters at most."""
+        own = me().split(" ")[1]
+        return f"{_PREFIX}{own}-{self.backup.name}"[:63].rstrip("-")
+
+    @property
+    def marks(self) -> dict[str, str]:
+        return {
+            labels.PHASE: labels.PREPARING,
+            labels.BUILDER: me(),
+            labels.FROM_BACKUP: f"{self.backup.name} {self.backup.id}",
+        }
+
+
 def verify(
-    lxd: Lxd, settings: Settings, backup: Backup, store: Directory, report: Report
+    lxd: Lxd,
+    settings: Settings,
+    backup: Backup,
+    store: Directory,
+    report: Report,
+    *,
+    means: Means | None = None,
 ) -> Verdict:
     """What was found, also noted beside BACKUP. CapacityError and LxdError tell nothing of it."""
     store.insist()
@@ -57,7 +96,17 @@ def verify(
         found: tuple[str, ...] = ()
         try:
             check_stored(backup)
-            found = _restored(lxd, settings, backup, report)
+            _clear(lxd)
+            clear_images(lxd)
+            trial = Trial(
+                lxd=lxd,
+                backup=backup,
+                pool=_pool(lxd, settings),
+                ids=_trial_ids(lxd),
+                report=report,
+                means=means or Means(),
+            )
+            found = _restored(trial)
         except CheckError as error:
             found = tuple((error.details or error.brief).splitlines())
         verdict = Verdict(at=lxd.now().isoformat(), good=not found, found=found)
@@ -80,95 +129,73 @@ def failure(backup: Backup, verdict: Verdict) -> CheckError | None:
     )
 
 
-def _restored(lxd: Lxd, settings: Settings, backup: Backup, report: Report) -> tuple[str, ...]:
-    _clear(lxd)
-    clear_images(lxd)
-    pool = _pool(lxd, settings)
-    _refuse_without_room(backup, pool)
-    ids = _trial(lxd)
+def _restored(trial: Trial) -> tuple[str, ...]:
+    lxd, backup, root = trial.lxd, trial.backup, trial.backup.manifest.root
+    _refuse_without_room(backup, trial.pool)
     with temp_directory() as scratch, ExitStack() as undo:
-        home = _home(lxd, backup, pool, ids, undo)
-        report.phase(backup.name, "unpack its home")
-        _unpack(backup, home)
-        found = [*_compared(backup, "home", home, scratch, report)]
-        if backup.manifest.root is not None:
-            with root_image(lxd, backup, backup.manifest.root, report) as image:
-                spec = _spec(lxd, backup, backup.manifest.root, pool, ids)
-                undo.callback(partial(remove_instance, lxd, spec.name))
-                instance = lxd.create(replace(spec, image=image))
-            tree = root_tree(lxd, instance)
-            found += _compared(backup, "root", tree, scratch, report)
-            if not found:
-                found += _booted(lxd, instance.name, report, backup)
+        home = _home(trial, undo)
+        found = [*_compared(trial, "home", home, scratch)]
+        if root is None:
+            return tuple(found)
+        spec = _spec(trial, root)
+        with root_image(lxd, backup, root, trial.report) as image:
+            undo.callback(partial(remove_instance, lxd, spec.name))
+            instance = lxd.create(replace(spec, image=image))
+        found += _compared(trial, "root", root_tree(lxd, instance), scratch)
+        if not found:
+            found += _booted(trial)
         return tuple(found)
 
 
-def _unpack(backup: Backup, home: Tree) -> None:
-    try:
-        unpack_home(backup, home)
-    except LxdError as error:
-        raise as_check_error(error, backup) from error
-
-
-def _compared(
-    backup: Backup, part: str, tree: Tree, scratch: Path, report: Report
-) -> tuple[str, ...]:
-    report.phase(backup.name, f"compare its {part}")
+def _compared(trial: Trial, part: str, tree: Tree, scratch: Path) -> tuple[str, ...]:
+    backup = trial.backup
+    trial.report.phase(backup.name, f"compare its {part}")
     now = scratch / f"{part}.files.zst"
-    list_tree(tree, now)
+    trial.means.list(tree, now)
     return tuple(f"{part}: {line}" for line in differences(backup.list(part), now))
 
 
-def _booted(lxd: Lxd, name: str, report: Report, backup: Backup) -> tuple[str, ...]:
-    report.phase(backup.name, "boot")
+def _booted(trial: Trial) -> tuple[str, ...]:
+    trial.report.phase(trial.backup.name, "boot")
     try:
-        lxd.start(name)
-        wait_for_init(lxd, name)
+        trial.lxd.start(trial.name)
+        wait_for_init(trial.lxd, trial.name)
     except LabError as error:
         return (f"it does not boot: {error.brief}",)
     return ()
 
 
-def _home(lxd: Lxd, backup: Backup, pool: Pool, ids: IdRange, undo: ExitStack) -> Tree:
-    name = _name(backup)
-    config = {**_marks(backup), ON_VOLUME: map_of(ids)}
-    undo.callback(partial(remove_volume, lxd, pool.name, name))
-    lxd.create_volume(pool.name, name, config)
-    volume = next(one for one in lxd.volumes(pool.name) if one.name == name)
-    return Tree(place=home_tree(lxd, volume).place, range=ids)
+def _home(trial: Trial, undo: ExitStack) -> Tree:
+    lxd, pool, backup = trial.lxd, trial.pool.name, trial.backup
+    undo.callback(partial(remove_volume, lxd, pool, trial.name))
+    lxd.create_volume(pool, trial.name, {**trial.marks, ON_VOLUME: map_of(trial.ids)})
+    volume = next(one for one in lxd.volumes(pool) if one.name == trial.name)
+    trial.report.phase(backup.name, "unpack its home")
+    tree = Tree(place=home_tree(lxd, volume).place, range=trial.ids)
+    try:
+        trial.means.unpack(backup, tree)
+    except LxdError as error:
+        raise as_check_error(error, backup) from error
+    return tree
 
 
-def _spec(lxd: Lxd, backup: Backup, root: Root, pool: Pool, ids: IdRange) -> InstanceSpec:
+def _spec(trial: Trial, root: Root) -> InstanceSpec:
     """Without its image."""
-    profile = lxd.profile("default") or Profile(name="default")
+    profile = trial.lxd.profile("default") or Profile(name="default")
     own = root_of(profile.devices)
     devices = {
         **dict.fromkeys(profile.devices, NO_DEVICE),
-        own[0] if own else "root": {**ROOT, "pool": pool.name},
-        "home": {**HOME, "pool": pool.name, "source": _name(backup)},
+        own[0] if own else "root": {**ROOT, "pool": trial.pool.name},
+        "home": {**HOME, "pool": trial.pool.name, "source": trial.name},
     }
     config = {key: value for key, value in root.wish.config.items() if key.startswith(_KEPT)}
     safe = {"security.privileged": "false", "boot.autostart": "false"}
     return InstanceSpec(
-        name=_name(backup),
-        config={**config, **safe, **_marks(backup), **ids.config},
+        name=trial.name,
+        config={**config, **safe, **trial.marks, **trial.ids.config},
         devices=devices,
-        description=f"a check of a backup of {backup.name}",
+        description=f"a check of a backup of {trial.backup.name}",
     )
-
-
-def _marks(backup: Backup) -> dict[str, str]:
-    return {
-        labels.PHASE: labels.PREPARING,
-        labels.BUILDER: me(),
-        labels.FROM_BACKUP: f"{backup.name} {backup.id}",
-    }
-
-
-def _name(backup: Backup) -> str:
-    """Another one for each process; an instance's has 63 letters at most."""
-    own = me().split(" ")[1]
-    return f"{_PREFIX}{own}-{backup.name}"[:63].rstrip("-")
 
 
 def _clear(lxd: Lxd) -> None:
@@ -186,7 +213,7 @@ def _is_dead(config: Mapping[str, str]) -> bool:
     return labels.FROM_BACKUP in config and is_alive(config.get(labels.BUILDER, "")) is False
 
 
-def _trial(lxd: Lxd) -> IdRange:
+def _trial_ids(lxd: Lxd) -> IdRange:
     whole = read_ids(lxd).whole
     found = trial_range(whole) if whole is not None else None
     if found is None:

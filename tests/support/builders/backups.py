@@ -10,11 +10,13 @@ from lab.report import Report, Silent
 from lab.settings.backup import BackupSettings
 from lab.settings.settings import Settings
 from provision import lifecycle
-from provision.backup.directory import Backup, Directory
+from provision.backup.directory import Backup, Directory, Verdict
 from provision.backup.manifest import Part
 from provision.backup.pack import Tree, list_tree, pack, unpack_home
 from provision.backup.restore import restore_backup
+from provision.backup.run import newest
 from provision.backup.take import back_up_to
+from provision.backup.verify import Means, verify
 from provision.restoring import Half
 from tests.support.builders.stamping import SETTINGS, banner, bob, hasty, lab_of_bob, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
@@ -96,3 +98,9 @@ def lose_bob(lxd: FakeLxd, *, home: bool = True) -> None:
 
 def make_bob_again(lxd: FakeLxd) -> None:
     stamp(lxd, bob())
+
+
+def verify_bob(lxd: FakeLxd, store: Directory) -> Verdict:
+    backup = newest(store, "bob")
+    means = Means(unpack=unpacked, list=listed)
+    return verify(lxd, SETTINGS, backup, store, Silent(), means=means)

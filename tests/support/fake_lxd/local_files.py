@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,4 +37,7 @@ class FakeLocalFiles(FakeCalls):
             path = top / name.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.content)
+        # The fake knows no times.
+        for each in (*sorted(top.rglob("*"), reverse=True), top):
+            os.utime(each, (0, 0))
         return top
