@@ -50,7 +50,7 @@ def backup(
 
 @command(
     help={
-        "names": "The container, also one that is gone. Default: all.",
+        "names": "The container, also one that was removed. Default: all.",
         "from": "The directory of the backups. Default: `backup: {to: …}` in lab.yaml.",
         "json": "One JSON document on stdout.",
     },
@@ -103,7 +103,7 @@ def restore_backup(
     plan: bool = False,
     yes: bool = False,
 ) -> None:
-    """Restore NAME [BACKUP], whose container is gone: files, ids, keys, limits, devices."""
+    """Make a container again from its backup: files, ids, keys, limits, devices."""
     from lab.gpu_selection import parse_selection
     from provision.backup import restore
 

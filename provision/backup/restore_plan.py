@@ -205,7 +205,7 @@ def _ids(manifest: Manifest, facts: Facts) -> tuple[IdRange, tuple[str, ...]]:
     if manifest.range is None or ids == manifest.range:
         return ids, ()
     told = f"its ids {manifest.range} are not free here: it gets {ids}"
-    return ids, (told, "shares it writes to are to be given again: invoke share")
+    return ids, (told, "give it again the shares that it writes to: invoke share")
 
 
 def _new_home(backup: Backup, facts: Facts, ids: IdRange) -> NewHome:
