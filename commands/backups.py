@@ -10,11 +10,11 @@ from invoke.context import Context
 from commands.cli import command, connect_to, keep_quotas, read_settings
 from commands.variadic import TakesNames
 from lab import console
-from lab.errors import InputError, LabError
+from lab.errors import InputError
 from lab.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from provision.backup.directory import Directory
+    from provision.backup.stores import Store
     from provision.restoring import Half
 
 
@@ -34,10 +34,10 @@ def backup(
 ) -> None:
     """Back up root, home and wish of containers, while they run."""
     from provision.backup import run
-    from provision.backup.take import place_of
+    from provision.backup.stores import store_of
 
     settings = read_settings()
-    store = place_of(settings, to)
+    store = store_of(settings, to)
     _as_root("backup")
     lxd = connect_to(settings)
     wanted = _wanted("backup", names or [], run.everybody(lxd) if all else None)
@@ -106,6 +106,7 @@ def restore_backup(
     """Make a container again from its backup: files, ids, keys, limits, devices."""
     from lab.gpu_selection import parse_selection
     from provision.backup import restore
+    from provision.backup.stores import at_hand
 
     name, wanted = _named(names or [])
     only = _half(root=root, home=home)
@@ -114,17 +115,16 @@ def restore_backup(
     _as_root("restore-backup")
     lxd = connect_to(settings)
     wish = parse_selection(gpus) if gpus else None
-    would = restore.plan_restore(lxd, settings, name, store, wanted=wanted, only=only, gpus=wish)
-    if plan:
-        console.print_text(str(would))
-        return
-    if not yes and not console.ask(f"{would}\nContinue?"):
-        raise InputError("Nothing was changed.", fix="Confirm with --yes.")
-    with console.reporter() as report:
-        keep_quotas(settings, report)
-        restore.restore_backup(
-            lxd, settings, name, store, report, wanted=wanted, only=only, gpus=wish
-        )
+    with at_hand(store, name, wanted) as (directory, backup):
+        would = restore.plan_restore(lxd, settings, backup, only=only, gpus=wish)
+        if plan:
+            console.print_text(str(would))
+            return
+        if not yes and not console.ask(f"{would}\nContinue?"):
+            raise InputError("Nothing was changed.", fix="Confirm with --yes.")
+        with console.reporter() as report:
+            keep_quotas(settings, report)
+            restore.restore_backup(lxd, settings, backup, directory, report, only=only, gpus=wish)
 
 
 @command(
@@ -144,8 +144,7 @@ def verify_backup(
     backup: str = "",
 ) -> None:
     """Restore backups where nobody reaches them, boot them, and compare each file."""
-    from provision.backup import run, verify
-    from provision.backup.directory import choose
+    from provision.backup import run
 
     settings = read_settings()
     store = _store(settings, from_)
@@ -157,21 +156,17 @@ def verify_backup(
     with console.reporter() as report:
         keep_quotas(settings, report)
         if backup:
-            one = choose(store.of(wanted[0]), wanted[0], backup)
-            failed: LabError | None = verify.failure(
-                one, verify.verify(lxd, settings, one, store, report)
-            )
-        else:
-            outcome = run.verify_all(lxd, settings, wanted, store, report)
-            failed = run.failure_of(outcome, "verified")
-    if failed is not None:
+            run.verify_one(lxd, settings, wanted[0], store, report, wanted=backup)
+            return
+        outcome = run.verify_all(lxd, settings, wanted, store, report)
+    if failed := run.failure_of(outcome, "verified"):
         raise failed
 
 
-def _store(settings: Settings, place: str) -> Directory:
-    from provision.backup.take import place_of
+def _store(settings: Settings, place: str) -> Store:
+    from provision.backup.stores import store_of
 
-    return place_of(settings, place)
+    return store_of(settings, place)
 
 
 def _as_root(name: str) -> None:

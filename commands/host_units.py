@@ -129,14 +129,14 @@ def take_snapshots(_c: Context, plan: bool = False) -> None:
 def install_backup_timer(_c: Context) -> None:
     """Make backups each night, where and when `backup:` in lab.yaml says."""
     from host.units import backup_timer, driver_hook
-    from provision.backup.take import place_of
+    from provision.backup.stores import store_of
 
     machine = this_machine()
     settings = read_settings()
     _local(settings)
     machine.require_root("sudo .venv/bin/invoke host.install-backup-timer")
     driver_hook.insist_on_root_alone(machine, ROOT, settings)
-    place_of(settings, None).insist()
+    store_of(settings, None).insist()
     done = backup_timer.install(machine, ROOT, settings.backup.when)
     _say(done, nothing="The backup timer is installed; nothing to do.")
     if not machine.systemd_runs:
@@ -157,12 +157,12 @@ def remove_backup_timer(_c: Context) -> None:
 def make_backups(_c: Context) -> None:
     """Back up all containers, and remove backups that have expired. The timer runs this."""
     from provision.backup import run
-    from provision.backup.take import place_of
+    from provision.backup.stores import store_of
 
     settings = read_settings()
     this_machine().require_root("sudo .venv/bin/invoke host.make-backups")
     lxd = connect_to(settings)
-    store = place_of(settings, None)
+    store = store_of(settings, None)
     with console.reporter() as report:
         keep_quotas(settings, report)
         outcome = run.back_up_all(lxd, settings, run.everybody(lxd), store, report)

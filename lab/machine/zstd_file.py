@@ -16,7 +16,8 @@ from typing import IO, Final
 from lab.errors import CapacityError, LxdError
 
 _PIECE: Final = 1 << 20
-_PACK: Final = ("zstd", "--quiet", "-3", "--threads=0", "--stdout")
+# Equal parts of the input stay equal where restic looks for what it has.
+_PACK: Final = ("zstd", "--quiet", "-3", "--threads=0", "--rsyncable", "--stdout")
 _UNPACK: Final = ("zstd", "--quiet", "--decompress", "--stdout")
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 

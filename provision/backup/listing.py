@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from provision.backup.directory import Backup, Damaged, Directory
+from provision.backup.directory import Backup, Damaged
+from provision.backup.stores import Store
 
 
-def backups(store: Directory, name: str | None) -> list[dict[str, Any]]:
+def backups(store: Store, name: str | None) -> list[dict[str, Any]]:
     """Of NAME, or of all; by name, the oldest first."""
     names = (name,) if name is not None else store.names()
     return [_row(each, one) for each in names for one in store.of(each)]

@@ -24,7 +24,7 @@ from lab.process import me
 from lab.report import Report
 from lab.settings.settings import Settings
 from provision.backup.describe import home_tree
-from provision.backup.directory import Backup, Directory, choose
+from provision.backup.directory import Backup, Directory
 from provision.backup.facts import read
 from provision.backup.leftovers import half_restored
 from provision.backup.pack import Tree, Unpack, as_check_error, check_stored, unpack_home
@@ -53,40 +53,36 @@ _TEMPLATE_DUE: Final = "volatile.apply_template"
 def plan_restore(
     lxd: Lxd,
     settings: Settings,
-    name: str,
-    store: Directory,
+    backup: Backup,
     *,
-    wanted: str | None = None,
     only: Half | None = None,
     gpus: GpuSelection | None = None,
 ) -> Plan:
-    """What `restore-backup` would do. Changes nothing, but for what killed runs left."""
-    backup = choose(store.of(name), name, wanted)
+    """What `restore-backup` would do. Changes nothing."""
     return plan(backup, read(lxd, settings, backup.manifest), only=only, gpus=gpus)
 
 
 def restore_backup(
     lxd: Lxd,
     settings: Settings,
-    name: str,
+    backup: Backup,
     store: Directory,
     report: Report,
     *,
-    wanted: str | None = None,
     only: Half | None = None,
     gpus: GpuSelection | None = None,
     timeouts: Timeouts | None = None,
     probe_ssh: Callable[[str], SshProbe] = probe_ssh,
     unpack: Unpack = unpack_home,
 ) -> None:
-    """NAME runs afterwards, with ssh answering, if it ran when the backup was made."""
+    """BACKUP is in STORE. The container runs afterwards, with ssh answering, if it ran then."""
     store.insist()
+    name = backup.name
     waits = timeouts or Timeouts()
     what, remote = f"restore-backup {name}", settings.remote
     with ExitStack() as locks, ExitStack() as choosing:
         locks.enter_context(backup_lock(settings, name, report))
         locks.enter_context(container_lock(settings, name, report, what))
-        backup = choose(store.of(name), name, wanted)
         begun = half_restored(lxd, name)
         if begun is None:
             report.phase(name, "check the backup")

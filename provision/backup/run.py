@@ -9,10 +9,11 @@ from lab.errors import CapacityError, CheckError, InputError, LabError, LxdError
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
-from provision.backup.directory import Backup, Directory, choose
+from provision.backup.directory import Backup, Directory
 from provision.backup.retention import expired
-from provision.backup.take import back_up_to, backup_lock
-from provision.backup.verify import failure, verify
+from provision.backup.stores import Store, at_hand, newest_id, put_into
+from provision.backup.take import backup_lock
+from provision.backup.verify import Means, failure, verify
 from provision.homes import read_stores
 from provision.managed import is_managed
 
@@ -29,43 +30,59 @@ def everybody(lxd: Lxd) -> tuple[str, ...]:
 
 
 def back_up_all(
-    lxd: Lxd, settings: Settings, names: Sequence[str], store: Directory, report: Report
+    lxd: Lxd, settings: Settings, names: Sequence[str], store: Store, report: Report
 ) -> Outcome:
     """A failure of one does not stop the others, and removes nothing of that one."""
 
     def one(name: str) -> None:
-        back_up_to(lxd, settings, name, store, report)
+        put_into(store, lxd, settings, name, report)
         remove_expired(settings, name, store, report)
 
     return _each(names, one, report)
 
 
-def remove_expired(settings: Settings, name: str, store: Directory, report: Report) -> None:
+def remove_expired(settings: Settings, name: str, store: Store, report: Report) -> None:
     with backup_lock(settings, name, report):
         there = [one for one in store.of(name) if isinstance(one, Backup)]
-        for old in expired(there, settings.backup.keep):
-            store.remove(old)
+        old_ones = expired(there, settings.backup.keep)
+        if isinstance(store, Directory):
+            for old in old_ones:
+                store.remove(old)
+        else:
+            store.remove(old_ones)
+        for old in old_ones:
             report.say(f"{name}: removed the backup {old.id}, which has expired.")
 
 
 def verify_all(
-    lxd: Lxd, settings: Settings, names: Sequence[str], store: Directory, report: Report
+    lxd: Lxd, settings: Settings, names: Sequence[str], store: Store, report: Report
 ) -> Outcome:
     """The newest of each of NAMES."""
 
     def one(name: str) -> None:
-        backup = newest(store, name)
-        error = failure(backup, verify(lxd, settings, backup, store, report))
-        if error is not None:
-            raise error
+        verify_one(lxd, settings, name, store, report, wanted=newest_id(store, name))
 
     return _each(names, one, report)
 
 
-def newest(store: Directory, name: str) -> Backup:
-    """Also one that a check has failed; CheckError where it is damaged."""
-    there = store.of(name)
-    return choose(there, name, there[-1].id if there else None)
+def verify_one(
+    lxd: Lxd,
+    settings: Settings,
+    name: str,
+    store: Store,
+    report: Report,
+    *,
+    wanted: str | None,
+    means: Means | None = None,
+) -> None:
+    """CheckError where it is not good, which is noted beside it."""
+    with at_hand(store, name, wanted) as (directory, backup):
+        verdict = verify(lxd, settings, backup, directory, report, means=means)
+    if not isinstance(store, Directory):
+        store.note(backup, verdict)
+    error = failure(backup, verdict)
+    if error is not None:
+        raise error
 
 
 def failure_of(outcome: Outcome, what: str) -> LabError | None:

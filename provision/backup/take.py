@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from lab.errors import CapacityError, InputError
+from lab.errors import CapacityError
 from lab.lxd.devices import devices_of, root_of
 from lab.lxd.port import Lxd
 from lab.machine.lock import hold_lock
@@ -26,28 +26,6 @@ from provision.states import seen_alone
 
 _ROOM: Final = 1.2
 """How much more than last time is asked for."""
-
-
-def back_up(lxd: Lxd, settings: Settings, name: str, report: Report) -> Backup:
-    """A backup of NAME where the settings say; of its home alone where it has no container."""
-    return back_up_to(lxd, settings, name, place_of(settings, None), report)
-
-
-def place_of(settings: Settings, to: str | None) -> Directory:
-    """TO, as it was typed, else what the settings say; InputError where neither says anything."""
-    wanted = to or settings.backup.to
-    if not wanted:
-        raise InputError(
-            "It is not known where backups go.",
-            fix="Set `backup: {to: DIRECTORY}` in lab.yaml, or name it: --to DIRECTORY",
-        )
-    if not settings.is_local:
-        raise InputError(
-            f"The lab's LXD is on another machine: {settings.remote}.",
-            details="Backups read the files on the server's own disk.",
-            fix="Run this command on that machine.",
-        )
-    return Directory(Path(wanted).absolute())
 
 
 def backup_lock(settings: Settings, name: str, report: Report) -> AbstractContextManager[None]:

@@ -16,7 +16,7 @@ from lab.settings.settings import Settings
 from provision.backup.directory import Backup, Damaged, Directory
 from provision.backup.listing import backups
 from provision.backup.restore import plan_restore
-from provision.backup.take import place_of
+from provision.backup.stores import store_of
 from provision.half_taken import By
 from provision.restoring import Half
 from provision.snapshots.take import take
@@ -168,7 +168,7 @@ def test_a_kept_home_is_backed_up_alone(lxd: FakeLxd, store: Directory) -> None:
 def test_a_plan_changes_nothing(lxd: FakeLxd, store: Directory) -> None:
     backup = back_up_bob(lxd, store)
     lose_bob(lxd)
-    told = str(plan_restore(lxd, SETTINGS, "bob", store))
+    told = str(plan_restore(lxd, SETTINGS, backup))
     assert told.startswith(f"bob: restore the backup {backup.id}\n")
     assert "GPUs: none" in told
     assert lxd.changes == []
@@ -271,6 +271,6 @@ def test_a_restore_that_fails_leaves_nothing(lxd: FakeLxd, store: Directory) -> 
 
 def test_where_backups_go_is_asked_for() -> None:
     with pytest.raises(InputError, match="not known where backups go"):
-        place_of(Settings(), None)
+        store_of(Settings(), None)
     with pytest.raises(InputError, match="on another machine"):
-        place_of(Settings(remote="https://lab1.example:8443"), "/srv")
+        store_of(Settings(remote="https://lab1.example:8443"), "/srv")

@@ -10,12 +10,13 @@ from lab.errors import CheckError
 from lab.report import Silent
 from provision.backup.directory import Backup, Damaged, Directory, Verdict, choose
 from provision.backup.pack import Tree, differences
-from provision.backup.run import newest, verify_all
+from provision.backup.run import verify_all
 from provision.backup.verify import failure
 from tests.support.builders.backups import (
     back_up_bob,
     lab_with_files,
     listed,
+    newest,
     store_in,
     verify_bob,
 )
@@ -49,7 +50,7 @@ def test_a_good_one_is_noted_as_good(lxd: FakeLxd, store: Directory) -> None:
     verdict = verify_bob(lxd, store)
     assert (verdict.good, verdict.found) == (True, ())
     assert things(lxd) == before
-    assert newest(store, "bob").verdict == verdict
+    assert newest(store).verdict == verdict
 
 
 def test_what_is_checked_has_no_network(lxd: FakeLxd, store: Directory) -> None:
@@ -84,7 +85,7 @@ def test_a_flipped_byte_is_found(lxd: FakeLxd, store: Directory, file: str, told
     (place / file).write_bytes(content)
     verdict = verify_bob(lxd, store)
     assert (verdict.good, verdict.found) == (False, (told,))
-    error = failure(newest(store, "bob"), verdict)
+    error = failure(newest(store), verdict)
     assert error is not None
     assert (error.exit_code, error.details) == (5, told)
 
@@ -127,7 +128,7 @@ def test_one_that_failed_is_not_restored_by_itself(lxd: FakeLxd, store: Director
     first, second = back_up_bob(lxd, store), back_up_bob(lxd, store)
     store.note(second, Verdict(at="2026-11-21T00:00:00+00:00", good=False, found=("x",)))
     assert choose(store.of("bob"), "bob", None).id == first.id
-    assert newest(store, "bob").id == second.id
+    assert newest(store).id == second.id
 
 
 def test_a_damaged_newest_one_is_an_error_of_its_own(lxd: FakeLxd, store: Directory) -> None:
@@ -147,4 +148,4 @@ def test_killed_at_any_change_it_leaves_nothing_behind_for_long(
     for lab in deaths(lxd, lambda each: verify_bob(each, store), least=7):
         assert verify_bob(lab, store).good
         assert things(lab) == before
-        assert isinstance(newest(store, "bob"), Backup)
+        assert isinstance(newest(store), Backup)

@@ -10,11 +10,10 @@ from lab.report import Report, Silent
 from lab.settings.backup import BackupSettings
 from lab.settings.settings import Settings
 from provision import lifecycle
-from provision.backup.directory import Backup, Directory, Verdict
+from provision.backup.directory import Backup, Directory, Verdict, choose
 from provision.backup.manifest import Part
 from provision.backup.pack import Tree, list_tree, pack, unpack_home
 from provision.backup.restore import restore_backup
-from provision.backup.run import newest
 from provision.backup.take import back_up_to
 from provision.backup.verify import Means, verify
 from provision.restoring import Half
@@ -79,10 +78,9 @@ def restore_bob(
     restore_backup(
         lxd,
         SETTINGS,
-        "bob",
+        choose(store.of("bob"), "bob", wanted),
         store,
         report or Silent(),
-        wanted=wanted,
         only=only,
         gpus=gpus,
         timeouts=hasty(),
@@ -100,7 +98,11 @@ def make_bob_again(lxd: FakeLxd) -> None:
     stamp(lxd, bob())
 
 
+def newest(store: Directory) -> Backup:
+    return choose(store.of("bob"), "bob", store.of("bob")[-1].id)
+
+
 def verify_bob(lxd: FakeLxd, store: Directory) -> Verdict:
-    backup = newest(store, "bob")
+    backup = newest(store)
     means = Means(unpack=unpacked, list=listed)
     return verify(lxd, SETTINGS, backup, store, Silent(), means=means)
