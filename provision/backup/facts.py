@@ -13,7 +13,8 @@ from lab.machine.local_daemon import lxd_directory
 from lab.settings.settings import Settings
 from provision.backup.leftovers import is_half, is_half_home
 from provision.backup.manifest import Manifest
-from provision.backup.restore_plan import Facts, named_paths
+from provision.backup.restore_plan import named_paths
+from provision.backup.restored import Facts
 from provision.create.gpu_facts import read_gpus
 from provision.homes import read_stores
 from provision.ids.facts import read_ids

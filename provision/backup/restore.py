@@ -28,7 +28,8 @@ from provision.backup.directory import Backup, Directory
 from provision.backup.facts import read
 from provision.backup.leftovers import half_restored
 from provision.backup.pack import Tree, Unpack, as_check_error, check_stored, unpack_home
-from provision.backup.restore_plan import PROTECTION, NewHome, Plan, plan
+from provision.backup.restore_plan import NewHome, Plan, plan
+from provision.backup.restored import PROTECTION
 from provision.backup.root_image import COPIED, root_image
 from provision.backup.take import backup_lock
 from provision.create.provision import GPUS_LOCK

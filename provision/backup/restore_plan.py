@@ -3,73 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from lab import labels
-from lab.driver.delivery import Delivery
 from lab.errors import CapacityError, InputError
 from lab.gpu_selection import GpuSelection
 from lab.gpus.allocation import allocate
-from lab.gpus.devices import gpu_devices
-from lab.lxd.devices import ROOT, Device, Devices, of_type, plug_of, root_of
+from lab.lxd.devices import ROOT, Devices, of_type, plug_of
 from lab.lxd.idmap import ON_VOLUME, IdRange, kept_range
-from lab.lxd.model import Grant, Instance, InstanceSpec, Pool, Profile, Volume
+from lab.lxd.model import Grant, InstanceSpec, Volume
 from lab.process import me
 from lab.sizes import format_size
 from provision.backup.directory import Backup
 from provision.backup.manifest import Manifest, Root
-from provision.create.gpu_facts import GpuFacts
-from provision.create.gpus import gpu_config
-from provision.half_taken import AUTOSTART
+from provision.backup.restored import Facts, config_of, devices_for, taken_macs
 from provision.homes import HOME, home_marks
-from provision.ids.ranges import IdFacts, Person, choose
+from provision.ids.ranges import Person, choose
 from provision.restoring import Half
-from provision.snapshots.wish import IDENTITY
-
-PROTECTION: Final = "security.protection.delete"
-_OF_RUNS: Final = frozenset(
-    {
-        labels.BUILDER,
-        labels.PHASE,
-        labels.CLOSED,
-        labels.UNCLEAN,
-        labels.KEPT_ROOT,
-        labels.UPGRADE,
-        labels.RENAME,
-        labels.ISOLATE,
-        labels.SNAPSHOT,
-        labels.SYNC,
-        labels.FROM_BACKUP,
-        AUTOSTART,
-        PROTECTION,
-    }
-)
-_ANEW: Final = ("security.idmap.", "nvidia.")
-_MAC: Final = ".hwaddr"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    project: str
-    pool: Pool
-    """Where root and home go."""
-    instances: tuple[Instance, ...] = ()
-    home: Volume | None = None
-    """The kept one."""
-    home_name: str
-    """Of that, or of the one that is to be made."""
-    volumes: frozenset[tuple[str, str]] = frozenset()
-    networks: frozenset[str] = frozenset()
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
-    missing_paths: frozenset[str] = frozenset()
-    """Directories of this server that the backup's devices name, and that are not there."""
-    ids: IdFacts = field(default_factory=IdFacts)
-    gpus: GpuFacts
-    images_free: int | None = None
-    """Where LXD puts what is uploaded; None where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,13 +85,13 @@ def plan(
     wish = gpus or GpuSelection(count=root.gpus)
     known = facts.gpus
     granted = allocate(wish, known.host.gpus, known.users, known.policy, name=manifest.name)
-    mac = _taken_macs(root, facts)
+    mac = taken_macs(root, facts)
     if mac:
         noted = (*noted, "another instance has its MAC address: it gets another")
     spec = InstanceSpec(
         name=manifest.name,
-        config={**_config(backup, root, facts, granted, mac), **ids.config},
-        devices=_devices(root, facts, granted),
+        config={**config_of(backup, root, facts, granted, mac), **ids.config},
+        devices=devices_for(root, facts, granted),
         profiles=root.wish.profiles,
         description=root.wish.description,
     )
@@ -281,61 +233,3 @@ def named_paths(root: Root | None) -> tuple[Path, ...]:
     """The server's own directories that the devices of ROOT name."""
     disks = of_type("disk", root.wish.devices).values() if root else ()
     return tuple(Path(one["source"]) for one in disks if "source" in one and not one.get("pool"))
-
-
-def _taken_macs(root: Root, facts: Facts) -> frozenset[str]:
-    """Keys of ROOT's config whose MAC address somebody else has."""
-    there = {
-        value for one in facts.instances for key, value in one.config.items() if key.endswith(_MAC)
-    }
-    return frozenset(
-        key for key, value in root.wish.config.items() if key.endswith(_MAC) and value in there
-    )
-
-
-def _config(
-    backup: Backup, root: Root, facts: Facts, gpus: tuple[Grant, ...], without: Collection[str]
-) -> dict[str, str]:
-    kept = {
-        key: value
-        for key, value in root.wish.config.items()
-        if key not in _OF_RUNS and key not in without and not key.startswith(_ANEW)
-    }
-    given = gpu_config(gpus, _delivery(root, facts), _default(facts))
-    return {
-        **kept,
-        **{key: value for key, value in root.config.items() if key != IDENTITY},
-        **{key: value for key, value in given.items() if value},
-        labels.PHASE: labels.PREPARING,
-        labels.BUILDER: me(),
-        labels.UNCLEAN: "true",
-        labels.FROM_BACKUP: backup.id,
-        AUTOSTART: "false",
-    }
-
-
-def _devices(root: Root, facts: Facts, gpus: tuple[Grant, ...]) -> dict[str, Device]:
-    others = {
-        name: device for name, device in root.wish.devices.items() if device.get("type") != "gpu"
-    }
-    for name, device in others.items():
-        if device.get("path") == HOME["path"] and device.get("type") == "disk":
-            others[name] = {**HOME, "pool": _home_pool(facts), "source": facts.home_name}
-    own = root_of(others)
-    if own is not None:
-        others[own[0]] = {**own[1], "pool": facts.pool.name}
-    return {**others, **gpu_devices(gpus, _delivery(root, facts))}
-
-
-def _home_pool(facts: Facts) -> str:
-    return facts.home.pool if facts.home else facts.pool.name
-
-
-def _delivery(root: Root, facts: Facts) -> Delivery:
-    told = root.wish.config.get(labels.DELIVERY, "")
-    known = {one.value: one for one in Delivery}
-    return known.get(told, facts.gpus.delivery)
-
-
-def _default(facts: Facts) -> Profile:
-    return facts.profiles.get("default", Profile(name="default"))
