@@ -91,7 +91,7 @@ class ZstdFile:
         if error is not None and error.errno in _FULL:
             return CapacityError(
                 f"There is no room for {self._path}.",
-                fix=f"Make room there, or choose another directory: df {self._path.parent}",
+                fix="Make room there, or choose another directory.",
             )
         why = (error.strerror or str(error)) if error is not None else "zstd failed"
         return LxdError(f"{self._path} could not be written.", details=why)

@@ -86,7 +86,7 @@ def _insist_on_secret(path: Path) -> None:
     if found.st_mode & 0o077 or found.st_uid != os.geteuid():
         raise InputError(
             f"Another account may read {path}, which holds a secret.",
-            fix=f"chown root: {path} && chmod 600 {path}",
+            fix=f"Give it to root alone: chmod 600 {path}",
         )
 
 
