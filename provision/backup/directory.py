@@ -6,6 +6,7 @@ bears that note, and has a dead writer, is cleared away.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from lab.errors import CheckError, InputError, LabError
+from lab.errors import CapacityError, Conflict, InputError, LabError
 from lab.machine.ownership import ROOT_ALONE, faults
 from lab.names import check_instance_name
 from lab.process import is_alive, me
@@ -120,10 +121,13 @@ class Directory:
     def making(self, name: str, stamp: str) -> Iterator[Path]:
         """A directory for a backup, which is there under its name once the block has ended."""
         person = self.top / name
-        for each in (self.top, person):
-            each.mkdir(mode=0o700, exist_ok=True)
         place = person / f"{_MAKING}{stamp}"
-        place.mkdir(mode=0o700)
+        try:
+            for each in (self.top, person):
+                each.mkdir(mode=0o700, exist_ok=True)
+            place.mkdir(mode=0o700)
+        except OSError as error:
+            raise _refusal(place, error) from error
         try:
             _write(place / _BUILDER, me())
             yield place
@@ -131,10 +135,12 @@ class Directory:
             _flush(place)
             place.rename(person / stamp)
             _flush(person)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(place, ignore_errors=True)
             with suppress(OSError):
                 person.rmdir()
+            if isinstance(error, OSError):
+                raise _refusal(place, error) from error
             raise
 
     def clear(self, name: str) -> int:
@@ -213,6 +219,15 @@ def _is_left(place: Path) -> bool:
     return is_alive(builder) is False
 
 
+def _refusal(place: Path, error: OSError) -> LabError:
+    brief = f"{error.filename or place} cannot be written: {error.strerror or error}."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return CapacityError(brief, fix="Make room there, or choose another directory.")
+    if isinstance(error, FileExistsError) and Path(error.filename) == place:
+        return Conflict(f"Another run writes {place}.", fix="Wait until it ends.")
+    return InputError(brief, fix="Choose a directory that can be written: --to DIRECTORY")
+
+
 def _write(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -227,27 +242,3 @@ def _flush(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def choose(found: tuple[Backup | Damaged, ...], name: str, wanted: str | None) -> Backup:
-    """The one called WANTED, else the newest that no check has failed."""
-    if wanted is not None:
-        one = next((each for each in found if each.id == wanted), None)
-        if one is None:
-            raise InputError(
-                f"{name} has no backup {wanted}.", fix=f"List them: invoke backups {name}"
-            )
-        if isinstance(one, Damaged):
-            raise CheckError(f"The backup {one.place} is damaged.", details=one.why)
-        return one
-    good = [
-        each
-        for each in found
-        if isinstance(each, Backup) and (each.verdict is None or each.verdict.good)
-    ]
-    if not good:
-        raise InputError(
-            f"There is no good backup of {name}.",
-            fix=f"Look at what there is: invoke backups {name}",
-        )
-    return good[-1]

@@ -19,7 +19,8 @@ from lab.errors import InputError, LabError
 from lab.names import check_instance_name
 from lab.settings.backup import RESTIC, BackupSettings
 from lab.tempdir import temp_directory
-from provision.backup.directory import Backup, Damaged, Directory, Verdict, choose
+from provision.backup.choosing import choose
+from provision.backup.directory import Backup, Damaged, Directory, Verdict
 from provision.backup.manifest import FILE, read_manifest
 from provision.backup.restic_program import Program
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from lab import labels
-from lab.errors import LabError, LxdError
+from lab.errors import InputError, LabError, LxdError
 from lab.gpu_selection import GpuSelection
 from lab.instances.removal import remove_instance, remove_volume
 from lab.lxd.model import Instance, State
@@ -85,7 +85,9 @@ def restore_backup(
         locks.enter_context(backup_lock(settings, name, report))
         locks.enter_context(container_lock(settings, name, report, what))
         begun = half_restored(lxd, name)
-        if begun is None:
+        if begun is not None:
+            _refuse_another(begun, backup)
+        else:
             report.phase(name, "check the backup")
             check_stored(backup)
             choosing.enter_context(hold_lock(GPUS_LOCK, report, what, remote=remote))
@@ -103,6 +105,16 @@ def restore_backup(
                 report.done(name, f"has its home again; next: invoke provision {name}")
                 return
         _finish(lxd, backup, report, waits, probe_ssh)
+
+
+def _refuse_another(begun: Instance, backup: Backup) -> None:
+    first = begun.config[labels.FROM_BACKUP]
+    if first != backup.id:
+        raise InputError(
+            f"{begun.name} is half restored from the backup {first}.",
+            fix=f"Finish that: invoke restore-backup {begun.name} {first}\n"
+            f"or remove it: invoke destroy {begun.name}",
+        )
 
 
 def _make(lxd: Lxd, action: Plan, report: Report, choosing: ExitStack, unpack: Unpack) -> None:

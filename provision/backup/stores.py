@@ -13,7 +13,8 @@ from lab.report import Report
 from lab.settings.backup import RESTIC
 from lab.settings.settings import Settings
 from lab.sizes import format_size
-from provision.backup.directory import Backup, Damaged, Directory, choose
+from provision.backup.choosing import choose
+from provision.backup.directory import Backup, Damaged, Directory
 from provision.backup.pack import Pack, pack
 from provision.backup.restic import Restic
 from provision.backup.take import back_up_to, backup_lock

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab import labels
-from lab.errors import CapacityError, CheckError, InputError, LxdError
+from lab.errors import CapacityError, CheckError, Conflict, InputError, LxdError
 from lab.gpu_selection import GpuSelection
 from lab.lxd.model import State
 from lab.report import Silent
@@ -267,6 +267,34 @@ def test_a_restore_that_fails_leaves_nothing(lxd: FakeLxd, store: Directory) -> 
         restore_bob(lxd, store)
     assert (HERE in lxd.store.instances, HOME in lxd.store.volumes) == (False, False)
     assert not any("lab.backup" in one.image.properties for one in lxd.store.images.values())
+
+
+def test_a_place_that_cannot_be_written_is_told(store: Directory) -> None:
+    (store.place / "labstamp-backup").write_text("a file")
+    with pytest.raises(InputError, match="cannot be written"), store.making("bob", "now"):
+        pass
+
+
+def test_two_runs_do_not_write_one_backup(store: Directory) -> None:
+    with store.making("bob", "now"):
+        with pytest.raises(Conflict, match="Another run writes"), store.making("bob", "now"):
+            pass
+        assert (store.top / "bob/.making-now/builder").is_file()
+
+
+def test_a_half_restored_one_is_finished_from_its_own_backup(
+    lxd: FakeLxd, store: Directory
+) -> None:
+    first, second = back_up_bob(lxd, store), back_up_bob(lxd, store)
+    lose_bob(lxd)
+    lxd.failures["start"] = LxdError("The server is busy.")
+    with pytest.raises(LxdError, match="busy"):
+        restore_bob(lxd, store, wanted=first.id)
+    lxd.failures.clear()
+    with pytest.raises(InputError, match=f"half restored from the backup {first.id}"):
+        restore_bob(lxd, store, wanted=second.id)
+    restore_bob(lxd, store, wanted=first.id)
+    assert lxd.store.instances[HERE].config[labels.FROM_BACKUP] == first.id
 
 
 def test_where_backups_go_is_asked_for() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from lab.errors import CheckError
 from lab.report import Silent
-from provision.backup.directory import Backup, Damaged, Directory, Verdict, choose
+from provision.backup.choosing import choose
+from provision.backup.directory import Backup, Damaged, Directory, Verdict
 from provision.backup.pack import Tree, differences
 from provision.backup.run import verify_all
 from provision.backup.verify import failure

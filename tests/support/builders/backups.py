@@ -10,7 +10,8 @@ from lab.report import Report, Silent
 from lab.settings.backup import BackupSettings
 from lab.settings.settings import Settings
 from provision import lifecycle
-from provision.backup.directory import Backup, Directory, Verdict, choose
+from provision.backup.choosing import choose
+from provision.backup.directory import Backup, Directory, Verdict
 from provision.backup.manifest import Part
 from provision.backup.pack import Tree, list_tree, pack, unpack_home
 from provision.backup.restore import restore_backup
