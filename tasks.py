@@ -3,6 +3,7 @@
 from invoke.collection import Collection
 
 from commands import (
+    backups,
     changing,
     checkout,
     containers,
@@ -59,6 +60,10 @@ namespace = Collection(
     snapshots.schedule_snapshots,
     state.export_state,
     state.import_state,
+    backups.backup,
+    backups.backups,
+    backups.restore_backup,
+    backups.verify_backup,
     drivers.drivers,
     drivers.sync_drivers,
     isolation.isolate,
@@ -85,6 +90,9 @@ namespace.add_collection(
         host_units.remove_expiry_timer,
         host_units.install_state_timer,
         host_units.remove_state_timer,
+        host_units.install_backup_timer,
+        host_units.remove_backup_timer,
+        host_units.make_backups,
     )
 )
 checkout.refuse_mistyped(namespace)

@@ -148,6 +148,51 @@ def take_snapshots(_c: Context, plan: bool = False) -> None:
         raise failed
 
 
+@command()
+def install_backup_timer(_c: Context) -> None:
+    """Make backups each night, where and when `backup:` in lab.yaml says."""
+    from host.units import backup_timer, driver_hook
+    from provision.backup.stores import store_of
+
+    machine = this_machine()
+    settings = read_settings()
+    _local(settings)
+    machine.require_root("sudo .venv/bin/invoke host.install-backup-timer")
+    driver_hook.insist_on_root_alone(machine, ROOT, settings)
+    store_of(settings, None).insist()
+    done = backup_timer.install(machine, ROOT, settings.backup.when)
+    _say(done, nothing="The backup timer is installed; nothing to do.")
+    if not machine.systemd_runs:
+        console.print_note(_NOT_BOOTED)
+
+
+@command()
+def remove_backup_timer(_c: Context) -> None:
+    """Remove the backup timer. Backups stay."""
+    from host.units import backup_timer
+
+    machine = this_machine()
+    machine.require_root("sudo .venv/bin/invoke host.remove-backup-timer")
+    _say(backup_timer.remove(machine), nothing="There is no backup timer; nothing to do.")
+
+
+@command()
+def make_backups(_c: Context) -> None:
+    """Back up all containers, and remove backups that have expired. The timer runs this."""
+    from provision.backup import run
+    from provision.backup.stores import store_of
+
+    settings = read_settings()
+    this_machine().require_root("sudo .venv/bin/invoke host.make-backups")
+    lxd = connect_to(settings)
+    store = store_of(settings, None)
+    with console.reporter() as report:
+        keep_quotas(settings, report)
+        outcome = run.back_up_all(lxd, settings, run.everybody(lxd), store, report)
+    if failed := run.failure_of(outcome, "made"):
+        raise failed
+
+
 def follow_driver(found: Versions, *, build: Callable[..., None], sync: Callable[[], None]) -> None:
     """BUILD the releases and SYNC the containers that drift. The LabError of all that failed."""
     if found.host is None:

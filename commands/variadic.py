@@ -36,7 +36,9 @@ class TakesNames(Command):
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         arguments = super().get_arguments(ignore_unknown_help)
-        valued = {f"--{one.name}" for one in arguments if one.takes_value and one.name != NAMES}
+        options = [one for one in arguments if one.takes_value and one.name != NAMES]
+        # `name` is the Python argument's, such as `from_`.
+        valued = {f"--{name}" for one in options for name in one.names}
         count = words_behind(self.name.replace("_", "-"), sys.argv, valued)
         return [
             Words(help=argument.help, count=count) if argument.name == NAMES else argument

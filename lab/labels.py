@@ -51,6 +51,8 @@ ARRIVAL: Final = "user.lab.arrival"
 move they belong to, and whether all of the bytes are there."""
 CLONE: Final = "user.lab.clone-of"
 """On containers: the one whose root they were made from."""
+FROM_BACKUP: Final = "user.lab.from-backup"
+"""On containers: the backup that it was restored from. On what `verify-backup` makes: the same."""
 UNCLEAN: Final = "user.lab.unclean"
 """On copies of a container and of a home: what belongs to their first owner is in them yet. Such a
 container is never started, and never finished."""

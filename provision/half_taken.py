@@ -25,6 +25,7 @@ AUTOSTART: Final = "boot.autostart"
 class By(str, Enum):
     HAND = "hand"
     SCHEDULE = "schedule"
+    BACKUP = "backup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

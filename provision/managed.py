@@ -41,6 +41,8 @@ def command_that_finishes(instance: Instance) -> str:
     arrival = arrival_mark(instance)
     if arrival is not None:
         return f"invoke move {name} SERVER (on {arrival.source})"
+    if labels.FROM_BACKUP in instance.config:
+        return f"invoke restore-backup {name} {instance.config[labels.FROM_BACKUP]}"
     if is_unclean(instance):
         return f"invoke clone {instance.config.get(labels.CLONE, 'NAME')} {name}"
     if is_being_upgraded(instance):

@@ -9,6 +9,7 @@ from lab.lxd.certificates import check_certificate, known_certificate, own_certi
 from lab.lxd.commands import CommandCalls
 from lab.lxd.errors import Place
 from lab.lxd.gpus import GpuCalls
+from lab.lxd.local_files import LocalFileCalls
 from lab.lxd.local_states import LocalStateCalls
 from lab.lxd.port import Lxd
 from lab.lxd.publishing import PublishCalls
@@ -25,6 +26,7 @@ from lab.lxd.volumes import VolumeCalls
 class Client(
     ServerCalls,
     LocalStateCalls,
+    LocalFileCalls,
     GpuCalls,
     PublishCalls,
     ReceivingCalls,

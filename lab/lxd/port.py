@@ -355,6 +355,17 @@ class Lxd(Protocol):
     def delete_volume(self, pool: str, name: str) -> None:
         """Gone afterwards, also when it was not there."""
 
+    # files on this machine
+    def root_files(self, pool: str, name: str, snapshot: str | None = None) -> Path | None:
+        """The directory of the root of the instance NAME in POOL, or of its SNAPSHOT.
+
+        Owners in it are as the instance's `volatile.last_state.idmap` says. None where it is not
+        to be seen: LXD is elsewhere, we are not root, the pool's driver mounts it only for use.
+        """
+
+    def volume_files(self, pool: str, name: str, snapshot: str | None = None) -> Path | None:
+        """The same of a volume, whose owners `volatile.idmap.last` tells."""
+
     def volume_snapshots(self, pool: str, name: str) -> tuple[str, ...]:
         """Names, oldest first; none where there is no such volume."""
 

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from lab.errors import InputError
 from lab.names import did_you_mean
 from lab.places import is_installed, settings_file
+from lab.settings.backup import BackupSettings
 from lab.settings.driver import DriverSettings
 from lab.settings.expiry import ExpirySettings
 from lab.settings.gpus import GpuSettings
@@ -123,6 +124,7 @@ class Settings(StrictModel):
     snapshots: SnapshotSettings = Field(default_factory=SnapshotSettings)
     expiry: ExpirySettings = Field(default_factory=ExpirySettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
+    backup: BackupSettings = Field(default_factory=BackupSettings)
 
     @property
     def is_local(self) -> bool:

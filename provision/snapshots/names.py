@@ -14,11 +14,14 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,49}", re.ASCII)
 """What LXD and each pool's driver can call a snapshot."""
 SCHEDULED: Final = "auto-"
 """How the names of those begin that are taken by themselves."""
+FOR_BACKUP: Final = "labstamp-backup-"
+"""Of those that are taken for a backup, and removed when it is made."""
 OTHERS: Final = {
     "isolate-": "isolate",
     "move-": "move",
     "sync-": "sync-drivers",
     "upgrade-": "upgrade",
+    FOR_BACKUP: "backup",
 }
 """How the names of snapshots begin that a command takes for its own way back."""
 

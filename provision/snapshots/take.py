@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from lab import labels
 from lab.errors import InputError
 from lab.lxd.model import Instance, Volume
@@ -12,9 +14,12 @@ from lab.settings.settings import Settings
 from provision.half_taken import AUTOSTART, By, TakeMarker, finish_half_taken, settle
 from provision.managed import container_lock
 from provision.restoring import home_of
-from provision.snapshots.names import SCHEDULED, by_time, check_label
+from provision.snapshots.names import FOR_BACKUP, SCHEDULED, by_time, check_label
 from provision.snapshots.pairs import find, read_pairs
 from provision.whole import whole_container
+
+_BEFORE: Final = {By.SCHEDULE: SCHEDULED, By.BACKUP: FOR_BACKUP}
+"""How the name of one begins that nobody has named."""
 
 
 def take(
@@ -43,7 +48,7 @@ def take(
                 fix=f"Choose another name, or remove it first: "
                 f"invoke remove-snapshot {name} {label}",
             )
-        snapshot = label or by_time(lxd.now(), taken, before=SCHEDULED if by is By.SCHEDULE else "")
+        snapshot = label or by_time(lxd.now(), taken, before=_BEFORE.get(by, ""))
         report.phase(name, "snapshot")
         _take(lxd, instance, home, snapshot, by)
         report.done(name, f"has the snapshot {snapshot}")

@@ -114,6 +114,7 @@ def _fake(directory: Path, undo: ExitStack) -> Backend:
     metadata.write_bytes(b"metadata")
     rootfs.write_bytes(b"rootfs")
     outside = FakeLxd()
+    outside.store.disk = directory / "disk"
     outside.on_run = _run_here
     outside.host_gpus = FOUR
     outside.create_project("contract", SHARED)

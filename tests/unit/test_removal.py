@@ -102,6 +102,12 @@ def test_volumes_go_in_few_places_and_homes_with_purge_alone() -> None:
         ("provision/move/copies.py", "_take_away_home"),
         # What is kept of a container that another server has, when asked for.
         ("provision/move/forget.py", "_remove_home"),
+        # What a run of restore-backup made, this one or one that was killed: never whole yet.
+        ("provision/backup/restore.py", "_undo_home"),
+        ("provision/backup/leftovers.py", "half_restored"),
+        # What verify-backup makes: another name, and its maker's mark.
+        ("provision/backup/verify.py", "_home"),
+        ("provision/backup/verify.py", "_clear"),
         # Those of judged images: another name, and their makers' mark.
         ("images/checks/homes.py", "remove_home"),
         ("images/checks/homes.py", "remove_leftover_homes"),

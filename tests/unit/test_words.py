@@ -16,6 +16,18 @@ def sync_things(_c: Context, names: list[str] | None = None, plan: bool = False)
     """Nothing."""
 
 
+@task(klass=TakesNames, auto_shortflags=False)
+def fetch_things(_c: Context, names: list[str] | None = None, from_: str = "") -> None:
+    """An option whose name is a word of Python's."""
+
+
+def test_the_value_of_such_an_option_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["fetch-things", "ann", "--from", "/srv", "ben"]
+    monkeypatch.setattr("sys.argv", ["invoke", *words])
+    (context,) = Parser(contexts=Collection(fetch_things).to_contexts()).parse_argv(words)
+    assert context.as_kwargs == {"names": ["ann", "ben"], "from_": "/srv"}
+
+
 @pytest.mark.parametrize(
     ("line", "names", "plan"),
     [

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import platform
+import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from lab.lxd.port import OnProgress
 from lab.sizes import format_size
 from tests.support.fake_lxd.store import EPOCH, FakeCalls, FakeFile, FakeImage
 
+_ZSTD = b"\x28\xb5\x2f\xfd"
 _COMPRESSIONS = {"none", "zstd", "gzip", "pigz", "bzip2", "xz", "lzma", "squashfs"}
 
 
@@ -124,7 +126,8 @@ class FakeImages(FakeCalls):
         if fingerprint in self.store.images:
             self.set_image_properties(fingerprint, properties)
             return self._named_image(fingerprint)
-        return self._keep(fingerprint, properties, files={}, aliases=(), parts=tuple(parts))
+        files = _packed_files(rootfs) if rootfs is not None else {}
+        return self._keep(fingerprint, properties, files=files, aliases=(), parts=tuple(parts))
 
     def download_image(
         self,
@@ -189,6 +192,20 @@ class FakeImages(FakeCalls):
     def _named_image(self, fingerprint: str) -> Image:
         names = (alias for alias, to in list(self.store.aliases.items()) if to == fingerprint)
         return replace(self.store.images[fingerprint].image, aliases=tuple(sorted(names)))
+
+
+def _packed_files(rootfs: Path) -> dict[str, FakeFile]:
+    """Of a root that is packed by zstd, as `backup` does; any other is not looked into."""
+    if not rootfs.read_bytes().startswith(_ZSTD):
+        return {}
+    done = subprocess.run(["zstd", "-dc", rootfs], capture_output=True, check=False)
+    if done.returncode:
+        raise refused(f"import {rootfs}", "Unpack failed")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+        found = {each.name.removeprefix("."): tar.extractfile(each) for each in tar}
+        return {
+            name: FakeFile(content=file.read()) for name, file in found.items() if file is not None
+        }
 
 
 def _tarball(text: str) -> bytes:

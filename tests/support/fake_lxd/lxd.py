@@ -13,11 +13,12 @@ from lab.lxd.idmap import IdRange, read_map
 from lab.lxd.model import Gpu, Network, Pool, Profile, Server, State, Volume
 from tests.support.fake_lxd.commands import FakeCommands
 from tests.support.fake_lxd.images import FakeImages
+from tests.support.fake_lxd.local_files import FakeLocalFiles
 from tests.support.fake_lxd.receiving import FakeReceiving
 from tests.support.fake_lxd.store import FakeVolume, OnRun
 
 
-class FakeLxd(FakeImages, FakeReceiving, FakeCommands):
+class FakeLxd(FakeImages, FakeReceiving, FakeCommands, FakeLocalFiles):
     """Set `on_run` to answer commands; read and write `store` to arrange and to look behind."""
 
     @property

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from lab.errors import LabError
 from lab.lxd.errors import refused
@@ -107,6 +108,8 @@ class Store:
     """What the kernel says of an instance, where it is not what LXD was told."""
     now: datetime = EPOCH + timedelta(hours=1)
     host_gpus: tuple[Gpu, ...] = ()
+    disk: Path | None = None
+    """Where files are laid out as directories; None for an LXD whose files are not to be seen."""
     projects: dict[str, dict[str, str]] = field(default_factory=lambda: {"default": {}})
     pools: dict[str, Pool] = field(
         default_factory=lambda: {

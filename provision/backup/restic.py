@@ -1,0 +1,184 @@
+"""Backups in a repository of restic's (https://restic.net), by its own program.
+
+What goes there are the files of a directory backup, packed so that equal parts stay equal (`zstd
+--rsyncable`): restic stores only what it does not have. Each backup is one snapshot with tags.
+Passwords are in files; none is in an argument, and the address is not either.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Final
+
+from lab.errors import InputError, LabError
+from lab.names import check_instance_name
+from lab.settings.backup import RESTIC, BackupSettings
+from lab.tempdir import temp_directory
+from provision.backup.choosing import choose
+from provision.backup.directory import Backup, Damaged, Directory, Verdict
+from provision.backup.manifest import FILE, read_manifest
+from provision.backup.restic_program import Program
+
+_OURS: Final = "labstamp"
+_NAME, _ID, _CHECKED = "name=", "id=", "checked="
+_STAGE: Final = Path("/var/lib/labstamp-stage")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A snapshot of restic's that is a backup."""
+
+    snapshot: str
+    name: str
+    id: str
+    tags: tuple[str, ...]
+
+
+class Restic:
+    """A repository, and the directory in which a backup lies while it goes there or comes back."""
+
+    def __init__(
+        self,
+        address: str,
+        settings: BackupSettings,
+        *,
+        program: str = "restic",
+        stage: Path = _STAGE,
+    ) -> None:
+        self._address = address.removeprefix(RESTIC)
+        self._run = Program(self._address, settings, program).run
+        self._stage = stage
+
+    @property
+    def place(self) -> str:
+        return f"the restic repository {self._address}"
+
+    @property
+    def stage(self) -> Directory:
+        self._stage.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Directory(self._stage)
+
+    def insist(self) -> None:
+        """LabError where it cannot be used: no program, no repository, another password."""
+        self._snapshots()
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted({one.name for one in self._snapshots()}))
+
+    def of(self, name: str) -> tuple[Backup | Damaged, ...]:
+        """The oldest first. Their files are not here; only what their manifests say."""
+        return tuple(self._told(one) for one in self._snapshots(name))
+
+    def push(self, backup: Backup) -> int:
+        """How many bytes were new to the repository."""
+        tags = [_OURS, f"{_NAME}{backup.name}", f"{_ID}{backup.id}"]
+        words = [word for tag in tags for word in ("--tag", tag)]
+        said = self._run(["backup", "--json", *words, "--host", "labstamp", "."], backup.place)
+        for line in reversed(said.splitlines()):
+            told = _json(line)
+            if isinstance(told, dict) and told.get("message_type") == "summary":
+                return int(told.get("data_added", 0))
+        return 0
+
+    @contextmanager
+    def fetched(self, name: str, wanted: str | None) -> Iterator[Backup]:
+        """The files of a backup in the stage, for as long as they are needed."""
+        chosen = choose(self.of(name), name, wanted)
+        stored = next(one for one in self._snapshots(name) if one.id == chosen.id)
+        stage = self.stage
+        stage.clear(name)
+        for left in stage.of(name):
+            if isinstance(left, Backup) and left.id == chosen.id:
+                stage.remove(left)
+        with stage.making(name, chosen.id) as place:
+            for file in (FILE, *_files(chosen)):
+                with (place / file).open("wb") as target:
+                    (place / file).chmod(0o600)
+                    self._dump(stored, file, target)
+        backup = replace(chosen, place=stage.top / name / chosen.id)
+        try:
+            yield backup
+        finally:
+            stage.remove(backup)
+
+    def note(self, backup: Backup, verdict: Verdict) -> None:
+        for one in self._snapshots(backup.name):
+            if one.id == backup.id:
+                before = [tag for tag in one.tags if tag.startswith(_CHECKED)]
+                removed = [word for tag in before for word in ("--remove", tag)]
+                state = "good" if verdict.good else "bad"
+                added = ["--add", f"{_CHECKED}{state}@{verdict.at}"]
+                self._run(["tag", *removed, *added, one.snapshot])
+
+    def remove(self, backups: Sequence[Backup]) -> None:
+        wanted = {(one.name, one.id) for one in backups}
+        ids = [one.snapshot for one in self._snapshots() if (one.name, one.id) in wanted]
+        if ids:
+            self._run(["forget", "--prune", *ids])
+
+    def unlock(self) -> None:
+        """Remove locks of processes of this machine that are dead: restic's own rule."""
+        self._run(["unlock"])
+
+    def _told(self, stored: Stored) -> Backup | Damaged:
+        place = self._stage / stored.name / stored.id
+        try:
+            with temp_directory() as scratch:
+                with (scratch / FILE).open("wb") as target:
+                    self._dump(stored, FILE, target)
+                manifest = read_manifest(scratch)
+        except LabError as error:
+            return Damaged(place=place, why=error.details or error.brief)
+        if manifest.name != stored.name:
+            return Damaged(place=place, why=f"it is a backup of {manifest.name}")
+        return Backup(place=place, manifest=manifest, verdict=_verdict(stored.tags))
+
+    def _snapshots(self, name: str | None = None) -> list[Stored]:
+        tags = _OURS if name is None else f"{_OURS},{_NAME}{name}"
+        told = _json(self._run(["snapshots", "--json", "--tag", tags]))
+        found = [one for raw in told or () if (one := _stored(raw)) is not None]
+        return sorted(found, key=lambda one: (one.name, one.id))
+
+    def _dump(self, stored: Stored, file: str, target: IO[bytes]) -> None:
+        self._run(["dump", stored.snapshot, f"/{file}"], target=target)
+        target.flush()
+        os.fsync(target.fileno())
+
+
+def _stored(raw: Mapping[str, Any]) -> Stored | None:
+    try:
+        tags = tuple(map(str, raw["tags"]))
+        name = next(tag.removeprefix(_NAME) for tag in tags if tag.startswith(_NAME))
+        own = next(tag.removeprefix(_ID) for tag in tags if tag.startswith(_ID))
+        check_instance_name(name)
+        return Stored(snapshot=str(raw["id"]), name=name, id=own, tags=tags)
+    except (KeyError, TypeError, StopIteration, InputError):
+        return None
+
+
+def _verdict(tags: Sequence[str]) -> Verdict | None:
+    for tag in tags:
+        if tag.startswith(_CHECKED):
+            state, _, at = tag.removeprefix(_CHECKED).partition("@")
+            return Verdict(at=at, good=state == "good")
+    return None
+
+
+def _files(backup: Backup) -> tuple[str, ...]:
+    return tuple(
+        path.name
+        for part in backup.manifest.parts
+        for path in (backup.archive(part), backup.list(part))
+    )
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

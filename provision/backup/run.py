@@ -1,0 +1,118 @@
+"""Backups of several people, one after the other; old ones are removed when new ones are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.errors import CapacityError, CheckError, InputError, LabError, LxdError
+from lab.lxd.port import Lxd
+from lab.report import Report
+from lab.settings.settings import Settings
+from provision.backup.directory import Backup, Directory
+from provision.backup.retention import expired
+from provision.backup.stores import Store, at_hand, newest_id, put_into
+from provision.backup.take import backup_lock
+from provision.backup.verify import Means, failure, verify
+from provision.homes import read_stores
+from provision.managed import is_managed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    done: tuple[str, ...] = ()
+    failed: tuple[tuple[str, LabError], ...] = ()
+
+
+def everybody(lxd: Lxd) -> tuple[str, ...]:
+    """Who has a container."""
+    return tuple(sorted(one.name for one in read_stores(lxd).instances if is_managed(one)))
+
+
+def back_up_all(
+    lxd: Lxd, settings: Settings, names: Sequence[str], store: Store, report: Report
+) -> Outcome:
+    """A failure of one does not stop the others, and removes nothing of that one."""
+
+    def one(name: str) -> None:
+        put_into(store, lxd, settings, name, report)
+        remove_expired(settings, name, store, report)
+
+    return _each(names, one, report)
+
+
+def remove_expired(settings: Settings, name: str, store: Store, report: Report) -> None:
+    with backup_lock(settings, name, report):
+        there = [one for one in store.of(name) if isinstance(one, Backup)]
+        old_ones = expired(there, settings.backup.keep)
+        if isinstance(store, Directory):
+            for old in old_ones:
+                store.remove(old)
+        else:
+            store.remove(old_ones)
+        for old in old_ones:
+            report.say(f"{name}: removed the backup {old.id}, which has expired.")
+
+
+def verify_all(
+    lxd: Lxd, settings: Settings, names: Sequence[str], store: Store, report: Report
+) -> Outcome:
+    """The newest of each of NAMES."""
+
+    def one(name: str) -> None:
+        verify_one(lxd, settings, name, store, report, wanted=newest_id(store, name))
+
+    return _each(names, one, report)
+
+
+def verify_one(
+    lxd: Lxd,
+    settings: Settings,
+    name: str,
+    store: Store,
+    report: Report,
+    *,
+    wanted: str | None,
+    means: Means | None = None,
+) -> None:
+    """CheckError where it is not good, which is noted beside it."""
+    with at_hand(store, name, wanted) as (directory, backup):
+        verdict = verify(lxd, settings, backup, directory, report, means=means)
+    if not isinstance(store, Directory):
+        store.note(backup, verdict)
+    error = failure(backup, verdict)
+    if error is not None:
+        raise error
+
+
+def failure_of(outcome: Outcome, what: str) -> LabError | None:
+    """What makes the command end badly. WHAT could not be done, in words."""
+    if not outcome.failed:
+        return None
+    if len(outcome.failed) == 1:
+        return outcome.failed[0][1]
+    kinds = {type(error) for _, error in outcome.failed}
+    kind = kinds.pop() if kinds in ({InputError}, {CapacityError}, {CheckError}) else LxdError
+    names = " ".join(name for name, _ in outcome.failed)
+    return kind(
+        f"{len(outcome.failed)} backups could not be {what}.",
+        details="\n".join(f"{name}: {error}" for name, error in outcome.failed),
+        fix=f"Correct these causes, then run the same command for: {names}",
+    )
+
+
+def _each(names: Iterable[str], do: Callable[[str], None], report: Report) -> Outcome:
+    found = [(name, _tried(name, do, report)) for name in names]
+    return Outcome(
+        done=tuple(name for name, error in found if error is None),
+        failed=tuple((name, error) for name, error in found if error is not None),
+    )
+
+
+def _tried(name: str, do: Callable[[str], None], report: Report) -> LabError | None:
+    try:
+        do(name)
+    except LabError as error:
+        report.failed(name, error.brief)
+        return error
+    return None

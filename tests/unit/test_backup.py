@@ -1,0 +1,304 @@
+"""A person is backed up while the container runs, and comes back where it is gone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lab import labels
+from lab.errors import CapacityError, CheckError, Conflict, InputError, LxdError
+from lab.gpu_selection import GpuSelection
+from lab.lxd.model import State
+from lab.report import Silent
+from lab.settings.settings import Settings
+from provision.backup.directory import Backup, Damaged, Directory
+from provision.backup.listing import backups
+from provision.backup.restore import plan_restore
+from provision.backup.stores import store_of
+from provision.half_taken import By
+from provision.restoring import Half
+from provision.snapshots.take import take
+from tests.support.builders.backups import (
+    HERE,
+    HOME,
+    THESIS,
+    back_up_bob,
+    lab_with_files,
+    lose_bob,
+    make_bob_again,
+    restore_bob,
+    store_in,
+)
+from tests.support.builders.stamping import SETTINGS
+from tests.support.fake_lxd.lxd import FakeLxd
+
+
+@pytest.fixture
+def lxd(tmp_path: Path) -> FakeLxd:
+    return lab_with_files(tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Directory:
+    return store_in(tmp_path)
+
+
+def volume_files(lxd: FakeLxd) -> dict[str, bytes]:
+    """What is in bob's home on the fake's disk."""
+    place = lxd.volume_files(*HOME)
+    assert place is not None
+    return {
+        str(path.relative_to(place)): path.read_bytes()
+        for path in sorted(place.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_it_runs_on_and_no_snapshot_stays(lxd: FakeLxd, store: Directory) -> None:
+    backup = back_up_bob(lxd, store)
+    assert lxd.store.instances[HERE].state is State.RUNNING
+    assert (lxd.snapshots("bob"), lxd.volume_snapshots(*HOME)) == ((), ())
+    assert labels.SNAPSHOT not in lxd.store.instances[HERE].config
+    assert sorted(path.name for path in backup.place.iterdir()) == [
+        "home.files.zst",
+        "home.tar.zst",
+        "manifest.json",
+        "root.files.zst",
+        "root.tar.zst",
+    ]
+    assert {path.stat().st_mode & 0o077 for path in backup.place.iterdir()} == {0}
+    assert backup.place.stat().st_mode & 0o077 == 0
+
+
+def test_the_manifest_says_whose_it_is(lxd: FakeLxd, store: Directory) -> None:
+    manifest = back_up_bob(lxd, store).manifest
+    assert (manifest.name, manifest.account, manifest.template) == ("bob", "bob", "base")
+    assert manifest.ids == lxd.store.volumes[HOME][labels.IDS]
+    assert manifest.root is not None
+    assert manifest.root.wish.config["limits.cpu"] == "8"
+    assert manifest.root.running
+    (found,) = store.of("bob")
+    assert isinstance(found, Backup)
+    assert found.manifest == manifest
+    (row,) = backups(store, None)
+    assert (row["name"], row["root"], row["good"], row["damaged"]) == ("bob", True, None, None)
+
+
+def test_a_person_comes_back(lxd: FakeLxd, store: Directory) -> None:
+    before = lxd.store.instances[HERE]
+    config, home = dict(before.config), dict(lxd.store.volumes[HOME])
+    backup = back_up_bob(lxd, store)
+    lose_bob(lxd)
+    restore_bob(lxd, store)
+
+    found = lxd.store.instances[HERE]
+    assert found.state is State.RUNNING
+    assert found.config[labels.FROM_BACKUP] == backup.id
+    gone = {"volatile.uuid", "volatile.base_image", "volatile.cloud-init.instance-id"}
+    gone |= {key for key in config if key.startswith("volatile.") and "hwaddr" not in key}
+    kept = {key: value for key, value in config.items() if key not in gone}
+    kept |= {"volatile.cloud-init.instance-id": config["volatile.cloud-init.instance-id"]}
+    assert {key: found.config.get(key) for key in kept} == kept
+    assert labels.UNCLEAN not in found.config
+    assert not any(key.startswith("image.lab.b") for key in found.config if "backup" in key)
+    assert found.devices == before.devices
+    assert volume_files(lxd) == {"thesis": THESIS}
+    again = lxd.store.volumes[HOME]
+    ours = {key: value for key, value in home.items() if key.startswith("user.lab.")}
+    assert {key: again.get(key) for key in ours} == ours
+    assert not any("lab.backup" in one.image.properties for one in lxd.store.images.values())
+
+
+def test_a_stopped_one_comes_back_stopped(lxd: FakeLxd, store: Directory) -> None:
+    lxd.stop("bob")
+    back_up_bob(lxd, store)
+    lose_bob(lxd)
+    restore_bob(lxd, store)
+    assert lxd.store.instances[HERE].state is State.STOPPED
+    assert lxd.store.instances[HERE].config[labels.PHASE] == labels.READY
+
+
+def test_nothing_that_is_there_is_overwritten(lxd: FakeLxd, store: Directory) -> None:
+    back_up_bob(lxd, store)
+    lxd.changes.clear()
+    with pytest.raises(InputError, match='"bob" exists, and is not overwritten'):
+        restore_bob(lxd, store)
+    lose_bob(lxd, home=False)
+    with pytest.raises(InputError, match="bob has a kept home"):
+        restore_bob(lxd, store)
+    with pytest.raises(InputError, match="bob has a kept home"):
+        restore_bob(lxd, store, only=Half.HOME)
+    assert lxd.changes == []
+
+
+def test_the_root_comes_back_to_a_kept_home(lxd: FakeLxd, store: Directory) -> None:
+    back_up_bob(lxd, store)
+    lose_bob(lxd, home=False)
+    kept = dict(lxd.store.volumes[HOME])
+    restore_bob(lxd, store, only=Half.ROOT)
+    assert lxd.store.instances[HERE].state is State.RUNNING
+    assert lxd.store.volumes[HOME][labels.IDS] == kept[labels.IDS]
+
+
+def test_a_home_comes_back_alone(lxd: FakeLxd, store: Directory) -> None:
+    back_up_bob(lxd, store)
+    lose_bob(lxd)
+    restore_bob(lxd, store, only=Half.HOME)
+    assert HERE not in lxd.store.instances
+    assert volume_files(lxd) == {"thesis": THESIS}
+    assert labels.UNCLEAN not in lxd.store.volumes[HOME]
+    make_bob_again(lxd)
+    assert lxd.store.instances[HERE].devices["home"]["source"] == "home-bob"
+
+
+def test_a_kept_home_is_backed_up_alone(lxd: FakeLxd, store: Directory) -> None:
+    lose_bob(lxd, home=False)
+    backup = back_up_bob(lxd, store)
+    assert backup.manifest.root is None
+    assert lxd.volume_snapshots(*HOME) == ()
+    lxd.delete_volume(*HOME)
+    with pytest.raises(InputError, match="has a home and no root"):
+        restore_bob(lxd, store)
+    restore_bob(lxd, store, only=Half.HOME)
+    assert volume_files(lxd) == {"thesis": THESIS}
+
+
+def test_a_plan_changes_nothing(lxd: FakeLxd, store: Directory) -> None:
+    backup = back_up_bob(lxd, store)
+    lose_bob(lxd)
+    told = str(plan_restore(lxd, SETTINGS, backup))
+    assert told.startswith(f"bob: restore the backup {backup.id}\n")
+    assert "GPUs: none" in told
+    assert lxd.changes == []
+
+
+def test_ids_of_somebody_else_are_not_taken(lxd: FakeLxd, store: Directory) -> None:
+    ids = back_up_bob(lxd, store).manifest.ids
+    assert ids is not None
+    lose_bob(lxd)
+    lxd.store.volumes["default", "home-eve"] = {labels.OWNER: "eve", labels.IDS: ids}
+    lxd.store.instances["default", "eve"] = lab_with_files(store.place).store.instances[HERE]
+    lxd.store.instances["default", "eve"].config["security.idmap.base"] = ids.split(":")[0]
+    restore_bob(lxd, store)
+    assert lxd.store.volumes[HOME][labels.IDS] != ids
+
+
+def test_gpus_that_are_not_there_are_told(lxd: FakeLxd, store: Directory) -> None:
+    back_up_bob(lxd, store)
+    lose_bob(lxd)
+    with pytest.raises(CapacityError):
+        restore_bob(lxd, store, gpus=GpuSelection(count=1))
+    assert lxd.changes == []
+
+
+def test_what_the_server_lacks_is_told(lxd: FakeLxd, store: Directory) -> None:
+    lxd.update("bob", devices={"data": {"type": "disk", "source": "/not/there", "path": "/d"}})
+    back_up_bob(lxd, store)
+    lose_bob(lxd)
+    with pytest.raises(InputError) as caught:
+        restore_bob(lxd, store)
+    assert caught.value.details == "device data: there is no /not/there"
+
+
+@pytest.mark.parametrize("file", ["home.tar.zst", "root.tar.zst", "home.files.zst"])
+def test_nothing_is_made_of_a_damaged_one(lxd: FakeLxd, store: Directory, file: str) -> None:
+    place = back_up_bob(lxd, store).place
+    lose_bob(lxd)
+    content = bytearray((place / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (place / file).write_bytes(content)
+    with pytest.raises(CheckError, match="is damaged"):
+        restore_bob(lxd, store)
+    assert lxd.changes == []
+
+
+def test_a_manifest_of_another_person_is_no_backup(lxd: FakeLxd, store: Directory) -> None:
+    place = back_up_bob(lxd, store).place
+    shutil.copytree(place, store.top / "eve" / place.name)
+    (found,) = store.of("eve")
+    assert found == Damaged(place=store.top / "eve" / place.name, why="it is a backup of bob")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [('"bob"', '"eve"'), ('"format": 1', '"format": 0'), ("{", "[")]
+)
+def test_a_changed_manifest_is_told(
+    lxd: FakeLxd, store: Directory, before: str, after: str
+) -> None:
+    file = back_up_bob(lxd, store).place / "manifest.json"
+    file.write_text(file.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+    (found,) = store.of("bob")
+    assert isinstance(found, Damaged)
+
+
+def test_a_full_target_leaves_nothing(
+    lxd: FakeLxd, store: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "free_bytes", lambda: 1000)
+    with pytest.raises(CapacityError, match="no room for a backup of bob"):
+        back_up_bob(lxd, store)
+    assert store.of("bob") == ()
+    assert lxd.snapshots("bob") == ()
+
+
+def test_a_failed_one_leaves_nothing(lxd: FakeLxd, store: Directory) -> None:
+    lxd.store.disk = None
+    with pytest.raises(InputError, match="not to be seen from here"):
+        back_up_bob(lxd, store)
+    assert not (store.top / "bob").exists()
+    assert (lxd.snapshots("bob"), lxd.volume_snapshots(*HOME)) == ((), ())
+
+
+def test_snapshots_of_killed_backups_are_removed(lxd: FakeLxd, store: Directory) -> None:
+    left = take(lxd, SETTINGS, "bob", None, Silent(), by=By.BACKUP)
+    take(lxd, SETTINGS, "bob", "mine", Silent())
+    back_up_bob(lxd, store)
+    assert left.startswith("labstamp-backup-")
+    assert lxd.snapshots("bob") == lxd.volume_snapshots(*HOME) == ("mine",)
+
+
+def test_a_restore_that_fails_leaves_nothing(lxd: FakeLxd, store: Directory) -> None:
+    back_up_bob(lxd, store)
+    lose_bob(lxd)
+    lxd.failures["create"] = LxdError("The pool is broken.")
+    with pytest.raises(LxdError, match="The pool is broken"):
+        restore_bob(lxd, store)
+    assert (HERE in lxd.store.instances, HOME in lxd.store.volumes) == (False, False)
+    assert not any("lab.backup" in one.image.properties for one in lxd.store.images.values())
+
+
+def test_a_place_that_cannot_be_written_is_told(store: Directory) -> None:
+    (store.place / "labstamp-backup").write_text("a file")
+    with pytest.raises(InputError, match="cannot be written"), store.making("bob", "now"):
+        pass
+
+
+def test_two_runs_do_not_write_one_backup(store: Directory) -> None:
+    with store.making("bob", "now"):
+        with pytest.raises(Conflict, match="Another run writes"), store.making("bob", "now"):
+            pass
+        assert (store.top / "bob/.making-now/builder").is_file()
+
+
+def test_a_half_restored_one_is_finished_from_its_own_backup(
+    lxd: FakeLxd, store: Directory
+) -> None:
+    first, second = back_up_bob(lxd, store), back_up_bob(lxd, store)
+    lose_bob(lxd)
+    lxd.failures["start"] = LxdError("The server is busy.")
+    with pytest.raises(LxdError, match="busy"):
+        restore_bob(lxd, store, wanted=first.id)
+    lxd.failures.clear()
+    with pytest.raises(InputError, match=f"half restored from the backup {first.id}"):
+        restore_bob(lxd, store, wanted=second.id)
+    restore_bob(lxd, store, wanted=first.id)
+    assert lxd.store.instances[HERE].config[labels.FROM_BACKUP] == first.id
+
+
+def test_where_backups_go_is_asked_for() -> None:
+    with pytest.raises(InputError, match="not known where backups go"):
+        store_of(Settings(), None)
+    with pytest.raises(InputError, match="on another machine"):
+        store_of(Settings(remote="https://lab1.example:8443"), "/srv")
