@@ -104,15 +104,18 @@ def _run(lxd: Lxd, settings: Settings, tell: Tell) -> tuple[Row, ...]:
 
     with console.reporter() as report:
         keep_quotas(settings, report)
-        made = archive(lxd, settings)
+        made = archive(lxd, settings, report)
         return run.run(Tools(lxd=lxd, settings=settings, archive=made, tell=tell, report=report))
 
 
-def archive(_lxd: Lxd, _settings: Settings) -> Archive:
+def archive(lxd: Lxd, settings: Settings, report: Report) -> Archive:
     """Who makes the backups without which nothing is removed."""
+    from provision.backup.archive import Archived
     from provision.expiry.archive import NoArchive
 
-    return NoArchive()
+    if not settings.backup.to:
+        return NoArchive()
+    return Archived(lxd=lxd, settings=settings, report=report)
 
 
 def _means(lxd: Lxd, settings: Settings, report: Report) -> Means:
