@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from shlex import quote
 from threading import Timer
@@ -66,9 +67,11 @@ def recover(pools: Sequence[Pool], *, program: str | None = None) -> None:
         late = Timer(_PATIENCE, process.kill)
         late.start()
         try:
-            if process.stdin is not None:
-                process.stdin.write("\n".join((*answers(pools), "")))
-                process.stdin.close()
+            # One that fails may end before it reads; what it says tells why.
+            with suppress(BrokenPipeError):
+                if process.stdin is not None:
+                    process.stdin.write("\n".join((*answers(pools), "")))
+                    process.stdin.close()
             for line in process.stdout or ():
                 if _END in line:
                     process.kill()

@@ -65,3 +65,10 @@ def test_a_failure_is_told_in_its_own_words(tmp_path: Path) -> None:
         recover((POOL,), program=program(tmp_path, fails))
     assert error.value.details == 'Scanning\nError: Failed mounting pool "default"'
     assert command((POOL,)) in (error.value.fix or "")
+
+
+def test_one_that_ends_before_it_reads_is_told_all_the_same(tmp_path: Path) -> None:
+    """More answers than a pipe holds: they cannot be written before it has ended."""
+    with pytest.raises(LxdError) as error:
+        recover((POOL,) * 5000, program=program(tmp_path, "echo 'Error: not root' >&2; exit 1"))
+    assert error.value.details == "Error: not root"
