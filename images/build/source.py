@@ -15,7 +15,7 @@ from images.context import BuildContext, Log
 from images.placement import GROUNDS, NO_PROFILES, placed
 from images.remote_inputs import DISTRIBUTION, MIRROR, SECURITY_MIRROR, made_with, seen
 from lab import labels
-from lab.errors import Conflict, InputError, LxdError, LxdUnreachable
+from lab.errors import Conflict, InputError, LxdError, LxdUnreachable, PoolFull
 from lab.instances.removal import remove_image, remove_instance
 from lab.lxd.certificates import check_certificate
 from lab.lxd.model import Image, InstanceSpec, State
@@ -131,6 +131,8 @@ def _create(context: BuildContext, name: str, log: Log, undo: ExitStack) -> None
             ),
             on_progress=log.progress(),
         )
+    except PoolFull:
+        raise
     except LxdError as error:
         if isinstance(source, File) and "npack" in (error.details or ""):
             raise InputError(

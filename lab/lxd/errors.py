@@ -21,7 +21,7 @@ _TAKEN = re.compile(r"already exists|matching non-reusable operation", re.IGNORE
 _FULL = re.compile(r"no space left on device", re.IGNORECASE)
 _BUSY = re.compile(r"instance is busy running a", re.IGNORECASE)
 
-_MANY_LINES: Final = 3
+_MANY: Final = 3
 _MORE_SPACE: Final = "Free space in the storage pool (invoke prune-images) or enlarge it."
 
 SEE_OPERATIONS: Final = "See which operations run: lxc operation list --all-projects"
@@ -54,17 +54,19 @@ def refused(what: str, text: str, *, status: int = 0) -> LxdError:
     if status == 403:
         return LxdUnreachable(brief, details=text, fix=_TRUST)
     if _FULL.search(text):
-        return PoolFull(brief, details=_first_of(text), fix=_MORE_SPACE)
+        return PoolFull(brief, details=_folded(text), fix=_MORE_SPACE)
     return LxdError(brief, details=text or None, fix=_way_on(text))
 
 
-def _first_of(text: str) -> str:
-    """TEXT, where that is long its first line of no space: tar has one for each file."""
+def _folded(text: str) -> str:
+    """TEXT with one line of no space, and all its others: tar says it of each file."""
     lines = text.splitlines()
-    if len(lines) <= _MANY_LINES:
+    full = [line for line in lines if _FULL.search(line)]
+    if len(full) < _MANY:
         return text
-    first = next(line for line in lines if _FULL.search(line))
-    return f"{first.strip()}\n({len(lines) - 1} more lines)"
+    at = lines.index(full[0])
+    rest = [line for line in lines[at + 1 :] if not _FULL.search(line)]
+    return "\n".join([*lines[: at + 1], f"({len(full) - 1} more lines like this)", *rest])
 
 
 def _way_on(text: str) -> str | None:

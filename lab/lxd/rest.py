@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from lab.lxd.port import OnProgress
 from lab.lxd.session import READ_TIMEOUT
 from lab.lxd.transport import Params
 from lab.machine.lock import hold_lock
-from lab.machine.lock_directory import LOCAL
+from lab.machine.lock_directory import LOCAL, have_place
 from lab.report import Silent
 
 
@@ -33,7 +34,16 @@ class Rest(Contents):
 
         LXD compares an ETag and writes a little later; of two that both passed, the first is lost.
         """
-        return hold_lock(f"change-{of}", Silent(), what, remote=self._wire.place.url or LOCAL)
+        return hold_lock(f"change-{of}", Silent(), what, remote=self._remote, directory=self._locks)
+
+    @property
+    def _remote(self) -> str:
+        return self._wire.place.url or LOCAL
+
+    @cached_property
+    def _locks(self) -> Path:
+        """Looked for once: which LXD is this machine's is asked of its sockets."""
+        return have_place(self._remote)
 
     @property
     def is_local(self) -> bool:

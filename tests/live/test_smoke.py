@@ -66,9 +66,7 @@ def test_a_check_that_fails_is_exit_5_and_the_way_back(lab: Lab, harsh: Lab) -> 
     before = _aliases()
     said = harsh.invoke("smoke-images")
     assert said.code == 5
-    row = re.search(r"base +\S+ +(\d) of (\d) +FAILED +\d+ +made to fail: exit code 3", said.out)
-    assert row is not None
-    assert int(row[1]) == int(row[2]) - 1 > 1, "the two of the definition, and those of every image"
+    assert re.search(r"base +\S+ +4 of 5 +FAILED +\d+ +made to fail: exit code 3", said.out)
     assert re.search(r"docker-nested +\S+ +0 of 0 +not checked", said.out)
     error = said.err[said.err.index("error: ") :]
     # The desktops are among them where their tests came first.

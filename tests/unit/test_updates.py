@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import requests_mock
 
+from lab.lxd import rest
 from lab.lxd.client import Client
 from lab.lxd.errors import Place
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
 from lab.lxd.transport import handshake
-from lab.machine import lock
 
 URL = "https://lab.example:8443"
 HELLO = {"auth": "trusted", "environment": {}, "api_extensions": []}
@@ -88,7 +88,7 @@ def test_none_of_many_changes_is_lost(
     shown: Answer,
     change: Callable[[Client, dict[str, str]], object],
 ) -> None:
-    monkeypatch.setattr(lock, "have_place", lambda _remote: tmp_path)
+    monkeypatch.setattr(rest, "have_place", lambda _remote: tmp_path)
     server = SlowWriter(shown)
     with requests_mock.Mocker() as http:
         http.get(f"{URL}/1.0", json={"type": "sync", "metadata": HELLO})
