@@ -4,6 +4,7 @@ from invoke.collection import Collection
 
 from commands import (
     backups,
+    cards,
     changing,
     checkout,
     containers,
@@ -12,6 +13,7 @@ from commands import (
     host,
     host_units,
     images,
+    inside,
     isolation,
     move,
     notifying,
@@ -41,6 +43,7 @@ namespace = Collection(
     containers.provision,
     containers.list_containers,
     containers.show,
+    cards.card,
     containers.start,
     containers.stop,
     containers.restart,
@@ -48,6 +51,9 @@ namespace = Collection(
     changing.rename,
     containers.clone,
     containers.destroy,
+    inside.shell,
+    inside.execute,
+    inside.logs,
     upgrade.upgrade,
     move.move,
     shares.share,

@@ -33,6 +33,8 @@ def candidates(
 
     Nothing where a value or an argument is wanted: then shells offer files.
     """
+    if "--" in words[:-1]:
+        return []  # a command's, as of `exec`
     *_, last = typed(words or [""], contexts, core)
     if last.kind is Kind.VALUE:
         return []

@@ -63,6 +63,7 @@ def show(lxd: Lxd, settings: Settings, name: str) -> Row:
         "snapshots": list(lxd.snapshots(name)),
         "kept_root": _kept_root(lxd, instance),
         "shares": shares_in(instance, settings),
+        "groups": list(needs_of(instance).groups),
         "own_keys": own_keys(lxd, settings, instance),
         "profile": inherited(instance, _profiles(lxd, instance)),
     }

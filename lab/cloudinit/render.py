@@ -1,7 +1,8 @@
-"""cloud-init/*.yaml.j2 into cloud-config text; the only place that knows jinja2.
+"""cloud-init/*.yaml.j2 into cloud-config text, and pages; the only place that knows jinja2.
 
 No value gets into the text but through a filter that makes it one YAML value: `quoted`, or
-`block(INDENT)` for the content of a file. A template that lets one slip is refused.
+`block(INDENT)` for the content of a file. A template that lets one slip is refused. In a page,
+every value is escaped.
 """
 
 from __future__ import annotations
@@ -46,6 +47,19 @@ def render(template: str, directory: Path, values: Mapping[str, object]) -> str:
     if problems:
         raise BadFiles(problems)
     return settled(text)[0]
+
+
+def render_page(template: str, directory: Path, values: Mapping[str, object]) -> str:
+    """TEMPLATE of DIRECTORY, a page of our own, as HTML: VALUES are text in it, never marks."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(directory),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(values)
 
 
 def _at_source(problem: Problem, path: Path, parts: Sequence[Path]) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.errors import InputError
+from lab.lxd.attaching import AttachCalls
 from lab.lxd.certificates import check_certificate, known_certificate, own_certificate
 from lab.lxd.commands import CommandCalls
 from lab.lxd.errors import Place
@@ -32,6 +33,7 @@ class Client(
     ReceivingCalls,
     SnapshotCalls,
     CommandCalls,
+    AttachCalls,
     VolumeCalls,
     VolumeSnapshotCalls,
 ):

@@ -8,7 +8,6 @@ instance has by that name: so both bounds are kept from outside, too.
 from __future__ import annotations
 
 import secrets
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -23,15 +22,10 @@ from lab.lxd.processes import ProcessCalls
 from lab.lxd.recording import Recording
 from lab.lxd.recording_file import is_written
 from lab.lxd.rest import path
+from lab.lxd.shown import ENVIRONMENT, NOT_ENTERED, shown
 from lab.machine.container_processes import end_writers
 from lab.wait import retry
 
-_ENVIRONMENT: Final = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME": "/root",
-    "USER": "root",
-    "LANG": "C.UTF-8",
-}
 # The file has no name any more when the command starts: nothing is left, whatever happens then.
 _FEED = 'f=$1; shift; exec <"$f"; rm -f "$f"; exec "$@"'
 _KILL_AFTER = 5
@@ -40,9 +34,6 @@ _GRACE = 20.0
 # 124: ended by `timeout`; 137: killed by it; 143: ended by busybox' `timeout`.
 _TIMED_OUT = {124, 137, 143}
 _SHOWN_LINES = 10
-# Seen about once in 300 commands in containers with syscall interception on LXD 5.0.2. In one
-# case that was looked at, the command had run all the same.
-_NOT_ENTERED = "Failed to retrieve PID of executing child process"
 _ENTRIES = 5
 
 
@@ -68,7 +59,7 @@ class CommandCalls(ProcessCalls, FileCalls):
                 name, argv, stdin=stdin, env=env or {}, timeout=timeout, on_output=on_output
             )
 
-        return retry(once, when=lambda error: _NOT_ENTERED in (error.details or ""), times=_ENTRIES)
+        return retry(once, when=lambda error: NOT_ENTERED in (error.details or ""), times=_ENTRIES)
 
     def _once(
         self,
@@ -80,14 +71,14 @@ class CommandCalls(ProcessCalls, FileCalls):
         timeout: float,
         on_output: OnOutput | None,
     ) -> Completed:
-        what = f"run {_shown(argv)} in {name}"
+        what = f"run {shown(argv)} in {name}"
         bounded = ["timeout", "-k", str(_KILL_AFTER), f"{timeout:g}"]
         fed = self._feed(name, stdin) if stdin else None
         if fed is not None:
             bounded += ["/bin/sh", "-c", _FEED, "sh", fed]
         body = {
             "command": [*bounded, *argv],
-            "environment": {**_ENVIRONMENT, **env},
+            "environment": {**ENVIRONMENT, **env},
             "record-output": True,
             "wait-for-websocket": False,
             "interactive": False,
@@ -161,14 +152,9 @@ def _endless(operation: Operation, recording: Recording) -> CommandTimeout:
 
 def _too_long(name: str, argv: Sequence[str], timeout: float, output: str) -> CommandTimeout:
     return CommandTimeout(
-        f"{_shown(argv)} in {name} timed out after {timeout:g} s and was killed.",
+        f"{shown(argv)} in {name} timed out after {timeout:g} s and was killed.",
         details=_last_lines(output),
     )
-
-
-def _shown(argv: Sequence[str]) -> str:
-    line = shlex.join(argv).replace("\n", "\\n")
-    return line if len(line) <= 120 else line[:117] + "..."
 
 
 def _last_lines(output: str) -> str | None:

@@ -28,6 +28,7 @@ from lab.lxd.model import (
     Volume,
 )
 from lab.machine.cgroup import Memory
+from lab.machine.terminal import Streams
 
 OnProgress = Callable[[Progress], None]
 OnOutput = Callable[[str], None]
@@ -284,6 +285,27 @@ class Lxd(Protocol):
         ARGV must bear being run twice: LXD sometimes answers that it could not enter the
         instance when it may have, and then it is run again.
         """
+
+    def attach(
+        self,
+        name: str,
+        argv: Sequence[str],
+        streams: Streams,
+        *,
+        env: Mapping[str, str] | None = None,
+    ) -> int:
+        """Run ARGV as root without a shell, with STREAMS as its own, to its end; its exit code.
+
+        Once, and for as long as it takes. It gets a terminal where STREAMS are one. A command that
+        cannot be found ends with exit code 127. Killed where this call is left early: by Ctrl-C,
+        or by a BrokenPipeError where nobody reads STREAMS any more.
+        """
+
+    def console_log(self, name: str) -> bytes:
+        """What it wrote to its console since its last start, the last 128 KiB; may be nothing."""
+
+    def start_log(self, name: str) -> bytes:
+        """What liblxc wrote of its last start and stop: nothing where all went well."""
 
     def read_file(self, name: str, path: str, *, most: int = ...) -> bytes:
         """NotFound when it is not there, TooMuch beyond MOST bytes. Works on stopped ones, too.

@@ -92,11 +92,7 @@ class PowerCalls(LookupCalls):
 
     def _log_of(self, name: str) -> str | None:
         try:
-            content, _ = self._rest.content(
-                path("instances", name, "logs", "lxc.log"),
-                what=f"show the log of {name}",
-                params=self._here,
-            )
+            content = self.start_log(name)
         except LxdError:
             return None
         return "\n".join(content.decode(errors="replace").splitlines()[-_LOG_LINES:]) or None

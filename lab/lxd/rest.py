@@ -16,6 +16,7 @@ from lab.lxd.operation import Operation, finish
 from lab.lxd.port import OnProgress
 from lab.lxd.session import READ_TIMEOUT
 from lab.lxd.transport import Params
+from lab.lxd.websocket import WebSocket
 from lab.machine.lock import hold_lock
 from lab.machine.lock_directory import LOCAL, have_place
 from lab.report import Silent
@@ -136,6 +137,14 @@ class Rest(Contents):
             ) from error
         return dict(state)
 
+    def websocket(self, operation: Operation, name: str) -> WebSocket:
+        """The connection NAME of OPERATION."""
+        return self._wire.websocket(
+            f"/1.0/{path('operations', operation.id, 'websocket')}"
+            f"?secret={quote(operation.secrets[name], safe='')}",
+            what=operation.what,
+        )
+
     def _change(
         self,
         method: str,
@@ -175,6 +184,8 @@ class Rest(Contents):
         if not url:
             return None
         told = (answer.get("metadata") or {}).get("metadata") or {}
+        # Those of a command are one level below.
+        told = {**told, **(told.get("fds") or {})}
         secrets = {name: value for name, value in told.items() if isinstance(value, str)}
         return Operation(id=url.rsplit("/", 1)[-1], what=what, secrets=secrets)
 

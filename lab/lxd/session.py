@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ from urllib.parse import quote, unquote, urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from lab.lxd.certificates import fingerprint
+from lab.lxd.errors import Place
 from lab.machine.local_daemon import SOCKET, lxd_directory
 
 CONNECT_TIMEOUT = 5.0
@@ -51,6 +55,48 @@ def tls_session(own: tuple[Path, Path] | None, server: Path | None) -> requests.
         session.verify = False
         session.mount("https://", _PinnedAdapter(fingerprint(server)))
     return session
+
+
+def dial(place: Place, own: tuple[str, str] | None) -> socket.socket:
+    """A connection like those of the sessions, on which another protocol can be spoken."""
+    if place.socket is not None:
+        local = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        local.settimeout(CONNECT_TIMEOUT)
+        try:
+            local.connect(str(place.socket))
+        except OSError:
+            local.close()
+            raise
+        return local
+    url = urlsplit(place.url)
+    plain = socket.create_connection((url.hostname, url.port or 443), timeout=CONNECT_TIMEOUT)
+    try:
+        return _encrypted(plain, url.hostname, own, place.server_certificate)
+    except OSError:
+        plain.close()
+        raise
+
+
+def host_of(place: Place) -> str:
+    """As a request names it."""
+    return "localhost" if place.socket is not None else urlsplit(place.url).netloc
+
+
+def _encrypted(
+    plain: socket.socket, host: str | None, own: tuple[str, str] | None, server: Path | None
+) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
+    if server is not None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if own is not None:
+        context.load_cert_chain(*own)
+    line = context.wrap_socket(plain, server_hostname=host)
+    shown = hashlib.sha256(line.getpeercert(binary_form=True) or b"").hexdigest()
+    if server is not None and shown != fingerprint(server):
+        line.close()
+        raise ssl.SSLError("Fingerprints did not match.")
+    return line
 
 
 def _blind_session() -> requests.Session:

@@ -22,7 +22,8 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from lab.errors import LxdError
 from lab.lxd.errors import Place, not_lxd, refused, silent, unreachable, untrusted
-from lab.lxd.session import CONNECT_TIMEOUT, READ_TIMEOUT
+from lab.lxd.session import CONNECT_TIMEOUT, READ_TIMEOUT, dial, host_of
+from lab.lxd.websocket import NotAWebSocket, WebSocket
 
 Params = Mapping[str, str]
 
@@ -70,6 +71,22 @@ class Transport:
             ) as response,
         ):
             yield response
+
+    def websocket(self, path: str, *, what: str) -> WebSocket:
+        """A connection of its own, for what goes both ways at once."""
+        try:
+            made = WebSocket(dial(self.place, self._api.session.cert))
+        except OSError as error:
+            raise unreachable(self.place, error) from error
+        try:
+            made.begin(host_of(self.place), path)
+        except NotAWebSocket as error:
+            made.close()
+            raise refused(what, f"It opened no WebSocket: {error}") from error
+        except OSError as error:
+            made.close()
+            raise unreachable(self.place, error) from error
+        return made
 
     def read_any(
         self,

@@ -20,6 +20,7 @@ from lab.settings.expiry import ExpirySettings
 from lab.settings.gpus import GpuSettings
 from lab.settings.limits import LimitSettings
 from lab.settings.notify import NotifySettings
+from lab.settings.people import Contact, Public
 from lab.settings.projects import not_removed, of_its_own
 from lab.settings.remotes import RemoteName, RemoteSettings
 from lab.settings.shares import ServerPath, ShareName, ShareSettings, refuse_outside
@@ -97,6 +98,10 @@ class Settings(StrictModel):
     """Users' containers send from no addresses but their own, where LXD can see to it."""
     port_isolation: bool = False
     """Users' containers do not reach one another over the network."""
+    public: Public | None = None
+    """The machine through which people come in from elsewhere, as cards name it."""
+    contact: Contact | None = None
+    """Whom people ask, as cards name them."""
     distribution: Word = "auto"
     source: Annotated[Source, AfterValidator(not_removed)] | None = None
     mirror: AptUrl | None = None

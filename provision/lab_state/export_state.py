@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from lab.errors import InputError
+from lab.whole_file import write_whole
 from provision.lab_state.document import LabState, as_text
 
 DIRECTORY: Final = Path("/var/lib/labstamp/states")
@@ -30,10 +28,10 @@ def write(state: LabState, path: Path | None, *, keep: int = KEEP) -> tuple[Path
         if path is None:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not place.is_dir():
-            _write(place, as_text(state))
+            write_whole(place, as_text(state))
             return place, ()
         file = place / f"{_prefix(state)}{_stamp(state)}.json"
-        _write(file, as_text(state))
+        write_whole(file, as_text(state))
         return file, _remove_old(place, state, keep)
     except OSError as error:
         raise InputError(
@@ -42,27 +40,6 @@ def write(state: LabState, path: Path | None, *, keep: int = KEEP) -> tuple[Path
             fix="Name another file or directory, or free space on its disk. "
             "Its directory must exist, and be yours to write.",
         ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    # mkstemp makes it 0600.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    made = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        made.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            made.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _remove_old(place: Path, state: LabState, keep: int) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 
 from lab.errors import LxdError, TooMuch
@@ -10,6 +11,7 @@ from lab.lxd.contents import MOST
 from lab.lxd.errors import refused
 from lab.lxd.model import Completed, State
 from lab.lxd.port import OnOutput
+from lab.machine.terminal import Streams
 from lab.sizes import format_size
 from tests.support.fake_lxd.store import FakeCalls, FakeFile, FakeVolume
 
@@ -35,6 +37,32 @@ class FakeCommands(FakeCalls):
             if on_output is not None and text:
                 on_output(text)
         return completed
+
+    def attach(
+        self,
+        name: str,
+        argv: Sequence[str],
+        streams: Streams,
+        *,
+        env: Mapping[str, str] | None = None,
+    ) -> int:
+        what = f"run {argv[0]} in {name}"
+        if self._instance(name, what).state is not State.RUNNING:
+            raise refused(what, "Instance is not running", status=400)
+        with os.fdopen(os.dup(streams.stdin), "rb") as given:
+            typed = given.read()
+        completed = self.store.on_run(name, argv, typed)
+        os.write(streams.stdout, completed.stdout.encode())
+        os.write(streams.stderr, completed.stderr.encode())
+        return completed.exit_code
+
+    def console_log(self, name: str) -> bytes:
+        self._instance(name, f"show the console of {name}")
+        return self.store.consoles.get((self._project, name), b"")
+
+    def start_log(self, name: str) -> bytes:
+        self._instance(name, f"show the log of {name}")
+        return b""
 
     def _init(self, name: str, what: str) -> str:
         """As the kernel would name it: LXC starts what `lxc.init.cmd` says, else /sbin/init."""

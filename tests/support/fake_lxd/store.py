@@ -166,6 +166,8 @@ class Store:
     failures: dict[str, LabError] = field(default_factory=dict)
     """What to raise, once, instead of doing: by `verb` or `verb subject` as in `changes`."""
     on_run: OnRun = nothing_said
+    consoles: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """What instances wrote to their consoles, by project and name."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     count: int = 0
 

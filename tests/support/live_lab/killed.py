@@ -22,8 +22,8 @@ from tests.support.live_lab.lab import Lab
 from tests.support.live_lab.served import served
 
 _CHANGES: Final = """
-copy_volume copy_volume_snapshot create create_network create_pool create_project create_snapshot
-create_volume
+attach copy_volume copy_volume_snapshot create create_network create_pool create_project
+create_snapshot create_volume
 create_volume_snapshot delete delete_alias delete_file delete_image delete_project delete_snapshot
 delete_volume delete_volume_snapshot download_image import_image publish publish_packed
 receive_instance receive_volume rename
