@@ -25,6 +25,8 @@ _MOST: Final = 256 << 10
 # Colours and moves of the cursor, which a console's log is full of.
 _DRAWN: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[()][0-9A-Z]|\r")
 
+_NOISE: Final = b"No security context received"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
@@ -40,7 +42,7 @@ def logs_of(lxd: Lxd, instance: Instance, *, lines: int) -> tuple[Log, ...]:
     name, runs = instance.name, instance.state is State.RUNNING
     inside: Callable[[], bytes] = lambda: _tail_inside(lxd, name, lines)  # noqa: E731
     sources: list[tuple[str, Callable[[], bytes]]] = [
-        ("LXD's log of its last start", lambda: lxd.start_log(name)),
+        ("LXD's log of its last start", lambda: without_noise(lxd.start_log(name))),
         ("console", lambda: lxd.console_log(name)),
         (CLOUD_INIT, inside if runs else lambda: _at_rest(lxd, instance)),
         (
@@ -61,6 +63,12 @@ def _read(title: str, read: Callable[[], bytes], most: int) -> Log:
     except (LxdError, OSError) as error:
         return Log(title=title, why=f"It cannot be read: {_in_short(error)}")
     return Log(title=title, lines=found, why=None if found else "It is empty.")
+
+
+def without_noise(content: bytes) -> bytes:
+    """Of liblxc's log, without what it writes of each command that is run inside. Pure."""
+    lines = content.splitlines(keepends=True)
+    return b"".join(line for line in lines if _NOISE not in line)
 
 
 def last_lines(content: bytes, most: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 from lab.errors import LxdError
@@ -23,6 +23,8 @@ from lab.lxd.websocket import Kind, WebSocket
 from lab.machine.terminal import Size, Streams
 
 _PIECE: Final = 1 << 15
+_NORMAL: Final = (1000).to_bytes(2, "big")
+"""RFC 6455, 7.4.1: all is done."""
 _LAST_WORDS: Final = 5.0
 """Seconds for what is on its way when the command has ended."""
 
@@ -98,12 +100,16 @@ class _Attached:
 
     def _show(self, source: WebSocket, target: int) -> None:
         def show() -> None:
-            try:
-                while (piece := source.receive()) is not None:
+            while (piece := source.receive()) is not None:
+                try:
                     _write(target, piece)
-            except OSError as error:
-                self._failures.append(error)
-                source.close()
+                except OSError as error:
+                    self._failures.append(error)
+                    source.close()
+                    return
+            # LXD waits for this, where keys come on the same WebSocket.
+            with suppress(OSError):
+                source.send(_NORMAL, Kind.CLOSE)
 
         self._outputs.append(self._begin(show))
 

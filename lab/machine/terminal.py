@@ -56,11 +56,12 @@ def given_away() -> Iterator[Streams]:
 @contextmanager
 def _raw(terminal: int) -> Iterator[None]:
     before = termios.tcgetattr(terminal)
-    tty.setraw(terminal, termios.TCSADRAIN)
+    # At once: a terminal that nobody reads is never drained.
+    tty.setraw(terminal, termios.TCSANOW)
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
 
 
 @contextmanager

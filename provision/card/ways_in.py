@@ -76,7 +76,9 @@ def _desktop(facts: Facts, way: Way, words: Words) -> list[Block]:
 def _files(facts: Facts, words: Words) -> list[Block]:
     return [
         Paragraph(words.line("files.commands")),
-        Code((typed.scp(facts, file="results.csv"), typed.sftp(facts))),
+        # Apart: on a phone each of them takes several lines.
+        Code((typed.scp(facts, file="results.csv"),)),
+        Code((typed.sftp(facts),)),
         Paragraph(words.line("files.home", account=facts.account)),
     ]
 

@@ -12,7 +12,7 @@ from lab.errors import InputError, LxdError
 from lab.lxd.model import Completed
 from lab.machine.terminal import Size, Streams
 from provision.entering import login_shell, running_container
-from provision.logs import CLOUD_INIT, Log, last_lines, logs_of
+from provision.logs import CLOUD_INIT, Log, last_lines, logs_of, without_noise
 from tests.support.builders.stamping import a_lab, bob, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 from tests.support.fake_lxd.store import FakeFile, FakeInstance
@@ -89,6 +89,13 @@ def test_lines_are_the_last_ones_without_colours() -> None:
     assert last_lines(console, 5) == ("Welcome", "[  OK  ] Reached target.")
     assert last_lines(b"a\nb\nc\xff\n", 2) == ("b", "c\ufffd")
     assert last_lines(b"", 5) == ()
+
+
+def test_of_commands_inside_liblxc_s_log_has_nothing() -> None:
+    noise = b"lxc bob 2026 WARN attach - attach.c:478 - No security context received\n"
+    assert without_noise(noise + b"lxc bob 2026 ERROR start - no\n" + noise) == (
+        b"lxc bob 2026 ERROR start - no\n"
+    )
 
 
 def test_each_log_is_read_and_one_that_fails_hides_no_other(lab: FakeLxd) -> None:
