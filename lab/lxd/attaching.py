@@ -100,13 +100,14 @@ class _Attached:
 
     def _show(self, source: WebSocket, target: int) -> None:
         def show() -> None:
-            while (piece := source.receive()) is not None:
-                try:
+            try:
+                while (piece := source.receive()) is not None:
                     _write(target, piece)
-                except OSError as error:
-                    self._failures.append(error)
-                    source.close()
-                    return
+            except OSError as error:
+                # Of the target: a source that breaks has ended.
+                self._failures.append(error)
+                source.close()
+                return
             # LXD waits for this, where keys come on the same WebSocket.
             with suppress(OSError):
                 source.send(_NORMAL, Kind.CLOSE)
