@@ -298,7 +298,7 @@ class Lxd(Protocol):
 
         Once, and for as long as it takes. It gets a terminal where STREAMS are one. A command that
         cannot be found ends with exit code 127. Killed where this call is left early: by Ctrl-C,
-        or by a BrokenPipeError where nobody reads STREAMS any more.
+        or by a BrokenPipeError where nobody reads STREAMS any more; what it has started goes on.
         """
 
     def console_log(self, name: str) -> bytes:

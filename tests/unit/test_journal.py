@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,7 @@ def test_one_that_is_too_large_is_not_copied(place: Path) -> None:
         read_journal(place, BELOW, lines=5)
 
 
-def test_one_that_is_none_is_told(place: Path) -> None:
+def test_of_one_that_is_none_nothing_is_shown(place: Path) -> None:
     journal(place).write_bytes(os.urandom(5000))
-    try:
+    with suppress(OSError):  # as versions of journalctl see it
         assert read_journal(place, BELOW, lines=5) == b""
-    except OSError as error:
-        assert str(error)
