@@ -31,6 +31,7 @@ class Shelf:
 
     kept: dict[str, str] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    for_ever: set[str] = field(default_factory=set)
 
     def make(self, name: str) -> str:
         if name in self.broken:
@@ -41,6 +42,10 @@ class Shelf:
 
     def has(self, name: str, backup: str) -> bool:
         return self.kept.get(backup) == name
+
+    def keep(self, name: str, backup: str) -> None:
+        assert self.has(name, backup)
+        self.for_ever.add(backup)
 
 
 @dataclass
