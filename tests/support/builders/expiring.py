@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
@@ -14,11 +15,12 @@ from lab.notify.notice import Notice, Told
 from lab.report import Silent
 from lab.settings.settings import Settings
 from provision.create.provision import Provisioned
+from provision.create.ready import SshProbe
 from provision.create.request import Request
 from provision.expiry.renew import Means, Renewal, Renewed, renew
 from provision.expiry.run import Row, run
 from provision.expiry.steps import Tools
-from provision.running import start_held
+from provision.running import bring_up_held
 from tests.support.builders.stamping import SETTINGS, banner, bob, hasty, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 
@@ -71,6 +73,7 @@ class Lab:
     settings: Settings = UTC
     shelf: Shelf = field(default_factory=Shelf)
     ear: Ear = field(default_factory=Ear)
+    probe: Callable[[str], SshProbe] = banner
 
     def let_in(self, name: str, until: str | None = None, **wishes: object) -> None:
         """With a file in the home."""
@@ -107,12 +110,12 @@ class Lab:
             tell=self.ear,
             stamp=self._stamp,
             start=partial(
-                start_held,
+                bring_up_held,
                 self.lxd,
                 self.settings,
                 report=Silent(),
                 timeouts=hasty(),
-                probe_ssh=banner,
+                probe_ssh=self.probe,
             ),
         )
         return renew(means, name, Renewal(**wishes))  # type: ignore[arg-type]
