@@ -26,6 +26,7 @@ from provision.backup.restic_program import Program
 
 _OURS: Final = "labstamp"
 _NAME, _ID, _CHECKED = "name=", "id=", "checked="
+_KEPT: Final = "kept"
 _STAGE: Final = Path("/var/lib/labstamp-stage")
 
 
@@ -115,6 +116,11 @@ class Restic:
                 added = ["--add", f"{_CHECKED}{state}@{verdict.at}"]
                 self._run(["tag", *removed, *added, one.snapshot])
 
+    def keep(self, name: str, backup: str) -> None:
+        for one in self._snapshots(name):
+            if one.id == backup and _KEPT not in one.tags:
+                self._run(["tag", "--add", _KEPT, one.snapshot])
+
     def remove(self, backups: Sequence[Backup]) -> None:
         wanted = {(one.name, one.id) for one in backups}
         ids = [one.snapshot for one in self._snapshots() if (one.name, one.id) in wanted]
@@ -136,7 +142,8 @@ class Restic:
             return Damaged(place=place, why=error.details or error.brief)
         if manifest.name != stored.name:
             return Damaged(place=place, why=f"it is a backup of {manifest.name}")
-        return Backup(place=place, manifest=manifest, verdict=_verdict(stored.tags))
+        verdict, kept = _verdict(stored.tags), _KEPT in stored.tags
+        return Backup(place=place, manifest=manifest, verdict=verdict, kept=kept)
 
     def _snapshots(self, name: str | None = None) -> list[Stored]:
         tags = _OURS if name is None else f"{_OURS},{_NAME}{name}"

@@ -10,10 +10,12 @@ from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
 from provision.backup.directory import Backup, Directory
+from provision.backup.pack import Pack, pack
 from provision.backup.retention import expired
 from provision.backup.stores import Store, at_hand, newest_id, put_into
 from provision.backup.take import backup_lock
 from provision.backup.verify import Means, failure, verify
+from provision.expiry.people import person
 from provision.homes import read_stores
 from provision.managed import is_managed
 
@@ -30,21 +32,37 @@ def everybody(lxd: Lxd) -> tuple[str, ...]:
 
 
 def back_up_all(
-    lxd: Lxd, settings: Settings, names: Sequence[str], store: Store, report: Report
+    lxd: Lxd,
+    settings: Settings,
+    names: Sequence[str],
+    store: Store,
+    report: Report,
+    *,
+    pack: Pack = pack,
 ) -> Outcome:
     """A failure of one does not stop the others, and removes nothing of that one."""
 
     def one(name: str) -> None:
-        put_into(store, lxd, settings, name, report)
-        remove_expired(settings, name, store, report)
+        put_into(store, lxd, settings, name, report, pack=pack)
+        remove_expired(settings, name, store, report, archive=_archive_of(lxd, name))
 
     return _each(names, one, report)
 
 
-def remove_expired(settings: Settings, name: str, store: Store, report: Report) -> None:
+def _archive_of(lxd: Lxd, name: str) -> str | None:
+    """The backup without which nothing of NAME is removed at the end of their time."""
+    one = person(lxd, name)
+    mark = one.mark if one is not None else None
+    return mark.backup if mark is not None else None
+
+
+def remove_expired(
+    settings: Settings, name: str, store: Store, report: Report, *, archive: str | None
+) -> None:
+    """ARCHIVE stays in any case."""
     with backup_lock(settings, name, report):
         there = [one for one in store.of(name) if isinstance(one, Backup)]
-        old_ones = expired(there, settings.backup.keep)
+        old_ones = expired(there, settings.backup.keep, archive)
         if isinstance(store, Directory):
             for old in old_ones:
                 store.remove(old)

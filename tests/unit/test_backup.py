@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,16 @@ from lab.errors import CapacityError, CheckError, Conflict, InputError, LxdError
 from lab.gpu_selection import GpuSelection
 from lab.lxd.model import State
 from lab.report import Silent
+from lab.settings.backup import BackupSettings, KeepSettings
 from lab.settings.settings import Settings
 from provision.backup.directory import Backup, Damaged, Directory
 from provision.backup.listing import backups
 from provision.backup.restore import plan_restore
+from provision.backup.run import back_up_all
 from provision.backup.stores import store_of
+from provision.expiring import Mark
+from provision.expiring import State as Warned
+from provision.expiry.people import person
 from provision.half_taken import By
 from provision.restoring import Half
 from provision.snapshots.take import take
@@ -28,6 +34,7 @@ from tests.support.builders.backups import (
     lab_with_files,
     lose_bob,
     make_bob_again,
+    packed,
     restore_bob,
     store_in,
 )
@@ -109,6 +116,39 @@ def test_a_person_comes_back(lxd: FakeLxd, store: Directory) -> None:
     ours = {key: value for key, value in home.items() if key.startswith("user.lab.")}
     assert {key: again.get(key) for key in ours} == ours
     assert not any("lab.backup" in one.image.properties for one in lxd.store.images.values())
+
+
+def test_the_time_of_a_person_comes_back_with_them(lxd: FakeLxd, store: Directory) -> None:
+    warned = Mark(until=date(2027, 1, 31), state=Warned.WARNED, since=date(2027, 1, 1))
+    time = {labels.UNTIL: "2027-01-31", labels.EXPIRY: str(warned), labels.MAIL: "bob@lab.example"}
+    lxd.update_volume(*HOME, time)
+    lxd.update("bob", config=time)
+    back_up_bob(lxd, store)
+    lose_bob(lxd)
+    restore_bob(lxd, store)
+    one = person(lxd, "bob")
+    assert one is not None
+    assert one.is_level
+    assert (one.until, one.mark, one.mail) == (date(2027, 1, 31), warned, "bob@lab.example")
+
+
+def test_the_archive_that_a_mark_names_outlives_its_turn(lxd: FakeLxd, store: Directory) -> None:
+    first = back_up_bob(lxd, store)
+    since = date(2026, 11, 1)
+    mark = Mark(until=since, state=Warned.ARCHIVED, since=since, backup=first.id)
+    lxd.update_volume(*HOME, {labels.EXPIRY: str(mark)})
+    settings = SETTINGS.model_copy(
+        update={"backup": BackupSettings(keep=KeepSettings(last=1, daily=0, weekly=0, monthly=0))}
+    )
+    for _ in range(3):
+        lxd.store.now += timedelta(days=40)
+        assert back_up_all(lxd, settings, ["bob"], store, Silent(), pack=packed).failed == ()
+    assert store.of("bob")[0].id == first.id
+    assert len(store.of("bob")) == 2
+    store.keep("bob", first.id)
+    lxd.update_volume(*HOME, {labels.EXPIRY: None})
+    back_up_all(lxd, settings, ["bob"], store, Silent(), pack=packed)
+    assert store.of("bob")[0].id == first.id
 
 
 def test_a_stopped_one_comes_back_stopped(lxd: FakeLxd, store: Directory) -> None:

@@ -122,8 +122,20 @@ def test_expired_ones_are_forgotten(tmp_path: Path, restic: Restic) -> None:
     for _ in range(5):
         lxd.store.now += timedelta(minutes=1)
         made.append(put_into(restic, lxd, SETTINGS, "bob", Silent(), pack=packed).id)
-    remove_expired(SETTINGS, "bob", restic, Silent())
+    remove_expired(SETTINGS, "bob", restic, Silent(), archive=None)
     assert [one.id for one in restic.of("bob")] == made[-3:]
+
+
+def test_one_that_is_to_be_kept_stays(tmp_path: Path, restic: Restic) -> None:
+    lxd = lab_with_files(tmp_path)
+    made = []
+    for _ in range(5):
+        lxd.store.now += timedelta(minutes=1)
+        made.append(put_into(restic, lxd, SETTINGS, "bob", Silent(), pack=packed).id)
+    for _ in range(2):
+        restic.keep("bob", made[0])
+    remove_expired(SETTINGS, "bob", restic, Silent(), archive=made[1])
+    assert [one.id for one in restic.of("bob")] == [*made[:2], *made[-3:]]
 
 
 @pytest.mark.parametrize(
