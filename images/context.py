@@ -16,8 +16,8 @@ from typing import TextIO
 from images.log_file import make_log
 from images.remote_inputs import MIRROR, as_there, made_with
 from images.templates.lab_files import LabFiles, read_lab_files
+from lab.instances.own_projects import own_project
 from lab.lxd.model import Progress
-from lab.lxd.own_projects import own_project
 from lab.lxd.port import Lxd
 from lab.machine.apt_sources import Mirrors
 from lab.machine.local_daemon import lxd_directory

@@ -16,11 +16,11 @@ from typing import Final
 from lab import labels
 from lab.errors import CapacityError, CheckError, LabError, LxdError
 from lab.instances.boot import wait_for_init
+from lab.instances.own_projects import own_project
 from lab.instances.removal import remove_instance, remove_volume
 from lab.lxd.devices import NO_DEVICE, ROOT, required_pool, root_of
 from lab.lxd.idmap import ON_VOLUME, IdRange, trial_range
 from lab.lxd.model import InstanceSpec, Pool, Profile
-from lab.lxd.own_projects import own_project
 from lab.lxd.port import Lxd
 from lab.process import is_alive, me
 from lab.report import Report
