@@ -255,7 +255,11 @@ def test_snapshots_of_the_root_stay_where_the_other_server_has_not_what_they_nam
     usual = there.store.profiles["default"].devices
     plugged = {**usual, "eth0": {**usual["eth0"], "network": "lab"}}
     there.store.profiles["default"] = Profile(name="default", devices=plugged)
-    assert "they name the network lxdbr0, which that server may lack" in told(here, there)
+    assert (
+        "its root's snapshots monday: they name the network lxdbr0, which that server may lack. "
+        "Those of /home are kept. To take them along, first on that server: "
+        "lxc network create lxdbr0 ipv4.address=none ipv6.address=none\n"
+    ) in told(here, there)
     run(here, there)
     assert there.store.instances[BOB].devices["eth0"]["network"] == "lab"
     assert there.snapshots("bob") == ()
