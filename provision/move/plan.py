@@ -171,7 +171,7 @@ def _tried(choose_it: Callable[[], T], obstacles: list[Obstacle]) -> T | None:
     try:
         return choose_it()
     except LabError as error:
-        reason = f"{error.brief} {' '.join((error.details or '').split())}".strip()
+        reason = f"there: {error.brief} {' '.join((error.details or '').split())}".strip()
         obstacles.append(Obstacle(reason=reason, capacity=isinstance(error, CapacityError)))
         return None
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from lab import labels
-from lab.errors import CapacityError, InputError
+from lab.errors import CapacityError, InputError, LxdUnreachable
 from lab.lxd.model import Pool, Profile
 from lab.report import Silent
 from lab.settings.settings import Settings
 from provision import lifecycle
-from provision.move.remote import settings_of
+from provision.move.move import move
+from provision.move.remote import settings_of, told_of
 from tests.support.builders.four_gpus import FOUR
 from tests.support.builders.moving import (
     BOB,
@@ -21,6 +22,7 @@ from tests.support.builders.moving import (
     SETTINGS,
     a_server,
     as_server,
+    context_of,
     run,
     running,
     told,
@@ -140,7 +142,7 @@ def test_too_few_gpus_are_an_obstacle(labs: Labs) -> None:
     here.changes.clear()
     lines = refusal(labs, CapacityError)
     assert len(lines) == 1
-    assert lines[0].startswith("2 GPUs are requested, 1 available.")
+    assert lines[0].startswith("there: 2 GPUs are requested, 1 available.")
 
 
 def test_a_driver_that_does_not_fit_needs_a_release_there(labs: Labs) -> None:
@@ -244,6 +246,34 @@ def test_servers_are_named_in_the_settings_or_by_url() -> None:
         "  lab.yaml has under `remotes:`: lab2.\n"
         "Next: Write it into `remotes:` in lab.yaml, or give its URL: https://HOST:8443"
     )
+
+
+def test_what_is_wrong_with_that_server_is_not_taken_for_this_one_s(labs: Labs) -> None:
+    here, there = labs
+    own = SETTINGS.remotes["lab2"].model_copy(update={"pool": "ssd"})
+    settings = SETTINGS.model_copy(update={"remotes": {"lab2": own}})
+    with pytest.raises(InputError) as error:
+        move(context_of(here, there, settings=settings), "bob")
+    assert str(error.value) == (
+        "lab2: pool: LXD has no storage pool ssd.\n  It has: default.\n"
+        "Next: Correct `pool:` of lab2 below `remotes:` in lab.yaml."
+    )
+    with pytest.raises(InputError, match="lab2: project: LXD has no project lab"):
+        move(context_of(here, there.in_project("lab")), "bob")
+    assert (here.changes, there.changes) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("word", "fix"),
+    [
+        ("lab2", "Check `url` of lab2 below `remotes:` in lab.yaml"),
+        ("https://10.0.0.9:8443", "Check the URL"),
+    ],
+)
+def test_where_that_server_is_named_is_told(word: str, fix: str) -> None:
+    with pytest.raises(LxdUnreachable) as error, told_of(word):
+        raise LxdUnreachable("It is gone.", fix="Check `remote` in lab.yaml")
+    assert str(error.value) == f"{word}: It is gone.\nNext: {fix}"
 
 
 def test_snapshots_of_the_root_stay_where_the_other_server_has_not_what_they_name(
