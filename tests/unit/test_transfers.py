@@ -107,7 +107,7 @@ def test_where_neither_can_both_reasons_are_told(http: requests_mock.Mocker) -> 
     with pytest.raises(LxdError) as error:
         send(here, there)
     assert str(error.value) == (
-        f"LXD could not receive the volume home-bob from {HERE}: neither server reaches the other."
-        f"\n  {DIAL.format('lab2')}\n  {DIAL.format('lab1')}\n"
+        f"LXD could not receive the volume home-bob at {THERE} from {HERE}: neither server reaches "
+        f"the other.\n  {DIAL.format('lab2')}\n  {DIAL.format('lab1')}\n"
         "Next: Open the port of core.https_address (8443 by default) from one server to the other."
     )
