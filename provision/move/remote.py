@@ -20,8 +20,7 @@ def settings_of(word: str, settings: Settings) -> Settings:
 
 @contextmanager
 def told_of(word: str) -> Iterator[None]:
-    """What is wrong with that server, or with what lab.yaml says of it, is not taken for this
-    one's."""
+    """Name WORD in each error about that server, or about what lab.yaml says of it."""
     try:
         yield
     except (InputError, LxdUnreachable) as error:

@@ -297,6 +297,21 @@ def test_snapshots_of_the_root_stay_where_the_other_server_has_not_what_they_nam
     assert here.snapshots("bob") == ("monday",)
 
 
+def test_an_empty_network_for_the_names_in_snapshots_is_not_plugged_into(labs: Labs) -> None:
+    here, there = labs
+    there.store.networks["lab"] = replace(there.store.networks["lxdbr0"], name="lab")
+    none = {"ipv4.address": "none", "ipv6.address": "none"}
+    there.store.networks["lxdbr0"] = replace(there.store.networks["lxdbr0"], config=none)
+    usual = there.store.profiles["default"].devices
+    plugged = {**usual, "eth0": {**usual["eth0"], "network": "lab"}}
+    there.store.profiles["default"] = Profile(name="default", devices=plugged)
+    # A NIC of its own: one that is as the profile says follows the profile anyway.
+    here.update("bob", devices={"eth0": {"type": "nic", "name": "eth0", "network": "lxdbr0"}})
+    run(here, there)
+    assert there.store.instances[BOB].devices.get("eth0", plugged["eth0"])["network"] == "lab"
+    assert there.snapshots("bob") == ("monday",)
+
+
 def test_ids_that_are_not_known_there_are_chosen_by_its_daemon() -> None:
     here, there = two_labs()
     there.store.id_range = None
