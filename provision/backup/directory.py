@@ -156,7 +156,7 @@ class Directory:
                     count += 1
         return count
 
-    def remove(self, backup: Backup) -> None:
+    def remove(self, backup: Backup | Damaged) -> None:
         """Under a hidden name first, so that a half of it is never taken for a backup."""
         leaving = backup.place.with_name(f"{_LEAVING}{backup.id}")
         backup.place.rename(leaving)

@@ -26,9 +26,9 @@ from lab.settings.settings import Settings
 from provision.backup.describe import home_tree
 from provision.backup.directory import Backup, Directory
 from provision.backup.facts import read
-from provision.backup.leftovers import half_restored
+from provision.backup.leftovers import half_restored, is_half
 from provision.backup.pack import Tree, Unpack, as_check_error, check_stored, unpack_home
-from provision.backup.restore_plan import NewHome, Plan, plan
+from provision.backup.restore_plan import Finish, NewHome, Plan, plan
 from provision.backup.restored import PROTECTION
 from provision.backup.root_image import COPIED, root_image
 from provision.backup.take import backup_lock
@@ -40,7 +40,7 @@ from provision.homes import FINISHED, home_place
 from provision.ids.facts import IDS_LOCK, read_ids
 from provision.ids.ranges import Person, refuse_second
 from provision.lab_info import give_lab_info
-from provision.managed import container_lock
+from provision.managed import container_lock, is_unclean
 from provision.restoring import Half
 from provision.snapshots.wish import IDENTITY
 from provision.upgrade.address import asked_for, asking_for
@@ -58,8 +58,12 @@ def plan_restore(
     *,
     only: Half | None = None,
     gpus: GpuSelection | None = None,
-) -> Plan:
+) -> Plan | Finish:
     """What `restore-backup` would do. Changes nothing."""
+    begun = lxd.instance(backup.name)
+    if begun is not None and is_half(begun) and not is_unclean(begun):
+        _refuse_another(begun, backup)
+        return Finish(backup=backup)
     return plan(backup, read(lxd, settings, backup.manifest), only=only, gpus=gpus)
 
 

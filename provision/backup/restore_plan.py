@@ -70,6 +70,19 @@ class Plan:
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """All files are there: a run was killed after it had started the container, or just before."""
+
+    backup: Backup
+
+    def __str__(self) -> str:
+        return (
+            f"{self.backup.name}: finish the restore of the backup {self.backup.id}\n"
+            "  its files are there; start it and wait until ssh answers"
+        )
+
+
 def plan(
     backup: Backup, facts: Facts, *, only: Half | None = None, gpus: GpuSelection | None = None
 ) -> Plan:

@@ -9,8 +9,10 @@ from lab.errors import CapacityError, CheckError, InputError, LabError, LxdError
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
-from provision.backup.directory import Backup, Directory
+from provision.backup.choosing import choose
+from provision.backup.directory import Backup, Directory, Verdict
 from provision.backup.pack import Pack, pack
+from provision.backup.restic import Restic
 from provision.backup.retention import expired
 from provision.backup.stores import Store, at_hand, newest_id, put_into
 from provision.backup.take import backup_lock
@@ -66,8 +68,8 @@ def remove_expired(
         if isinstance(store, Directory):
             for old in old_ones:
                 store.remove(old)
-        else:
-            store.remove(old_ones)
+        elif old_ones:
+            store.telling(report).remove(old_ones)
         for old in old_ones:
             report.say(f"{name}: removed the backup {old.id}, which has expired.")
 
@@ -94,13 +96,36 @@ def verify_one(
     means: Means | None = None,
 ) -> None:
     """CheckError where it is not good, which is noted beside it."""
-    with at_hand(store, name, wanted) as (directory, backup):
-        verdict = verify(lxd, settings, backup, directory, report, means=means)
-    if not isinstance(store, Directory):
-        store.note(backup, verdict)
+    if isinstance(store, Directory):
+        backup = choose(store.of(name), name, wanted)
+        verdict = verify(lxd, settings, backup, store, report, means=means)
+    else:
+        backup, verdict = _fetched(lxd, settings, name, store, report, wanted=wanted, means=means)
+        store.telling(report).note(backup, verdict)
     error = failure(backup, verdict)
     if error is not None:
         raise error
+
+
+def _fetched(
+    lxd: Lxd,
+    settings: Settings,
+    name: str,
+    store: Restic,
+    report: Report,
+    *,
+    wanted: str | None,
+    means: Means | None,
+) -> tuple[Backup, Verdict]:
+    try:
+        with at_hand(store, settings, name, wanted, report) as (directory, backup):
+            return backup, verify(lxd, settings, backup, directory, report, means=means)
+    except CheckError as error:
+        # The repository is damaged. CheckError again where that is so of the manifest itself.
+        backup = choose(store.of(name), name, wanted)
+        found = tuple((error.details or error.brief).splitlines())
+        report.failed(name, f"the backup {backup.id} is not good: {found[0]}")
+        return backup, Verdict(at=lxd.now().isoformat(), good=False, found=found)
 
 
 def failure_of(outcome: Outcome, what: str) -> LabError | None:

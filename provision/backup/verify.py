@@ -26,7 +26,7 @@ from lab.process import is_alive, me
 from lab.report import Report
 from lab.settings.settings import Settings
 from lab.sizes import format_size
-from lab.tempdir import temp_directory
+from lab.tempdir import remove_dead_directories, temp_directory
 from provision.backup.describe import home_tree, root_tree
 from provision.backup.directory import Backup, Directory, Verdict
 from provision.backup.manifest import Root
@@ -204,6 +204,7 @@ def _spec(trial: Trial, root: Root) -> InstanceSpec:
 
 def _clear(lxd: Lxd) -> None:
     """What killed runs left."""
+    remove_dead_directories()
     for instance in lxd.instances():
         if instance.name.startswith(_PREFIX) and _is_dead(instance.config):
             remove_instance(lxd, instance.name)

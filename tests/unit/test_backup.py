@@ -17,9 +17,12 @@ from lab.settings.backup import BackupSettings, KeepSettings
 from lab.settings.settings import Settings
 from provision.backup.directory import Backup, Damaged, Directory
 from provision.backup.listing import backups
+from provision.backup.manifest import Part
+from provision.backup.pack import Tree
 from provision.backup.restore import plan_restore
 from provision.backup.run import back_up_all
 from provision.backup.stores import store_of
+from provision.backup.take import back_up_to
 from provision.expiring import Mark
 from provision.expiring import State as Warned
 from provision.expiry.people import person
@@ -297,6 +300,36 @@ def test_snapshots_of_killed_backups_are_removed(lxd: FakeLxd, store: Directory)
     back_up_bob(lxd, store)
     assert left.startswith("labstamp-backup-")
     assert lxd.snapshots("bob") == lxd.volume_snapshots(*HOME) == ("mine",)
+
+
+def test_one_that_is_renamed_meanwhile_is_told_and_leaves_nothing(
+    lxd: FakeLxd, store: Directory
+) -> None:
+    def renamed(tree: Tree, archive: Path, listing: Path) -> Part:
+        part = packed(tree, archive, listing)
+        lxd.stop("bob")
+        lxd.rename("bob", "rob")
+        lxd.rename_volume(*HOME, "home-rob")
+        return part
+
+    with pytest.raises(Conflict, match="bob was renamed or removed while it was backed up"):
+        back_up_to(lxd, SETTINGS, "bob", store, Silent(), pack=renamed)
+    assert (lxd.snapshots("rob"), lxd.volume_snapshots("default", "home-rob")) == ((), ())
+    assert store.of("bob") == ()
+
+
+def test_one_that_gets_another_root_meanwhile_is_whole(lxd: FakeLxd, store: Directory) -> None:
+    def upgraded(tree: Tree, archive: Path, listing: Path) -> Part:
+        part = packed(tree, archive, listing)
+        if archive.name.startswith("root"):
+            lxd.stop("bob")
+            lxd.rename("bob", "bob-former")
+        return part
+
+    backup = back_up_to(lxd, SETTINGS, "bob", store, Silent(), pack=upgraded)
+    assert backup.manifest.root is not None
+    assert backup.manifest.root.image["metadata.yaml"]
+    assert (lxd.snapshots("bob-former"), lxd.volume_snapshots(*HOME)) == ((), ())
 
 
 def test_a_restore_that_fails_leaves_nothing(lxd: FakeLxd, store: Directory) -> None:
