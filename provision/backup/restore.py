@@ -208,13 +208,25 @@ def _start(lxd: Lxd, instance: Instance, address: str, report: Report) -> None:
     lxd.update(name, config={labels.BUILDER: me()})
     if lxd.state(name).state is State.RUNNING:
         return
-    try:
-        lxd.update(name, devices=asking_for(address, instance))
-    except LxdError as error:
-        report.say(f"{name}: gets another address than {address}: {error.brief}")
+    if other := _who_has(lxd, address, name):
+        # LXD would let it send from that address alone, and DHCP give it another one.
+        report.say(f"{name}: gets another address than {address}: {other} has that one.")
+    else:
+        try:
+            lxd.update(name, devices=asking_for(address, instance))
+        except LxdError as error:
+            report.say(f"{name}: gets another address than {address}: {error.brief}")
     give_lab_info(lxd, name, report)
     report.phase(name, "boot")
     start_filtered(lxd, name, report)
+
+
+def _who_has(lxd: Lxd, address: str, name: str) -> str | None:
+    """The running instance, other than NAME, that has ADDRESS now."""
+    running = [
+        one.name for one in lxd.instances() if one.state is State.RUNNING and one.name != name
+    ]
+    return next((one for one in running if address in lxd.state(one).ipv4), None)
 
 
 def _undo_home(lxd: Lxd, home: NewHome, report: Report) -> None:

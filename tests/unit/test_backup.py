@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,6 +163,30 @@ def test_a_stopped_one_comes_back_stopped(lxd: FakeLxd, store: Directory) -> Non
     restore_bob(lxd, store)
     assert lxd.store.instances[HERE].state is State.STOPPED
     assert lxd.store.instances[HERE].config[labels.PHASE] == labels.READY
+
+
+def test_an_address_that_somebody_else_has_is_not_asked_for(lxd: FakeLxd, store: Directory) -> None:
+    root = back_up_bob(lxd, store).manifest.root
+    assert root is not None
+    address = root.address
+    assert address in lxd.state("bob").ipv4
+    lxd.store.instances["default", "eve"] = replace(lxd.store.instances[HERE], devices={})
+    lose_bob(lxd)
+    asked: list[object] = []
+    update = lxd.update
+
+    def look_and_update(name: str, **changes: Any) -> None:
+        devices = changes.get("devices") or {}
+        asked.extend(
+            one["ipv4.address"] for one in devices.values() if "ipv4.address" in (one or {})
+        )
+        update(name, **changes)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lxd, "update", look_and_update)
+        restore_bob(lxd, store)
+    assert address in lxd.state("eve").ipv4
+    assert asked == []
 
 
 def test_nothing_that_is_there_is_overwritten(lxd: FakeLxd, store: Directory) -> None:
