@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
@@ -115,7 +116,9 @@ def restore_backup(
     _as_root("restore-backup")
     lxd = connect_to(settings)
     wish = parse_selection(gpus) if gpus else None
-    with at_hand(store, name, wanted) as (directory, backup):
+    with ExitStack() as kept:
+        with console.reporter() as report:
+            directory, backup = kept.enter_context(at_hand(store, settings, name, wanted, report))
         would = restore.plan_restore(lxd, settings, backup, only=only, gpus=wish)
         if plan:
             console.print_text(str(would))

@@ -151,7 +151,8 @@ def take_snapshots(_c: Context, plan: bool = False) -> None:
 @command()
 def install_backup_timer(_c: Context) -> None:
     """Make backups each night, where and when `backup:` in lab.yaml says."""
-    from host.units import backup_timer, driver_hook
+    from host.units import driver_hook
+    from host.units.backup_timer import timer
     from provision.backup.stores import store_of
 
     machine = this_machine()
@@ -160,7 +161,7 @@ def install_backup_timer(_c: Context) -> None:
     machine.require_root("sudo .venv/bin/invoke host.install-backup-timer")
     driver_hook.insist_on_root_alone(machine, ROOT, settings)
     store_of(settings, None).insist()
-    done = backup_timer.install(machine, ROOT, settings.backup.when)
+    done = timer(settings.backup.when).install(machine, ROOT)
     _say(done, nothing="The backup timer is installed; nothing to do.")
     if not machine.systemd_runs:
         console.print_note(_NOT_BOOTED)
@@ -169,11 +170,11 @@ def install_backup_timer(_c: Context) -> None:
 @command()
 def remove_backup_timer(_c: Context) -> None:
     """Remove the backup timer. Backups stay."""
-    from host.units import backup_timer
+    from host.units.backup_timer import timer
 
     machine = this_machine()
     machine.require_root("sudo .venv/bin/invoke host.remove-backup-timer")
-    _say(backup_timer.remove(machine), nothing="There is no backup timer; nothing to do.")
+    _say(timer().remove(machine), nothing="There is no backup timer; nothing to do.")
 
 
 @command()

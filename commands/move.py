@@ -34,10 +34,12 @@ def move(
         _forget(settings, name, remote, plan=plan, yes=yes)
         return
     from provision.move import move as moving
-    from provision.move.remote import settings_of
+    from provision.move.remote import settings_of, told_of
 
     settings_there = settings_of(remote, settings)
-    lxd, there = connect_to(settings), connect_to(settings_there)
+    lxd = connect_to(settings)
+    with told_of(remote):
+        there = connect_to(settings_there)
     with console.reporter() as report:
         context = moving.MoveContext(
             lxd=lxd,
@@ -60,12 +62,14 @@ def move(
 
 def _forget(settings: Settings, name: str, remote: str, *, plan: bool, yes: bool) -> None:
     from provision.move import forget as forgetting
-    from provision.move.remote import settings_of
+    from provision.move.remote import settings_of, told_of
 
     lxd = connect_to(settings)
     mark = forgetting.kept_mark(lxd, name)
     word = remote or (mark.remote if mark.remote in settings.remotes else mark.url)
-    there = connect_to(settings_of(word, settings))
+    settings_there = settings_of(word, settings)
+    with told_of(word):
+        there = connect_to(settings_there)
     would = str(forgetting.plan_forget(lxd, there, name))
     if plan:
         console.print_text(would)

@@ -16,6 +16,7 @@ from typing import TextIO
 from images.log_file import make_log
 from images.remote_inputs import MIRROR, as_there, made_with
 from images.templates.lab_files import LabFiles, read_lab_files
+from lab.instances.own_projects import own_project
 from lab.lxd.model import Progress
 from lab.lxd.port import Lxd
 from lab.machine.apt_sources import Mirrors
@@ -24,15 +25,6 @@ from lab.places import is_installed, log_directory, version
 from lab.report import Report
 from lab.settings.settings import Settings
 from lab.urls import without_password
-
-# The build project shares everything with the default project but its list of instances, so
-# that `lxc list` shows users only and images published here appear in the default project.
-PROJECT_CONFIG = {
-    "features.images": "false",
-    "features.profiles": "false",
-    "features.networks": "false",
-    "features.storage.volumes": "false",
-}
 
 _STEP = re.compile(r"^(Get:\d+|Unpacking|Setting up|Processing triggers|Cloud-init v|I:|\+ )")
 
@@ -90,8 +82,7 @@ def open_context(
 
 def have_build_project(context: BuildContext) -> None:
     """Make the project of builders and checks where it is not there yet."""
-    if context.build.project not in context.lxd.projects():
-        context.lxd.create_project(context.build.project, PROJECT_CONFIG)
+    own_project(context.lxd, context.build.project)
 
 
 def _commit(root: Path) -> str:

@@ -51,6 +51,8 @@ class Mark:
     backup: str | None = None
     announced: date | None = None
     """When it was said that the home will be purged."""
+    untold: bool = False
+    """Whether it was stopped by a run that was killed before it told anybody."""
 
     def __str__(self) -> str:
         told = {
@@ -60,6 +62,7 @@ class Mark:
             "warned": {str(days): day.isoformat() for days, day in sorted(self.warned.items())},
             "backup": self.backup,
             "announced": self.announced.isoformat() if self.announced else None,
+            **({"untold": True} if self.untold else {}),
         }
         return json.dumps(told, separators=(",", ":"))
 
@@ -86,6 +89,7 @@ def _read(told: Mapping[str, Any]) -> Mark:
         warned={int(days): date.fromisoformat(day) for days, day in told["warned"].items()},
         backup=None if told["backup"] is None else str(told["backup"]),
         announced=date.fromisoformat(told["announced"]) if told["announced"] else None,
+        untold=told.get("untold") is True,
     )
 
 

@@ -41,6 +41,25 @@ def start_held(
     return True
 
 
+def bring_up_held(
+    lxd: Lxd,
+    settings: Settings,
+    name: str,
+    *,
+    report: Report,
+    timeouts: Timeouts | None = None,
+    probe_ssh: Callable[[str], SshProbe] = probe_ssh,
+) -> bool:
+    """As `start_held`, and ssh answers afterwards also where it was running already.
+
+    Whoever started it may have been killed before it was up.
+    """
+    if start_held(lxd, settings, name, report=report, timeouts=timeouts, probe_ssh=probe_ssh):
+        return True
+    wait_until_up(lxd, name, report, timeouts=timeouts or Timeouts(), probe_ssh=probe_ssh)
+    return False
+
+
 def stop_held(lxd: Lxd, name: str, *, report: Report) -> bool:
     """Stopped afterwards. False when it was already."""
     if whole_container(lxd, name).state is State.STOPPED:

@@ -71,11 +71,11 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._ended.wait(_EVERY):
-            if _answers(self._address):
+            if answers(self._address):
                 self._answers.append(time.monotonic())
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
     try:
         with socket.create_connection((address, _SSH), timeout=1) as connection:
             connection.settimeout(1)
@@ -87,9 +87,9 @@ def _answers(address: str) -> bool:
 class Commands:
     """labstamp's, with settings of the bench's own."""
 
-    def __init__(self, directory: Path, log: Path) -> None:
+    def __init__(self, directory: Path, log: Path, prefix: str, **more: object) -> None:
         self._settings = directory / "lab.yaml"
-        words = {"alias-prefix": "bench-life", "build-project": "bench-life-build"}
+        words = {"alias-prefix": prefix, "build-project": f"{prefix}-build", **more}
         self._settings.write_text(json.dumps(words), encoding="utf-8")
         self._log = log
 
@@ -113,9 +113,9 @@ class Commands:
 def main() -> int:
     wanted = _arguments()
     with tempfile.TemporaryDirectory() as directory:
-        invoke = Commands(Path(directory), wanted.log)
+        invoke = Commands(Path(directory), wanted.log, "bench-life")
         versions = _have_releases(invoke)
-        key = _make_key(Path(directory))
+        key = make_key(Path(directory))
         laps: list[Lap] = []
         for template in TEMPLATES:
             with _container(invoke, template, key) as name:
@@ -142,7 +142,7 @@ def _have_releases(invoke: Commands) -> Mapping[str, Sequence[str]]:
     }
 
 
-def _make_key(directory: Path) -> str:
+def make_key(directory: Path) -> str:
     file = directory / "key"
     argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)]
     subprocess.run(argv, check=True)

@@ -19,12 +19,10 @@ from lab.lxd.errors import AGAIN, refused
 from lab.lxd.operation import Operation, ended
 from lab.lxd.rest import path
 from lab.lxd.shown import ENVIRONMENT, NOT_ENTERED, shown
-from lab.lxd.websocket import Kind, WebSocket
+from lab.lxd.websocket import WebSocket
 from lab.machine.terminal import Size, Streams
 
 _PIECE: Final = 1 << 15
-_NORMAL: Final = (1000).to_bytes(2, "big")
-"""RFC 6455, 7.4.1: all is done."""
 _LAST_WORDS: Final = 5.0
 """Seconds for what is on its way when the command has ended."""
 
@@ -110,7 +108,7 @@ class _Attached:
                 return
             # LXD waits for this, where keys come on the same WebSocket.
             with suppress(OSError):
-                source.send(_NORMAL, Kind.CLOSE)
+                source.say_goodbye()
 
         self._outputs.append(self._begin(show))
 
@@ -139,7 +137,7 @@ def _feed(source: int, target: WebSocket) -> None:
     try:
         while piece := os.read(source, _PIECE):
             target.send(piece)
-        target.send(b"", Kind.TEXT)
+        target.send_text("")
     except OSError:
         return  # the command reads no more
 
@@ -148,7 +146,7 @@ def _tell(streams: Streams, control: WebSocket) -> None:
     """Signals and sizes, until SIGKILL, the last one."""
     try:
         while (news := streams.heard.get()) is not signal.SIGKILL:
-            control.send(json.dumps(_order(news)).encode(), Kind.TEXT)
+            control.send_text(json.dumps(_order(news)))
     except OSError:
         return  # the command has ended
 

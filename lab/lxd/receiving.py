@@ -23,7 +23,7 @@ class ReceivingCalls(TransferCalls):
         on_progress: OnProgress | None = None,
     ) -> Instance:
         there = calls_of(source)
-        what = f"receive {name} from {there.place}"
+        what = f"receive {name} at {self.place} from {there.place}"
         raw = there.raw_instance(name)
         body = {
             "name": spec.name,
@@ -72,7 +72,7 @@ class ReceivingCalls(TransferCalls):
         on_progress: OnProgress | None = None,
     ) -> None:
         there = calls_of(source)
-        what = f"receive the volume {origin[1]} from {there.place}"
+        what = f"receive the volume {origin[1]} at {self.place} from {there.place}"
         body = {
             "name": name,
             "type": "custom",

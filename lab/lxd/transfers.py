@@ -45,16 +45,23 @@ class Receiving:
 
 
 class TransferCalls(InstanceCalls):
+    _pulls = False
+    """Whether this server had to connect to the other one, the last time."""
+
     def transfer(
         self, receiving: Receiving, sending: Sending, on_progress: OnProgress | None
     ) -> None:
         failures: list[LxdError] = []
-        for begin in (self._push, self._pull):
+        ways = (self._pull, self._push) if self._pulls else (self._push, self._pull)
+        for begin in ways:
             try:
                 sent, received = begin(receiving, sending)
             except _NoWay as error:
                 failures += error.causes
                 continue
+            # To find out that there is no way takes ten seconds and more, and of the next transfer
+            # somebody may be waiting for the end.
+            self._pulls = begin == self._pull
             self._finish_both(sending, sent, received, on_progress)
             return
         told = "\n".join(dict.fromkeys(f"{one.details or one.brief}" for one in failures))

@@ -43,6 +43,8 @@ _UNPACK: Final = (
     "--warning=no-timestamp",
     *_KIND,
 )
+_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Were we killed, it would go on writing into what the next run removes."""
 _SAID: Final = 4096
 _FULL: Final = ("no space left on device", "disk quota exceeded")
 
@@ -51,7 +53,7 @@ _FULL: Final = ("no space left on device", "disk quota exceeded")
 def packing(tree: Path, ids: Ids | None) -> Iterator[IO[bytes]]:
     """The tar stream of what is in TREE. LxdError at the end where something could not be read."""
     with id_space(ids) as within, tempfile.TemporaryFile() as said:
-        tar = _started([*within, *_MAKE], tree, said, stdout=subprocess.PIPE)
+        tar = _started([*within, *_WITH_US, *_MAKE], tree, said, stdout=subprocess.PIPE)
         out = tar.stdout
         assert out is not None  # noqa: S101 - by stdout=PIPE
         try:
@@ -75,7 +77,7 @@ def unpack(stream: IO[bytes], tree: Path, ids: Ids | None) -> None:
     if ids is not None:
         os.chown(tree, ids[0], ids[0])
     with id_space(ids) as within, tempfile.TemporaryFile() as said:
-        tar = _started([*within, *_UNPACK], tree, said, stdin=stream)
+        tar = _started([*within, *_WITH_US, *_UNPACK], tree, said, stdin=stream)
         if tar.wait():
             text = _text(said)
             if any(sign in text.lower() for sign in _FULL):

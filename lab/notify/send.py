@@ -135,7 +135,9 @@ def _ask(one: _Try, text: tuple[str, str], by_thread: dict[int | None, _Try]) ->
         return
     title, body = text
     try:
-        one.done = bool(service.notify(title=title, body=body))
+        # Else a mail is taken for HTML: without its lines, and without what looks like a tag.
+        sent = service.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
+        one.done = bool(sent)
     except Exception as error:  # noqa: BLE001 - of code for a hundred services
         one.said.append(type(error).__name__)
         one.done = False

@@ -16,7 +16,7 @@ from provision.backup.stores import back_up, store_of
 class Archived:
     """An archive as `provision.expiry.archive.Archive` wants it, where `backup.to` says.
 
-    Retention keeps the newest good backup of each person with a root for ever: it is this one.
+    Retention leaves those that a person's mark names, and those that are to be kept.
     """
 
     lxd: Lxd
@@ -39,3 +39,7 @@ class Archived:
             and one.verdict.good
             for one in store_of(self.settings, None).of(name)
         )
+
+    def keep(self, name: str, backup: str) -> None:
+        """No retention removes BACKUP any more."""
+        store_of(self.settings, None).keep(name, backup)

@@ -25,6 +25,7 @@ from provision.backup.manifest import FILE, Manifest, read_manifest
 
 TOP: Final = "labstamp-backup"
 VERIFIED: Final = "verified.json"
+KEPT: Final = "kept"
 _MAKING: Final = ".making-"
 _LEAVING: Final = ".removing-"
 _BUILDER: Final = "builder"
@@ -48,6 +49,8 @@ class Backup:
     place: Path
     manifest: Manifest
     verdict: Verdict | None = None
+    kept: bool = False
+    """Until an admin removes it: its person is gone."""
 
     @property
     def id(self) -> str:
@@ -153,7 +156,7 @@ class Directory:
                     count += 1
         return count
 
-    def remove(self, backup: Backup) -> None:
+    def remove(self, backup: Backup | Damaged) -> None:
         """Under a hidden name first, so that a half of it is never taken for a backup."""
         leaving = backup.place.with_name(f"{_LEAVING}{backup.id}")
         backup.place.rename(leaving)
@@ -165,6 +168,11 @@ class Directory:
         _write(new, json.dumps(told, indent=1) + "\n")
         new.replace(backup.place / VERIFIED)
         _flush(backup.place)
+
+    def keep(self, name: str, backup: str) -> None:
+        place = self.top / name / backup
+        _write(place / KEPT, "")
+        _flush(place)
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self.place).free
@@ -183,7 +191,8 @@ def _read(place: Path, name: str) -> Backup | Damaged:
         return Damaged(place=place, why=error.details or error.brief)
     if manifest.name != name:
         return Damaged(place=place, why=f"it is a backup of {manifest.name}")
-    return Backup(place=place, manifest=manifest, verdict=_verdict(place))
+    kept = (place / KEPT).exists()
+    return Backup(place=place, manifest=manifest, verdict=_verdict(place), kept=kept)
 
 
 def _verdict(place: Path) -> Verdict | None:

@@ -8,6 +8,7 @@ from lab.instances.removal import remove_instance, remove_volume
 from lab.lxd.model import Instance, Volume
 from lab.lxd.port import Lxd
 from lab.process import in_words, is_alive, me
+from lab.tempdir import remove_dead_directories
 from provision.backup.root_image import clear_images
 from provision.homes import is_half_copied, read_stores
 from provision.managed import is_preparing, is_unclean
@@ -20,6 +21,7 @@ def half_restored(lxd: Lxd, name: str) -> Instance | None:
 
     What was not whole is removed: container, home and image. InputError while somebody makes it.
     """
+    remove_dead_directories()
     clear_images(lxd)
     instance = lxd.instance(name)
     ours = instance is not None and is_half(instance)

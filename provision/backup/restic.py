@@ -15,17 +15,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
-from lab.errors import InputError, LabError
+from lab.errors import CheckError, InputError, LabError
 from lab.names import check_instance_name
+from lab.report import Report
 from lab.settings.backup import RESTIC, BackupSettings
 from lab.tempdir import temp_directory
 from provision.backup.choosing import choose
 from provision.backup.directory import Backup, Damaged, Directory, Verdict
 from provision.backup.manifest import FILE, read_manifest
-from provision.backup.restic_program import Program
+from provision.backup.restic_program import PATIENCE, Incomplete, Program, Unreadable
 
 _OURS: Final = "labstamp"
 _NAME, _ID, _CHECKED = "name=", "id=", "checked="
+_KEPT: Final = "kept"
 _STAGE: Final = Path("/var/lib/labstamp-stage")
 
 
@@ -49,10 +51,26 @@ class Restic:
         *,
         program: str = "restic",
         stage: Path = _STAGE,
+        report: Report | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self._address = address.removeprefix(RESTIC)
-        self._run = Program(self._address, settings, program).run
+        self._made_of = (settings, program, patience)
+        of_program = Program(self._address, settings, program, report=report, patience=patience)
+        self._run = of_program.run
         self._stage = stage
+
+    def telling(self, report: Report) -> Restic:
+        """The same, which tells REPORT what it waits for."""
+        settings, program, patience = self._made_of
+        return Restic(
+            self._address,
+            settings,
+            program=program,
+            stage=self._stage,
+            report=report,
+            patience=patience,
+        )
 
     @property
     def place(self) -> str:
@@ -62,6 +80,14 @@ class Restic:
     def stage(self) -> Directory:
         self._stage.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Directory(self._stage)
+
+    def emptied(self, name: str) -> Directory:
+        """The stage, without what killed runs had there of NAME. The caller holds its lock."""
+        stage = self.stage
+        stage.clear(name)
+        for left in stage.of(name):
+            stage.remove(left)
+        return stage
 
     def insist(self) -> None:
         """LabError where it cannot be used: no program, no repository, another password."""
@@ -75,10 +101,14 @@ class Restic:
         return tuple(self._told(one) for one in self._snapshots(name))
 
     def push(self, backup: Backup) -> int:
-        """How many bytes were new to the repository."""
+        """How many bytes were new to the repository. What it has no whole one of is forgotten."""
         tags = [_OURS, f"{_NAME}{backup.name}", f"{_ID}{backup.id}"]
         words = [word for tag in tags for word in ("--tag", tag)]
-        said = self._run(["backup", "--json", *words, "--host", "labstamp", "."], backup.place)
+        try:
+            said = self._run(["backup", "--json", *words, "--host", "labstamp", "."], backup.place)
+        except Incomplete:
+            self._forget([backup])
+            raise
         for line in reversed(said.splitlines()):
             told = _json(line)
             if isinstance(told, dict) and told.get("message_type") == "summary":
@@ -87,19 +117,25 @@ class Restic:
 
     @contextmanager
     def fetched(self, name: str, wanted: str | None) -> Iterator[Backup]:
-        """The files of a backup in the stage, for as long as they are needed."""
+        """The files of a backup in the stage, for as long as they are needed.
+
+        The caller holds the stage's lock. CheckError where the repository has them no more.
+        """
+        stage = self.emptied(name)
         chosen = choose(self.of(name), name, wanted)
         stored = next(one for one in self._snapshots(name) if one.id == chosen.id)
-        stage = self.stage
-        stage.clear(name)
-        for left in stage.of(name):
-            if isinstance(left, Backup) and left.id == chosen.id:
-                stage.remove(left)
-        with stage.making(name, chosen.id) as place:
-            for file in (FILE, *_files(chosen)):
-                with (place / file).open("wb") as target:
-                    (place / file).chmod(0o600)
-                    self._dump(stored, file, target)
+        try:
+            with stage.making(name, chosen.id) as place:
+                for file in (FILE, *_files(chosen)):
+                    with (place / file).open("wb") as target:
+                        (place / file).chmod(0o600)
+                        self._dump(stored, file, target)
+        except Unreadable as error:
+            raise CheckError(
+                f"The backup {chosen.id} of {name} is damaged.",
+                details=error.details or error.brief,
+                fix=f"Make another one: invoke backup {name}",
+            ) from error
         backup = replace(chosen, place=stage.top / name / chosen.id)
         try:
             yield backup
@@ -115,15 +151,19 @@ class Restic:
                 added = ["--add", f"{_CHECKED}{state}@{verdict.at}"]
                 self._run(["tag", *removed, *added, one.snapshot])
 
+    def keep(self, name: str, backup: str) -> None:
+        for one in self._snapshots(name):
+            if one.id == backup and _KEPT not in one.tags:
+                self._run(["tag", "--add", _KEPT, one.snapshot])
+
     def remove(self, backups: Sequence[Backup]) -> None:
+        self._forget(backups, "--prune")
+
+    def _forget(self, backups: Sequence[Backup], *more: str) -> None:
         wanted = {(one.name, one.id) for one in backups}
         ids = [one.snapshot for one in self._snapshots() if (one.name, one.id) in wanted]
         if ids:
-            self._run(["forget", "--prune", *ids])
-
-    def unlock(self) -> None:
-        """Remove locks of processes of this machine that are dead: restic's own rule."""
-        self._run(["unlock"])
+            self._run(["forget", *more, *ids])
 
     def _told(self, stored: Stored) -> Backup | Damaged:
         place = self._stage / stored.name / stored.id
@@ -136,7 +176,8 @@ class Restic:
             return Damaged(place=place, why=error.details or error.brief)
         if manifest.name != stored.name:
             return Damaged(place=place, why=f"it is a backup of {manifest.name}")
-        return Backup(place=place, manifest=manifest, verdict=_verdict(stored.tags))
+        verdict, kept = _verdict(stored.tags), _KEPT in stored.tags
+        return Backup(place=place, manifest=manifest, verdict=verdict, kept=kept)
 
     def _snapshots(self, name: str | None = None) -> list[Stored]:
         tags = _OURS if name is None else f"{_OURS},{_NAME}{name}"

@@ -7,48 +7,106 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
 from lab.errors import CapacityError, Conflict, InputError, LabError, LxdError
 from lab.printable import in_line
+from lab.report import Report, Silent
 from lab.settings.backup import BackupSettings
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _HIDDEN: Final = ("RESTIC_PASSWORD", "RESTIC_PASSWORD_COMMAND")
+_WITH_US: Final = ("setpriv", "--pdeathsig", "INT", "--")
+"""Were we killed, it would go on, and store files that the next run removes. After an interrupt it
+gives its lock back."""
+_SOME_MISSING: Final = 3
+_DAMAGED: Final = (
+    "ciphertext verification failed",
+    "invalid data returned",
+    "wrong hash",
+    "not found in index",
+    "not found in repository",
+    "unexpected eof",
+)
+_PAUSE: Final = 2.0
+PATIENCE: Final = 900.0
+"""Seconds. Other servers' programs lock a repository for as long as they remove old backups."""
+
+
+class Incomplete(LxdError):
+    """restic made a snapshot in which files are missing."""
+
+
+class Unreadable(LxdError):
+    """What is in the repository is not what was stored there."""
 
 
 class Program:
     """InputError where the settings name no password that is only root's to read."""
 
-    def __init__(self, address: str, settings: BackupSettings, program: str) -> None:
+    def __init__(
+        self,
+        address: str,
+        settings: BackupSettings,
+        program: str,
+        *,
+        report: Report | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
         self._address = address
         self._program = program
         self._environ = _environment(address, settings)
+        self._report = report or Silent()
+        self._patience = patience
 
     def run(
         self, words: Sequence[str], directory: Path | None = None, target: IO[bytes] | None = None
     ) -> str:
-        """What it printed, where that does not go to TARGET. LabError where it fails."""
-        try:
-            done = subprocess.run(
-                [self._program, *words],
-                cwd=directory,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=target or subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                check=False,
-            )
-        except FileNotFoundError as error:
+        """What it printed, where that does not go to TARGET. LabError where it fails.
+
+        Locks of dead processes of this machine are removed, by restic's own rule; others are
+        waited for.
+        """
+        deadline, tries = time.monotonic() + self._patience, 0
+        while True:
+            done = self._once(words, directory, target)
+            if not done.returncode:
+                return done.stdout.decode(errors="replace") if done.stdout else ""
+            error = _refusal(self._address, words[0], done)
+            tries += 1
+            if not isinstance(error, Conflict) or (tries > 1 and time.monotonic() >= deadline):
+                raise error
+            if tries == 1:
+                self._once(["unlock"])
+                continue
+            if tries == 2:
+                self._report.say(f"Waiting for another program: {error.brief}")
+            time.sleep(_PAUSE)
+
+    def _once(
+        self, words: Sequence[str], directory: Path | None = None, target: IO[bytes] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        if target is not None:
+            target.seek(0)
+            target.truncate()
+        if shutil.which(self._program, path=self._environ.get("PATH")) is None:
             raise InputError(
                 "The program restic is not there.", fix="Install it: sudo apt-get install restic"
-            ) from error
-        if done.returncode:
-            raise _refusal(self._address, words[0], done.stderr.decode(errors="replace"))
-        return done.stdout.decode(errors="replace") if done.stdout else ""
+            )
+        return subprocess.run(
+            [*_WITH_US, self._program, *words],
+            cwd=directory,
+            env=self._environ,
+            stdin=subprocess.DEVNULL,
+            stdout=target or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
 
 
 def _environment(address: str, settings: BackupSettings) -> dict[str, str]:
@@ -90,7 +148,8 @@ def _insist_on_secret(path: Path) -> None:
         )
 
 
-def _refusal(address: str, verb: str, said: str) -> LabError:
+def _refusal(address: str, verb: str, done: subprocess.CompletedProcess[bytes]) -> LabError:
+    said = done.stderr.decode(errors="replace")
     text = said.lower()
     lines = "\n".join(in_line(line, most=200) for line in said.strip().splitlines()[-4:])
     if "wrong password" in text or "no key found" in text:
@@ -105,12 +164,24 @@ def _refusal(address: str, verb: str, said: str) -> LabError:
             fix="Correct the address, or make it: restic init (with RESTIC_REPOSITORY and "
             "RESTIC_PASSWORD_FILE set)",
         )
-    if "already locked" in text or "unable to create lock" in text:
+    if "no space left" in text or "quota exceeded" in text:
+        return CapacityError(
+            f"There is no room in the restic repository {address}.",
+            details=lines,
+            fix="Make room there, or keep fewer backups: `backup: {keep: …}` in lab.yaml.",
+        )
+    if "already locked" in text:
         return Conflict(
             f"The restic repository {address} is locked by another program.",
             details=lines,
             fix="Wait until that ends. If it no longer exists: restic unlock",
         )
-    if "no space left" in text or "quota exceeded" in text:
-        return CapacityError(f"There is no room in the restic repository {address}.", details=lines)
+    return _failure(address, verb, done.returncode, lines)
+
+
+def _failure(address: str, verb: str, code: int, lines: str) -> LabError:
+    if verb == "backup" and code == _SOME_MISSING:
+        return Incomplete("restic could not read all files of the backup.", details=lines)
+    if any(sign in lines.lower() for sign in _DAMAGED):
+        return Unreadable(f"The restic repository {address} is damaged.", details=lines)
     return LxdError(f"restic could not do this: {verb}.", details=lines)

@@ -26,9 +26,9 @@ from lab.settings.settings import Settings
 from provision.backup.describe import home_tree
 from provision.backup.directory import Backup, Directory
 from provision.backup.facts import read
-from provision.backup.leftovers import half_restored
+from provision.backup.leftovers import half_restored, is_half
 from provision.backup.pack import Tree, Unpack, as_check_error, check_stored, unpack_home
-from provision.backup.restore_plan import NewHome, Plan, plan
+from provision.backup.restore_plan import Finish, NewHome, Plan, plan
 from provision.backup.restored import PROTECTION
 from provision.backup.root_image import COPIED, root_image
 from provision.backup.take import backup_lock
@@ -40,7 +40,7 @@ from provision.homes import FINISHED, home_place
 from provision.ids.facts import IDS_LOCK, read_ids
 from provision.ids.ranges import Person, refuse_second
 from provision.lab_info import give_lab_info
-from provision.managed import container_lock
+from provision.managed import container_lock, is_unclean
 from provision.restoring import Half
 from provision.snapshots.wish import IDENTITY
 from provision.upgrade.address import asked_for, asking_for
@@ -58,8 +58,12 @@ def plan_restore(
     *,
     only: Half | None = None,
     gpus: GpuSelection | None = None,
-) -> Plan:
+) -> Plan | Finish:
     """What `restore-backup` would do. Changes nothing."""
+    begun = lxd.instance(backup.name)
+    if begun is not None and is_half(begun) and not is_unclean(begun):
+        _refuse_another(begun, backup)
+        return Finish(backup=backup)
     return plan(backup, read(lxd, settings, backup.manifest), only=only, gpus=gpus)
 
 
@@ -204,13 +208,25 @@ def _start(lxd: Lxd, instance: Instance, address: str, report: Report) -> None:
     lxd.update(name, config={labels.BUILDER: me()})
     if lxd.state(name).state is State.RUNNING:
         return
-    try:
-        lxd.update(name, devices=asking_for(address, instance))
-    except LxdError as error:
-        report.say(f"{name}: gets another address than {address}: {error.brief}")
+    if other := _who_has(lxd, address, name):
+        # LXD would let it send from that address alone, and DHCP give it another one.
+        report.say(f"{name}: gets another address than {address}: {other} has that one.")
+    else:
+        try:
+            lxd.update(name, devices=asking_for(address, instance))
+        except LxdError as error:
+            report.say(f"{name}: gets another address than {address}: {error.brief}")
     give_lab_info(lxd, name, report)
     report.phase(name, "boot")
     start_filtered(lxd, name, report)
+
+
+def _who_has(lxd: Lxd, address: str, name: str) -> str | None:
+    """The running instance, other than NAME, that has ADDRESS now."""
+    running = [
+        one.name for one in lxd.instances() if one.state is State.RUNNING and one.name != name
+    ]
+    return next((one for one in running if address in lxd.state(one).ipv4), None)
 
 
 def _undo_home(lxd: Lxd, home: NewHome, report: Report) -> None:

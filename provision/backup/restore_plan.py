@@ -19,6 +19,7 @@ from lab.sizes import format_size
 from provision.backup.directory import Backup
 from provision.backup.manifest import Manifest, Root
 from provision.backup.restored import Facts, config_of, devices_for, taken_macs
+from provision.expiring import KEYS as TIME
 from provision.homes import HOME, home_marks
 from provision.ids.ranges import Person, choose
 from provision.restoring import Half
@@ -67,6 +68,19 @@ class Plan:
             )
             lines.append("  start it and wait until ssh answers")
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """All files are there: a run was killed after it had started the container, or just before."""
+
+    backup: Backup
+
+    def __str__(self) -> str:
+        return (
+            f"{self.backup.name}: finish the restore of the backup {self.backup.id}\n"
+            "  its files are there; start it and wait until ssh answers"
+        )
 
 
 def plan(
@@ -173,6 +187,8 @@ def _new_home(backup: Backup, facts: Facts, ids: IdRange) -> NewHome:
         labels.FROM_BACKUP: backup.id,
         ON_VOLUME: map_of(ids),
     }
+    had = manifest.root.wish.config if manifest.root else {}
+    config |= {key: had[key] for key in TIME if key in had}
     if manifest.home.keys:
         config[labels.KEYS] = manifest.home.keys
     if manifest.home.size:

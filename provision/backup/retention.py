@@ -14,8 +14,10 @@ _WEEK: Final = "%G-%V"
 _MONTH: Final = "%Y-%m"
 
 
-def expired(backups: Sequence[Backup], keep: KeepSettings) -> tuple[Backup, ...]:
-    """Of BACKUPS, the oldest first, those that no rule keeps.
+def expired(
+    backups: Sequence[Backup], keep: KeepSettings, archive: str | None = None
+) -> tuple[Backup, ...]:
+    """Of BACKUPS, the oldest first, those that no rule keeps. ARCHIVE stays, too.
 
     The newest of each day, week and month count, of days that have one: who was away for a year
     loses nothing. The newest that is not known to be bad always stays, and so does the newest with
@@ -28,6 +30,7 @@ def expired(backups: Sequence[Backup], keep: KeepSettings) -> tuple[Backup, ...]
         kept |= {one.place for one in _newest_of_each(good, _by(form))[:count]}
     kept |= {one.place for one in good[:1]}
     kept |= {one.place for one in [each for each in good if each.manifest.root is not None][:1]}
+    kept |= {one.place for one in backups if one.kept or one.id == archive}
     if not good:
         return ()
     return tuple(one for one in backups if one.place not in kept)

@@ -9,11 +9,15 @@ from lab.errors import CapacityError, CheckError, InputError, LabError, LxdError
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
-from provision.backup.directory import Backup, Directory
+from provision.backup.choosing import choose
+from provision.backup.directory import Backup, Directory, Verdict
+from provision.backup.pack import Pack, pack
+from provision.backup.restic import Restic
 from provision.backup.retention import expired
 from provision.backup.stores import Store, at_hand, newest_id, put_into
 from provision.backup.take import backup_lock
 from provision.backup.verify import Means, failure, verify
+from provision.expiry.people import person
 from provision.homes import read_stores
 from provision.managed import is_managed
 
@@ -30,26 +34,42 @@ def everybody(lxd: Lxd) -> tuple[str, ...]:
 
 
 def back_up_all(
-    lxd: Lxd, settings: Settings, names: Sequence[str], store: Store, report: Report
+    lxd: Lxd,
+    settings: Settings,
+    names: Sequence[str],
+    store: Store,
+    report: Report,
+    *,
+    pack: Pack = pack,
 ) -> Outcome:
     """A failure of one does not stop the others, and removes nothing of that one."""
 
     def one(name: str) -> None:
-        put_into(store, lxd, settings, name, report)
-        remove_expired(settings, name, store, report)
+        put_into(store, lxd, settings, name, report, pack=pack)
+        remove_expired(settings, name, store, report, archive=_archive_of(lxd, name))
 
     return _each(names, one, report)
 
 
-def remove_expired(settings: Settings, name: str, store: Store, report: Report) -> None:
+def _archive_of(lxd: Lxd, name: str) -> str | None:
+    """The backup without which nothing of NAME is removed at the end of their time."""
+    one = person(lxd, name)
+    mark = one.mark if one is not None else None
+    return mark.backup if mark is not None else None
+
+
+def remove_expired(
+    settings: Settings, name: str, store: Store, report: Report, *, archive: str | None
+) -> None:
+    """ARCHIVE stays in any case."""
     with backup_lock(settings, name, report):
         there = [one for one in store.of(name) if isinstance(one, Backup)]
-        old_ones = expired(there, settings.backup.keep)
+        old_ones = expired(there, settings.backup.keep, archive)
         if isinstance(store, Directory):
             for old in old_ones:
                 store.remove(old)
-        else:
-            store.remove(old_ones)
+        elif old_ones:
+            store.telling(report).remove(old_ones)
         for old in old_ones:
             report.say(f"{name}: removed the backup {old.id}, which has expired.")
 
@@ -76,13 +96,36 @@ def verify_one(
     means: Means | None = None,
 ) -> None:
     """CheckError where it is not good, which is noted beside it."""
-    with at_hand(store, name, wanted) as (directory, backup):
-        verdict = verify(lxd, settings, backup, directory, report, means=means)
-    if not isinstance(store, Directory):
-        store.note(backup, verdict)
+    if isinstance(store, Directory):
+        backup = choose(store.of(name), name, wanted)
+        verdict = verify(lxd, settings, backup, store, report, means=means)
+    else:
+        backup, verdict = _fetched(lxd, settings, name, store, report, wanted=wanted, means=means)
+        store.telling(report).note(backup, verdict)
     error = failure(backup, verdict)
     if error is not None:
         raise error
+
+
+def _fetched(
+    lxd: Lxd,
+    settings: Settings,
+    name: str,
+    store: Restic,
+    report: Report,
+    *,
+    wanted: str | None,
+    means: Means | None,
+) -> tuple[Backup, Verdict]:
+    try:
+        with at_hand(store, settings, name, wanted, report) as (directory, backup):
+            return backup, verify(lxd, settings, backup, directory, report, means=means)
+    except CheckError as error:
+        # The repository is damaged. CheckError again where that is so of the manifest itself.
+        backup = choose(store.of(name), name, wanted)
+        found = tuple((error.details or error.brief).splitlines())
+        report.failed(name, f"the backup {backup.id} is not good: {found[0]}")
+        return backup, Verdict(at=lxd.now().isoformat(), good=False, found=found)
 
 
 def failure_of(outcome: Outcome, what: str) -> LabError | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Final
 
 from lab.errors import InputError, LabError
 from lab.lxd.model import Instance, Volume
@@ -13,13 +14,15 @@ from lab.report import Report
 from lab.settings.settings import Settings
 from provision.backup.pack import Pack, pack
 from provision.half_taken import By, finish_half_taken
-from provision.homes import read_stores
+from provision.homes import home_place, read_stores
 from provision.managed import container_lock, no_container
 from provision.restoring import home_of, refuse_half_restored
 from provision.snapshots.names import FOR_BACKUP, by_time
 from provision.snapshots.pairs import find, read_pairs
 from provision.snapshots.take import no_home, take
 from provision.whole import whole_container
+
+_UUID: Final = "volatile.uuid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,8 @@ def find_person(context: Context, name: str) -> Person:
             raise no_home(name)
         for pair in read_pairs(lxd, instance, home):
             if pair.name.startswith(FOR_BACKUP):
-                _delete(lxd, name, home, pair.name)
+                lxd.delete_snapshot(name, pair.name)
+                lxd.delete_volume_snapshot(home.pool, home.name, pair.name)
         return Person(name=name, instance=instance, home=home)
 
 
@@ -71,6 +75,14 @@ def snapshot_of(context: Context, person: Person) -> Iterator[str]:
         yield snapshot
     finally:
         _remove(context, person, snapshot)
+
+
+def has_gone(lxd: Lxd, person: Person) -> bool:
+    """Whether another command renamed or removed it meanwhile."""
+    there = lxd.instance(person.name)
+    if person.instance is not None:
+        return there is None or not _is_same(there, person.instance)
+    return person.home.name not in {one.name for one in lxd.volumes(person.home.pool)}
 
 
 def as_in(lxd: Lxd, person: Person, snapshot: str) -> Instance | None:
@@ -102,14 +114,25 @@ def _remove(context: Context, person: Person, snapshot: str) -> None:
     name = person.name
     try:
         with container_lock(context.settings, name, context.report, f"backup {name}"):
-            _delete(context.lxd, name, person.home, snapshot)
+            _delete(context.lxd, person, snapshot)
     except LabError as error:
         context.report.say(
             f"{name}: its snapshot {snapshot} stays until the next backup: {error.brief}"
         )
 
 
-def _delete(lxd: Lxd, name: str, home: Volume, snapshot: str) -> None:
-    if lxd.instance(name) is not None:
-        lxd.delete_snapshot(name, snapshot)
-    lxd.delete_volume_snapshot(home.pool, home.name, snapshot)
+def _delete(lxd: Lxd, person: Person, snapshot: str) -> None:
+    """Also where the container has another name by now, or its root was kept by an upgrade."""
+    places = {(person.home.pool, person.home.name)}
+    for instance in lxd.instances():
+        if person.instance is not None and _is_same(instance, person.instance):
+            lxd.delete_snapshot(instance.name, snapshot)
+            places |= {place} if (place := home_place(instance)) else set()
+    for pool, volume in places:
+        lxd.delete_volume_snapshot(pool, volume, snapshot)
+
+
+def _is_same(one: Instance, other: Instance) -> bool:
+    """Whatever it is called."""
+    own = other.config.get(_UUID)
+    return one.config.get(_UUID) == own if own else one.name == other.name

@@ -14,10 +14,10 @@ from lab.settings.backup import RESTIC
 from lab.settings.settings import Settings
 from lab.sizes import format_size
 from provision.backup.choosing import choose
-from provision.backup.directory import Backup, Damaged, Directory
+from provision.backup.directory import Backup, Directory
 from provision.backup.pack import Pack, pack
 from provision.backup.restic import Restic
-from provision.backup.take import back_up_to, backup_lock
+from provision.backup.take import back_up_to, stage_lock
 
 Store: TypeAlias = Directory | Restic
 
@@ -56,41 +56,40 @@ def put_into(
     pack: Pack = pack,
 ) -> Backup:
     """A new backup of NAME, in STORE."""
-    store.insist()
     if isinstance(store, Directory):
+        store.insist()
         return back_up_to(lxd, settings, name, store, report, pack=pack)
-    stage = store.stage
-    with backup_lock(settings, name, report):
-        _empty(stage, name)
-    backup = back_up_to(lxd, settings, name, stage, report, pack=pack)
-    try:
-        report.phase(name, "store it")
-        added = store.push(backup)
-    finally:
-        stage.remove(backup)
+    store = store.telling(report)
+    store.insist()
+    with stage_lock(settings, name, report):
+        stage = store.emptied(name)
+        backup = back_up_to(lxd, settings, name, stage, report, pack=pack)
+        try:
+            report.phase(name, "store it")
+            added = store.push(backup)
+        finally:
+            stage.remove(backup)
     report.done(name, f"is stored in {store.place}; {format_size(added)} were new")
     return backup
 
 
 @contextmanager
-def at_hand(store: Store, name: str, wanted: str | None) -> Iterator[tuple[Directory, Backup]]:
+def at_hand(
+    store: Store, settings: Settings, name: str, wanted: str | None, report: Report
+) -> Iterator[tuple[Directory, Backup]]:
     """A backup whose files are on this machine, and the directory that it is in meanwhile."""
     if isinstance(store, Directory):
         yield store, choose(store.of(name), name, wanted)
         return
+    store = store.telling(report)
     store.insist()
-    with store.fetched(name, wanted) as backup:
-        yield store.stage, backup
+    with stage_lock(settings, name, report):
+        report.phase(name, "fetch the backup")
+        with store.fetched(name, wanted) as backup:
+            yield store.stage, backup
 
 
 def newest_id(store: Store, name: str) -> str | None:
     """Also of one that a check has failed, or that is damaged."""
     there = store.of(name)
     return there[-1].id if there else None
-
-
-def _empty(stage: Directory, name: str) -> None:
-    """What a killed run had there."""
-    for left in stage.of(name):
-        if not isinstance(left, Damaged):
-            stage.remove(left)

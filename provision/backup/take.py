@@ -10,18 +10,26 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from lab.errors import CapacityError
+from lab.errors import CapacityError, Conflict, LabError
 from lab.lxd.devices import devices_of, root_of
 from lab.lxd.port import Lxd
 from lab.machine.lock import hold_lock
 from lab.report import Report
 from lab.settings.settings import Settings
 from lab.sizes import format_size
-from provision.backup.describe import describe, describe_root, home_tree, root_tree
+from lab.tempdir import remove_dead_directories
+from provision.backup.describe import NOTHING, describe, describe_root, home_tree, root_tree
 from provision.backup.directory import Backup, Directory, write_manifest
 from provision.backup.manifest import Manifest
 from provision.backup.pack import Pack, pack
-from provision.backup.snapshot import Context, Person, as_in, find_person, snapshot_of
+from provision.backup.snapshot import (
+    Context,
+    Person,
+    as_in,
+    find_person,
+    has_gone,
+    snapshot_of,
+)
 from provision.states import seen_alone
 
 _ROOM: Final = 1.2
@@ -32,6 +40,13 @@ def backup_lock(settings: Settings, name: str, report: Report) -> AbstractContex
     """One backup of NAME is made, restored or removed at a time; its container goes on."""
     return hold_lock(
         f"backup-{settings.project}-{name}", report, f"backup {name}", remote=settings.remote
+    )
+
+
+def stage_lock(settings: Settings, name: str, report: Report) -> AbstractContextManager[None]:
+    """The files of NAME lie on this server for one run at a time. Taken before `backup_lock`."""
+    return hold_lock(
+        f"backup-stage-{settings.project}-{name}", report, f"backup {name}", remote=settings.remote
     )
 
 
@@ -46,6 +61,7 @@ def back_up_to(
 ) -> Backup:
     store.insist()
     context = Context(lxd=lxd, settings=settings, report=report, pack=pack)
+    remove_dead_directories()
     with backup_lock(settings, name, report):
         if left := store.clear(name):
             report.say(f"{name}: removed {left} unfinished backup(s) that earlier runs left.")
@@ -65,13 +81,31 @@ def back_up_to(
 def _packed(
     context: Context, person: Person, told: Manifest, snapshot: str, place: Path
 ) -> Manifest:
+    """Conflict where it is another container by the end: the files are those of the snapshot."""
+    try:
+        return _of_snapshot(context, person, told, snapshot, place)
+    except LabError as error:
+        if not has_gone(context.lxd, person):
+            raise
+        raise Conflict(
+            f"{person.name} was renamed or removed while it was backed up.",
+            details=error.brief,
+            fix="Look what it is called: invoke list\nThen back it up: invoke backup NAME",
+        ) from error
+
+
+def _of_snapshot(
+    context: Context, person: Person, told: Manifest, snapshot: str, place: Path
+) -> Manifest:
     lxd, report = context.lxd, context.report
     root, instance = None, as_in(lxd, person, snapshot)
     if person.instance is not None and instance is not None:
         report.phase(person.name, "back up its root")
         tree = root_tree(lxd, instance, snapshot)
+        # Before its files, which take long: an upgrade may give it another root meanwhile.
+        described = describe_root(lxd, person.instance, person.home, NOTHING)
         part = context.pack(tree, place / "root.tar.zst", place / "root.files.zst")
-        root = describe_root(lxd, person.instance, person.home, part)
+        root = described.model_copy(update={"part": part})
     report.phase(person.name, "back up its home")
     tree = home_tree(lxd, person.home, snapshot)
     part = context.pack(tree, place / "home.tar.zst", place / "home.files.zst")

@@ -1,7 +1,7 @@
 """`verify-backup`: a backup is restored where nobody can reach it, compared file by file, booted.
 
-It gets no network, no GPU, no share, and ids that no person has; it is removed afterwards. The
-result is written beside the backup.
+It is in a project of its own and gets no network, no GPU, no share, and ids that no person has; it
+is removed afterwards. The result is written beside the backup.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from lab import labels
 from lab.errors import CapacityError, CheckError, LabError, LxdError
 from lab.instances.boot import wait_for_init
+from lab.instances.own_projects import own_project
 from lab.instances.removal import remove_instance, remove_volume
 from lab.lxd.devices import NO_DEVICE, ROOT, required_pool, root_of
 from lab.lxd.idmap import ON_VOLUME, IdRange, trial_range
@@ -24,7 +26,7 @@ from lab.process import is_alive, me
 from lab.report import Report
 from lab.settings.settings import Settings
 from lab.sizes import format_size
-from lab.tempdir import temp_directory
+from lab.tempdir import remove_dead_directories, temp_directory
 from provision.backup.describe import home_tree, root_tree
 from provision.backup.directory import Backup, Directory, Verdict
 from provision.backup.manifest import Root
@@ -43,6 +45,7 @@ from provision.backup.take import backup_lock
 from provision.homes import HOME
 from provision.ids.facts import read_ids
 
+PROJECT: Final = "labstamp-verify"
 _PREFIX = "labstamp-verify-"
 _KEPT = ("limits.", "security.nesting", "security.syscalls.intercept")
 """What of the wish may matter for a boot, and gives nothing away."""
@@ -96,10 +99,11 @@ def verify(
         found: tuple[str, ...] = ()
         try:
             check_stored(backup)
-            _clear(lxd)
-            clear_images(lxd)
+            apart = own_project(lxd, PROJECT)
+            _clear(apart)
+            clear_images(apart)
             trial = Trial(
-                lxd=lxd,
+                lxd=apart,
                 backup=backup,
                 pool=_pool(lxd, settings),
                 ids=_trial_ids(lxd),
@@ -200,6 +204,7 @@ def _spec(trial: Trial, root: Root) -> InstanceSpec:
 
 def _clear(lxd: Lxd) -> None:
     """What killed runs left."""
+    remove_dead_directories()
     for instance in lxd.instances():
         if instance.name.startswith(_PREFIX) and _is_dead(instance.config):
             remove_instance(lxd, instance.name)

@@ -13,11 +13,14 @@ class Archive(Protocol):
     def make(self, name: str) -> str:
         """Back up root, home and wish of NAME, verify that, and return the backup's id.
 
-        It is kept until an admin removes it: by then it is all that there is of that person.
+        It stays as long as the person's mark names it.
         """
 
     def has(self, name: str, backup: str) -> bool:
         """Whether BACKUP of NAME is there, and was verified. It may be asked under the lock."""
+
+    def keep(self, name: str, backup: str) -> None:
+        """BACKUP stays until an admin removes it: soon it is all that there is of NAME."""
 
 
 class NoArchive:
@@ -37,3 +40,6 @@ class NoArchive:
             details="Without a verified backup nothing is removed.",
             fix="Set backup.to in lab.yaml again.",
         )
+
+    def keep(self, name: str, backup: str) -> None:
+        """Nothing comes that far."""

@@ -44,6 +44,10 @@ class Facts:
     has_root: bool = True
     has_home: bool = True
     running: bool = False
+    started: date | None = None
+    """When the container was started the last time."""
+    leaving: bool = False
+    """Whether a run has begun to remove the container: how it was is kept on the home."""
 
     @property
     def frozen(self) -> tuple[Period, ...]:
@@ -92,10 +96,18 @@ def done(facts: Facts, step: Next, *, backup: str | None = None) -> Mark | None:
     return mark and _noted(mark, step.step, today, backup)
 
 
+def begun(facts: Facts, step: Next) -> Mark | None:
+    """The mark before STEP is done. None: nothing is to be noted by then."""
+    before, after_it = counting_mark(facts), done(facts, step)
+    if step.step is not Step.STOP or before is None or after_it is None:
+        return None
+    return None if after_it.state is before.state else replace(after_it, untold=True)
+
+
 def _noted(mark: Mark, step: Step | None, today: date, backup: str | None) -> Mark:
     match step:
-        case Step.STOP if mark.state is State.WARNED:
-            return replace(mark, state=State.STOPPED, since=today)
+        case Step.STOP:
+            return _stopped(mark, today)
         case Step.ARCHIVE:
             return replace(mark, state=State.ARCHIVED, since=today, backup=backup)
         case Step.REMOVE_ROOT:
@@ -106,6 +118,13 @@ def _noted(mark: Mark, step: Step | None, today: date, backup: str | None) -> Ma
             return _recounted(mark, today)
         case _:
             return mark
+
+
+def _stopped(mark: Mark, today: date) -> Mark:
+    if mark.state is State.STOPPED:
+        return replace(mark, untold=False)
+    # Where it was archived: its files may not be those of the backup any more.
+    return replace(mark, state=State.STOPPED, since=today, backup=None)
 
 
 def counting_mark(facts: Facts) -> Mark | None:
@@ -168,6 +187,8 @@ def _correction(facts: Facts, mark: Mark) -> Next | None:
         return _on(facts, facts.today, Step.RECOUNT, "the clock was ahead when it was noted")
     if facts.running and mark.state is not State.HOME_KEPT:
         return _on(facts, facts.today, Step.STOP, f"its time ended on {mark.until}, and it runs")
+    if mark.untold:
+        return _on(facts, facts.today, Step.STOP, "nobody was told that it was stopped")
     return None
 
 
@@ -186,11 +207,22 @@ def _to_the_home(facts: Facts, mark: Mark) -> Next:
     says = f"the backup {mark.backup} was made on {mark.since}"
     if mark.backup is None or not facts.has_home:
         return Next(why="it is archived, but has no backup or no home; what is left is kept")
+    if not facts.has_root and not facts.leaving:
+        return Next(why="its container was removed by hand; the home is kept")
     if not facts.has_root:
         return _on(facts, facts.today, Step.REMOVE_ROOT, says)
+    if facts.settings.archive and (started := _started_since(mark, facts)):
+        says = f"was started on {started}, after its backup"
+        return _after(facts, started, facts.settings.archive, Step.ARCHIVE, says)
     if days is None:
         return Next(why="it is archived; lab.yaml says `expiry: {remove-root: none}`")
     return _after(facts, mark.since, days, Step.REMOVE_ROOT, says)
+
+
+def _started_since(mark: Mark, facts: Facts) -> date | None:
+    """When somebody started it by hand: the backup may lack what was written since."""
+    day = facts.started
+    return day if day is not None and mark.since <= day <= facts.today else None
 
 
 def _to_the_purge(facts: Facts, mark: Mark) -> Next:

@@ -12,8 +12,10 @@ from lab.errors import InputError
 from lab.lxd.model import Instance, State, Volume
 from lab.lxd.port import Lxd
 from lab.settings.settings import Settings
-from provision.expiring import KEYS, Mark, read_mark, read_until
+from provision.expiring import KEYS, Mark, read_mark, read_until, today_of
+from provision.expiring import State as Done
 from provision.expiry.machine import Facts
+from provision.expiry.wish import read_wish
 from provision.homes import Stores, changes, read_stores
 from provision.managed import is_managed
 
@@ -66,8 +68,18 @@ class Person:
         has = self.container.config
         return all(has.get(key) == self.home.config.get(key) for key in KEYS)
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a run has begun to remove the container: the wish is of the same backup."""
+        mark = self.mark
+        if self.container is not None or mark is None or mark.state is not Done.ARCHIVED:
+            return False
+        wish = read_wish(self.noted.get(labels.WISH))
+        return wish is not None and wish.backup == mark.backup
+
     def facts(self, settings: Settings, today: date) -> Facts:
         own = read_period(self.noted.get(labels.FREEZE))
+        used = self.container.last_used_at if self.container else None
         return Facts(
             until=self.until,
             today=today,
@@ -77,6 +89,8 @@ class Person:
             has_root=self.container is not None,
             has_home=self.home is not None,
             running=self.container is not None and self.container.state is State.RUNNING,
+            started=today_of(used, settings) if used else None,
+            leaving=self.is_leaving,
         )
 
 

@@ -29,7 +29,7 @@ from provision.expiring import ENDED, today_in, until_value
 from provision.expiry.people import Person, note, person
 from provision.expiry.wish import Wish, read_wish
 from provision.managed import container_lock, is_preparing
-from provision.running import start_held
+from provision.running import bring_up_held
 
 Stamp = Callable[[Request], Provisioned]
 """Makes a container: `provision`, with all that it needs."""
@@ -105,7 +105,7 @@ class Means:
 
 
 def starter(lxd: Lxd, settings: Settings, report: Report) -> Callable[[str], bool]:
-    return lambda name: start_held(lxd, settings, name, report=report)
+    return lambda name: bring_up_held(lxd, settings, name, report=report)
 
 
 def renew(means: Means, name: str, renewal: Renewal) -> Renewed:

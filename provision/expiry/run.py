@@ -9,6 +9,7 @@ from typing import Any
 
 from lab.errors import LabError, LxdError
 from lab.lxd.port import Lxd
+from lab.machine.lock import hold_lock
 from lab.notify.notice import Told
 from lab.settings.settings import Settings
 from provision.expiring import Mark, today_of, until_value
@@ -61,10 +62,15 @@ def plan(lxd: Lxd, settings: Settings, now: datetime | None = None) -> tuple[Row
 
 
 def run(tools: Tools, now: datetime | None = None) -> tuple[Row, ...]:
-    """The same people, after tonight's steps."""
-    today = today_of(now or tools.lxd.now(), tools.settings)
-    rows = _rows(tools.lxd, tools.settings, today)
-    return tuple(_served(tools, row, today) if row.due or not row.level else row for row in rows)
+    """The same people, after tonight's steps. Of two runs, the second waits and looks anew."""
+    settings = tools.settings
+    what = f"expire-{settings.project}"
+    with hold_lock(what, tools.report, "expire", remote=settings.remote):
+        today = today_of(now or tools.lxd.now(), settings)
+        rows = _rows(tools.lxd, settings, today)
+        return tuple(
+            _served(tools, row, today) if row.due or not row.level else row for row in rows
+        )
 
 
 def failure(rows: tuple[Row, ...]) -> LabError | None:

@@ -2,7 +2,7 @@
 
 The mark is written when the step was done, so a run that is killed in between leaves it to be done
 again; each step bears that. Only a stop is noted first: otherwise, if its run is killed, renewing
-would not know that it has to start the container. Noted and not done, it is due again.
+would not know that it has to start the container. Noted and not done or not told, it is due again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from lab.notify.notice import Notice, Tell, Told
 from lab.report import Report
 from lab.settings.notify import Event
 from lab.settings.settings import Settings
-from provision.expiring import State
+from provision.expiring import Mark, State
 from provision.expiry.archive import Archive
-from provision.expiry.machine import Facts, Next, Step, done, last_day, purge_day
+from provision.expiry.machine import Facts, Next, Step, begun, done, last_day, purge_day
 from provision.expiry.people import Person, note
 from provision.expiry.wish import kept_wish
 from provision.lifecycle import destroy_held
@@ -52,7 +52,7 @@ def take_step(
     """Do STEP, tell whoever must know, note it. BACKUP: the one that was made for it."""
     match step.step:
         case Step.STOP:
-            _note_done(tools, person, facts, step)
+            _note(tools, person, begun(facts, step))
             stop_held(tools.lxd, person.name, report=tools.report)
         case Step.REMOVE_ROOT:
             person = _remove_root(tools, person)
@@ -65,15 +65,12 @@ def take_step(
             details="\n".join(told.troubles),
             fix="Correct the addresses, and try them: invoke notify --test",
         )
-    if step.step is not Step.STOP:
-        _note_done(tools, person, facts, step, backup)
+    _note(tools, person, done(facts, step, backup=backup))
     return told
 
 
-def _note_done(
-    tools: Tools, person: Person, facts: Facts, step: Next, backup: str | None = None
-) -> None:
-    if (mark := done(facts, step, backup=backup)) is not None:
+def _note(tools: Tools, person: Person, mark: Mark | None) -> None:
+    if mark is not None:
         note(tools.lxd, person, {labels.EXPIRY: str(mark)})
 
 
@@ -96,11 +93,13 @@ def _remove_root(tools: Tools, person: Person) -> Person:
 
 
 def _purge(tools: Tools, person: Person) -> None:
-    _insist_on_backup(tools, person)
+    backup = _insist_on_backup(tools, person)
+    # A later person of that name has backups of their own, and old ones are removed.
+    tools.archive.keep(person.name, backup)
     destroy_held(tools.lxd, tools.settings, person.name, purge=True, report=tools.report)
 
 
-def _insist_on_backup(tools: Tools, person: Person) -> None:
+def _insist_on_backup(tools: Tools, person: Person) -> str:
     backup = person.mark.backup if person.mark else None
     if backup is None or not tools.archive.has(person.name, backup):
         raise CheckError(
@@ -108,6 +107,7 @@ def _insist_on_backup(tools: Tools, person: Person) -> None:
             details="Nothing was removed.",
             fix=f"Check the backups, or keep the person: invoke renew {person.name} --never",
         )
+    return backup
 
 
 def _tell(tools: Tools, person: Person, facts: Facts, step: Next, backup: str | None) -> Told:

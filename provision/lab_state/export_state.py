@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
+from glob import escape
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ from provision.lab_state.document import LabState, as_text
 DIRECTORY: Final = Path("/var/lib/labstamp/states")
 """On the server's own disk, where a pool that is lost does not take it along."""
 KEEP: Final = 30
+_LATELY: Final = 60.0
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9.-]")
 _STAMP: Final = "[0-9]" * 8 + "-" + "[0-9]" * 6
 
@@ -29,6 +32,7 @@ def write(state: LabState, path: Path | None, *, keep: int = KEEP) -> tuple[Path
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not place.is_dir():
             write_whole(place, as_text(state))
+            _remove_half(place.parent.glob(f".{escape(place.name)}.*"), place)
             return place, ()
         file = place / f"{_prefix(state)}{_stamp(state)}.json"
         write_whole(file, as_text(state))
@@ -43,17 +47,21 @@ def write(state: LabState, path: Path | None, *, keep: int = KEEP) -> tuple[Path
 
 
 def _remove_old(place: Path, state: LabState, keep: int) -> tuple[Path, ...]:
-    """Of this lab alone; and what a run that was killed left half written, where it is old."""
+    """Of this lab alone; and what a run that was killed left half written."""
     own = sorted(place.glob(f"{_prefix(state)}{_STAMP}.json"))
     old = own[: max(0, len(own) - keep)]
-    half = [
-        one
-        for one in place.glob(f".{_prefix(state)}{_STAMP}.json.*")
-        if own and one.stat().st_mtime < own[-1].stat().st_mtime
-    ]
-    for one in (*old, *half):
+    for one in old:
         one.unlink(missing_ok=True)
+    if own:
+        _remove_half(place.glob(f".{_prefix(state)}{_STAMP}.json.*"), own[-1])
     return tuple(old)
+
+
+def _remove_half(found: Iterable[Path], whole: Path) -> None:
+    """Those that have not been written to for a minute when WHOLE was; another run may be at it."""
+    for one in found:
+        if one.stat().st_mtime < whole.stat().st_mtime - _LATELY:
+            one.unlink(missing_ok=True)
 
 
 def _prefix(state: LabState) -> str:

@@ -15,6 +15,7 @@ from lab import labels
 from lab.lxd.idmap import NEXT, ON_DISK, ON_VOLUME
 from lab.lxd.model import Instance
 from provision.former import is_kept_root
+from provision.moving import is_moved_away
 
 MARK: Final = "user.lab."
 _PREFIXES: Final = (
@@ -46,10 +47,12 @@ _NOTED: Final = frozenset({"volatile.base_image", ON_DISK, ON_VOLUME, NEXT})
 """Of instances: LXD writes these itself, and is the one who knows."""
 _PASSING: Final = frozenset(
     {
+        labels.ARRIVAL,
         labels.BUILDER,
         labels.CLOSED,
         labels.COPY,
         labels.ISOLATE,
+        labels.MOVE,
         labels.PHASE,
         labels.RENAME,
         labels.RESTORE,
@@ -99,6 +102,8 @@ def is_marked(config: Mapping[str, str]) -> bool:
 def wishes(instance: Instance) -> dict[str, str]:
     """What INSTANCE is to be, as far as it can be put back: nothing of runs that went on then."""
     kept = {labels.UPGRADE, labels.PHASE} if is_kept_root(instance) else {labels.PHASE}
+    if is_moved_away(instance):
+        kept |= {labels.MOVE}  # for good: another server has it
     config = saved(instance.config)
     if config.get(labels.PHASE) != labels.READY:
         kept -= {labels.PHASE}
@@ -116,6 +121,7 @@ UNDECIDED: Final[Mapping[str, str]] = MappingProxyType(
     {
         labels.UNCLEAN: "a copy of another home was being made in it",
         labels.COPY: "files were being taken out of a snapshot by it",
+        labels.ARRIVAL: "a copy from another server was being made in it",
     }
 )
 """On volumes in the file: why nobody can say today whose the files are."""

@@ -26,7 +26,7 @@ def volume_steps(told: SavedVolume, facts: Facts) -> Iterator[PutVolume | Told]:
     if not has_lost_keys(told, there):
         return
     for mark, reason in UNDECIDED.items():
-        if mark in told.config:
+        if mark in told.config and not (mark == labels.ARRIVAL and _has_arrived(told, facts)):
             yield Told(
                 subject=subject,
                 text=f"left as it is: {reason} when the file was written",
@@ -56,6 +56,13 @@ def has_lost_keys(told: SavedVolume, there: Volume) -> bool:
     """Of a volume that LXD knew all along, at least one key is left; what is not was removed."""
     known = {key for key in told.config if not key.startswith(_VOLATILE)}
     return bool(known) and not known & there.config.keys()
+
+
+def _has_arrived(told: SavedVolume, facts: Facts) -> bool:
+    """Whether the move that brought it ended after the file was written: LXD's own record of the
+    container has no such mark."""
+    user = facts.instances.get(told.config.get(labels.CONTAINER, ""))
+    return user is not None and labels.ARRIVAL not in user.config
 
 
 def _owners(told: SavedVolume, there: Volume, facts: Facts) -> tuple[Mapping[str, str], str | None]:

@@ -19,6 +19,7 @@ from provision.homes import Stores, read_stores
 from provision.ids.facts import read_ids
 from provision.ids.ranges import IdFacts
 from provision.managed import managed_container
+from provision.move.remote import told_of
 from provision.moving import MoveMark, move_mark
 from provision.releases import Offer, read_offers
 from provision.restoring import home_of
@@ -119,6 +120,13 @@ def read_here(lxd: Lxd, name: str) -> Here:
 
 def read_there(lxd: Lxd, settings: Settings, profiles: Sequence[str]) -> There:
     """SETTINGS: those of that server."""
+    projects = lxd.projects()
+    if lxd.project not in projects:
+        raise InputError(
+            f"project: LXD has no project {lxd.project}.",
+            details=f"It has: {', '.join(sorted(projects))}.",
+            fix="Correct `project:` in lab.yaml.",
+        )
     default = lxd.profile("default") or Profile(name="default")
     host = read_host_gpus(lxd, settings)
     ids = read_ids(lxd)
@@ -145,9 +153,11 @@ def read_there(lxd: Lxd, settings: Settings, profiles: Sequence[str]) -> There:
 
 def read(lxd: Lxd, there: Lxd, remote: str, settings_there: Settings, name: str) -> Facts:
     here = read_here(lxd, name)
+    with told_of(remote):
+        found = read_there(there, settings_there, here.instance.profiles)
     return Facts(
         here=here,
-        there=read_there(there, settings_there, here.instance.profiles),
+        there=found,
         remote=remote,
         url=settings_there.remote,
     )

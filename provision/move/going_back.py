@@ -10,6 +10,7 @@ from provision.changing import put
 from provision.managed import managed_container
 from provision.move.becoming import AUTOSTART
 from provision.move.copies import Sides, take_away, wait_until_idle
+from provision.move.noting import keys_of
 from provision.moving import MoveMark, Stage, arrival_mark
 from provision.restoring import home_of
 from provision.starting import start_up
@@ -28,7 +29,7 @@ def go_back(sides: Sides, mark: MoveMark) -> None:
         _stop_copy(sides.there, mark)
         mark = mark.at(Stage.STOPPING)
         # From here on the copy is never started again.
-        put(lxd, name, config={labels.MOVE: str(mark)})
+        put(lxd, name, config=keys_of(mark))
     if not mark.asleep and managed_container(lxd, name).state is not State.RUNNING:
         start_up(lxd, name, sides.report)
     try:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from lab import labels
-from lab.errors import CapacityError, InputError, LabError, LxdError, LxdUnreachable
+from lab.errors import CapacityError, Conflict, InputError, LabError, LxdError, LxdUnreachable
+from lab.lxd.errors import AGAIN
 from lab.lxd.model import State
 from lab.lxd.port import Lxd
 from lab.machine.lock import hold_lock
@@ -139,8 +140,6 @@ def _hand_over(context: MoveContext, name: str, mark: MoveMark, action: Move | N
     _snapshot(lxd, name, first)
     bring(context.sides, read_here(lxd, name), action, mark)
     mark = advance(lxd, replace(mark.at(Stage.STOPPING), since=lxd.now().isoformat()))
-    # Neither the server's boot nor anybody's `lxc start --all` is to go on in between.
-    put(lxd, name, config={AUTOSTART: "false"})
     report.phase(name, "stop")
     lxd.stop(name)
     _snapshot(lxd, name, last)
@@ -164,6 +163,10 @@ def _fit(context: MoveContext, name: str) -> None:
 def _judged(context: MoveContext, mark: MoveMark) -> str:
     """Its address, once it is up there."""
     there, name, report = context.there, mark.name, context.report
+    if managed_container(context.lxd, name).state is not State.STOPPED:
+        raise Conflict(
+            f"{name} was started here while it was being moved, so its copy is older.", fix=AGAIN
+        )
     instance = there.instance(name)
     if instance is None:
         raise LxdError(f"The copy of {name} is missing on {mark.remote}.")
@@ -212,15 +215,14 @@ def _as_before(context: MoveContext, mark: MoveMark) -> MoveMark:
     """It runs as before, so that nobody waits while all is copied again."""
     lxd, name = context.lxd, mark.name
     instance = managed_container(lxd, name)
-    if mark.stage is Stage.STOPPING:
-        mark = advance(lxd, mark.at(Stage.COPYING))
     if not mark.asleep and instance.state is not State.RUNNING:
         lxd.start(name)
+    if mark.stage is Stage.STOPPING:
+        mark = advance(lxd, mark.at(Stage.COPYING))
     # The last snapshot is of an earlier stop.
     home = read_here(lxd, name).home
     lxd.delete_snapshot(name, mark.snapshots[1])
     lxd.delete_volume_snapshot(home.pool, home.name, mark.snapshots[1])
-    put(lxd, name, config={AUTOSTART: mark.autostart})
     return mark
 
 

@@ -25,7 +25,7 @@ from provision.move.obstacles import (
     size_of,
 )
 from provision.move.obstacles import obstacles as found_obstacles
-from provision.move.unfit import unfit
+from provision.move.unfit import Lacking, unfit
 from provision.moving import MoveMark, Stage, arrival_mark
 from provision.other_run import in_other_hands
 from provision.snapshots.names import others_command
@@ -171,7 +171,7 @@ def _tried(choose_it: Callable[[], T], obstacles: list[Obstacle]) -> T | None:
     try:
         return choose_it()
     except LabError as error:
-        reason = f"{error.brief} {' '.join((error.details or '').split())}".strip()
+        reason = f"there: {error.brief} {' '.join((error.details or '').split())}".strip()
         obstacles.append(Obstacle(reason=reason, capacity=isinstance(error, CapacityError)))
         return None
 
@@ -209,16 +209,18 @@ def _gpus(facts: Facts) -> tuple[Grant, ...]:
     )
 
 
-def _staying(facts: Facts, stay: Mapping[str, str]) -> Iterator[str]:
+def _staying(facts: Facts, stay: Mapping[str, Sequence[Lacking]]) -> Iterator[str]:
     """LXD takes all of them or none."""
-    if stay:
-        names = ", ".join(one.name for one in facts.here.roots if not _is_moves(one.name))
-        why = next(iter(stay.values()))
-        if names:
-            yield (
-                f"its root's snapshots {names}: they name {why}, which that server may lack. "
-                "Those of /home are kept"
-            )
+    names = ", ".join(one.name for one in facts.here.roots if not _is_moves(one.name))
+    lacking = list(dict.fromkeys(one for every in stay.values() for one in every))
+    if not lacking or not names:
+        return
+    ways = [one.fix for one in lacking]
+    yield (
+        f"its root's snapshots {names}: they name {', '.join(one.what for one in lacking)}, which "
+        "that server may lack. Those of /home are kept"
+        + (f". To take them along, first on that server: {'; '.join(ways)}" if all(ways) else "")
+    )
 
 
 def _is_moves(snapshot: str) -> bool:

@@ -19,7 +19,7 @@ from lab.lxd.devices import (
     of_type,
     plug_of,
 )
-from lab.lxd.model import Instance
+from lab.lxd.model import Instance, Network
 from lab.lxd.nic_filters import IPV4, IPV6, ISOLATION, MAC, filtering
 from provision.move.facts import There
 
@@ -92,12 +92,18 @@ def _plug(nic: Device, usual: Device, there: There) -> dict[str, str]:
     if there.network is not None:
         return connection(find_network(there.network, there.networks))
     same = network_of(nic, there.networks)
-    if same is not None and "network" in nic and not same.managed:
+    if same is not None and "network" in nic and (not same.managed or _is_empty(same)):
         same = None
     # What a profile says is as that server's admin wants it.
     if usual and (same is None or plug_of(nic) == plug_of(usual)):
         return {key: usual[key] for key in ("network", "nictype", "parent") if key in usual}
     return {key: nic[key] for key in ("network", "nictype", "parent") if key in nic}
+
+
+def _is_empty(network: Network) -> bool:
+    """As one that was made for the names in snapshots alone: nobody gets an address in it."""
+    addresses = {network.config.get(key) for key in ("ipv4.address", "ipv6.address")}
+    return addresses == {"none"} and "bridge.external_interfaces" not in network.config
 
 
 def _fits(address: str, plug: Device, there: There) -> bool:

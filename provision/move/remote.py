@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from lab.errors import InputError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lab.errors import InputError, LabError, LxdUnreachable
 from lab.names import did_you_mean, quote
 from lab.settings.remotes import RemoteSettings, is_url
 from lab.settings.settings import Settings
@@ -13,6 +16,26 @@ def settings_of(word: str, settings: Settings) -> Settings:
     remote = _remote(word, settings)
     own = remote.client_certificate is not None or remote.client_key is not None
     return settings.model_copy(update=_there(remote if own else _with_ours(remote, settings)))
+
+
+@contextmanager
+def told_of(word: str) -> Iterator[None]:
+    """Name WORD in each error about that server, or about what lab.yaml says of it."""
+    try:
+        yield
+    except (InputError, LxdUnreachable) as error:
+        raise _of_it(word, error) from error
+
+
+def _of_it(word: str, error: LabError) -> LabError:
+    fix = error.fix or ""
+    if is_url(word):
+        fix = fix.replace("`remote` in lab.yaml", "the URL")
+    else:
+        fix = fix.replace("`remote`", "`url`")
+        fix = fix.replace("in lab.yaml", f"of {word} below `remotes:` in lab.yaml")
+    brief = error.brief if word in error.brief else f"{word}: {error.brief}"
+    return type(error)(brief, details=error.details, fix=fix or None)
 
 
 def _with_ours(remote: RemoteSettings, settings: Settings) -> RemoteSettings:

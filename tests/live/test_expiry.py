@@ -41,6 +41,9 @@ class Shelf:
     def has(self, name: str, backup: str) -> bool:
         return name in self.kept and backup == f"backup-{name}"
 
+    def keep(self, name: str, backup: str) -> None:
+        pass
+
 
 class Nights:
     """Runs of `expire`, on days that are counted from today."""

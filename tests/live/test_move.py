@@ -178,7 +178,7 @@ def test_there_and_back(two: Two, person: Lxd) -> None:
     assert _of_ann(person) == now
 
 
-@pytest.mark.parametrize("changes", [17])
+@pytest.mark.parametrize("changes", [16])
 def test_cut_off_one_is_at_work_and_the_next_run_ends_it(
     two: Two, person: Lxd, changes: int
 ) -> None:

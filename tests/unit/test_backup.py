@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab import labels
-from lab.errors import CapacityError, CheckError, Conflict, InputError, LxdError
+from lab.errors import CapacityError, InputError
 from lab.gpu_selection import GpuSelection
 from lab.lxd.model import State
 from lab.report import Silent
-from lab.settings.settings import Settings
-from provision.backup.directory import Backup, Damaged, Directory
+from lab.settings.backup import BackupSettings, KeepSettings
+from provision.backup.directory import Backup, Directory
 from provision.backup.listing import backups
 from provision.backup.restore import plan_restore
-from provision.backup.stores import store_of
-from provision.half_taken import By
+from provision.backup.run import back_up_all
+from provision.expiring import Mark
+from provision.expiring import State as Warned
+from provision.expiry.people import person
 from provision.restoring import Half
-from provision.snapshots.take import take
 from tests.support.builders.backups import (
     HERE,
     HOME,
@@ -28,6 +31,7 @@ from tests.support.builders.backups import (
     lab_with_files,
     lose_bob,
     make_bob_again,
+    packed,
     restore_bob,
     store_in,
 )
@@ -111,6 +115,39 @@ def test_a_person_comes_back(lxd: FakeLxd, store: Directory) -> None:
     assert not any("lab.backup" in one.image.properties for one in lxd.store.images.values())
 
 
+def test_the_time_of_a_person_comes_back_with_them(lxd: FakeLxd, store: Directory) -> None:
+    warned = Mark(until=date(2027, 1, 31), state=Warned.WARNED, since=date(2027, 1, 1))
+    time = {labels.UNTIL: "2027-01-31", labels.EXPIRY: str(warned), labels.MAIL: "bob@lab.example"}
+    lxd.update_volume(*HOME, time)
+    lxd.update("bob", config=time)
+    back_up_bob(lxd, store)
+    lose_bob(lxd)
+    restore_bob(lxd, store)
+    one = person(lxd, "bob")
+    assert one is not None
+    assert one.is_level
+    assert (one.until, one.mark, one.mail) == (date(2027, 1, 31), warned, "bob@lab.example")
+
+
+def test_the_archive_that_a_mark_names_outlives_its_turn(lxd: FakeLxd, store: Directory) -> None:
+    first = back_up_bob(lxd, store)
+    since = date(2026, 11, 1)
+    mark = Mark(until=since, state=Warned.ARCHIVED, since=since, backup=first.id)
+    lxd.update_volume(*HOME, {labels.EXPIRY: str(mark)})
+    settings = SETTINGS.model_copy(
+        update={"backup": BackupSettings(keep=KeepSettings(last=1, daily=0, weekly=0, monthly=0))}
+    )
+    for _ in range(3):
+        lxd.store.now += timedelta(days=40)
+        assert back_up_all(lxd, settings, ["bob"], store, Silent(), pack=packed).failed == ()
+    assert store.of("bob")[0].id == first.id
+    assert len(store.of("bob")) == 2
+    store.keep("bob", first.id)
+    lxd.update_volume(*HOME, {labels.EXPIRY: None})
+    back_up_all(lxd, settings, ["bob"], store, Silent(), pack=packed)
+    assert store.of("bob")[0].id == first.id
+
+
 def test_a_stopped_one_comes_back_stopped(lxd: FakeLxd, store: Directory) -> None:
     lxd.stop("bob")
     back_up_bob(lxd, store)
@@ -118,6 +155,30 @@ def test_a_stopped_one_comes_back_stopped(lxd: FakeLxd, store: Directory) -> Non
     restore_bob(lxd, store)
     assert lxd.store.instances[HERE].state is State.STOPPED
     assert lxd.store.instances[HERE].config[labels.PHASE] == labels.READY
+
+
+def test_an_address_that_somebody_else_has_is_not_asked_for(lxd: FakeLxd, store: Directory) -> None:
+    root = back_up_bob(lxd, store).manifest.root
+    assert root is not None
+    address = root.address
+    assert address in lxd.state("bob").ipv4
+    lxd.store.instances["default", "eve"] = replace(lxd.store.instances[HERE], devices={})
+    lose_bob(lxd)
+    asked: list[object] = []
+    update = lxd.update
+
+    def look_and_update(name: str, **changes: Any) -> None:
+        devices = changes.get("devices") or {}
+        asked.extend(
+            one["ipv4.address"] for one in devices.values() if "ipv4.address" in (one or {})
+        )
+        update(name, **changes)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(lxd, "update", look_and_update)
+        restore_bob(lxd, store)
+    assert address in lxd.state("eve").ipv4
+    assert asked == []
 
 
 def test_nothing_that_is_there_is_overwritten(lxd: FakeLxd, store: Directory) -> None:
@@ -200,105 +261,3 @@ def test_what_the_server_lacks_is_told(lxd: FakeLxd, store: Directory) -> None:
     with pytest.raises(InputError) as caught:
         restore_bob(lxd, store)
     assert caught.value.details == "device data: there is no /not/there"
-
-
-@pytest.mark.parametrize("file", ["home.tar.zst", "root.tar.zst", "home.files.zst"])
-def test_nothing_is_made_of_a_damaged_one(lxd: FakeLxd, store: Directory, file: str) -> None:
-    place = back_up_bob(lxd, store).place
-    lose_bob(lxd)
-    content = bytearray((place / file).read_bytes())
-    content[len(content) // 2] ^= 1
-    (place / file).write_bytes(content)
-    with pytest.raises(CheckError, match="is damaged"):
-        restore_bob(lxd, store)
-    assert lxd.changes == []
-
-
-def test_a_manifest_of_another_person_is_no_backup(lxd: FakeLxd, store: Directory) -> None:
-    place = back_up_bob(lxd, store).place
-    shutil.copytree(place, store.top / "eve" / place.name)
-    (found,) = store.of("eve")
-    assert found == Damaged(place=store.top / "eve" / place.name, why="it is a backup of bob")
-
-
-@pytest.mark.parametrize(
-    ("before", "after"), [('"bob"', '"eve"'), ('"format": 1', '"format": 0'), ("{", "[")]
-)
-def test_a_changed_manifest_is_told(
-    lxd: FakeLxd, store: Directory, before: str, after: str
-) -> None:
-    file = back_up_bob(lxd, store).place / "manifest.json"
-    file.write_text(file.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
-    (found,) = store.of("bob")
-    assert isinstance(found, Damaged)
-
-
-def test_a_full_target_leaves_nothing(
-    lxd: FakeLxd, store: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(store, "free_bytes", lambda: 1000)
-    with pytest.raises(CapacityError, match="no room for a backup of bob"):
-        back_up_bob(lxd, store)
-    assert store.of("bob") == ()
-    assert lxd.snapshots("bob") == ()
-
-
-def test_a_failed_one_leaves_nothing(lxd: FakeLxd, store: Directory) -> None:
-    lxd.store.disk = None
-    with pytest.raises(InputError, match="not to be seen from here"):
-        back_up_bob(lxd, store)
-    assert not (store.top / "bob").exists()
-    assert (lxd.snapshots("bob"), lxd.volume_snapshots(*HOME)) == ((), ())
-
-
-def test_snapshots_of_killed_backups_are_removed(lxd: FakeLxd, store: Directory) -> None:
-    left = take(lxd, SETTINGS, "bob", None, Silent(), by=By.BACKUP)
-    take(lxd, SETTINGS, "bob", "mine", Silent())
-    back_up_bob(lxd, store)
-    assert left.startswith("labstamp-backup-")
-    assert lxd.snapshots("bob") == lxd.volume_snapshots(*HOME) == ("mine",)
-
-
-def test_a_restore_that_fails_leaves_nothing(lxd: FakeLxd, store: Directory) -> None:
-    back_up_bob(lxd, store)
-    lose_bob(lxd)
-    lxd.failures["create"] = LxdError("The pool is broken.")
-    with pytest.raises(LxdError, match="The pool is broken"):
-        restore_bob(lxd, store)
-    assert (HERE in lxd.store.instances, HOME in lxd.store.volumes) == (False, False)
-    assert not any("lab.backup" in one.image.properties for one in lxd.store.images.values())
-
-
-def test_a_place_that_cannot_be_written_is_told(store: Directory) -> None:
-    (store.place / "labstamp-backup").write_text("a file")
-    with pytest.raises(InputError, match="cannot be written"), store.making("bob", "now"):
-        pass
-
-
-def test_two_runs_do_not_write_one_backup(store: Directory) -> None:
-    with store.making("bob", "now"):
-        with pytest.raises(Conflict, match="Another run writes"), store.making("bob", "now"):
-            pass
-        assert (store.top / "bob/.making-now/builder").is_file()
-
-
-def test_a_half_restored_one_is_finished_from_its_own_backup(
-    lxd: FakeLxd, store: Directory
-) -> None:
-    first, second = back_up_bob(lxd, store), back_up_bob(lxd, store)
-    lose_bob(lxd)
-    lxd.failures["start"] = LxdError("The server is busy.")
-    with pytest.raises(LxdError, match="busy"):
-        restore_bob(lxd, store, wanted=first.id)
-    lxd.failures.clear()
-    with pytest.raises(InputError, match=f"half restored from the backup {first.id}"):
-        restore_bob(lxd, store, wanted=second.id)
-    restore_bob(lxd, store, wanted=first.id)
-    assert lxd.store.instances[HERE].config[labels.FROM_BACKUP] == first.id
-
-
-def test_where_backups_go_is_asked_for() -> None:
-    with pytest.raises(InputError, match="not known where backups go"):
-        store_of(Settings(), None)
-    with pytest.raises(InputError, match="on another machine"):
-        store_of(Settings(remote="https://lab1.example:8443"), "/srv")

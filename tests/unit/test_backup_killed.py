@@ -9,6 +9,7 @@ from lab import labels
 from lab.lxd.model import State
 from lab.process import me
 from provision.backup.directory import Backup, Directory
+from provision.backup.restore import plan_restore
 from tests.support.builders.backups import (
     HERE,
     HOME,
@@ -16,10 +17,12 @@ from tests.support.builders.backups import (
     back_up_bob,
     lab_with_files,
     lose_bob,
+    newest,
     restore_bob,
     store_in,
 )
 from tests.support.builders.death import DEAD, deaths
+from tests.support.builders.stamping import SETTINGS
 
 
 def test_a_backup(tmp_path: Path) -> None:
@@ -42,6 +45,9 @@ def test_a_restore(tmp_path: Path) -> None:
         shutil.rmtree(lab.store.disk, ignore_errors=True)
         whole = lxd.store.instances.get(HERE)
         if whole is None or whole.config.get(labels.PHASE) != labels.READY:
+            # The command shows it and asks, before it takes a lock.
+            planned = plan_restore(lxd, SETTINGS, newest(store))
+            assert str(planned).startswith("bob: ")
             restore_bob(lxd, store)
         found = lxd.store.instances[HERE]
         assert found.state is State.RUNNING

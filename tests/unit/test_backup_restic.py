@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,27 +25,45 @@ from tests.support.builders.stamping import SETTINGS
 PASSWORD = "of the lab"
 # What restic 0.14 prints, as far as it is read here.
 PROGRAM = r"""#!/usr/bin/env python3
-import json, os, pathlib, shutil, sys
+import json, os, pathlib, shutil, sys, time
 place = pathlib.Path(os.environ["RESTIC_REPOSITORY"])
 (place / "argv").open("a").write(repr(sys.argv) + "\n")
 words = sys.argv[1:]
 verb = words[0]
 said = place / "say"
-if said.exists():
-    sys.stderr.write(said.read_text())
+if verb == "unlock":
+    stale = place / "stale"
+    stale.unlink(missing_ok=True)
+    sys.exit(0)
+if said.exists() or (place / "stale").exists():
+    sys.stderr.write(said.read_text() if said.exists() else "repository is already locked by PID 9")
     sys.exit(1)
+while verb == "backup" and (place / "wait").exists():
+    (place / "waits").touch()
+    time.sleep(0.01)
 assert open(os.environ["RESTIC_PASSWORD_FILE"]).read() == "of the lab"
 index = place / "index.json"
 kept = json.loads(index.read_text()) if index.exists() else []
+before = json.dumps(kept)
+def write():
+    new = place / f"index-{os.getpid()}"
+    new.write_text(json.dumps(kept))
+    new.replace(index)
 if verb == "backup":
     tags = [words[i + 1] for i, word in enumerate(words) if word == "--tag"]
     number = f"{len(kept):08x}"
     shutil.copytree(".", place / number)
     kept.append({"id": number, "tags": tags, "paths": [os.getcwd()]})
     print(json.dumps({"message_type": "summary", "data_added": 7}))
+    if (place / "misses").exists():
+        write()
+        sys.exit(3)
 elif verb == "snapshots":
     wanted = set(words[words.index("--tag") + 1].split(","))
     print(json.dumps([one for one in kept if wanted <= set(one["tags"])]))
+elif verb == "dump" and (place / "damaged").exists() and words[2].endswith("zst"):
+    sys.stderr.write("Fatal: ciphertext verification failed")
+    sys.exit(1)
 elif verb == "dump":
     sys.stdout.buffer.write((place / words[1] / words[2].lstrip("/")).read_bytes())
 elif verb == "tag":
@@ -55,7 +75,8 @@ elif verb == "tag":
             one["tags"].append(words[i + 1])
 elif verb == "forget":
     kept = [one for one in kept if one["id"] not in words]
-index.write_text(json.dumps(kept))
+if json.dumps(kept) != before:
+    write()
 """
 
 
@@ -79,7 +100,7 @@ def restic(tmp_path: Path, repository: Path) -> Restic:
     secrets.chmod(0o600)
     settings = BackupSettings(password_file=password, env_file=secrets)
     stage = tmp_path / "stage"
-    return Restic(f"restic:{repository}", settings, program=str(program), stage=stage)
+    return Restic(f"restic:{repository}", settings, program=str(program), stage=stage, patience=0)
 
 
 def test_there_and_back(tmp_path: Path, restic: Restic, repository: Path) -> None:
@@ -90,7 +111,7 @@ def test_there_and_back(tmp_path: Path, restic: Restic, repository: Path) -> Non
     assert isinstance(found, Backup)
     assert (found.id, found.manifest) == (made.id, made.manifest)
     assert not list((tmp_path / "stage").rglob("*.zst"))
-    with at_hand(restic, "bob", None) as (directory, backup):
+    with at_hand(restic, SETTINGS, "bob", None, Silent()) as (directory, backup):
         assert directory.of("bob") == (backup,)
         assert backup.archive("home").is_file()
     assert not list((tmp_path / "stage").rglob("*.zst"))
@@ -116,14 +137,92 @@ def test_a_check_is_noted_as_a_tag(tmp_path: Path, restic: Restic, repository: P
     assert not found.verdict.good
 
 
+def test_what_is_damaged_in_the_repository_is_noted(
+    tmp_path: Path, restic: Restic, repository: Path
+) -> None:
+    lxd = lab_with_files(tmp_path)
+    made = put_into(restic, lxd, SETTINGS, "bob", Silent(), pack=packed)
+    (repository / "damaged").touch()
+    with pytest.raises(CheckError, match="is not good") as caught:
+        verify_one(lxd, SETTINGS, "bob", restic, Silent(), wanted=made.id)
+    assert caught.value.details == "Fatal: ciphertext verification failed"
+    (found,) = restic.of("bob")
+    assert isinstance(found, Backup)
+    assert found.verdict is not None
+    assert not found.verdict.good
+    assert not list((tmp_path / "stage").rglob("*.zst"))
+
+
+def test_two_at_once_do_not_take_each_others_files(
+    tmp_path: Path, restic: Restic, repository: Path
+) -> None:
+    lxd = lab_with_files(tmp_path)
+    (repository / "wait").touch()
+
+    def back_up() -> None:
+        put_into(restic, lxd, SETTINGS, "bob", Silent(), pack=packed)
+
+    first, second = (threading.Thread(target=back_up) for _ in range(2))
+    first.start()
+    while not (repository / "waits").exists():
+        time.sleep(0.01)
+    second.start()
+    second.join(timeout=0.3)
+    (repository / "wait").unlink()
+    for thread in (first, second):
+        thread.join()
+    stored = [{file.name for file in place.iterdir()} for place in repository.glob("0000*")]
+    assert [len(names) for names in stored] == [5, 5]
+
+
+def test_a_lock_of_a_dead_process_is_removed(restic: Restic, repository: Path) -> None:
+    (repository / "stale").touch()
+    restic.insist()
+    assert not (repository / "stale").exists()
+
+
+def test_what_restic_stored_in_part_is_forgotten(
+    tmp_path: Path, restic: Restic, repository: Path
+) -> None:
+    lxd = lab_with_files(tmp_path)
+    (repository / "misses").touch()
+    with pytest.raises(LxdError, match="could not read all files"):
+        put_into(restic, lxd, SETTINGS, "bob", Silent(), pack=packed)
+    assert restic.of("bob") == ()
+
+
+def test_what_killed_runs_fetched_is_removed(tmp_path: Path, restic: Restic) -> None:
+    lxd = lab_with_files(tmp_path)
+    first = put_into(restic, lxd, SETTINGS, "bob", Silent(), pack=packed)
+    lxd.store.now += timedelta(minutes=1)
+    put_into(restic, lxd, SETTINGS, "bob", Silent(), pack=packed)
+    left = tmp_path / "stage/labstamp-backup/bob" / first.id
+    left.mkdir(parents=True)
+    (left / "root.tar.zst").touch()
+    with at_hand(restic, SETTINGS, "bob", None, Silent()):
+        assert not left.exists()
+
+
 def test_expired_ones_are_forgotten(tmp_path: Path, restic: Restic) -> None:
     lxd = lab_with_files(tmp_path)
     made = []
     for _ in range(5):
         lxd.store.now += timedelta(minutes=1)
         made.append(put_into(restic, lxd, SETTINGS, "bob", Silent(), pack=packed).id)
-    remove_expired(SETTINGS, "bob", restic, Silent())
+    remove_expired(SETTINGS, "bob", restic, Silent(), archive=None)
     assert [one.id for one in restic.of("bob")] == made[-3:]
+
+
+def test_one_that_is_to_be_kept_stays(tmp_path: Path, restic: Restic) -> None:
+    lxd = lab_with_files(tmp_path)
+    made = []
+    for _ in range(5):
+        lxd.store.now += timedelta(minutes=1)
+        made.append(put_into(restic, lxd, SETTINGS, "bob", Silent(), pack=packed).id)
+    for _ in range(2):
+        restic.keep("bob", made[0])
+    remove_expired(SETTINGS, "bob", restic, Silent(), archive=made[1])
+    assert [one.id for one in restic.of("bob")] == [*made[:2], *made[-3:]]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +240,8 @@ def test_expired_ones_are_forgotten(tmp_path: Path, restic: Restic) -> None:
             Conflict,
             "is locked by another program",
         ),
+        ("unable to create lock in backend: no space left on device", CapacityError, "no room"),
+        ("Load(<data/1>): invalid data returned", LxdError, "is damaged"),
         ("write /x/data: no space left on device", CapacityError, "no room"),
         ("Fatal: something else", LxdError, "could not do this: snapshots"),
     ],

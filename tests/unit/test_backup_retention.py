@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -84,3 +85,11 @@ def test_a_home_alone_does_not_replace_a_person() -> None:
     keep = KeepSettings(last=1, daily=0, weekly=0, monthly=0)
     there = [made(4), made(3), made(2, root=False), made(1, root=False)]
     assert days_of(expired(there, keep)) == [4, 2]
+
+
+def test_what_somebodys_mark_names_and_what_is_kept_stays() -> None:
+    keep = KeepSettings(last=1, daily=0, weekly=0, monthly=0)
+    there = [made(4), made(3), made(2), made(1)]
+    assert days_of(expired(there, keep, there[1].id)) == [4, 2]
+    there[0] = replace(there[0], kept=True)
+    assert days_of(expired(there, keep)) == [3, 2]

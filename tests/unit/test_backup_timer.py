@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from host.units import backup_timer, driver_hook
+from host.units import driver_hook
+from host.units.backup_timer import timer
 from tests.support.builders.machines import Apt, checkout_in, files_of, machine_in
 
 JUDGE = "/usr/local/lib/labstamp/root-alone.sh"
@@ -31,16 +32,16 @@ def test_the_timer_of_backups_is_installed_once_and_removed_whole(
     apt = Apt()
     machine = machine_in(root, apt)
     paths = (JUDGE, TIMER, TIMED, TIMER_LINK)
-    done = backup_timer.install(machine, checkout, "Sun 04:00", {})
+    done = timer("Sun 04:00").install(machine, checkout, {})
     assert done == tuple(f"{path}: written" for path in paths)
-    assert backup_timer.install(machine, checkout, "Sun 04:00", {}) == ()
-    timer, service = ((root / path[1:]).read_text().splitlines() for path in (TIMER, TIMED))
-    assert {"OnCalendar=Sun 04:00", "Persistent=true", "WantedBy=timers.target"} <= set(timer)
+    assert timer("Sun 04:00").install(machine, checkout, {}) == ()
+    fires, service = ((root / path[1:]).read_text().splitlines() for path in (TIMER, TIMED))
+    assert {"OnCalendar=Sun 04:00", "Persistent=true", "WantedBy=timers.target"} <= set(fires)
     place = str(checkout).replace("%", "%%")
     assert f'ExecStart="{place}/.venv/bin/invoke" host.make-backups' in service
     assert [line for line in service if line.startswith("ExecStartPre=")]
     assert "[Install]" not in service
-    removed = backup_timer.remove(machine)
+    removed = timer().remove(machine)
     assert removed == tuple(f"{path}: removed" for path in paths)
     assert files_of(root) == []
     assert apt.ran == [
@@ -49,14 +50,14 @@ def test_the_timer_of_backups_is_installed_once_and_removed_whole(
         "systemctl stop labstamp-backups.timer",
         "systemctl daemon-reload",
     ]
-    assert backup_timer.remove(machine) == ()
+    assert timer().remove(machine) == ()
 
 
 def test_the_judge_stays_while_a_unit_has_it(root: Path, checkout: Path) -> None:
     machine = machine_in(root)
     driver_hook.install(machine, checkout, {})
-    backup_timer.install(machine, checkout, "Sun 04:00", {})
+    timer("Sun 04:00").install(machine, checkout, {})
     driver_hook.remove(machine)
     assert JUDGE in files_of(root)
-    backup_timer.remove(machine)
+    timer().remove(machine)
     assert JUDGE not in files_of(root)

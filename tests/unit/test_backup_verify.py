@@ -12,7 +12,7 @@ from provision.backup.choosing import choose
 from provision.backup.directory import Backup, Damaged, Directory, Verdict
 from provision.backup.pack import Tree, differences
 from provision.backup.run import verify_all
-from provision.backup.verify import failure
+from provision.backup.verify import PROJECT, failure
 from tests.support.builders.backups import (
     back_up_bob,
     lab_with_files,
@@ -54,21 +54,23 @@ def test_a_good_one_is_noted_as_good(lxd: FakeLxd, store: Directory) -> None:
     assert newest(store).verdict == verdict
 
 
-def test_what_is_checked_has_no_network(lxd: FakeLxd, store: Directory) -> None:
+def test_what_is_checked_is_in_a_project_of_its_own_without_network(
+    lxd: FakeLxd, store: Directory
+) -> None:
     back_up_bob(lxd, store)
-    seen: list[set[str]] = []
+    seen: list[tuple[str, set[str]]] = []
 
-    start = lxd.start
+    start = FakeLxd.start
 
-    def look_and_start(name: str) -> None:
-        devices = lxd.store.instances["default", name].devices
-        seen.append({f"{key} {one['type']}" for key, one in devices.items()})
-        start(name)
+    def look_and_start(fake: FakeLxd, name: str) -> None:
+        devices = fake.store.instances[fake.project, name].devices
+        seen.append((fake.project, {f"{key} {one['type']}" for key, one in devices.items()}))
+        start(fake, name)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(lxd, "start", look_and_start)
+        patched.setattr(FakeLxd, "start", look_and_start)
         assert verify_bob(lxd, store).good
-    assert seen == [{"eth0 none", "root disk", "home disk"}]
+    assert seen == [(PROJECT, {"eth0 none", "root disk", "home disk"})]
 
 
 @pytest.mark.parametrize(

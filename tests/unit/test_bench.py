@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.benchmarks import labstamp, listing
+from ci.benchmarks import backup_report, labstamp, listing
 from ci.benchmarks.__main__ import turns
 from ci.benchmarks.inputs import Template
 from ci.benchmarks.packer import packer_file
@@ -169,3 +169,21 @@ def test_the_report_on_lists_has_each_way_once() -> None:
     assert "| LXD | 5.0.2 |\n" in text
     assert "| the list | 0.30 | 0.25 | 0.75 | 3 |\n| `lxc list` | 4.00 | 4.00 | 4.00 | 1 |" in text
     assert "The load before the runs was 0.5 to 2.5 (average over a minute)." in text
+
+
+def test_the_report_on_backups_compares_with_what_is_typed_by_hand() -> None:
+    laps = [
+        backup_report.Lap(what=what, way=way, seconds=seconds, stored=stored, load=load)
+        for what, way, seconds, stored, load in (
+            ("backup", backup_report.BY_HAND, 50.0, 3 * 1024**3, 0.5),
+            ("backup", backup_report.DIRECTORY, 40.0, 2 * 1024**3, 1.5),
+            ("backup", backup_report.DIRECTORY, 60.0, 1024**3, 2.5),
+            ("verify", backup_report.RESTIC, 30.0, None, 1.0),
+        )
+    ]
+    text = backup_report.report({"LXD": "5.0.2"}, laps, files=1000, size=1024**3)
+    assert "has 1,000 files\nof 1.0 GiB in its home" in text
+    assert "| backup | by hand | 50.0 | – | 3.0 GiB | 1 |\n" in text
+    assert "| backup | labstamp, a directory | 50.0 (40.0–60.0) | 1.00 | 1.0 GiB | 2 |\n" in text
+    assert "| verify | labstamp, restic | 30.0 | – | – | 1 |\n" in text
+    assert "The load before the runs was 0.5 to 2.5" in text

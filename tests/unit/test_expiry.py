@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import threading
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,9 @@ from lab.report import Silent
 from lab.settings.expiry import ExpirySettings
 from provision import lifecycle
 from provision.expiry.archive import NoArchive
-from provision.expiry.run import failure, plan, run
+from provision.expiry.run import Row, failure, plan, run
 from provision.expiry.steps import Tools
-from tests.support.builders.expiring import UTC, Lab
+from tests.support.builders.expiring import UTC, Lab, Shelf
 from tests.support.builders.stamping import a_lab
 from tests.support.fake_lxd.store import EPOCH
 
@@ -26,6 +28,10 @@ END = START + timedelta(days=40)
 
 def day(days: int) -> date:
     return END + timedelta(days=days)
+
+
+def at_noon(found: date) -> datetime:
+    return datetime(found.year, found.month, found.day, 12, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -71,6 +77,7 @@ def test_a_person_goes_through_all_of_it(lab: Lab) -> None:
     assert {one.mail for one in lab.ear.heard} == {"bob@lab.example"}
     assert lab.ear.heard[0].fields["days"] == "30"
     assert lab.shelf.kept == {"bob-0": "bob"}
+    assert lab.shelf.for_ever == {"bob-0"}
     assert (lab.state("eve"), lab.ear.events("eve")) == ("runs", [])
 
 
@@ -135,6 +142,59 @@ def test_a_lab_through_sixty_days(lab: Lab) -> None:
     assert lab.state("p01") == "home"
     for name in ends.keys() - set(gone):
         assert lab.thesis(name) == name.encode()
+
+
+def test_what_somebody_used_after_the_archive_is_archived_again(lab: Lab) -> None:
+    lab.let_in("bob", END.isoformat())
+    lab.nights(day(-40), 75)
+    lab.lxd.store.instances["default", "bob"].last_used_at = at_noon(day(34))
+    lab.nights(day(35), 29)
+    assert sorted(lab.shelf.kept) == ["bob-0"]
+    lab.nights(day(64), 30)
+    assert (lab.state("bob"), sorted(lab.shelf.kept)) == ("stopped", ["bob-0", "bob-1"])
+    lab.night(day(94))
+    assert lab.state("bob") == "home"
+    assert lab.ear.events("bob").count("archived") == 2
+
+
+def test_a_container_removed_by_hand_after_its_archive_keeps_its_home(lab: Lab) -> None:
+    lab.let_in("bob", END.isoformat())
+    lab.nights(day(-40), 75)
+    lifecycle.destroy(lab.lxd, lab.settings, "bob", purge=False, report=Silent())
+    lab.nights(day(35), 400)
+    assert (lab.state("bob"), lab.thesis("bob")) == ("home", b"bob")
+    (row,) = plan(lab.lxd, lab.settings)
+    assert (row.next.step, row.next.why) == (
+        None,
+        "its container was removed by hand; the home is kept",
+    )
+
+
+def test_of_two_runs_the_second_waits_and_finds_nothing_left(lab: Lab) -> None:
+    lab.let_in("bob", END.isoformat())
+    lab.nights(day(-40), 71)
+    waits = threading.Event()
+    found: list[tuple[Row, ...]] = []
+
+    class Waiting(Silent):
+        def say(self, text: str) -> None:
+            waits.set()
+
+    lab.at(day(31))
+    second = replace(lab.tools, report=Waiting())
+    thread = threading.Thread(target=lambda: found.append(run(second)))
+
+    class Slow(Shelf):
+        def make(self, name: str) -> str:
+            thread.start()
+            assert waits.wait(20)
+            return super().make(name)
+
+    lab.shelf = Slow()
+    assert run(lab.tools)[0].done
+    thread.join(20)
+    assert [row.due for row in found[0]] == [False]
+    assert lab.shelf.kept == {"bob-0": "bob"}
 
 
 def test_without_a_backup_target_nothing_is_removed(lab: Lab) -> None:

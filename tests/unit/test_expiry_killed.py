@@ -82,6 +82,25 @@ def test_a_step_that_was_killed_is_taken_by_the_next_run(
         assert one.thesis("bob") == b"bob"
 
 
+def test_a_stop_that_was_killed_is_told_by_that_run_or_the_next(lab: Lab) -> None:
+    nights(lab, 1)
+    ears: list[Ear] = []
+
+    def act(lxd: FakeLxd) -> None:
+        one = of(lab, lxd)
+        ears.append(one.ear)
+        one.night(day(1))
+
+    for lxd in deaths(lab.lxd, act, least=5):
+        one = of(lab, lxd)
+        one.night(day(2))
+        told = ears[-1].events("bob") + one.ear.events("bob")
+        # Killed after it was told, and before that was noted: it is told again.
+        assert set(told) == {"stopped"}
+        assert (state(one), one.state("bob")) == ("stopped", "stopped")
+        assert not one.night(day(3))[0].due
+
+
 def test_a_purge_that_was_killed_is_done_by_the_next_run(lab: Lab) -> None:
     nights(lab, 241)
     for one in killed_on(lab, day(241), least=1):

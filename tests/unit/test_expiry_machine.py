@@ -13,7 +13,7 @@ from lab.dates import Period, counted
 from lab.errors import InputError
 from lab.settings.expiry import ExpirySettings, Freeze
 from provision.expiring import Mark, State, read_mark
-from provision.expiry.machine import GRACE, Facts, Next, Step, done, end_of, next_step
+from provision.expiry.machine import GRACE, Facts, Next, Step, begun, done, end_of, next_step
 
 END = date(2027, 3, 31)
 USUAL = ExpirySettings()
@@ -35,6 +35,8 @@ class Person:
     has_root: bool = True
     has_home: bool = True
     running: bool = True
+    started: date | None = None
+    leaving: bool = False
     steps: list[tuple[Step, date]] = field(default_factory=list)
 
     def facts(self, today: date) -> Facts:
@@ -47,6 +49,8 @@ class Person:
             has_root=self.has_root,
             has_home=self.has_home,
             running=self.running,
+            started=self.started,
+            leaving=self.leaving,
         )
 
     def night(self, today: date) -> Next:
@@ -187,6 +191,47 @@ def test_what_runs_again_is_stopped_again_and_nothing_is_counted_from_there() ->
     assert person.nights(day(11), 30) == [(Step.STOP, day(11)), (Step.ARCHIVE, day(31))]
 
 
+def test_what_ran_after_it_was_archived_is_archived_again() -> None:
+    person = Person()
+    person.nights(day(-40), 75)
+    person.running = True
+    assert person.nights(day(35), 70) == [
+        (Step.STOP, day(35)),
+        (Step.ARCHIVE, day(65)),
+        (Step.REMOVE_ROOT, day(95)),
+    ]
+
+
+def test_what_ran_by_day_after_it_was_archived_is_archived_again() -> None:
+    person = Person()
+    person.nights(day(-40), 75)
+    person.started = day(35)
+    assert "was started on" in person.night(day(36)).why
+    assert person.nights(day(36), 70) == [
+        (Step.ARCHIVE, day(65)),
+        (Step.REMOVE_ROOT, day(95)),
+    ]
+
+
+@pytest.mark.parametrize("started", [day(30), day(900)])
+def test_a_start_before_the_archive_or_by_a_clock_ahead_is_none_after_it(started: date) -> None:
+    person = Person(started=started)
+    assert person.nights(day(-40), 110)[-1] == (Step.REMOVE_ROOT, day(61))
+
+
+def test_a_stop_of_which_nobody_was_told_is_told_the_next_night() -> None:
+    person = Person()
+    person.nights(day(-40), 41)
+    facts = person.facts(day(1))
+    person.mark = begun(facts, next_step(facts))
+    person.running = False
+    assert person.mark is not None
+    assert read_mark(str(person.mark)) == person.mark
+    assert person.nights(day(2), 40) == [(Step.STOP, day(2)), (Step.ARCHIVE, day(31))]
+    facts = person.facts(day(50))
+    assert begun(facts, next_step(facts)) is None
+
+
 def test_a_date_that_was_changed_by_hand_stops_everything() -> None:
     person = Person()
     person.nights(day(-40), 51)
@@ -202,6 +247,12 @@ def test_a_container_or_home_removed_by_hand_is_the_end_of_it() -> None:
     stopped.nights(day(-40), 51)
     stopped.has_root = False
     assert stopped.nights(day(11), 1000) == []
+    archived = Person()
+    archived.nights(day(-40), 75)
+    archived.has_root = False
+    assert archived.nights(day(35), 1000) == []
+    archived.leaving = True
+    assert archived.nights(day(35), 1) == [(Step.REMOVE_ROOT, day(35))]
     homeless = Person(has_home=False)
     assert homeless.nights(day(-40), 1000)[-1][0] is Step.STOP
 
@@ -219,7 +270,7 @@ def test_a_mark_is_read_as_it_is_written() -> None:
 
 HAPPENINGS = st.lists(
     st.tuples(
-        st.sampled_from(["night", "night", "night", "jump", "back", "renew", "freeze", "start"]),
+        st.sampled_from([*["night"] * 3, "jump", "back", "renew", "freeze", "start", "use"]),
         st.integers(1, 120),
     ),
     max_size=60,
@@ -258,9 +309,13 @@ def _insist(person: Person, before: Mark | None, step: Step, today: date) -> Non
         last = max(before.warned.values())
         assert counted(last, today, frozen) >= min(GRACE, *person.settings.warn)
     if step is Step.ARCHIVE:
-        assert before.state is State.STOPPED
+        assert before.state in {State.STOPPED, State.ARCHIVED}
         assert since >= (person.settings.archive or 0)
+        if before.state is State.ARCHIVED:
+            assert person.started is not None
+            assert before.since <= person.started <= today
     if step is Step.REMOVE_ROOT:
+        assert person.started is None or not before.since <= person.started <= today
         assert (before.state, before.backup) == (State.ARCHIVED, "b1")
         assert since >= (person.settings.remove_root or 0)
     if step is Step.PURGE:
@@ -290,6 +345,8 @@ def test_nothing_is_removed_that_was_not_warned_and_archived(
                 person.own_freezes = (Period(today, today + timedelta(days=days)),)
             case "start" if person.has_root:
                 person.running = True
+            case "use" if person.has_root:
+                person.started = today
         before, had = person.mark, len(person.steps)
         found = person.night(today)
         if len(person.steps) > had and found.step is not None:

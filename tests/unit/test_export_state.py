@@ -106,6 +106,17 @@ def test_a_directory_keeps_the_newest_of_this_lab(state: LabState, tmp_path: Pat
     assert sorted(one.name for one in place.iterdir()) == sorted([*own, *theirs])
 
 
+def test_what_killed_runs_left_beside_a_file_goes(state: LabState, tmp_path: Path) -> None:
+    old, now, other = (tmp_path / name for name in (".lab.json.abc", ".lab.json.def", ".lab2.json"))
+    for one in (old, now, other):
+        one.touch()
+    for one in (old, other):
+        os.utime(one, (0, 0))
+    write(state, tmp_path / "lab.json")
+    left = {one.name for one in tmp_path.iterdir()} - {"state.json"}
+    assert left == {"lab.json", now.name, other.name}
+
+
 def test_a_place_that_cannot_be_written_is_told(state: LabState, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written") as error:
         write(state, tmp_path / "no" / "such" / "file.json")

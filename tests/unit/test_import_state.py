@@ -21,6 +21,8 @@ from provision.lab_state.facts import read_facts
 from provision.lab_state.gather import gather
 from provision.lab_state.import_state import plan_now
 from provision.lab_state.plan import plan_import
+from provision.moving import Arrival, MoveMark
+from provision.moving import Stage as MoveStage
 from tests.support.builders.death import deaths
 from tests.support.builders.lost_database import (
     SOURCE,
@@ -200,6 +202,55 @@ def test_marks_of_runs_of_that_night_do_not_come_back(lxd: FakeLxd, tmp_path: Pa
     assert labels.RESTORE not in home
     assert home[labels.PHASE] == labels.READY
     assert not {labels.SNAPSHOT, labels.ISOLATE, labels.RENAME} & config.keys()
+
+
+def test_a_move_that_has_ended_since_stays_ended(lxd: FakeLxd, tmp_path: Path) -> None:
+    arrival = str(Arrival(id="1", source="lab2", server="2" * 64, whole=True))
+    moving = MoveMark(builder="x", id="1", name="ann", remote="b", url="https://b", server="2")
+    lxd.update("bob", config={labels.ARRIVAL: arrival})
+    lxd.update_volume(*HOME, {labels.ARRIVAL: arrival})
+    lxd.update("ann", config={labels.MOVE: str(moving)})
+    state = saved(lxd, tmp_path)
+    disk = lose_database(lxd)
+    del disk.instances[HERE].config[labels.ARRIVAL]
+    del disk.instances["default", "ann"].config[labels.MOVE]
+    lxd.store.written = dict.fromkeys(disk.instances, BEFORE)
+    brought_back(lxd, state, disk, from_file=True)
+    assert labels.ARRIVAL not in lxd.store.instances[HERE].config
+    assert labels.ARRIVAL not in lxd.store.volumes[HOME]
+    assert lxd.store.volumes[HOME][labels.OWNER] == "bob"
+    assert labels.MOVE not in lxd.store.instances["default", "ann"].config
+
+
+def test_one_that_another_server_has_is_not_used_again(lxd: FakeLxd, tmp_path: Path) -> None:
+    moved = MoveMark(
+        builder="x",
+        id="1",
+        name="bob",
+        remote="b",
+        url="https://b",
+        server="2",
+        stage=MoveStage.MOVED,
+    )
+    lxd.update("bob", config={labels.MOVE: str(moved)})
+    state = saved(lxd, tmp_path)
+    disk = lose_database(lxd)
+    # The pool is an old copy.
+    del disk.instances[HERE].config[labels.MOVE]
+    lxd.store.written = dict.fromkeys(disk.instances, BEFORE)
+    brought_back(lxd, state, disk)
+    assert lxd.store.instances[HERE].config[labels.MOVE] == str(moved)
+
+
+def test_a_copy_that_was_half_made_there_is_told(lxd: FakeLxd, tmp_path: Path) -> None:
+    arrival = str(Arrival(id="1", source="lab2", server="2" * 64))
+    lxd.update_volume(*HOME, {labels.ARRIVAL: arrival})
+    state = saved(lxd, tmp_path)
+    disk = lose_database(lxd)
+    disk.instances = {key: one for key, one in disk.instances.items() if key != HERE}
+    brought_back(lxd, state, disk)
+    assert lxd.store.volumes[HOME] == {}
+    assert any("a copy from another server was being made" in one for one in told(lxd, state))
 
 
 def test_a_volume_of_which_nobody_knows_whose_it_is_stays(lxd: FakeLxd, tmp_path: Path) -> None:

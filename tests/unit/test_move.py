@@ -67,6 +67,40 @@ def test_killed_anywhere_one_is_at_work_and_the_next_run_ends_it(labs: Labs) -> 
         assert_moved(here, there, before)
 
 
+def test_a_boot_of_the_server_brings_it_back_until_its_copy_may_run(labs: Labs) -> None:
+    here, there = labs
+    here.update("bob", config={"boot.autostart": None})
+    seen: dict[Stage, set[str | None]] = {}
+    for one, _ in deaths_at_two(here, there, run, least=20):
+        mark = mark_of(one)
+        if mark is not None:
+            found = one.store.instances[BOB].config.get("boot.autostart")
+            seen.setdefault(mark.stage, set()).add(found or None)
+    assert seen == {
+        Stage.COPYING: {None},
+        Stage.STOPPING: {"true"},
+        Stage.TRYING: {"false"},
+        Stage.MOVED: {"false"},
+    }
+    assert "boot.autostart" not in there.store.instances.get(BOB, FakeInstance()).config
+
+
+def test_one_that_somebody_starts_meanwhile_is_the_container(labs: Labs) -> None:
+    here, there = labs
+    before = wish_of(here.store.instances[BOB])
+    receiving = there.receive_instance
+
+    def receive(*arguments: object, **how: object) -> object:
+        done = receiving(*arguments, **how)  # type: ignore[arg-type]
+        here.start("bob")
+        return done
+
+    there.receive_instance = receive  # type: ignore[method-assign, assignment]
+    with pytest.raises(LxdError, match=r"bob was started here while it was being moved"):
+        run(here, there)
+    assert_as_before(here, there, before)
+
+
 @pytest.mark.parametrize(
     "verb",
     [

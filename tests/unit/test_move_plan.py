@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from lab import labels
-from lab.errors import CapacityError, InputError
+from lab.errors import CapacityError, InputError, LxdUnreachable
 from lab.lxd.model import Pool, Profile
 from lab.report import Silent
 from lab.settings.settings import Settings
 from provision import lifecycle
-from provision.move.remote import settings_of
+from provision.move.move import move
+from provision.move.remote import settings_of, told_of
 from tests.support.builders.four_gpus import FOUR
 from tests.support.builders.moving import (
     BOB,
@@ -21,6 +22,7 @@ from tests.support.builders.moving import (
     SETTINGS,
     a_server,
     as_server,
+    context_of,
     run,
     running,
     told,
@@ -140,7 +142,7 @@ def test_too_few_gpus_are_an_obstacle(labs: Labs) -> None:
     here.changes.clear()
     lines = refusal(labs, CapacityError)
     assert len(lines) == 1
-    assert lines[0].startswith("2 GPUs are requested, 1 available.")
+    assert lines[0].startswith("there: 2 GPUs are requested, 1 available.")
 
 
 def test_a_driver_that_does_not_fit_needs_a_release_there(labs: Labs) -> None:
@@ -246,6 +248,34 @@ def test_servers_are_named_in_the_settings_or_by_url() -> None:
     )
 
 
+def test_what_is_wrong_with_that_server_is_not_taken_for_this_one_s(labs: Labs) -> None:
+    here, there = labs
+    own = SETTINGS.remotes["lab2"].model_copy(update={"pool": "ssd"})
+    settings = SETTINGS.model_copy(update={"remotes": {"lab2": own}})
+    with pytest.raises(InputError) as error:
+        move(context_of(here, there, settings=settings), "bob")
+    assert str(error.value) == (
+        "lab2: pool: LXD has no storage pool ssd.\n  It has: default.\n"
+        "Next: Correct `pool:` of lab2 below `remotes:` in lab.yaml."
+    )
+    with pytest.raises(InputError, match="lab2: project: LXD has no project lab"):
+        move(context_of(here, there.in_project("lab")), "bob")
+    assert (here.changes, there.changes) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("word", "fix"),
+    [
+        ("lab2", "Check `url` of lab2 below `remotes:` in lab.yaml"),
+        ("https://10.0.0.9:8443", "Check the URL"),
+    ],
+)
+def test_where_that_server_is_named_is_told(word: str, fix: str) -> None:
+    with pytest.raises(LxdUnreachable) as error, told_of(word):
+        raise LxdUnreachable("It is gone.", fix="Check `remote` in lab.yaml")
+    assert str(error.value) == f"{word}: It is gone.\nNext: {fix}"
+
+
 def test_snapshots_of_the_root_stay_where_the_other_server_has_not_what_they_name(
     labs: Labs,
 ) -> None:
@@ -255,12 +285,31 @@ def test_snapshots_of_the_root_stay_where_the_other_server_has_not_what_they_nam
     usual = there.store.profiles["default"].devices
     plugged = {**usual, "eth0": {**usual["eth0"], "network": "lab"}}
     there.store.profiles["default"] = Profile(name="default", devices=plugged)
-    assert "they name the network lxdbr0, which that server may lack" in told(here, there)
+    assert (
+        "its root's snapshots monday: they name the network lxdbr0, which that server may lack. "
+        "Those of /home are kept. To take them along, first on that server: "
+        "lxc network create lxdbr0 ipv4.address=none ipv6.address=none\n"
+    ) in told(here, there)
     run(here, there)
     assert there.store.instances[BOB].devices["eth0"]["network"] == "lab"
     assert there.snapshots("bob") == ()
     assert there.volume_snapshots(*HOME) == ("monday",)
     assert here.snapshots("bob") == ("monday",)
+
+
+def test_an_empty_network_for_the_names_in_snapshots_is_not_plugged_into(labs: Labs) -> None:
+    here, there = labs
+    there.store.networks["lab"] = replace(there.store.networks["lxdbr0"], name="lab")
+    none = {"ipv4.address": "none", "ipv6.address": "none"}
+    there.store.networks["lxdbr0"] = replace(there.store.networks["lxdbr0"], config=none)
+    usual = there.store.profiles["default"].devices
+    plugged = {**usual, "eth0": {**usual["eth0"], "network": "lab"}}
+    there.store.profiles["default"] = Profile(name="default", devices=plugged)
+    # A NIC of its own: one that is as the profile says follows the profile anyway.
+    here.update("bob", devices={"eth0": {"type": "nic", "name": "eth0", "network": "lxdbr0"}})
+    run(here, there)
+    assert there.store.instances[BOB].devices.get("eth0", plugged["eth0"])["network"] == "lab"
+    assert there.snapshots("bob") == ("monday",)
 
 
 def test_ids_that_are_not_known_there_are_chosen_by_its_daemon() -> None:

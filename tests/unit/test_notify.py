@@ -49,6 +49,18 @@ def test_it_is_in_chinese_where_the_lab_says_so(tmp_path: Path) -> None:
     assert received.documents[0]["title"] == "bob：容器已停止"
 
 
+def test_a_mail_has_the_lines_and_signs_of_the_text(tmp_path: Path) -> None:
+    fields = {"job": "invoke expire", "host": "lab1", "details": "bob: <b> & more\nann: none"}
+    with smtp_server() as received:
+        url = f"mailto://127.0.0.1:{received.port}?from=lab@lab.example&to=admin@lab.example"
+        told = notifier(settings(tmp_path, url))(Notice(event=Event.JOB_FAILED, fields=fields))
+    assert told == Told(sent=1)
+    ((_, mail),) = received.mails
+    body = mail.get_payload(decode=True)
+    assert isinstance(body, bytes)
+    assert body.decode().splitlines()[1:] == ["bob: <b> & more", "ann: none"]
+
+
 def test_a_person_gets_mail_and_so_does_the_lab(tmp_path: Path) -> None:
     with smtp_server() as received:
         url = f"mailto://127.0.0.1:{received.port}?from=lab@lab.example&to="

@@ -16,6 +16,7 @@ from lab.machine import lock
 from lab.report import Silent
 from lab.settings.expiry import ExpirySettings
 from provision import lifecycle
+from provision.create.ready import SshProbe
 from tests.support.builders.expiring import UTC, Lab, period
 from tests.support.builders.public_keys import key
 from tests.support.builders.stamping import a_lab
@@ -38,6 +39,21 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
 def expiring(lab: Lab, **more: object) -> Lab:
     lab.settings = UTC.model_copy(update={"expiry": ExpirySettings.model_validate(more)})
     return lab
+
+
+def test_one_whom_a_killed_renewal_started_is_waited_for(lab: Lab) -> None:
+    asked: list[str] = []
+
+    def probe(address: str) -> SshProbe:
+        asked.append(address)
+        return SshProbe.BANNER
+
+    lab.let_in("bob", END.isoformat())
+    lab.nights(START, 45)
+    lab.lxd.start("bob")
+    lab.probe = probe
+    assert not lab.renew("bob", until=day(500)).started
+    assert asked
 
 
 @pytest.mark.parametrize("nights", [5, 35, 42, 60, 80, 120, 200, 275])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
@@ -14,11 +15,12 @@ from lab.notify.notice import Notice, Told
 from lab.report import Silent
 from lab.settings.settings import Settings
 from provision.create.provision import Provisioned
+from provision.create.ready import SshProbe
 from provision.create.request import Request
 from provision.expiry.renew import Means, Renewal, Renewed, renew
 from provision.expiry.run import Row, run
 from provision.expiry.steps import Tools
-from provision.running import start_held
+from provision.running import bring_up_held
 from tests.support.builders.stamping import SETTINGS, banner, bob, hasty, stamp
 from tests.support.fake_lxd.lxd import FakeLxd
 
@@ -31,6 +33,7 @@ class Shelf:
 
     kept: dict[str, str] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+    for_ever: set[str] = field(default_factory=set)
 
     def make(self, name: str) -> str:
         if name in self.broken:
@@ -41,6 +44,10 @@ class Shelf:
 
     def has(self, name: str, backup: str) -> bool:
         return self.kept.get(backup) == name
+
+    def keep(self, name: str, backup: str) -> None:
+        assert self.has(name, backup)
+        self.for_ever.add(backup)
 
 
 @dataclass
@@ -66,6 +73,7 @@ class Lab:
     settings: Settings = UTC
     shelf: Shelf = field(default_factory=Shelf)
     ear: Ear = field(default_factory=Ear)
+    probe: Callable[[str], SshProbe] = banner
 
     def let_in(self, name: str, until: str | None = None, **wishes: object) -> None:
         """With a file in the home."""
@@ -102,12 +110,12 @@ class Lab:
             tell=self.ear,
             stamp=self._stamp,
             start=partial(
-                start_held,
+                bring_up_held,
                 self.lxd,
                 self.settings,
                 report=Silent(),
                 timeouts=hasty(),
-                probe_ssh=banner,
+                probe_ssh=self.probe,
             ),
         )
         return renew(means, name, Renewal(**wishes))  # type: ignore[arg-type]
