@@ -84,7 +84,8 @@ def apply(
             raise InputError("Nothing was changed.", fix="Confirm with --yes.")
         documents: list[dict[str, Any]] = []
         try:
-            _apply(lxd, settings, looked, documents, json=json)
+            if not looked.is_empty:
+                _apply(lxd, settings, looked, documents, json=json)
         finally:
             # Also where some failed: passwords of the others are known to nobody else.
             if json:
@@ -133,7 +134,6 @@ def _file(named: list[str] | None) -> Path:
 
 
 def _look(lxd: Lxd, settings: Settings, every: tuple[Wanted, ...], choice: Choice) -> Plan:
-    from lab.report import Silent
     from lab.yaml.problems import BadFiles
     from provision.lab_file.key_sources import with_keys
     from provision.lab_file.look import look
@@ -143,7 +143,8 @@ def _look(lxd: Lxd, settings: Settings, every: tuple[Wanted, ...], choice: Choic
     if problems:
         raise BadFiles(problems)
     there = {one.name: one for one in found}
-    return look(lxd, settings, [there.get(one.name, one) for one in every], choice, Silent())
+    with console.reporter() as report:
+        return look(lxd, settings, [there.get(one.name, one) for one in every], choice, report)
 
 
 def _built(

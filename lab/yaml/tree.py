@@ -206,7 +206,7 @@ class _Walk:
         if kind != "str":
             self._refuse(node, f"the tag {in_line(node.tag)} is not supported")
         if _SURROGATE.search(node.value):
-            self._refuse(node, "half of a character, as \\ud83d is, is no text")
+            self._refuse(node, "half of a character, such as \\ud83d, cannot be text")
             return ""
         return str(node.value)
 

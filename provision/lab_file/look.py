@@ -57,6 +57,11 @@ class Plan:
     def is_changed(self) -> bool:
         return any(entry.is_changed for entry in self.entries)
 
+    @property
+    def is_empty(self) -> bool:
+        """Not even a note is written."""
+        return not any(entry.steps for entry in self.entries)
+
     def of(self, kind: Kind) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.kind is kind)
 

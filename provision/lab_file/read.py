@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.errors import InputError
+from lab.places import PEOPLE_EXAMPLE
 from lab.yaml.load import examine
 from lab.yaml.problems import BadFiles, shown
 from lab.yaml.tree import Tree, read_tree
@@ -47,7 +48,7 @@ def _refuse_other_than_file(path: Path) -> None:
         raise InputError(
             f"There is no file {shown(path)}.",
             fix="Write what is there now into a file: invoke export-lab FILE\n"
-            "or begin with the example: containers.example.yaml",
+            f"or copy the example: {PEOPLE_EXAMPLE}",
         ) from error
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)

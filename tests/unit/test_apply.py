@@ -82,7 +82,11 @@ def test_three_lines_are_three_changes_in_place(filed: Filed) -> None:
 def test_a_line_that_is_removed_removes_nothing_without_prune(filed: Filed) -> None:
     filed.text = THREE[: THREE.index("  eve:")]
     stays = "· eve    is not in the file, and stays; --prune removes it, and keeps its /home"
-    assert filed.plan() == [stays, "", "3 containers: 1 not in the file, 2 as the file says; nothing to do."]
+    assert filed.plan() == [
+        stays,
+        "",
+        "3 containers: 1 not in the file, 2 as the file says; nothing to do.",
+    ]
     filed.apply()
     assert filed.lxd.changes == []
     assert filed.plan(prune=True)[0] == "- eve  remove  the container; its /home is kept"
@@ -186,7 +190,9 @@ def test_another_template_needs_to_be_asked_for(filed: Filed) -> None:
 
 def test_only_some_are_looked_at(filed: Filed) -> None:
     filed.edit("memory: 1GiB", "memory: 2GiB")
-    assert filed.plan(only=("ann",))[-1] == "1 container: 1 to change (1 change), 0 as the file says."
+    assert (
+        filed.plan(only=("ann",))[-1] == "1 container: 1 to change (1 change), 0 as the file says."
+    )
     filed.apply(only=("ann",))
     assert [filed.config(name)["limits.memory"] for name in ("ann", "ben")] == ["2GiB", "1GiB"]
     for option in ("only", "replace"):

@@ -42,7 +42,8 @@ def test_two_lines_are_a_person() -> None:
 
 
 def test_a_word_is_the_containers_own_then_its_groups_then_the_defaults() -> None:
-    found = one("""\
+    found = one(
+        """\
 sizes:
   small: {cpus: 2, memory: 8GiB, home: 10GiB}
   big: {memory: 64GiB}
@@ -51,14 +52,17 @@ groups:
   staff: {cpus: 4, gpus: 2, shares: [data]}
 containers:
   ann: {group: staff, size: big, reason: the large model, shares: [none]}
-""", "data")
+""",
+        "data",
+    )
     assert (found.template, found.cpus, found.memory) == ("docker", 4, 64 * GIB)
     assert (found.home, found.disk, found.gpus) == (10 * GIB, None, GpuSelection(count=2))
     assert (found.shares, found.until, found.reason) == ((), "never", "the large model")
 
 
 def test_all_problems_are_told_at_once_each_at_its_line() -> None:
-    assert told("""\
+    assert told(
+        """\
 sizes:
   small: {cpus: 0, memory: 16, disk: 20x}
   Big: {}
@@ -71,7 +75,9 @@ containers:
   root: {}
   x: {until: 2027-13-01, memry: 3}
   x: {}
-""", "data") == [
+""",
+        "data",
+    ) == [
         "2: sizes.small.cpus: must be a number from 1 to 4096, not 0",
         '2: sizes.small.disk: must be a size such as 16GiB, not "20x" (Write a number and its '
         "unit: 500MB, 16GiB, 1TiB.)",
@@ -100,8 +106,7 @@ containers:
         '10: containers.root: "root" cannot be an account (That name belongs to the system.): '
         "name the account, people: {ACCOUNT: {}}",
         '11: containers.x.memry: unknown key (did you mean "memory"?)',
-        "11: containers.x.until: must be a date such as 2027-01-31, or never, not "
-        '"2027-13-01"',
+        '11: containers.x.until: must be a date such as 2027-01-31, or never, not "2027-13-01"',
         "12: containers.x: given twice (first on line 11)",
     ]
 
@@ -135,7 +140,7 @@ def test_a_private_key_is_not_repeated() -> None:
         ("[" * 90_000, "1: nested more than 50 deep"),
         ("- " * 90_000, "1: nested more than 50 deep"),
         ('a: "\\UFFFFFFFF"', "1: not YAML: an escape such as \\U0001F600 names no character"),
-        ('a: "\\ud83d"', "1: half of a character, as \\ud83d is, is no text"),
+        ('a: "\\ud83d"', "1: half of a character, such as \\ud83d, cannot be text"),
         (
             "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
             + "".join(
@@ -183,7 +188,7 @@ def test_keys_are_files_beside_it_and_what_the_web_has(tmp_path: Path) -> None:
     path.write_text(
         "containers:\n"
         "  ann: {people: {ann: {keys: [keys/ann.pub, gh:ann]}}}\n"
-        f"  ben: {{people: {{ben: {{keys: [\"{ed25519(9)}\"]}}}}}}\n"
+        f'  ben: {{people: {{ben: {{keys: ["{ed25519(9)}"]}}}}}}\n'
     )
 
     def fetch(url: str) -> bytes:
