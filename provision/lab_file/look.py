@@ -183,6 +183,8 @@ def _ask_one(lxd: Lxd, settings: Settings, entry: Entry, step: Step, report: Rep
             provision(lxd, settings, request, report, only_plan=True)
         case Replace(request=request):
             _as_if_removed(lxd, settings, request)
+            if request.shares:
+                share(lxd, settings, name, request.shares, report, only_plan=True)
         case Resize(sizes=sizes):
             resize(lxd, settings, name, sizes, report, only_plan=True)
         case Share(names=names):
@@ -231,8 +233,9 @@ def _all_of(refusals: Sequence[_Refusal]) -> LabError:
 
 def _line(one: _Refusal) -> str:
     error = one.error
-    more = "; ".join(filter(None, [*(error.details or "").splitlines()]))
-    text = " ".join(filter(None, (error.brief, more)))
+    details = "; ".join(filter(None, (error.details or "").splitlines()))
+    fix = " ".join((error.fix or "").split())
+    text = " ".join(filter(None, (error.brief, details, fix)))
     wanted = one.entry.wanted
     if wanted is None:
         return f"{one.entry.name}: {text}"
