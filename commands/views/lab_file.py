@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from lab.gpu_selection import GpuSelection
 from lab.printable import in_line
 from lab.sizes import format_size
 from provision.create.request import Request
+from provision.expiring import NEVER
 from provision.keys.public_key import PublicKey
 from provision.lab_file.look import Plan
 from provision.lab_file.steps import Difference, Entry, Kind, Make, Replace, Why
@@ -174,12 +176,18 @@ def _said(request: Request, sizes: Sizes | None) -> Iterator[str]:
     if sizes is not None and sizes.processes is not None:
         yield f"{sizes.processes} processes"
     if request.gpus is not None:
-        yield f"GPUs {request.gpus}"
+        yield _gpus(request.gpus)
     if request.shares:
         yield f"shares {', '.join(request.shares)}"
     yield _counted(len(request.keys), "key") if request.keys else "a password"
     if request.until:
-        yield f"until {request.until}"
+        yield "no end" if request.until == NEVER else f"until {request.until}"
+
+
+def _gpus(wish: GpuSelection) -> str:
+    if wish.is_none:
+        return "no GPU"
+    return _counted(wish.count, "GPU") if wish.count else f"GPUs {wish}"
 
 
 def _counted(count: int, what: str) -> str:

@@ -25,7 +25,7 @@ Value: TypeAlias = "str | int | bool | list[Value] | dict[str, Value] | None"
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _DEEPEST: Final = 50
-_MOST_VALUES: Final = 200_000
+_MOST_VALUES: Final = 100_000
 _MOST_CHARACTERS: Final = 8_000_000
 """With what aliases repeat: some lines of them come to more than any memory holds."""
 
@@ -127,7 +127,7 @@ def _refuse_deep(text: str) -> None:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > _DEEPEST:
-                    line = event.start_mark.line + 1
+                    line = event.start_mark.line + 1 if event.start_mark else 1
                     raise _TooMuch(line, f"nested more than {_DEEPEST} deep")
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from lab.errors import InputError
 from lab.names import check_account, check_instance_name, did_you_mean, quote
-from lab.settings.shares import NONE
 from lab.yaml.problems import Problem
 from lab.yaml.tree import Loc, Tree, dotted
 from provision.keys.public_key import BadKey, looks_like_key, parse_key
@@ -57,7 +56,7 @@ def problems_between(tree: Tree, shares: Collection[str]) -> Iterator[Problem]:
         loc = ("containers", name)
         yield from _named(tree, (*loc, "group"), one.get("group"), "groups", groups)
         yield from _people(tree, loc, one.get("people"), name)
-        group = groups.get(one.get("group")) if isinstance(one.get("group"), str) else None
+        group = groups.get(str(one.get("group")))
         if one.get("reason") is None:
             yield from _exceptions(tree, loc, one, _mapping(group), sizes)
 
@@ -75,7 +74,7 @@ def _shares(tree: Tree, loc: Loc, names: object, known: Collection[str]) -> Iter
     for number, name in enumerate(names if isinstance(names, list) else ()):
         if not isinstance(name, str):
             continue
-        if name != NONE and name not in known:
+        if name not in known:
             meant = did_you_mean(name, known)
             yield _problem(
                 tree, (*loc, number), f"lab.yaml has no share {quote(name)}{meant}: invoke shares"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from lab.gpu_selection import GpuSelection
-from lab.settings.shares import NONE
 from lab.yaml.problems import Problem
 from lab.yaml.tree import Tree
 from provision.create.request import Request
@@ -76,7 +75,6 @@ def _wanted(name: str, lab: LabFile, tree: Tree) -> Wanted:
     givers = _givers(one, lab)
     account, person = next(iter(one.people.items()), (name, Person()))
     template = _first(givers, "template")
-    shares = _first(givers, "shares")
     # In their order: the size that a container names goes before a limit that its group names.
     ordered = [level for giver in givers for level in _levels(giver, lab)]
     return Wanted(
@@ -88,7 +86,7 @@ def _wanted(name: str, lab: LabFile, tree: Tree) -> Wanted:
         mail=person.mail,
         password=person.password,
         gpus=_first(givers, "gpus"),
-        shares=None if shares is None else () if tuple(shares) == (NONE,) else tuple(shares),
+        shares=_first(givers, "shares"),
         until=_first(givers, "until"),
         group=one.group,
         reason=one.reason,

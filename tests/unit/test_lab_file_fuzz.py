@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import string
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lab.yaml.tree import parse_tree
 from provision.lab_file.document import Container, Given, LabFile, Person
 from provision.lab_file.read import judged
 from provision.lab_file.wanted import Wanted
+from tests.support.builders.filed import THREE
 from tests.support.builders.public_keys import ed25519
 
 FILES = 1_000
@@ -79,13 +81,15 @@ def hostile(random: random.Random) -> str:
     kind = random.random()
     if kind < 0.08:
         return _noise(random)
-    if kind < 0.14:
+    if kind < 0.13:
         return _bomb(random)
+    if kind < 0.4:
+        return _nearly(random)
     text = "".join(
         f"{word}: {_value(random, 3)}\n"
         for word in random.sample(["sizes", "groups", "defaults", "containers"], 4)
     )
-    if kind < 0.5:
+    if kind < 0.7:
         text = "sizes: {small: {cpus: 1}}\ngroups: {students: {size: small}}\ncontainers:\n" + (
             "".join(
                 f"  {_name(random)}: {_value(random, 2)}\n" for _ in range(random.randint(0, 12))
@@ -101,13 +105,22 @@ def hostile(random: random.Random) -> str:
     return text
 
 
+def _nearly(random: random.Random) -> str:
+    """A file of ours, in which a word or two are another."""
+    words = re.split(r"(\s+|[{}:,])", THREE)
+    for _ in range(random.randint(0, 2)):
+        at = random.randrange(len(words))
+        words[at] = random.choice([words[at], _quoted(random), random.choice(_WORDS), "", "7"])
+    return "".join(words)
+
+
 def _noise(random: random.Random) -> str:
     letters = string.printable + "\u2028\x85\ufeff\x00\x1b张"
     return "".join(random.choice(letters) for _ in range(random.randint(0, 400)))
 
 
 def _bomb(random: random.Random) -> str:
-    wide, deep = random.randint(2, 12), random.randint(2, 12)
+    wide, deep = random.randint(2, 9), random.randint(2, 9)
     if random.random() < 0.3:
         return random.choice(["[", "{a: ", "- ", "? "]) * random.randint(40, 20_000)
     if random.random() < 0.3:
@@ -164,11 +177,11 @@ def test_a_thousand_hostile_files_are_answered() -> None:
             # What is taken is a request that `provision` can be asked with.
             assert one.request.name == one.name
     # Not all is refused: else nothing but the refusal would be tried.
-    assert taken > 10
+    assert taken > 100
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.dictionaries(
         st.sampled_from(["containers", "sizes", "groups", "defaults", "other"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from commands.views.lab_file import of_plan
 from lab.notify.notice import nobody
@@ -60,19 +61,18 @@ class Filed:
         assert old in self.text
         self.text = self.text.replace(old, new)
 
-    def look(self, lxd: FakeLxd | None = None, **choice: object) -> Plan:
+    def look(self, lxd: FakeLxd | None = None, /, **choice: Any) -> Plan:
         every = read(self.text, tuple(self.settings.shares))
-        chosen = Choice(**choice)  # type: ignore[arg-type]
-        return look(lxd or self.lxd, self.settings, every, chosen, Silent())
+        return look(lxd or self.lxd, self.settings, every, Choice(**choice), Silent())
 
-    def plan(self, **choice: object) -> list[str]:
+    def plan(self, **choice: Any) -> list[str]:
         """What is told; nothing is changed."""
         before = list(self.lxd.changes)
         lines = of_plan(self.look(**choice))
         assert self.lxd.changes == before
         return lines
 
-    def apply(self, lxd: FakeLxd | None = None, **choice: object) -> Outcome:
+    def apply(self, lxd: FakeLxd | None = None, /, **choice: Any) -> Outcome:
         there = lxd or self.lxd
         return apply(self._means(there), self.look(there, **choice))
 
@@ -87,13 +87,17 @@ class Filed:
             assert one.summary is not None
             self.passwords[one.summary["name"]] = one.password
 
+        def start(name: str) -> bool:
+            lxd.start(name)
+            return True
+
         how = RenewMeans(
             lxd=lxd,
             settings=self.settings,
             report=Silent(),
             tell=nobody,
             stamp=partial(stamp, lxd, settings=self.settings),
-            start=lambda name: lxd.start(name) or True,
+            start=start,
         )
         return Means(
             lxd=lxd,
