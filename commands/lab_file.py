@@ -134,17 +134,15 @@ def _file(named: list[str] | None) -> Path:
 
 
 def _look(lxd: Lxd, settings: Settings, every: tuple[Wanted, ...], choice: Choice) -> Plan:
-    from lab.yaml.problems import BadFiles
     from provision.lab_file.key_sources import with_keys
     from provision.lab_file.look import look
 
     wanted = [one for one in every if choice.is_about(one.name)]
     found, problems = with_keys(wanted, warn=console.print_note)
-    if problems:
-        raise BadFiles(problems)
     there = {one.name: one for one in found}
+    wanted = [there.get(one.name, one) for one in every]
     with console.reporter() as report:
-        return look(lxd, settings, [there.get(one.name, one) for one in every], choice, report)
+        return look(lxd, settings, wanted, choice, report, problems=problems)
 
 
 def _built(

@@ -73,9 +73,18 @@ class _Refusal:
 
 
 def look(
-    lxd: Lxd, settings: Settings, every: Sequence[Wanted], choice: Choice, report: Report
+    lxd: Lxd,
+    settings: Settings,
+    every: Sequence[Wanted],
+    choice: Choice,
+    report: Report,
+    *,
+    problems: Sequence[Problem] = (),
 ) -> Plan:
-    """Changes nothing. A LabError with all that is in the way, each at its line of the file."""
+    """Changes nothing. A LabError with all that is in the way, each at its line of the file.
+
+    PROBLEMS: what was found before, such as keys that cannot be read.
+    """
     facts = facts_of_file.read(lxd, settings, [one.name for one in every])
     _refuse_unknown(every, facts, choice)
     entries = tuple(_decided(every, facts, choice))
@@ -89,8 +98,8 @@ def look(
         asked = pool.map(lambda entry: _ask(lxd, settings, entry, short, report), whole)
         found = [error for errors in asked for error in errors]
     refusals += [one for one in found if not isinstance(one.error, DriftError)]
-    if refusals:
-        raise _all_of(refusals)
+    if refusals or problems:
+        raise _all_of(refusals, problems)
     drifted = {one.error.template for one in found if isinstance(one.error, DriftError)}
     return Plan(entries=entries, drifted=tuple(sorted(drifted)))
 
@@ -217,16 +226,19 @@ def _fits_without_gpus(lxd: Lxd, settings: Settings, step: Step) -> bool:
     return True
 
 
-def _all_of(refusals: Sequence[_Refusal]) -> LabError:
+def _all_of(refusals: Sequence[_Refusal], problems: Sequence[Problem]) -> LabError:
     errors = [one.error for one in refusals]
-    kinds = (InputError, CapacityError)
-    kind = next((one for one in kinds if all(isinstance(e, one) for e in errors)), LxdError)
-    if any(isinstance(error, InputError) for error in errors):
+    kind: type[LabError] = LxdError
+    if problems or any(isinstance(error, InputError) for error in errors):
         kind = InputError
-    path = next((one.entry.wanted.path for one in refusals if one.entry.wanted), None)
+    elif all(isinstance(error, CapacityError) for error in errors):
+        kind = CapacityError
+    wanted = (one.entry.wanted.path for one in refusals if one.entry.wanted)
+    path = next(iter((*(one.path for one in problems), *wanted)), None)
+    lines = [*map(str, problems), *map(_line, refusals)]
     return kind(
         f"{shown(path) if path else 'The file'} cannot be applied; nothing was changed.",
-        details="\n".join(sorted(map(_line, refusals), key=_number)),
+        details="\n".join(sorted(lines, key=_number)),
         fix="Correct what each line says, then run the command again.",
     )
 
@@ -234,8 +246,9 @@ def _all_of(refusals: Sequence[_Refusal]) -> LabError:
 def _line(one: _Refusal) -> str:
     error = one.error
     details = "; ".join(filter(None, (error.details or "").splitlines()))
+    sentence = f"{details.rstrip('.')}." if details else ""
     fix = " ".join((error.fix or "").split())
-    text = " ".join(filter(None, (error.brief, details, fix)))
+    text = " ".join(filter(None, (error.brief, sentence, fix)))
     wanted = one.entry.wanted
     if wanted is None:
         return f"{one.entry.name}: {text}"

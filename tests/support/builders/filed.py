@@ -11,7 +11,6 @@ from commands.views.lab_file import of_plan
 from lab.notify.notice import nobody
 from lab.report import Silent
 from lab.settings.settings import Settings
-from lab.yaml.problems import BadFiles
 from lab.yaml.tree import parse_tree
 from provision.create.provision import Provisioned
 from provision.expiry.renew import Means as RenewMeans
@@ -43,8 +42,7 @@ containers:
 def read(text: str, shares: Sequence[str] = ()) -> tuple[Wanted, ...]:
     """As `apply` reads it; the keys, too."""
     every, problems = with_keys(judged(parse_tree(text, FILE), shares), warn=lambda _text: None)
-    if problems:
-        raise BadFiles(problems)
+    assert not problems
     return every
 
 
