@@ -40,10 +40,16 @@ def summary(plan: Plan) -> str:
         (len(plan.of(Kind.ENDED)), "ended"),
         (len(plan.of(Kind.STAYS)), "not in the file"),
     ]
-    same = [entry for entry in plan.of(Kind.SAME) if not entry.left]
-    other = len(plan.of(Kind.SAME)) - len(same)
+    unchanged = plan.of(Kind.SAME)
+    same = [entry for entry in unchanged if not entry.left]
+    counts += [
+        (sum(_is_left(entry, Why.ROOT) for entry in unchanged), "waiting for --replace"),
+        (
+            sum(_is_left(entry, Why.OUTSIDE) for entry in unchanged),
+            "changed outside of the file",
+        ),
+    ]
     parts = [f"{count} {what}" for count, what in counts if count]
-    parts += [f"{other} changed outside of the file"] if other else []
     parts.append(f"{len(same)} as the file says")
     end = "." if plan.is_changed else "; nothing to do."
     return f"{_counted(len(plan.entries), 'container')}: {', '.join(parts)}{end}"
@@ -54,6 +60,10 @@ def document(plan: Plan, made: Sequence[Mapping[str, Any]] = ()) -> dict[str, An
         "containers": [_document(entry) for entry in plan.entries],
         "made": list(made),
     }
+
+
+def _is_left(entry: Entry, why: Why) -> bool:
+    return any(one.left is why for one in entry.left)
 
 
 def _document(entry: Entry) -> dict[str, Any]:

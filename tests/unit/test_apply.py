@@ -174,6 +174,9 @@ def test_another_template_needs_to_be_asked_for(filed: Filed) -> None:
     )
     filed.apply()
     assert filed.config("ben")[labels.TEMPLATE] == "base"
+    assert filed.plan()[-1] == (
+        "3 containers: 1 waiting for --replace, 2 as the file says; nothing to do."
+    )
     assert filed.plan(replace=("ben",))[:3] == [
         "± ben  template  base → docker-nested",
         "±      root      is made again: what is installed outside of /home, snapshots and the "
