@@ -63,7 +63,7 @@ def renew(
     settings = read_settings()
     with console.reporter() as report:
         keep_quotas(settings, report)
-        renewed = renewing.renew(_means(connect_to(settings), settings, report), name, wish)
+        renewed = renewing.renew(means(connect_to(settings), settings, report), name, wish)
     for trouble in renewed.told.troubles:
         console.print_note(f"A message was not sent: {trouble}")
     if json:
@@ -118,7 +118,7 @@ def archive(lxd: Lxd, settings: Settings, report: Report) -> Archive:
     return Archived(lxd=lxd, settings=settings, report=report)
 
 
-def _means(lxd: Lxd, settings: Settings, report: Report) -> Means:
+def means(lxd: Lxd, settings: Settings, report: Report) -> Means:
     from provision.create.provision import Provisioned, provision
     from provision.create.request import Request
     from provision.expiry.renew import Means, starter

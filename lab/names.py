@@ -13,6 +13,8 @@ from lab.printable import in_line
 
 _INSTANCE: Final = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _ACCOUNT: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+_LONGEST_WORD: Final = 200
+"""That is compared with others: the time for it grows with the square of its length."""
 
 # What Debian and Ubuntu come with, or get with a desktop, docker or ssh; what a release has beside
 # these is told by its image. `default` is cloud-init's own word for the account of a distribution.
@@ -88,7 +90,10 @@ def _offer(name: str, near: str | None) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The KNOWN word that WORD is probably a slip of, or None."""
-    close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    if len(word) > _LONGEST_WORD:
+        return None
+    words = sorted(one for one in known if len(one) <= _LONGEST_WORD)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return close[0] if close else None
 
 

@@ -16,6 +16,8 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 CLOUD_INIT: Final = ROOT / "cloud-init"
 EXAMPLE: Final = ROOT / "lab.example.yaml"
 """Every setting, as a comment."""
+PEOPLE_EXAMPLE: Final = ROOT / "containers.example.yaml"
+"""A lab of some people, as `apply` reads it."""
 
 _NAME: Final = "labstamp"
 _SETTINGS: Final = "lab.yaml"

@@ -88,9 +88,12 @@ def _taken(file: _File, report: Report, timeout: float) -> int:
                 return descriptor
             os.close(descriptor)  # given back, and gone, between the two steps
             continue
-        holder = _holder(descriptor)
+        holder, builder = _holder(descriptor)
         os.close(descriptor)
-        if not is_told:
+        # What this very process does side by side is told as that; and who has taken it this moment
+        # has not written yet who it is.
+        is_known = builder is not None or pause == _LONGEST_PAUSE
+        if not is_told and is_known and builder != me():
             report.say(f"Waiting for {holder}.")
             is_told = True
         if time.monotonic() >= deadline:
@@ -167,11 +170,11 @@ def _write(descriptor: int, what: str) -> None:
         os.pwrite(descriptor, f"{me()}\n{what}\n".encode(), 0)
 
 
-def _holder(descriptor: int) -> str:
-    """`"provision bob" (process 4711 on lab1)`."""
+def _holder(descriptor: int) -> tuple[str, str | None]:
+    """`"provision bob" (process 4711 on lab1)`, and that process; None where it is not known."""
     said = os.pread(descriptor, _NOTE_BYTES, 0).decode(errors="replace")
     builder, _, what = said.partition("\n")
     # Not yet written, or by a process that was killed.
     if not what.strip() or is_alive(builder) is False:
-        return "another labstamp process"
-    return f'"{what.strip()}" ({in_words(builder)})'
+        return "another labstamp process", None
+    return f'"{what.strip()}" ({in_words(builder)})', builder

@@ -18,6 +18,11 @@ from lab.yaml.tree import Loc, Tree, dotted, read_tree
 
 M = TypeVar("M", bound=BaseModel)
 
+_KEY: Final = "[key]"
+"""What pydantic calls the key of a mapping, where that is wrong."""
+_MOST: Final = 100
+"""Problems of one file that are told."""
+
 WANTED: Final = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -61,13 +66,18 @@ def examine(
             by_name=False,
         )
     except ValidationError as error:
-        found = [
-            _told(tree, model, one)
+        errors = [
+            one
             for one in error.errors(include_url=False)
             # Of a default that follows another value: that one is wrong, and told.
             if one["type"] != "default_factory_not_called"
         ]
-        return None, (*tree.problems, *found)
+        found = [_told(tree, model, one) for one in errors[:_MOST]]
+        if len(errors) > _MOST:
+            line = max(one.line or 0 for one in found)
+            more = f"… and {len(errors) - _MOST} more problems"
+            found.append(Problem(path=tree.path, line=line, text=more))
+        return None, (*tree.problems[:_MOST], *found)
     return (None if tree.problems else loaded), tuple(tree.problems)
 
 
@@ -94,6 +104,8 @@ def _written(tree: Tree, model: type[BaseModel], loc: Loc) -> Loc:
     here: Any = model
     for number, part in enumerate(loc, start=1):
         longer = (*written, part)
+        if part == _KEY and longer not in tree.lines:
+            continue
         # A tag may be the name of a key, too: checks of kind `port` have a `port`.
         if part not in _tagged(here) and (longer in tree.lines or number == len(loc)):
             written = longer

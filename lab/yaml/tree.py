@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 import yaml
 
 from lab.names import quote
+from lab.printable import in_line
 from lab.yaml.problems import Problem
 
 Loc: TypeAlias = tuple[str | int, ...]
@@ -22,6 +23,19 @@ Value: TypeAlias = "str | int | bool | list[Value] | dict[str, Value] | None"
 
 
 _WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_DEEPEST: Final = 50
+_MOST_VALUES: Final = 100_000
+_MOST_CHARACTERS: Final = 8_000_000
+"""With what aliases repeat: some lines of them come to more than any memory holds."""
+
+
+class _TooMuch(Exception):
+    """What no file that a person wrote comes to."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
 
 
 class _Loader(yaml.SafeLoader):
@@ -84,8 +98,15 @@ def parse_tree(text: str, path: Path) -> Tree:
     lines: dict[Loc, int] = {}
     problems: list[Problem] = []
     try:
+        _refuse_deep(text)
         node = _composed(text)
         value = _Walk(path, lines, problems).value(node, ()) if node is not None else None
+    except _TooMuch as error:
+        return Tree(path=path, problems=[Problem(path=path, line=error.line, text=str(error))])
+    except (ValueError, OverflowError):
+        # PyYAML makes a character of any number.
+        reason = "not YAML: an escape such as \\U0001F600 names no character"
+        return Tree(path=path, problems=[Problem(path=path, line=1, text=reason)])
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
@@ -96,6 +117,20 @@ def parse_tree(text: str, path: Path) -> Tree:
         reason = f"not YAML: character {quote(text[error.position])}"
         return Tree(path=path, problems=[Problem(path=path, line=line, text=reason)])
     return Tree(path=path, value=value, lines=lines, problems=problems)
+
+
+def _refuse_deep(text: str) -> None:
+    """Before it is composed: that goes down by calls, of which there is an end."""
+    depth = 0
+    with suppress(yaml.YAMLError):
+        for event in yaml.parse(text, Loader=_FastLoader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > _DEEPEST:
+                    line = event.start_mark.line + 1 if event.start_mark else 1
+                    raise _TooMuch(line, f"nested more than {_DEEPEST} deep")
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
 
 
 def _composed(text: str) -> yaml.Node | None:
@@ -117,8 +152,11 @@ class _Walk:
         self._lines = lines
         self._problems = problems
         self._above: list[yaml.Node] = []
+        self._values = 0
+        self._characters = 0
 
     def value(self, node: yaml.Node, loc: Loc) -> Value:
+        self._count(node)
         self._lines.setdefault(loc, node.start_mark.line + 1)
         if any(node is above for above in self._above):
             self._refuse(node, "an alias that contains itself")
@@ -139,7 +177,9 @@ class _Walk:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._refuse(key_node, "a key must be a word")
                 continue
-            key: str = key_node.value
+            key = (
+                str(self._scalar(key_node)) if _SURROGATE.search(key_node.value) else key_node.value
+            )
             here = (*loc, key)
             if key in entries:
                 first = self._lines[here]
@@ -148,6 +188,12 @@ class _Walk:
             self._lines[here] = key_node.start_mark.line + 1
             entries[key] = self.value(value_node, here)
         return entries
+
+    def _count(self, node: yaml.Node) -> None:
+        self._values += 1
+        self._characters += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        if self._values > _MOST_VALUES or self._characters > _MOST_CHARACTERS:
+            raise _TooMuch(node.start_mark.line + 1, "with its aliases, the file is too large")
 
     def _scalar(self, node: yaml.Node) -> Value:
         kind = node.tag.removeprefix("tag:yaml.org,2002:")
@@ -158,7 +204,10 @@ class _Walk:
         if kind == "null":
             return None
         if kind != "str":
-            self._refuse(node, f"the tag {node.tag} is not supported")
+            self._refuse(node, f"the tag {in_line(node.tag)} is not supported")
+        if _SURROGATE.search(node.value):
+            self._refuse(node, "half of a character, such as \\ud83d, cannot be text")
+            return ""
         return str(node.value)
 
     def _refuse(self, node: yaml.Node, text: str) -> None:
@@ -169,5 +218,6 @@ def dotted(loc: Loc) -> str:
     """`checks[0].run`: LOC as people write it."""
     text = ""
     for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+        word = f"[{part}]" if isinstance(part, int) else in_line(part)
+        text += f".{word}" if text and isinstance(part, str) else word
     return text

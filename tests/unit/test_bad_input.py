@@ -316,3 +316,28 @@ def test_a_move_to_nowhere(typed: Lab, words: tuple[str, ...], error: str) -> No
     said = _said(typed, "move", *words)
     assert said.code == 2
     assert said.err.startswith(f"error: {error}")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("containers: {ann: {memory: 16}}", ":1: containers.ann.memory: must be a size with its"),
+        ("containers: {../x: {}}", ":1: containers.../x: must be a name that a container can have"),
+        ("[" * 10_000, ":1: nested more than 50 deep"),
+        ("containers: {ann: {people: {ann: {}, bob: {}}}}", "are not supported yet"),
+    ],
+)
+def test_a_lab_that_no_file_can_ask_for(typed: Lab, tmp_path: Path, text: str, told: str) -> None:
+    # Beside lab.yaml, where it is looked for.
+    (tmp_path / "containers.yaml").write_text(text)
+    said = _said(typed, "apply", "--yes")
+    assert (said.code, said.out) == (2, "")
+    assert told in said.err
+    assert "Traceback" not in said.err
+
+
+def test_options_of_apply_that_exclude_each_other(typed: Lab, tmp_path: Path) -> None:
+    (tmp_path / "containers.yaml").write_text("containers: {}\n")
+    for line in ("apply a b", "apply --keep --set-back", "export-lab a b", "apply nothing.yaml"):
+        said = _said(typed, *line.split())
+        assert (said.code, said.out) == (2, ""), line

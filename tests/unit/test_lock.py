@@ -160,3 +160,14 @@ def test_a_lock_held_by_a_stranger_is_no_wait_for_ever(tmp_path: Path) -> None:
         ):
             pass
     assert f"fuser -v {path}" in str(error.value)
+
+
+def test_what_this_process_holds_itself_is_not_told(tmp_path: Path) -> None:
+    heard = Heard()
+    with (
+        hold_lock("bob", Silent(), "x", remote="local", directory=tmp_path),
+        pytest.raises(Conflict),
+        hold_lock("bob", heard, "y", timeout=0.3, remote="local", directory=tmp_path),
+    ):
+        pass
+    assert heard.said == []
