@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from host.units.packages import of_driver
 from lab.machine.ownership import ROOT_ALONE
 from lab.own_files import every_fault
 from lab.settings.settings import Settings
@@ -242,14 +243,20 @@ def test_the_hook_brings_release_and_container_to_the_new_driver(desk: Desk, key
 
 
 def _pretend_installed(desk: Desk) -> None:
-    """Packages that dpkg takes for installed, without a file of them."""
-    with (desk.copies / "var/lib/dpkg/status").open("a") as status:
-        for name in PACKAGES:
-            status.write(
-                f"\nPackage: {name}\nStatus: install ok installed\nArchitecture: all\n"
-                f"Version: {OLD}-1\nMaintainer: labstamp tests <tests@lab.example>\n"
-                "Description: STAND-IN of labstamp's tests\n"
-            )
+    """Packages that dpkg takes for installed, without a file of them; no other one of a driver.
+
+    This machine may have some: browsers bring libxnvctrl0 with them.
+    """
+    status = desk.copies / "var/lib/dpkg/status"
+    there = status.read_text().rstrip("\n").split("\n\n")
+    others = [one for one in there if not of_driver([one.split("\n")[0].split(": ")[-1]])]
+    pretended = [
+        f"Package: {name}\nStatus: install ok installed\nArchitecture: all\n"
+        f"Version: {OLD}-1\nMaintainer: labstamp tests <tests@lab.example>\n"
+        "Description: STAND-IN of labstamp's tests"
+        for name in PACKAGES
+    ]
+    status.write_text("\n\n".join([*others, *pretended]) + "\n")
 
 
 def _lines(desk: Desk, unit: str, key: str) -> list[str]:
