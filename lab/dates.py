@@ -34,6 +34,12 @@ def parse_date(option: str, text: str) -> date:
     return found
 
 
+def refuse_past(option: str, day: date, today: date, *, fix: str = "Give a later date.") -> None:
+    """InputError where the DAY that --OPTION names is over."""
+    if day < today:
+        raise InputError(f"--{option} {day}: that day has passed; today is {today}.", fix=fix)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
     """Days from FIRST to LAST, both of them included."""

@@ -6,6 +6,7 @@ them into a process exit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -99,3 +100,16 @@ class CheckError(LabError):
     """An image failed its checks, or could not be built to the point of being checked (exit 5)."""
 
     exit_code = 5
+
+
+def together(failed: Sequence[tuple[str, LabError]], brief: str, *, fix: str) -> LabError | None:
+    """What makes a command end badly of which some names FAILED; None where none did.
+
+    One failure is told as it is. Several of one kind keep its exit code; else it is 4.
+    """
+    if len(failed) <= 1:
+        return failed[0][1] if failed else None
+    kinds = (InputError, CapacityError, CheckError)
+    of_all = (one for one in kinds if all(isinstance(error, one) for _, error in failed))
+    told = "\n".join(f"{name}: {error}" for name, error in failed)
+    return next(of_all, LxdError)(brief, details=told, fix=fix)

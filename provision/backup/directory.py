@@ -108,9 +108,13 @@ class Directory:
 
     def of(self, name: str) -> tuple[Backup | Damaged, ...]:
         """The oldest first."""
+        return tuple(_read(self.top / name / one, name) for one in self.ids(name))
+
+    def ids(self, name: str) -> tuple[str, ...]:
+        """Of the same, unread."""
         with suppress(FileNotFoundError, NotADirectoryError):
-            there = sorted((self.top / name).iterdir())
-            return tuple(_read(one, name) for one in there if not one.name.startswith("."))
+            there = sorted(one.name for one in (self.top / name).iterdir())
+            return tuple(one for one in there if not one.startswith("."))
         return ()
 
     def new_id(self, name: str, now: datetime) -> str:

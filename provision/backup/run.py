@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from lab.errors import CapacityError, CheckError, InputError, LabError, LxdError
+from lab.errors import CheckError, LabError, together
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
@@ -130,16 +130,10 @@ def _fetched(
 
 def failure_of(outcome: Outcome, what: str) -> LabError | None:
     """What makes the command end badly. WHAT could not be done, in words."""
-    if not outcome.failed:
-        return None
-    if len(outcome.failed) == 1:
-        return outcome.failed[0][1]
-    kinds = {type(error) for _, error in outcome.failed}
-    kind = kinds.pop() if kinds in ({InputError}, {CapacityError}, {CheckError}) else LxdError
     names = " ".join(name for name, _ in outcome.failed)
-    return kind(
+    return together(
+        outcome.failed,
         f"{len(outcome.failed)} backups could not be {what}.",
-        details="\n".join(f"{name}: {error}" for name, error in outcome.failed),
         fix=f"Correct these causes, then run the same command for: {names}",
     )
 

@@ -91,5 +91,4 @@ def at_hand(
 
 def newest_id(store: Store, name: str) -> str | None:
     """Also of one that a check has failed, or that is damaged."""
-    there = store.of(name)
-    return there[-1].id if there else None
+    return next(reversed(store.ids(name)), None)

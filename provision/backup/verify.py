@@ -46,7 +46,7 @@ from provision.homes import HOME
 from provision.ids.facts import read_ids
 
 PROJECT: Final = "labstamp-verify"
-_PREFIX = "labstamp-verify-"
+_PREFIX: Final = f"{PROJECT}-"
 _KEPT = ("limits.", "security.nesting", "security.syscalls.intercept")
 """What of the wish may matter for a boot, and gives nothing away."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from lab import labels
-from lab.dates import parse_date, read_date
+from lab.dates import parse_date, read_date, refuse_past
 from lab.errors import InputError
 from lab.lxd.model import Instance, Volume
 from provision.create.facts import Facts
@@ -50,7 +50,9 @@ def refuse_other_time(request: Request, instance: Instance) -> None:
 
 def _until(request: Request, facts: Facts, home: Mapping[str, str]) -> str | None:
     if request.until is not None:
-        _refuse_past(request.until, facts)
+        if (asked := read_date(request.until)) is not None:
+            fix = "Give a later date, or --until never"
+            refuse_past("until", asked, facts.today, fix=fix)
         return request.until
     kept = home.get(labels.UNTIL)
     day = read_date(kept or "")
@@ -64,15 +66,6 @@ def _until(request: Request, facts: Facts, home: Mapping[str, str]) -> str | Non
             fix="Give a new one: --until DATE, or --until never",
         )
     return None
-
-
-def _refuse_past(until: str, facts: Facts) -> None:
-    day = read_date(until)
-    if day is not None and day < facts.today:
-        raise InputError(
-            f"--until {day}: that day has passed; today is {facts.today}.",
-            fix="Give a later date, or --until never",
-        )
 
 
 def _is_its(home: Volume) -> bool:

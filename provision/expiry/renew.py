@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from lab import labels
-from lab.dates import Period
+from lab.dates import Period, refuse_past
 from lab.errors import CapacityError, InputError, LxdError
 from lab.gpu_selection import GpuSelection
 from lab.lxd.model import Instance
@@ -159,7 +159,7 @@ def _noted(renewal: Renewal, settings: Settings, today: date) -> dict[str, str |
     if renewal.gives_time:
         noted[labels.UNTIL] = until_value(_until(renewal, settings, today))
     if renewal.freeze is not None:
-        _refuse_past("freeze", renewal.freeze, today)
+        refuse_past("freeze", renewal.freeze, today)
         noted[labels.FREEZE] = str(Period(today, renewal.freeze))
     if renewal.unfreeze:
         noted[labels.FREEZE] = None
@@ -172,7 +172,7 @@ def _until(renewal: Renewal, settings: Settings, today: date) -> date | None:
     if renewal.never:
         return None
     if renewal.until is not None:
-        _refuse_past("until", renewal.until, today)
+        refuse_past("until", renewal.until, today)
         return renewal.until
     days = settings.expiry.lifetime if renewal.days is None else renewal.days
     if days is None:
@@ -181,13 +181,6 @@ def _until(renewal: Renewal, settings: Settings, today: date) -> date | None:
             fix="Give --until DATE, --days N or --never.",
         )
     return today + timedelta(days=days)
-
-
-def _refuse_past(option: str, day: date, today: date) -> None:
-    if day < today:
-        raise InputError(
-            f"--{option} {day}: that day has passed; today is {today}.", fix="Give a later date."
-        )
 
 
 def _to_be_made(one: Person) -> Wish | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from lab.errors import LabError, LxdError
+from lab.errors import LabError, together
 from lab.lxd.port import Lxd
 from lab.machine.lock import hold_lock
 from lab.notify.notice import Told
@@ -76,15 +76,9 @@ def run(tools: Tools, now: datetime | None = None) -> tuple[Row, ...]:
 def failure(rows: tuple[Row, ...]) -> LabError | None:
     """What makes the command end badly. Messages that did not arrive do not."""
     failed = [(row.name, row.error) for row in rows if row.error is not None]
-    if not failed:
-        return None
-    if len(failed) == 1:
-        return failed[0][1]
-    kinds = {type(error) for _, error in failed}
-    kind = kinds.pop() if len(kinds) == 1 else LxdError
-    return kind(
+    return together(
+        failed,
         f"The step of {len(failed)} people failed.",
-        details="\n".join(f"{name}: {error}" for name, error in failed),
         fix="Correct these causes; the next run tries again.",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from lab.errors import InputError, LabError, LxdError
+from lab.errors import InputError, LabError, together
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
@@ -89,17 +89,10 @@ def isolate(
 
 
 def failure(outcome: Outcome) -> LabError | None:
-    """What makes the command end badly: as the first container that failed."""
-    if not outcome.failed:
-        return None
-    if len(outcome.failed) == 1:
-        return outcome.failed[0][1]
-    told = "\n".join(f"{name}: {error}" for name, error in outcome.failed)
-    kinds = {type(error) for _, error in outcome.failed}
-    kind = kinds.pop() if len(kinds) == 1 else LxdError
+    """What makes the command end badly."""
     names = " ".join(name for name, _ in outcome.failed)
-    return kind(
+    return together(
+        outcome.failed,
         f"{len(outcome.failed)} containers could not be moved to ids of their own.",
-        details=told,
         fix=f"Correct these causes, then run: invoke isolate {names}",
     )

@@ -131,28 +131,13 @@ def take_away(there: Lxd, name: str, move: str) -> None:
 
 
 def volumes_of(there: Lxd, name: str, move: str) -> tuple[Volume, ...]:
-    return tuple(
-        volume
-        for pool in there.pools()
-        for volume in there.volumes(pool.name)
-        if volume.config.get(labels.CONTAINER) == name
-        and (arrival := arrival_mark(volume)) is not None
-        and arrival.id == move
-    )
+    marked = ((volume, arrival_mark(volume)) for volume in _homes(there, name))
+    return tuple(volume for volume, mark in marked if mark is not None and mark.id == move)
 
 
 def leftovers(there: Lxd, name: str, server: Server) -> frozenset[str]:
     """The moves of NAME from SERVER that left copies there."""
-    found = [
-        there.instance(name),
-        *(
-            volume
-            for pool in there.pools()
-            for volume in there.volumes(pool.name)
-            if volume.config.get(labels.CONTAINER) == name
-        ),
-    ]
-    marks = map(arrival_mark, found)
+    marks = map(arrival_mark, (there.instance(name), *_homes(there, name)))
     return frozenset(
         mark.id for mark in marks if mark is not None and mark.server == server.certificate
     )
@@ -161,13 +146,21 @@ def leftovers(there: Lxd, name: str, server: Server) -> frozenset[str]:
 def wait_until_idle(lxd: Lxd, name: str) -> None:
     """The two daemons go on with what a killed run asked them for."""
     lxd.wait_until_idle(name, timeout=_AS_LONG_AS_IT_TAKES)
-    for pool in lxd.pools():
-        for volume in (f"home-{name}", *(one.name for one in _homes(lxd, pool.name, name))):
-            lxd.wait_until_volume_idle(pool.name, volume, timeout=_AS_LONG_AS_IT_TAKES)
+    # One that is still being made may not be listed.
+    usual = ((pool.name, f"home-{name}") for pool in lxd.pools())
+    listed = ((one.pool, one.name) for one in _homes(lxd, name))
+    for pool, volume in dict.fromkeys((*usual, *listed)):
+        lxd.wait_until_volume_idle(pool, volume, timeout=_AS_LONG_AS_IT_TAKES)
 
 
-def _homes(lxd: Lxd, pool: str, name: str) -> list[Volume]:
-    return [one for one in lxd.volumes(pool) if one.config.get(labels.CONTAINER) == name]
+def _homes(lxd: Lxd, name: str) -> list[Volume]:
+    """Also those that are no whole home yet, of which `read_stores` knows nothing."""
+    return [
+        volume
+        for pool in lxd.pools()
+        for volume in lxd.volumes(pool.name)
+        if volume.config.get(labels.CONTAINER) == name
+    ]
 
 
 def _take_away_home(there: Lxd, volume: Volume) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from lab import labels
-from lab.errors import CapacityError, LabError, LxdError
+from lab.errors import CapacityError, LabError, together
 from lab.lxd.model import Instance, Pool
 from lab.lxd.port import Lxd
 from lab.report import Report
@@ -85,15 +85,9 @@ def run_schedule(lxd: Lxd, settings: Settings, report: Report) -> Outcome:
 
 def failure(outcome: Outcome) -> LabError | None:
     """What makes the command end badly."""
-    if not outcome.failed:
-        return None
-    if len(outcome.failed) == 1:
-        return outcome.failed[0][1]
-    kinds = {type(error) for _, error in outcome.failed}
-    kind = kinds.pop() if len(kinds) == 1 else LxdError
-    return kind(
+    return together(
+        outcome.failed,
         f"{len(outcome.failed)} snapshots could not be taken or removed.",
-        details="\n".join(f"{name}: {error}" for name, error in outcome.failed),
         fix="Correct these causes; the next run of the timer tries again.",
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lab import labels
-from lab.errors import CapacityError, InputError, LabError, LxdError
+from lab.errors import InputError, LabError, LxdError, together
 from lab.lxd.port import Lxd
 from lab.settings.settings import Settings
 from provision.former import Stage, read_mark
@@ -107,18 +107,10 @@ def _bring(context: UpgradeContext, settings: Settings, name: str, wish: Wish) -
 
 
 def failure(outcome: Outcome) -> LabError | None:
-    """What makes the command end badly: as the first container that failed."""
-    if not outcome.failed:
-        return None
-    if len(outcome.failed) == 1:
-        return outcome.failed[0][1]
-    told = "\n".join(f"{name}: {error}" for name, error in outcome.failed)
-    errors = [error for _, error in outcome.failed]
-    kinds = (InputError, CapacityError)
-    kind = next((one for one in kinds if all(isinstance(e, one) for e in errors)), LxdError)
+    """What makes the command end badly."""
     names = " ".join(name for name, _ in outcome.failed)
-    return kind(
+    return together(
+        outcome.failed,
         f"{len(outcome.failed)} containers could not be upgraded.",
-        details=told,
         fix=f"Correct these causes, then run: invoke upgrade {names}",
     )

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.live_lab.gpu_containers import destroy
 from tests.support.live_lab.killed import killed
 from tests.support.live_lab.lab import Lab, Said, lxc, lxc_ended, query, ssh
+from tests.support.live_lab.people import small_container
 
 pytestmark = pytest.mark.plain
 
@@ -33,11 +33,8 @@ PORT = ("proxy", "listen=tcp:127.0.0.1:18080", "connect=tcp:127.0.0.1:80")
 
 @pytest.fixture(scope="module")
 def person(lab: Lab, key: Path) -> Iterator[dict[str, Any]]:
-    destroy(lab, [NAME])
-    command = ("provision", NAME, "--gpus", "none", "--key", str(key.with_suffix(".pub")))
-    sizes = ("--memory", "512MiB", "--disk", "1500MiB", "--home", "200MiB", "--json")
-    yield lab.succeed(*command, *sizes).document
-    destroy(lab, [NAME])
+    with small_container(lab, NAME, key, disk="1500MiB", home="200MiB") as made:
+        yield made
 
 
 def _in(person: dict[str, Any], key: Path, script: str) -> Said:

@@ -12,10 +12,12 @@ from tests.support.live_lab.lab import Lab
 
 
 @contextmanager
-def small_container(lab: Lab, name: str, key: Path) -> Iterator[dict[str, Any]]:
-    """What `provision --json` told of it; its home has 100 MiB."""
+def small_container(
+    lab: Lab, name: str, key: Path, *, disk: str = "3GiB", home: str = "100MiB"
+) -> Iterator[dict[str, Any]]:
+    """What `provision --json` told of it."""
     destroy(lab, [name])
     command = ("provision", name, "--gpus", "none", "--key", str(key.with_suffix(".pub")))
-    sizes = ("--memory", "512MiB", "--disk", "3GiB", "--home", "100MiB", "--json")
+    sizes = ("--memory", "512MiB", "--disk", disk, "--home", home, "--json")
     yield lab.succeed(*command, *sizes).document
     destroy(lab, [name])
