@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from lab.errors import InputError
+from lab.lxd.cpus import KEY as CPUS
+from lab.lxd.cpus import was_cut_off
 from lab.lxd.model import Instance
 from lab.sizes import as_limit, parse_size
 
 __all__ = ["CPUS", "MEMORY", "PROCESSES", "Limits", "as_limit", "bytes_of", "cpus_of", "limits_of"]
 
-CPUS: Final = "limits.cpu"
 MEMORY: Final = "limits.memory"
 PROCESSES: Final = "limits.processes"
 
@@ -54,8 +55,11 @@ def bytes_of(limit: str | None) -> int | None:
 
 
 def cpus_of(limit: str | None) -> int | None:
-    """How many CPUs `limits.cpu` gives: a count (`4`) or a set (`0-3,7`)."""
-    if not limit:
+    """How many CPUs `limits.cpu` gives: a count (`4`) or a set (`0-3,7`).
+
+    None also where a change was cut off, so that the same command changes it again.
+    """
+    if not limit or was_cut_off(limit):
         return None
     if limit.isdecimal():
         return int(limit)

@@ -8,9 +8,11 @@ from typing import Any
 from lab.errors import Conflict
 from lab.lxd import parse
 from lab.lxd.changes import changed, with_fresh_etag
+from lab.lxd.cpus import KEY as CPUS
+from lab.lxd.cpus import spelled_otherwise
 from lab.lxd.errors import AGAIN
 from lab.lxd.lookups import LookupCalls
-from lab.lxd.model import Instance
+from lab.lxd.model import Instance, State
 from lab.lxd.rest import path
 from lab.wait import poll
 
@@ -48,6 +50,8 @@ class UpdateCalls(LookupCalls):
         }
 
         def change() -> Instance:
+            if CPUS in (config or {}):
+                self._give_cpus(name, (config or {})[CPUS])
             self._write(name, config, devices, whole)
             # A writer that is no labstamp of this host, as `lxc` is: look who is there yet.
             self._wait(name, (self._project,), only=_UPDATE, timeout=_UPDATE_TIMEOUT)
@@ -70,6 +74,12 @@ class UpdateCalls(LookupCalls):
         projects = self._rest.get("projects", what="list its projects", params=_LIST)
         names = tuple(raw["name"] for raw in projects)
         self._wait(name, names, only="", timeout=timeout)
+
+    def _give_cpus(self, name: str, limit: str | None) -> None:
+        """Change LIMIT twice where it changes, here in another spelling: see `lab.lxd.cpus`."""
+        before = self._shown(name)
+        if before.state is not State.STOPPED and before.config.get(CPUS) != limit:
+            self._write(name, {CPUS: spelled_otherwise(limit)}, None, {})
 
     def _write(
         self,

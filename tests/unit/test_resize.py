@@ -65,6 +65,13 @@ def test_all_is_changed_while_it_runs_and_a_second_run_changes_nothing(lxd: Fake
     assert lxd.changes == []
 
 
+def test_cpus_whose_change_was_cut_off_are_changed_again(lxd: FakeLxd) -> None:
+    run(lxd, Sizes(cpus=1))
+    lxd.store.instances[BOB].config["limits.cpu"] = "01"
+    assert [str(change) for change in run(lxd, Sizes(cpus=1))] == ["cpus: 01 now, 1 requested"]
+    assert has(lxd)[0] == "1"
+
+
 def test_what_is_not_named_stays(lxd: FakeLxd) -> None:
     before = has(lxd)
     run(lxd, Sizes(memory=3 * GIB))

@@ -14,6 +14,7 @@ import requests_mock
 
 from lab.lxd import rest
 from lab.lxd.client import Client
+from lab.lxd.cpus import KEY
 from lab.lxd.errors import Place
 from lab.lxd.rest import Rest
 from lab.lxd.session import tls_session
@@ -108,3 +109,41 @@ def test_none_of_many_changes_is_lost(
             for one in work:
                 one.result()
     assert sorted(server.config) == [f"user.k{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("found", "limit", "written"),
+    [
+        (("Running", "2"), "1", ["01", "1"]),
+        (("Running", None), "0-1,3", ["00-1,3", "0-1,3"]),
+        (("Running", "2"), None, ["9999", None]),
+        # A change that was cut off between the two.
+        (("Running", "01"), "1", ["01", "1"]),
+        (("Running", "1"), "1", ["1"]),
+        (("Stopped", "2"), "1", ["1"]),
+    ],
+)
+def test_cpus_of_a_running_instance_are_changed_twice(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    found: tuple[str, str | None],
+    limit: str | None,
+    written: list[str | None],
+) -> None:
+    monkeypatch.setattr(rest, "have_place", lambda _remote: tmp_path)
+    status, before = found
+    server = SlowWriter(BOB | {"status": status})
+    server.config = {} if before is None else {KEY: before}
+    bob = f"{URL}/1.0/instances/bob"
+    with requests_mock.Mocker() as http:
+        http.get(f"{URL}/1.0", json={"type": "sync", "metadata": HELLO})
+        http.get(bob, json=server.show)
+        http.put(bob, json=server.change)
+        http.get(re.compile("/1.0/operations/op-[0-9]+/wait"), json=server.wait)
+        http.get(f"{URL}/1.0/operations", json={"type": "sync", "metadata": {}})
+        lxd = Client(Rest(handshake(Place(url=URL), URL, tls_session(None, None))), "default")
+        lxd.update("bob", config={KEY: limit, "user.note": "kept"})
+        bodies = [one.json()["config"] for one in http.request_history if one.method == "PUT"]
+    assert [body.get(KEY) for body in bodies] == written
+    assert ["user.note" in body for body in bodies] == [False] * (len(written) - 1) + [True]
+    assert server.config.get(KEY) == limit
