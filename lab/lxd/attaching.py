@@ -50,7 +50,15 @@ class AttachCalls(Calls):
                 open_ones.callback(made.close)
                 return made
 
-            at_work = _Attached(streams, {key: connect(key) for key in operation.secrets})
+            try:
+                sockets = {key: connect(key) for key in operation.secrets}
+            except LxdError:
+                # LXD opens none for an operation that has ended, which tells why.
+                last = self._rest.wait_once(operation, 1)
+                if not ended(last):
+                    raise
+                return _code(what, last)
+            at_work = _Attached(streams, sockets)
             try:
                 state = self._watch(operation, at_work)
             finally:

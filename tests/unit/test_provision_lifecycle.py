@@ -98,6 +98,7 @@ def test_list_and_show(lxd: FakeLxd) -> None:
         "snapshots": [],
         "kept_root": None,
         "shares": [],
+        "groups": [],
         "own_keys": None,
         "profile": {"config": {}, "devices": {}},
     }

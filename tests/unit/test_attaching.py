@@ -1,0 +1,77 @@
+"""A command whose operation has ended before it has all its WebSockets."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests_mock
+
+from lab.errors import LxdError
+from lab.lxd import transport
+from lab.lxd.client import Client
+from lab.lxd.errors import Place
+from lab.lxd.rest import Rest
+from lab.lxd.session import tls_session
+from lab.lxd.transport import handshake
+from lab.machine.terminal import Streams
+
+URL = "https://lab.example:8443"
+HELLO = {"auth": "trusted", "environment": {}, "api_extensions": []}
+BEGUN = {"id": "op", "class": "websocket", "status_code": 103}
+SECRETS = {"fds": {"0": "a", "1": "b", "2": "c", "control": "d"}}
+
+
+def refusing(*_: object) -> socket.socket:
+    """A connection to a server that opens no WebSocket."""
+    ours, theirs = socket.socketpair()
+
+    def serve() -> None:
+        theirs.recv(4096)
+        theirs.sendall(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+    return ours
+
+
+def attached(ends: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of a command whose operation ENDS so."""
+    monkeypatch.setattr(transport, "dial", refusing)
+    operation = BEGUN | {"metadata": SECRETS}
+    with requests_mock.Mocker() as http, Path(os.devnull).open("r+b") as nothing:
+        http.get(f"{URL}/1.0", json={"type": "sync", "metadata": HELLO})
+        http.post(
+            f"{URL}/1.0/instances/bob/exec",
+            status_code=202,
+            json={"type": "async", "operation": "/1.0/operations/op", "metadata": operation},
+        )
+        http.get(
+            re.compile("/1.0/operations/op/wait"), json={"type": "sync", "metadata": BEGUN | ends}
+        )
+        lxd = Client(Rest(handshake(Place(url=URL), URL, tls_session(None, None))), "default")
+        file = nothing.fileno()
+        return lxd.attach("bob", ["id"], Streams(stdin=file, stdout=file, stderr=file))
+
+
+def test_the_operation_s_own_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = {"status_code": 400, "err": "Instance is not running"}
+    with pytest.raises(LxdError) as error:
+        attached(ends, monkeypatch)
+    assert error.value.brief == "LXD could not run id in bob."
+    assert error.value.details == "Instance is not running"
+
+
+def test_its_exit_code_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = {"status_code": 400, "err": "Command not found", "metadata": {"return": 127}}
+    assert attached(ends, monkeypatch) == 127
+
+
+def test_of_one_that_goes_on_the_refusal_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LxdError) as error:
+        attached({"status_code": 103}, monkeypatch)
+    assert error.value.details == "It opened no WebSocket: HTTP 500 Internal Server Error"
