@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lab import labels
-from lab.errors import CapacityError, InputError, LabError, LxdError
+from lab.errors import LabError, together
 from lab.lxd.port import Lxd
 from lab.report import Report
 from lab.settings.settings import Settings
@@ -80,16 +80,9 @@ def apply(means: Means, plan: Plan) -> Outcome:
 
 def failure(outcome: Outcome) -> LabError | None:
     """What makes the command end badly."""
-    if not outcome.failed:
-        return None
-    if len(outcome.failed) == 1:
-        return outcome.failed[0][1]
-    errors = [error for _, error in outcome.failed]
-    kinds = (InputError, CapacityError)
-    kind = next((one for one in kinds if all(isinstance(e, one) for e in errors)), LxdError)
-    return kind(
+    return together(
+        outcome.failed,
         f"{len(outcome.failed)} containers could not be brought to what the file says.",
-        details="\n".join(f"{name}: {error}" for name, error in outcome.failed),
         fix="Correct these causes, then run the same command again: it goes on with the rest.",
     )
 

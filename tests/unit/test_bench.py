@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.benchmarks import backup_report, labstamp, listing
+from ci.benchmarks import backup_report, labstamp, listing, stamping_report
 from ci.benchmarks.__main__ import turns
 from ci.benchmarks.inputs import Template
 from ci.benchmarks.packer import packer_file
@@ -187,3 +187,21 @@ def test_the_report_on_backups_compares_with_what_is_typed_by_hand() -> None:
     assert "| backup | labstamp, a directory | 50.0 (40.0–60.0) | 1.00 | 1.0 GiB | 2 |\n" in text
     assert "| verify | labstamp, restic | 30.0 | – | – | 1 |\n" in text
     assert "The load before the runs was 0.5 to 2.5" in text
+
+
+def test_the_report_of_stamping_compares_with_what_is_typed_for_the_same_template() -> None:
+    laps = [
+        stamping_report.Lap(template=template, way=way, count=1, seconds=seconds, load=load)
+        for template, way, seconds, load in (
+            ("base", stamping_report.BY_HAND, 5.0, 0.5),
+            ("base", stamping_report.LABSTAMP, 4.0, 1.5),
+            ("base", stamping_report.LABSTAMP, 3.0, 2.5),
+            ("docker", stamping_report.BY_HAND, 10.0, 1.0),
+            ("docker", stamping_report.LABSTAMP, 4.0, 1.0),
+        )
+    ]
+    text = stamping_report.report(stamping_report.PROVISION, {"LXD": "5.0.2"}, laps)
+    assert "| base | 1 | by hand | 5.0 | – | 1 |\n" in text
+    assert "| base | 1 | labstamp | 3.5 (3.0–4.0) | 0.70 | 2 |\n" in text
+    assert "| docker | 1 | labstamp | 4.0 | 0.40 | 1 |\n" in text
+    assert "0.5 to 2.5" in text
