@@ -23,6 +23,7 @@ from lab.lxd.websocket import WebSocket
 from lab.machine.terminal import Size, Streams
 
 _PIECE: Final = 1 << 15
+_CONTROL: Final = "control"
 _LAST_WORDS: Final = 5.0
 """Seconds for what is on its way when the command has ended."""
 
@@ -51,7 +52,11 @@ class AttachCalls(Calls):
                 return made
 
             try:
-                sockets = {key: connect(key) for key in operation.secrets}
+                # LXD begins when it has the others, and may have ended before this one came. It
+                # then refuses it, and 5.0.2 was seen to die of that.
+                sockets = {_CONTROL: connect(_CONTROL)}
+                others = (key for key in operation.secrets if key != _CONTROL)
+                sockets |= {key: connect(key) for key in others}
             except LxdError:
                 # LXD opens none for an operation that has ended, which tells why.
                 last = self._rest.wait_once(operation, 1)
@@ -82,7 +87,7 @@ class _Attached:
     def __init__(self, streams: Streams, sockets: Mapping[str, WebSocket]) -> None:
         self._failures: list[OSError] = []
         self._outputs: list[threading.Thread] = []
-        control = sockets["control"]
+        control = sockets[_CONTROL]
         first = sockets["0"]
         self._begin(lambda: _tell(streams, control))
         self._begin(lambda: _feed(streams.stdin, first))

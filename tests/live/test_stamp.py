@@ -38,6 +38,7 @@ def test_provision_tells_all_that_show_tells_and_the_password_once(lab: Lab, pai
     assert "lt-ann" in [one["name"] for one in listed]
     gpus = {"host_driver", "delivery", "cards", "missing_cards", "mend"}
     in_full = {"access", "own_keys", "volumes", "snapshots", "kept_root", "shares", "profile"}
+    in_full |= {"groups"}
     assert set(listed[0]) == set(shown) - in_full - gpus
 
 
