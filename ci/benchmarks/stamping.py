@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import Final
 
 from ci.benchmarks import typed
 from ci.benchmarks.lifecycle import Commands, make_key
+from ci.benchmarks.lxc import run
 from ci.benchmarks.machine import describe_machine
 from ci.benchmarks.stamping_report import APPLY, BY_HAND, LABSTAMP, PROVISION, Lap, write
 from lab.console import print_text
@@ -64,7 +64,7 @@ def _prepare(bench: Bench, templates: tuple[str, ...]) -> None:
     print_text(f"build {', '.join(templates)}")
     bench.invoke("build-images", "--only", ",".join(templates), "--no-smoke")
     for template in templates:
-        subprocess.run(["lxc", "-q", "init", f"lab/{template}", "bench-first"], check=True)
+        run(["lxc", "-q", "init", f"lab/{typed.ALIASES[template]}", "bench-first"], bench.log)
         typed.remove("bench-first", bench.log)
 
 

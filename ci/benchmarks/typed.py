@@ -15,6 +15,8 @@ from ci.benchmarks.lxc import query, run
 
 SIZES: Final = {"--memory": "2GiB", "--cpus": "2", "--disk": "8GiB", "--home": "2GiB"}
 """Of labstamp's containers; by hand the same, with one disk for both."""
+ALIASES: Final = {"base": "base", "docker": "docker-nested"}
+"""Of the templates by their short names."""
 _DISK: Final = "10GiB"
 _NESTED: Final = (
     "security.nesting=true",
@@ -56,7 +58,7 @@ def remove(name: str, log: Path) -> None:
 
 def _lines(name: str, template: str, public: str) -> Iterator[Sequence[str]]:
     ssh = f"/home/{name}/.ssh"
-    yield "launch", f"lab/{template}", name
+    yield "launch", f"lab/{ALIASES[template]}", name
     yield "config", "device", "override", name, "root", f"size={_DISK}"
     yield "config", "set", name, f"limits.cpu={SIZES['--cpus']}"
     yield "config", "set", name, f"limits.memory={SIZES['--memory']}"
