@@ -24,9 +24,10 @@ from typing import Final
 
 from ci.benchmarks.backup_report import BY_HAND, DIRECTORY, RESTIC, Lap, write
 from ci.benchmarks.lifecycle import Commands, answers, make_key
-from ci.benchmarks.lxc import query, run
+from ci.benchmarks.lxc import addresses, query, run
 from ci.benchmarks.machine import describe_machine
 from lab.console import print_text
+from lab.wait import poll
 
 _ROOT = Path(__file__).resolve().parents[2]
 _NAME: Final = "bench-backup"
@@ -173,11 +174,7 @@ def _import(bench: Bench) -> None:
     run(["lxc", "-q", *home, f"home-{_NAME}"], bench.log)
     run(["lxc", "-q", "import", str(bench.exported / "root.tar.zst")], bench.log)
     run(["lxc", "-q", "start", _NAME], bench.log)
-    deadline = time.monotonic() + _WAIT
-    while not _is_reached():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"ssh does not answer in {_NAME}.")
-        time.sleep(0.1)
+    poll(lambda: _is_reached() or None, what=f"ssh in {_NAME}", timeout=_WAIT, every=0.1)
 
 
 def _lose(bench: Bench) -> None:
@@ -201,11 +198,9 @@ def _home() -> tuple[str, str]:
 
 def _is_reached() -> bool:
     try:
-        network = query(f"/1.0/instances/{_NAME}/state")["network"] or {}
+        there = addresses(_NAME)
     except (subprocess.CalledProcessError, OSError):
         return False
-    found = network.get("eth0", {}).get("addresses", ())
-    there = [one["address"] for one in found if one["family"] == "inet"]
     return any(answers(address) for address in there)
 
 

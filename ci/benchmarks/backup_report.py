@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from ci.benchmarks.markdown import table
+from ci.benchmarks.markdown import figures, load_before, table
 from lab.console import print_text
 from lab.sizes import format_size
 
@@ -65,9 +65,7 @@ def report(machine: Mapping[str, str], laps: Sequence[Lap], *, files: int, size:
             "",
             "Seconds: medians, with the least and the most where there are several runs. Stored: "
             "bytes that were written to the target, of the",
-            "last run. The load before the runs was "
-            f"{min(one.load for one in laps)} to {max(one.load for one in laps)} (average over a "
-            "minute).",
+            f"last run. {load_before(one.load for one in laps)}",
             "",
         ]
     )
@@ -82,10 +80,4 @@ def _rows(laps: Sequence[Lap]) -> Iterator[tuple[str, ...]]:
         ratio = f"{seconds / median(other):.2f}" if other and way != BY_HAND else _NONE
         stored = own[-1].stored
         told = format_size(stored) if stored is not None else _NONE
-        yield what, way, _figures([one.seconds for one in own]), ratio, told, str(len(own))
-
-
-def _figures(seconds: Sequence[float]) -> str:
-    if len(seconds) == 1:
-        return f"{seconds[0]:.1f}"
-    return f"{median(seconds):.1f} ({min(seconds):.1f}–{max(seconds):.1f})"
+        yield what, way, figures([one.seconds for one in own]), ratio, told, str(len(own))

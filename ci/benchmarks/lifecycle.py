@@ -22,9 +22,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ci.benchmarks.lxc import query
+from ci.benchmarks.lxc import addresses
 from ci.benchmarks.machine import describe_machine
-from ci.benchmarks.markdown import table
+from ci.benchmarks.markdown import load_before, table
 from lab.console import print_text
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -162,7 +162,7 @@ def _container(invoke: Commands, template: str, key: str) -> Iterator[str]:
 
 def _round(invoke: Commands, template: str, name: str, version: str) -> Iterator[Lap]:
     def lap(what: str, *arguments: str) -> Lap:
-        found = _lap(what, template, _address(name), lambda: invoke(*arguments))
+        found = _lap(what, template, addresses(name)[0], lambda: invoke(*arguments))
         print_text(f"{template}, {what}: {found.seconds:.1f} s, {found.down:.1f} s without ssh")
         return found
 
@@ -171,11 +171,6 @@ def _round(invoke: Commands, template: str, name: str, version: str) -> Iterator
     invoke("remove-snapshot", name, "bench")
     yield lap("upgrade", "upgrade", name, "--to", version)
     invoke("upgrade", name, "--forget", "--yes")
-
-
-def _address(name: str) -> str:
-    found = query(f"/1.0/instances/{name}/state")["network"]["eth0"]["addresses"]
-    return str(next(one["address"] for one in found if one["family"] == "inet"))
 
 
 def _lap(what: str, template: str, address: str, work: Callable[[], object]) -> Lap:
@@ -228,9 +223,7 @@ def report(machine: Mapping[str, str], laps: Sequence[Lap]) -> str:
             "",
             *table(("command", "template", "seconds in all", "without ssh", "runs"), rows),
             "",
-            "Medians, with the least and the most. The load before the runs was "
-            f"{min(one.load for one in laps)} to {max(one.load for one in laps)} (average over a "
-            "minute).",
+            f"Medians, with the least and the most. {load_before(one.load for one in laps)}",
             "",
         ]
     )

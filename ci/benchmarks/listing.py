@@ -23,7 +23,7 @@ from typing import Any
 
 from ci.benchmarks.lxc import query
 from ci.benchmarks.machine import describe_machine
-from ci.benchmarks.markdown import table
+from ci.benchmarks.markdown import load_before, table
 from ci.benchmarks.scene import have_pool_and_bridge
 from lab import labels
 from lab.console import print_text
@@ -225,8 +225,7 @@ def report(machine: Mapping[str, str], count: int, laps: Sequence[Lap]) -> str:
                 ),
             ),
             "",
-            f"The load before the runs was {min(one.load for one in laps)} to "
-            f"{max(one.load for one in laps)} (average over a minute).",
+            load_before(one.load for one in laps),
             "",
         ]
     )

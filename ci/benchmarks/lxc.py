@@ -52,6 +52,13 @@ def query(path: str) -> Any:
     return json.loads(answer.stdout)
 
 
+def addresses(name: str) -> list[str]:
+    """Where an instance is reached by IPv4; none yet while it boots."""
+    network = query(f"/1.0/instances/{name}/state")["network"] or {}
+    found = network.get("eth0", {}).get("addresses", ())
+    return [one["address"] for one in found if one["family"] == "inet"]
+
+
 def remove_instances(prefix: str, log: Path, project: str = "default") -> None:
     """Delete the instances of PROJECT whose names begin with PREFIX."""
     for path in query(f"/1.0/instances?project={project}"):

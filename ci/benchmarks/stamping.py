@@ -89,7 +89,7 @@ def _one(bench: Bench, template: str, way: str) -> Lap:
 
 
 def _stamp(bench: Bench, name: str, template: str) -> None:
-    sizes = [word for pair in typed.SIZES.items() for word in pair]
+    sizes = [word for size, value in typed.SIZES.items() for word in (f"--{size}", str(value))]
     key = f"{bench.key}.pub"
     bench.invoke("provision", name, "--template", template, "--key", key, "--gpus", "none", *sizes)
     typed.wait_for_login(name, bench.key)
@@ -109,8 +109,7 @@ def _apply(bench: Bench, rounds: int, count: int) -> Iterator[Lap]:
 
 
 def _containers(names: list[str], key: str) -> str:
-    limits = {"memory": "2GiB", "cpus": 2, "disk": "8GiB", "home": "2GiB"}
-    given = {"template": "base", "gpus": "none", **limits}
+    given = {"template": "base", "gpus": "none", **typed.SIZES}
     people = {name: {"people": {name: {"keys": [key]}}} for name in names}
     return json.dumps({"defaults": given, "containers": people})
 

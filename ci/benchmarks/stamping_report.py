@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from ci.benchmarks.markdown import table
+from ci.benchmarks.markdown import figures, load_before, table
 from lab.console import print_text
 
 PROVISION: Final = "provision"
@@ -63,9 +63,8 @@ def report(what: str, machine: Mapping[str, str], laps: Sequence[Lap]) -> str:
             "",
             *table(("template", "containers", "how", "seconds", "ratio", "runs"), _rows(laps)),
             "",
-            "Seconds: medians, with the least and the most. The load before the runs was "
-            f"{min(one.load for one in laps)} to {max(one.load for one in laps)} (average over a "
-            "minute).",
+            "Seconds: medians, with the least and the most. "
+            f"{load_before(one.load for one in laps)}",
             "",
         ]
     )
@@ -81,10 +80,4 @@ def _rows(laps: Sequence[Lap]) -> Iterator[tuple[str, ...]]:
         by_hand = median(of[BY_HAND])
         for way, seconds in of.items():
             ratio = "–" if way == BY_HAND else f"{median(seconds) / by_hand:.2f}"
-            yield template, str(count), way, _figures(seconds), ratio, str(len(seconds))
-
-
-def _figures(seconds: Sequence[float]) -> str:
-    if len(seconds) == 1:
-        return f"{seconds[0]:.1f}"
-    return f"{median(seconds):.1f} ({min(seconds):.1f}–{max(seconds):.1f})"
+            yield template, str(count), way, figures(seconds), ratio, str(len(seconds))

@@ -6,14 +6,14 @@ launch, devices, limits, the account and its key, restart, and looking until som
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from ci.benchmarks.lxc import query, run
+from ci.benchmarks.lxc import addresses, run
+from lab.wait import poll
 
-SIZES: Final = {"--memory": "2GiB", "--cpus": "2", "--disk": "8GiB", "--home": "2GiB"}
+SIZES: Final = {"memory": "2GiB", "cpus": 2, "disk": "8GiB", "home": "2GiB"}
 """Of labstamp's containers; by hand the same, with one disk for both."""
 ALIASES: Final = {"base": "base", "docker": "docker-nested"}
 """Of the templates by their short names."""
@@ -30,7 +30,7 @@ _EVERY: Final = 0.1
 def stamp(name: str, template: str, key: Path, log: Path) -> None:
     """A container NAME from labstamp's own release of TEMPLATE, until NAME can log in by KEY.
 
-    TimeoutError when that takes two minutes.
+    TimedOut when that takes two minutes.
     """
     for argv in _lines(name, template, f"{key}.pub"):
         run(["lxc", "-q", *argv], log)
@@ -38,11 +38,12 @@ def stamp(name: str, template: str, key: Path, log: Path) -> None:
 
 
 def wait_for_login(name: str, key: Path) -> None:
-    deadline = time.monotonic() + _WAIT
-    while not any(logs_in(name, address, key) for address in _addresses(name)):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"Nobody can log in to {name}.")
-        time.sleep(_EVERY)
+    """TimedOut when that takes two minutes."""
+
+    def is_in() -> bool | None:
+        return any(logs_in(name, address, key) for address in addresses(name)) or None
+
+    poll(is_in, what=f"a login to {name}", timeout=_WAIT, every=_EVERY)
 
 
 def logs_in(name: str, address: str, key: Path) -> bool:
@@ -60,8 +61,8 @@ def _lines(name: str, template: str, public: str) -> Iterator[Sequence[str]]:
     ssh = f"/home/{name}/.ssh"
     yield "launch", f"lab/{ALIASES[template]}", name
     yield "config", "device", "override", name, "root", f"size={_DISK}"
-    yield "config", "set", name, f"limits.cpu={SIZES['--cpus']}"
-    yield "config", "set", name, f"limits.memory={SIZES['--memory']}"
+    yield "config", "set", name, f"limits.cpu={SIZES['cpus']}"
+    yield "config", "set", name, f"limits.memory={SIZES['memory']}"
     if template == "docker":
         yield "config", "set", name, *_NESTED
     yield "exec", name, "--", "useradd", "-m", "-s", "/bin/bash", "-G", "sudo", name
@@ -69,9 +70,3 @@ def _lines(name: str, template: str, public: str) -> Iterator[Sequence[str]]:
     yield "file", "push", public, f"{name}{ssh}/authorized_keys"
     yield "exec", name, "--", "chown", f"{name}:", f"{ssh}/authorized_keys"
     yield "restart", name
-
-
-def _addresses(name: str) -> list[str]:
-    network = query(f"/1.0/instances/{name}/state")["network"] or {}
-    found = network.get("eth0", {}).get("addresses", ())
-    return [one["address"] for one in found if one["family"] == "inet"]

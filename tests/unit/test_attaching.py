@@ -14,12 +14,8 @@ import requests_mock
 
 from lab.errors import LxdError
 from lab.lxd import transport
-from lab.lxd.client import Client
-from lab.lxd.errors import Place
-from lab.lxd.rest import Rest
-from lab.lxd.session import tls_session
-from lab.lxd.transport import handshake
 from lab.machine.terminal import Streams
+from tests.support.builders.wired import client_at
 
 URL = "https://lab.example:8443"
 HELLO = {"auth": "trusted", "environment": {}, "api_extensions": []}
@@ -64,7 +60,7 @@ def attached(ends: dict[str, Any]) -> int:
         http.get(
             re.compile("/1.0/operations/op/wait"), json={"type": "sync", "metadata": BEGUN | ends}
         )
-        lxd = Client(Rest(handshake(Place(url=URL), URL, tls_session(None, None))), "default")
+        lxd = client_at(URL)
         file = nothing.fileno()
         return lxd.attach("bob", ["id"], Streams(stdin=file, stdout=file, stderr=file))
 

@@ -10,10 +10,7 @@ import requests_mock
 
 from lab.errors import LxdError
 from lab.lxd.client import Client
-from lab.lxd.errors import Place
-from lab.lxd.rest import Rest
-from lab.lxd.session import tls_session
-from lab.lxd.transport import handshake
+from tests.support.builders.wired import client_at
 
 HERE = "https://lab1.example:8443"
 THERE = "https://lab2.example:8443"
@@ -70,10 +67,7 @@ def http() -> Iterator[requests_mock.Mocker]:
 
 def two(http: requests_mock.Mocker, *into: str) -> tuple[Client, Client, Servers]:
     servers = Servers(http, into=frozenset(into))
-    lxds = [
-        Client(Rest(handshake(Place(url=url), url, tls_session(None, None))), "default")
-        for url in (HERE, THERE)
-    ]
+    lxds = [client_at(url) for url in (HERE, THERE)]
     return lxds[0], lxds[1], servers
 
 

@@ -15,10 +15,7 @@ import requests_mock
 from lab.lxd import rest
 from lab.lxd.client import Client
 from lab.lxd.cpus import KEY
-from lab.lxd.errors import Place
-from lab.lxd.rest import Rest
-from lab.lxd.session import tls_session
-from lab.lxd.transport import handshake
+from tests.support.builders.wired import client_at
 
 URL = "https://lab.example:8443"
 HELLO = {"auth": "trusted", "environment": {}, "api_extensions": []}
@@ -97,10 +94,7 @@ def test_none_of_many_changes_is_lost(
         http.put(f"{URL}/1.0/{where}", json=server.change)
         http.get(re.compile("/1.0/operations/op-[0-9]+/wait"), json=server.wait)
         http.get(f"{URL}/1.0/operations", json={"type": "sync", "metadata": {}})
-        admins = [
-            Client(Rest(handshake(Place(url=URL), URL, tls_session(None, None))), "default")
-            for _ in range(2)
-        ]
+        admins = [client_at(URL) for _ in range(2)]
         with ThreadPoolExecutor(4) as threads:
             work = [
                 threads.submit(change, admins[number % 2], {f"user.k{number}": "set"})
@@ -141,7 +135,7 @@ def test_cpus_of_a_running_instance_are_changed_twice(
         http.put(bob, json=server.change)
         http.get(re.compile("/1.0/operations/op-[0-9]+/wait"), json=server.wait)
         http.get(f"{URL}/1.0/operations", json={"type": "sync", "metadata": {}})
-        lxd = Client(Rest(handshake(Place(url=URL), URL, tls_session(None, None))), "default")
+        lxd = client_at(URL)
         lxd.update("bob", config={KEY: limit, "user.note": "kept"})
         bodies = [one.json()["config"] for one in http.request_history if one.method == "PUT"]
     assert [body.get(KEY) for body in bodies] == written
